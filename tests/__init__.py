@@ -1,0 +1,1 @@
+"""Tests of Aval; they mirror `app/`."""
