@@ -1,0 +1,1 @@
+"""Aval: the credit desk of a company that sells on credit, as a service."""

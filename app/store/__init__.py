@@ -1,0 +1,1 @@
+"""PostgreSQL: tables and functions; the transaction comes first, domain objects come out."""

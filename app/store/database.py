@@ -1,0 +1,123 @@
+"""The database as the use cases see it: short transactions that commit before anybody answers.
+
+This file and the lane are the only places that commit (see docs/decisions/0006).
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+import orjson
+import psycopg
+from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.exc import DBAPIError, OperationalError
+
+from app.domain.errors import BusyError
+
+type_of_lock_trouble = (
+    psycopg.errors.LockNotAvailable,
+    psycopg.errors.DeadlockDetected,
+    psycopg.errors.SerializationFailure,
+    psycopg.errors.QueryCanceled,
+    psycopg.errors.IdleInTransactionSessionTimeout,
+    psycopg.errors.AdminShutdown,
+    psycopg.errors.CannotConnectNow,
+    psycopg.errors.TooManyConnections,
+)
+
+Tx = Connection
+"""An open transaction; every store function takes it first."""
+
+
+def dialect_url(url: str) -> str:
+    """Name the driver: `postgresql://…` becomes `postgresql+psycopg://…`.
+
+    Raises:
+        ValueError: Not a PostgreSQL address.
+
+    """
+    scheme = urlsplit(url).scheme
+    if scheme not in {"postgresql", "postgres"}:
+        message = f"a database address starts with postgresql://, not {scheme or 'nothing'}:"
+        raise ValueError(message)
+    return "postgresql+psycopg" + url[len(scheme) :]
+
+
+def _dumps(value: object) -> str:
+    return orjson.dumps(value).decode()
+
+
+class Database:
+    """A pool of connections for everything but the lanes.
+
+    Transactions are READ COMMITTED; correctness rests on row locks, never on isolation.
+    """
+
+    def __init__(self, url: str, *, pool_size: int = 8, prepare: bool = True) -> None:
+        """Make the pool; nothing is connected yet. `prepare=False` suits transaction poolers."""
+        self.url = url
+        self.engine: Engine = create_engine(
+            dialect_url(url),
+            pool_size=pool_size,
+            max_overflow=4,
+            pool_timeout=5,
+            pool_pre_ping=True,
+            json_serializer=_dumps,
+            json_deserializer=orjson.loads,
+            connect_args={"connect_timeout": 5},
+        )
+        if not prepare:
+            event.listen(self.engine, "connect", _never_prepare)
+
+    @contextmanager
+    def begin(self, *, lock_timeout_ms: int = 2000, statement_timeout_s: int = 30) -> Iterator[Tx]:
+        """Run a block in one transaction, committed when the block ends, before the caller goes on.
+
+        Raises:
+            BusyError: The database or a lock was out of reach; nothing was changed.
+
+        """
+        try:
+            with self.engine.begin() as tx:
+                tx.execute(
+                    text(
+                        "SELECT set_config('lock_timeout', :lock, true),"
+                        " set_config('statement_timeout', :statement, true),"
+                        " set_config('idle_in_transaction_session_timeout', '30s', true),"
+                        " set_config('jit', 'off', true)"
+                    ),
+                    {"lock": f"{lock_timeout_ms}ms", "statement": f"{statement_timeout_s}s"},
+                )
+                yield tx
+        except OperationalError as error:
+            raise BusyError("the database or a lock was out of reach; try again") from error
+        except DBAPIError as error:
+            if error.connection_invalidated or isinstance(error.orig, type_of_lock_trouble):
+                raise BusyError("the database was out of reach; try again") from error
+            raise
+
+    @contextmanager
+    def read(self) -> Iterator[Tx]:
+        """Read under one snapshot (REPEATABLE READ, read only), so that figures fit together.
+
+        Raises:
+            BusyError: The database was out of reach.
+
+        """
+        with self.begin() as tx:
+            tx.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
+            yield tx
+
+    def close(self) -> None:
+        """Close every idle connection of the pool."""
+        self.engine.dispose()
+
+
+def _never_prepare(connection: Any, _record: object) -> None:  # noqa: ANN401 - DBAPI connection
+    connection.prepare_threshold = None
+
+
+def host_address(socket_dir: str, *, user: str = "aval", name: str = "aval") -> str:
+    """Write the address of a server that listens on a socket in `socket_dir`."""
+    return f"postgresql://{user}@/{name}?host={quote(socket_dir, safe='')}"

@@ -1,0 +1,16 @@
+"""A real PostgreSQL 18 that the service starts and stops itself (docs/decisions/0001).
+
+`programs` finds the binaries and the user who runs them, `leftovers` ends what a killed service
+left behind, `server` makes, starts and stops.
+"""
+
+from app.store.embedded.errors import AlreadyRunningError, EmbeddedError
+from app.store.embedded.server import EmbeddedPostgres, running_url, start_embedded
+
+__all__ = [
+    "AlreadyRunningError",
+    "EmbeddedError",
+    "EmbeddedPostgres",
+    "running_url",
+    "start_embedded",
+]

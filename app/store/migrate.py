@@ -1,0 +1,72 @@
+"""Bring the schema to head, and refuse to run on another one."""
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import create_engine, text
+from sqlalchemy.pool import NullPool
+
+from app.domain.errors import SchemaOldError
+from app.store.database import Database, dialect_url
+
+MIGRATIONS = Path(__file__).parents[2] / "migrations"
+
+
+def alembic_config(url: str) -> Config:
+    """Configure Alembic without a file; the address goes in as an attribute (`%` needs no care)."""
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    config.set_main_option(
+        "file_template", "%%(year)d%%(month).2d%%(day).2d_%%(hour).2d%%(minute).2d_%%(slug)s"
+    )
+    config.attributes["url"] = url
+    return config
+
+
+def head_revision() -> str:
+    """Name the newest revision this program knows."""
+    head = ScriptDirectory(str(MIGRATIONS)).get_current_head()
+    if head is None:
+        message = f"no migrations in {MIGRATIONS}"
+        raise RuntimeError(message)
+    return head
+
+
+def current_revision(database: Database) -> str | None:
+    """Name the revision the database is at; None for an empty one."""
+    with database.engine.connect() as connection:
+        return MigrationContext.configure(connection).get_current_revision()
+
+
+def migrate(url: str, revision: str = "head") -> None:
+    """Bring the schema to `revision`; several at once wait for each other.
+
+    The table lock is held by a second connection, so that a pooler in between and a failed
+    migration both let it go (Alembic has no lock of its own).
+    """
+    engine = create_engine(dialect_url(url), poolclass=NullPool)
+    with engine.begin() as holder:
+        holder.execute(text("CREATE TABLE IF NOT EXISTS migration_lock (one integer NOT NULL)"))
+    with engine.begin() as holder:
+        holder.execute(text("LOCK TABLE migration_lock IN ACCESS EXCLUSIVE MODE"))
+        command.upgrade(alembic_config(url), revision)
+    engine.dispose()
+
+
+def require_head(database: Database) -> None:
+    """Refuse a database whose schema is not the newest one known here.
+
+    Raises:
+        SchemaOldError: Says which revision it has, which is needed, and what to run.
+
+    """
+    has, needs = current_revision(database), head_revision()
+    if has != needs:
+        raise SchemaOldError(
+            f"the database schema is at revision {has or 'none (empty)'}, this program needs"
+            f" {needs}: run `aval migrate`"
+        )

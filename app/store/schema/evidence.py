@@ -1,0 +1,115 @@
+"""What is only ever added: the journal, ledger events, the history of holds; and the quarantine."""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Identity,
+    Index,
+    Table,
+    Text,
+    text,
+)
+from sqlalchemy.dialects.postgresql import BYTEA, JSON, JSONB, UUID
+
+from app.store.schema.columns import instant, metadata, minor, one_of, required
+
+journal = Table(
+    "journal",
+    metadata,
+    Column("account_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    required("kind"),
+    required("ref"),
+    Column("decision_id", UUID(as_uuid=False)),
+    instant("at"),
+    minor("authorized_minor"),
+    minor("open_delivery_minor"),
+    minor("open_item_minor"),
+    minor("note_receivable_minor"),
+    minor("prepayment_minor"),
+    Column("limit_minor", BigInteger),
+    Column("unlimited", Boolean, nullable=False),
+    minor("forced_minor"),
+    Column("foreign_use", JSONB),
+    one_of(
+        "kind",
+        "AUTHORIZE",
+        "TOLERANCE",
+        "RELEASE",
+        "FREE",
+        "FACT",
+        "LIMIT",
+        "LIMIT_EFFECTIVE",
+        "FX_REVALUATION",
+        "REGROUP",
+        "MERGE",
+        "CURRENCY",
+    ),
+    postgresql_partition_by="HASH (account_id)",
+)
+
+ledger_event = Table(
+    "ledger_event",
+    metadata,
+    Column("source", Text, primary_key=True),
+    Column("event_id", Text, primary_key=True),
+    Column("content", BYTEA, nullable=False),
+    required("type"),
+    required("result"),
+    Column("payload", JSON, nullable=False),
+    instant("received_at", now=True),
+)
+
+quarantine = Table(
+    "quarantine",
+    metadata,
+    Column("quarantine_id", BigInteger, Identity(always=True), primary_key=True),
+    required("source"),
+    required("event_id"),
+    required("segment_id"),
+    required("customer_ref"),
+    Column("account_id", BigInteger),
+    Column("payload", JSON, nullable=False),
+    required("code"),
+    required("detail"),
+    Column("field", Text),
+    required("cause", ""),
+    required("status", "OPEN"),
+    instant("received_at", now=True),
+    instant("closed_at", nullable=True),
+    one_of("status", "OPEN", "APPLIED", "SUPERSEDED"),
+    Index(
+        "quarantine_open_idx",
+        "cause",
+        "quarantine_id",
+        postgresql_where=text("status = 'OPEN'"),
+    ),
+    Index("quarantine_account_id_idx", "account_id"),
+)
+
+feed = Table(
+    "feed",
+    metadata,
+    Column("segment_id", Text, primary_key=True),
+    Column("source", Text, primary_key=True),
+    instant("last_at"),
+    comment="when each source last reported facts of a segment",
+)
+
+order_hold_event = Table(
+    "order_hold_event",
+    metadata,
+    Column("event_id", BigInteger, Identity(always=True), primary_key=True),
+    Column(
+        "hold_id", UUID(as_uuid=False), ForeignKey("order_hold.hold_id"), nullable=False, index=True
+    ),
+    required("action"),
+    required("client"),
+    Column("actor", Text),
+    Column("reason_code", Text),
+    Column("note", Text),
+    Column("data", JSONB),
+    instant("at"),
+)
