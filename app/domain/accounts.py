@@ -1,0 +1,244 @@
+"""A credit account: one limit and what uses it, as running balances that only move forward.
+
+Positions are kept per currency in that currency's minor units; what the account's own currency
+does not cover is valued by the stored rate. So a position that goes to zero is worth exactly
+zero, whatever rates did in between, and moving a customer between groups moves exact sums.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date
+from decimal import Decimal
+from fractions import Fraction
+from typing import Final, Literal
+
+from app.domain.money import Rate, convert
+
+CATEGORIES: Final = ("authorized", "open_delivery", "open_item", "note_receivable", "prepayment")
+
+Kind = Literal[
+    "AUTHORIZE",
+    "TOLERANCE",
+    "RELEASE",
+    "FREE",
+    "FACT",
+    "LIMIT",
+    "LIMIT_EFFECTIVE",
+    "FX_REVALUATION",
+    "REGROUP",
+    "MERGE",
+    "CURRENCY",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """Minor units of one currency by category; as a position none is negative, as a delta any."""
+
+    authorized: int = 0
+    open_delivery: int = 0
+    open_item: int = 0
+    note_receivable: int = 0
+    prepayment: int = 0
+
+    def __add__(self, other: "Use") -> "Use":
+        """Add category by category."""
+        return Use(
+            self.authorized + other.authorized,
+            self.open_delivery + other.open_delivery,
+            self.open_item + other.open_item,
+            self.note_receivable + other.note_receivable,
+            self.prepayment + other.prepayment,
+        )
+
+    def __neg__(self) -> "Use":
+        """Turn every sign."""
+        return Use(
+            -self.authorized,
+            -self.open_delivery,
+            -self.open_item,
+            -self.note_receivable,
+            -self.prepayment,
+        )
+
+    def __bool__(self) -> bool:
+        """Tell whether anything is there."""
+        return self != _NOTHING
+
+    @property
+    def exposure(self) -> int:
+        """What is owed or delivered; prepayment lowers it, so it may be negative."""
+        return self.open_delivery + self.open_item + self.note_receivable - self.prepayment
+
+    @property
+    def total(self) -> int:
+        """All that counts against the limit: exposure and open reservations."""
+        return self.exposure + self.authorized
+
+    def valued(self, factor: Fraction) -> "Use":
+        """Convert: what uses credit is rounded up, what gives credit down."""
+        return Use(
+            convert(self.authorized, factor, up=True),
+            convert(self.open_delivery, factor, up=True),
+            convert(self.open_item, factor, up=True),
+            convert(self.note_receivable, factor, up=True),
+            convert(self.prepayment, factor, up=False),
+        )
+
+
+_NOTHING: Final = Use()
+
+
+@dataclass(frozen=True, slots=True)
+class ForeignUse:
+    """A position in another currency, and the rate by which it is valued at the moment."""
+
+    use: Use
+    rate: Rate
+
+    def valued(self, currency: str, own: str) -> Use:
+        """Give the position's worth in the account's currency `own`."""
+        return self.use.valued(self.rate.factor(currency, own))
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """An account as it stands under its lock (or in one snapshot).
+
+    `use` is the valued total in the account's currency, foreign positions included. `path` holds
+    its own id, then those of its groups upwards. `limit_minor` is the effective limit (None: no
+    credit granted). `limit_changes_on` is the first business date on which the effective limit
+    may differ (None: never).
+    """
+
+    account_id: int
+    customer_id: str
+    segment_id: str
+    path: tuple[int, ...]
+    currency: str
+    status: Literal["OPEN", "STOPPED"] = "OPEN"
+    limit_minor: int | None = None
+    unlimited: bool = False
+    limit_expired: bool = False
+    limit_changes_on: date | None = None
+    use: Use = _NOTHING
+    foreign: Mapping[str, ForeignUse] = field(default_factory=dict)
+    forced: int = 0
+    seq: int = 0
+    input_version: int = 0
+    quarantined: int = 0
+
+    @property
+    def has_limit(self) -> bool:
+        """Whether orders must fit here though it is only a group: a limit, even an expired one."""
+        return not self.unlimited and (self.limit_minor is not None or self.limit_expired)
+
+    @property
+    def headroom(self) -> int | None:
+        """Effective limit − exposure − authorized, in minor units; None where unlimited."""
+        return None if self.unlimited else (self.limit_minor or 0) - self.use.total
+
+    @property
+    def excess(self) -> int:
+        """What stands above the limit at the moment, never negative."""
+        return 0 if self.unlimited else max(0, self.use.total - (self.limit_minor or 0))
+
+    def position(self, currency: str) -> Use:
+        """Give the exact position in one currency."""
+        if currency == self.currency:
+            own = self.use
+            for code, foreign in self.foreign.items():
+                own = own + -foreign.valued(code, self.currency)
+            return own
+        found = self.foreign.get(currency)
+        return found.use if found else _NOTHING
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A journal entry: which account changed, why, and how it stands after."""
+
+    account: Account
+    kind: Kind
+    ref: str
+    decision_id: str | None = None
+
+
+def _book(account: Account, currency: str, delta: Use, rate: Rate | None) -> Account:
+    if currency == account.currency:
+        return replace(account, use=account.use + delta, seq=account.seq + 1)
+    before = account.foreign.get(currency)
+    if rate is None:
+        if before is None:
+            message = f"no rate from {currency} to {account.currency}: the caller checks first"
+            raise ValueError(message)
+        rate = before.rate
+    after = ForeignUse((before.use if before else _NOTHING) + delta, rate)
+    use = account.use + after.valued(currency, account.currency)
+    if before:
+        use = use + -before.valued(currency, account.currency)
+    others = {code: held for code, held in account.foreign.items() if code != currency}
+    if after.use:
+        others[currency] = after
+    return replace(account, use=use, foreign=others, seq=account.seq + 1)
+
+
+def force(account: Account, currency: str, delta: Use, rate: Rate | None) -> Account:
+    """Book a change that nobody refuses: what then stands above the limit is `forced`."""
+    booked = _book(account, currency, delta, rate)
+    return replace(booked, forced=booked.excess)
+
+
+def revalue(account: Account, rates: Mapping[str, Rate]) -> Account:
+    """Value foreign positions by `rates` (currency → rate); a fact.
+
+    Returns the account itself where no rate differs.
+    """
+    changed = {
+        code: replace(held, rate=rates[code])
+        for code, held in account.foreign.items()
+        if code in rates and rates[code] != held.rate
+    }
+    if not changed:
+        return account
+    use = account.use
+    for code, held in changed.items():
+        before = account.foreign[code].valued(code, account.currency)
+        use = use + -before + held.valued(code, account.currency)
+    after = replace(account, use=use, foreign={**account.foreign, **changed}, seq=account.seq + 1)
+    return replace(after, forced=after.excess)
+
+
+def foreign_to_json(foreign: Mapping[str, ForeignUse]) -> dict[str, object] | None:
+    """Write foreign positions as they are stored; None where there are none."""
+    if not foreign:
+        return None
+    return {
+        code: {
+            **{name: getattr(held.use, name) for name in CATEGORIES if getattr(held.use, name)},
+            "rate": [
+                held.rate.base,
+                held.rate.quote,
+                str(held.rate.rate),
+                held.rate.rate_date,
+                held.rate.source,
+            ],
+        }
+        for code, held in sorted(foreign.items())
+    }
+
+
+def foreign_from_json(data: Mapping[str, dict[str, object]] | None) -> dict[str, ForeignUse]:
+    """Read what `foreign_to_json` wrote."""
+    found = {}
+    for code, held in (data or {}).items():
+        amounts = {name: int(str(held.get(name, 0))) for name in CATEGORIES}
+        parts = held["rate"]
+        if not isinstance(parts, list):
+            message = f"foreign position {code} has no rate"
+            raise TypeError(message)
+        base, quote, rate, rate_date, source = map(str, parts)
+        found[code] = ForeignUse(
+            Use(**amounts), Rate(base, quote, Decimal(rate), rate_date, source)
+        )
+    return found

@@ -1,0 +1,122 @@
+"""What a decision is made of: the question, the situation it is asked in, and the judgement.
+
+Amounts are minor units; of the order's currency where they belong to the order, of the account's
+where they belong to an account.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from types import MappingProxyType
+from typing import Any, Literal
+
+from app.domain.accounts import Account, Kind
+from app.domain.money import Money, Rate
+from app.domain.orders import Order, OrderUse
+from app.domain.rules import Fired, Outcome
+
+CheckPoint = Literal["QUOTE", "ORDER", "DELIVERY", "GOODS_ISSUE", "INVOICE"]
+Mode = Literal["OFF", "SHADOW", "WARN", "ENFORCE"]
+OrderType = Literal["sale", "return", "internal"]
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """May this order go? `amount` is the whole value of the order as it stands.
+
+    `expires_in` are seconds (None: until released). `max_amount` is only there when a person
+    releases: what is asked is then granted up to it whatever the rules say.
+    """
+
+    customer_id: str
+    segment_id: str
+    check_point: CheckPoint
+    order_id: str
+    amount: Money
+    version: int | None = None
+    order_type: OrderType = "sale"
+    attributes: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    delivery_id: str | None = None
+    payment_terms_days: int | None = None
+    ship_date: date | None = None
+    expires_in: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Overdue:
+    """What is past due: minor units by currency, open items by currency, days of the oldest."""
+
+    amounts: Mapping[str, int]
+    open_items: Mapping[str, int]
+    days: int
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """Slow inputs, stored once by version: master data and the last score (as JSON)."""
+
+    version: int
+    active: bool
+    score: Mapping[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """Everything a judgement rests on, as it stood under the lock.
+
+    `accounts` holds the payer's account first, then its groups upwards; `freed` those of another
+    payer that the order leaves. `rates` maps an account currency to the rate from the order's
+    currency (absent: none is stored, or none is needed). `ledger_at` is the last report of facts.
+    """
+
+    at: datetime
+    today: date
+    mode: Mode
+    accounts: tuple[Account, ...]
+    inputs: Inputs
+    overdue: Overdue
+    order: Order | None = None
+    use: OrderUse = field(default_factory=OrderUse)
+    freed: tuple[Account, ...] = ()
+    rates: Mapping[str, Rate] = field(default_factory=lambda: MappingProxyType({}))
+    ledger_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """One account as the order meets it, its own reservation left out; the account's currency."""
+
+    account: Account
+    bare: Account
+    needed: int
+    ceiling: int | None
+    room: int | None
+    fx_missing: bool = False
+
+    @property
+    def excess(self) -> int:
+        """By how much the order does not fit; 0 where it fits."""
+        if self.ceiling is None:
+            return 0
+        return max(0, self.bare.use.total + self.needed - self.ceiling)
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What was decided, and what becomes of order and accounts.
+
+    `after` are the accounts that change, with the kind of their journal entry; empty for a check,
+    and wherever nothing is reserved or freed. `ceilings` maps account ids to the ceiling that a
+    grant rested on.
+    """
+
+    outcome: Outcome
+    judged: Outcome
+    reasons: tuple[Fired, ...]
+    warnings: tuple[Fired, ...]
+    binding: Figures
+    ship_up_to: int
+    order: Order | None
+    after: tuple[tuple[Account, Kind], ...] = ()
+    ceilings: Mapping[int, int] = field(default_factory=lambda: MappingProxyType({}))
+    degraded: tuple[str, ...] = ()

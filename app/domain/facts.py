@@ -1,0 +1,224 @@
+"""Facts as values: the documents an ERP reports, the event that carries one, and its answer.
+
+All amounts are minor units of the document's currency, gross and absolute, never deltas. A
+document is (segment, kind, id); its newest version holds, and amount 0 cancels it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, Final, Generic, Literal, TypeVar
+
+from app.domain.accounts import Use
+
+Kind = Literal[
+    "order", "delivery", "invoice", "payment", "note", "credit_note", "write_off", "dispute"
+]
+Table = Literal["order_fact", "delivery", "invoice", "payment", "note", "credit", "dispute"]
+"""Where documents of a kind are kept; credit notes and write-offs share one."""
+
+NoteStatus = Literal["OPEN", "PAID", "DISCOUNTED", "ENDORSED", "DISHONOURED"]
+
+EXPECTED: Final = -1
+"""The version of a document that others refer to before it came: below every real version."""
+
+NO_ORDER: Final = "\x1fD:"
+"""Starts the stand-in order of a delivery without one; no id on the wire holds this character."""
+
+
+@dataclass(frozen=True, slots=True)
+class OrderBody:
+    """The whole value of an order; CLOSED frees what is left of its reservation."""
+
+    amount: int
+    currency: str
+    status: Literal["OPEN", "CLOSED"]
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing shall be reserved any more: closed, or cancelled by amount 0."""
+        return self.status == "CLOSED" or not self.amount
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryBody:
+    """What left under one delivery id for one order; `order_id` is empty without one."""
+
+    order_id: str
+    amount: int
+    currency: str
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A part of an invoice; `final` says that nothing more will be billed for its delivery."""
+
+    order_id: str | None
+    delivery_id: str | None
+    amount: int
+    final: bool
+
+
+@dataclass(frozen=True, slots=True)
+class InvoiceBody:
+    """A posted receivable; its lines add up to no more than its amount."""
+
+    amount: int
+    currency: str
+    issue_date: date
+    due_date: date
+    lines: tuple[Line, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Allocation:
+    """What a payment settles of an invoice; `discount` lowers the invoice on top of `amount`."""
+
+    invoice_id: str
+    amount: int
+    discount: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class NoteTerms:
+    """The bill by which a payment was made."""
+
+    note_id: str
+    kind: Literal["BANK", "COMMERCIAL", "VOUCHER"]
+    due_date: date
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentBody:
+    """Money received; its allocations add up to no more than its amount."""
+
+    amount: int
+    currency: str
+    paid_date: date
+    status: Literal["FINAL", "PROVISIONAL"] = "FINAL"
+    expires_at: datetime | None = None
+    allocations: tuple[Allocation, ...] = ()
+    note: NoteTerms | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NoteBody:
+    """How a bill stands; `recourse` matters where it was passed on."""
+
+    status: NoteStatus
+    recourse: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class CreditBody:
+    """A credit note or a write-off; `credit_date` None: not said, the day it occurred."""
+
+    amount: int
+    currency: str
+    invoice_id: str | None
+    credit_date: date | None
+
+
+@dataclass(frozen=True, slots=True)
+class DisputeBody:
+    """Whether an invoice is disputed; `since` is the day the dispute was reported."""
+
+    open: bool
+    since: date | None
+
+
+Body = OrderBody | DeliveryBody | InvoiceBody | PaymentBody | NoteBody | CreditBody | DisputeBody
+
+B_co = TypeVar("B_co", bound=Body, covariant=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Held(Generic[B_co]):
+    """A document as it is held: its newest version, whose it is, and a digest of its content."""
+
+    account_id: int
+    version: int
+    content: bytes
+    body: B_co
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One statement of a source system about one document.
+
+    `content` digests the document, `digest` the whole statement; `occurred_at` is in neither,
+    for it is information only. `payload` is the statement as it came, without nulls.
+    """
+
+    source: str
+    event_id: str
+    customer_ref: str
+    segment_id: str
+    occurred_at: datetime
+    kind: Kind
+    document_id: str
+    version: int
+    body: Body
+    content: bytes
+    digest: bytes
+    payload: Mapping[str, Any]
+
+    @property
+    def ref(self) -> str:
+        """How the journal names the document: `invoice:INV-1`."""
+        return f"{self.kind}:{self.document_id}"
+
+    @property
+    def cause(self) -> str:
+        """How the quarantine names the document; a newer version of it removes this cause."""
+        part = f"\x1f{self.body.order_id}" if isinstance(self.body, DeliveryBody) else ""
+        return f"doc:{self.segment_id}:{self.ref}{part}"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Why an event waits in quarantine; `cause` names what would let it go (empty: a person)."""
+
+    code: str
+    detail: str
+    field: str | None = None
+    cause: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class OverLimit:
+    """An account that a fact put over its limit, or further over; `excess` in minor units."""
+
+    customer_id: str
+    excess: int
+    currency: str
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """The answer to one event."""
+
+    event_id: str
+    result: Literal["applied", "duplicate", "stale", "quarantined"]
+    over_limit: tuple[OverLimit, ...] = ()
+    problem: Problem | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What one document (or order) adds to its account at the moment, in its own currency."""
+
+    account_id: int
+    currency: str
+    use: Use
+
+
+def customer_cause(ref: str) -> str:
+    """Name the cause that a customer's id or alias removes by coming into being."""
+    return f"customer:{ref}"
+
+
+def rate_cause(source: str, target: str) -> str:
+    """Name the cause that a rate between two currencies removes; direct and inverse are one."""
+    first, second = sorted((source, target))
+    return f"rate:{first}:{second}"

@@ -1,0 +1,268 @@
+"""Apply facts one after the other, in memory: versions, shares, postings, one answer an event.
+
+An event is applied wholly or not at all; one that is found wrong leaves no trace in the book.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from datetime import date
+from functools import partial
+from typing import Final
+
+from app.domain.accounts import Use
+from app.domain.facts import (
+    EXPECTED,
+    Body,
+    CreditBody,
+    DeliveryBody,
+    DisputeBody,
+    Event,
+    Held,
+    InvoiceBody,
+    NoteBody,
+    OrderBody,
+    PaymentBody,
+    Problem,
+    Result,
+    Share,
+    Table,
+)
+from app.domain.facts_balances import Balances, Place, Posted
+from app.domain.facts_book import Book, UseKey
+from app.domain.facts_orders import OrderChange, Stamp, record_order
+from app.domain.facts_reach import ShareKey, rests_on
+from app.domain.orders import Order, OrderUse
+
+DocumentKey = tuple[str, str]
+"""Id, and the order of a delivery or the kind of a credit; else empty."""
+
+_NO_USE: Final = OrderUse()
+
+
+@dataclass(slots=True)
+class Changes:
+    """What is to be saved: documents by table and key, shares, orders, what ended with orders.
+
+    `causes` names the documents that were applied, with their version, as the quarantine does;
+    `accounts` are those whose documents changed.
+    """
+
+    documents: set[tuple[Table, DocumentKey]] = field(default_factory=set)
+    shares: set[ShareKey] = field(default_factory=set)
+    uses: set[UseKey] = field(default_factory=set)
+    orders: set[str] = field(default_factory=set)
+    past: list[Order] = field(default_factory=list)
+    cancelled_holds: list[str] = field(default_factory=list)
+    accounts: set[int] = field(default_factory=set)
+    causes: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class _Step:
+    """One event under way: how to undo it, what it touches, what shares and uses become."""
+
+    undo: list[Callable[[], None]] = field(default_factory=list)
+    documents: list[tuple[Table, DocumentKey]] = field(default_factory=list)
+    touched: set[ShareKey] = field(default_factory=set)
+    order: OrderChange | None = None
+    uses: dict[UseKey, OrderUse] = field(default_factory=dict)
+    shares: dict[ShareKey, Share | None] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Clerk:
+    """Applies the events of one segment to its book and to balances that all segments share.
+
+    `shares` are those the accounts hold at the moment.
+    """
+
+    book: Book
+    balances: Balances
+    stamp: Stamp
+    shares: dict[ShareKey, Share] = field(default_factory=dict)
+    changes: Changes = field(default_factory=Changes)
+
+    def apply(self, event: Event, account_id: int) -> Result:
+        """Apply one event for the account of its customer; its dates are all filled in."""
+        table, key = place_of(event)
+        held = self.book.held(table, key)
+        if event.version < max(held.version if held else EXPECTED, self._asked(event)):
+            return Result(event.event_id, "stale")
+        if held and held.version == event.version:
+            return self._repeat(event, held, account_id)
+        step = _Step()
+        self._put(step, event, account_id)
+        posted = self._settle(step, event)
+        if isinstance(posted, Problem):
+            for undo in reversed(step.undo):
+                undo()
+            return Result(event.event_id, "quarantined", problem=posted)
+        self._keep(step, posted)
+        self.changes.accounts |= {account_id, held.account_id} if held else {account_id}
+        self.changes.causes[event.cause] = event.version
+        return Result(event.event_id, "applied", posted.over_limit)
+
+    def _asked(self, event: Event) -> int:
+        """Give the newest version of an order that anybody told of; asks count."""
+        order = self.book.orders.get(event.document_id) if event.kind == "order" else None
+        return EXPECTED if order is None or order.version is None else order.version
+
+    def _repeat(self, event: Event, held: Held[Body], account_id: int) -> Result:
+        """Answer a version that is held already; of equal reports the earliest day stays."""
+        if (held.content, held.account_id) != (event.content, account_id):
+            detail = f"version {event.version} of {event.ref} is held with other content"
+            problem = Problem("version_conflict", detail, "version", event.cause)
+            return Result(event.event_id, "quarantined", problem=problem)
+        if _day(event.body) < _day(held.body):
+            step = _Step()
+            self._put(step, event, account_id)
+            self.changes.documents.update(step.documents)
+        return Result(event.event_id, "duplicate")
+
+    def _put(self, step: _Step, event: Event, account_id: int) -> None:
+        """Put the event's document in the book, and what it expects that has not come yet."""
+        table, key = place_of(event)
+        step.touched.update(rests_on(self.book, table, key))
+        self._hold(step, (table, key), Held(account_id, event.version, event.content, event.body))
+        step.touched.update(rests_on(self.book, table, key))
+        body = event.body
+        if isinstance(body, PaymentBody):
+            for one in body.allocations:
+                self._expect(step, one.invoice_id, account_id, body)
+            if body.note and body.note.note_id not in self.book.notes:
+                expected = Held(account_id, EXPECTED, b"", NoteBody("OPEN"))
+                self._hold(step, ("note", (body.note.note_id, "")), expected)
+        elif isinstance(body, CreditBody) and body.invoice_id:
+            self._expect(step, body.invoice_id, account_id, body)
+        elif isinstance(body, OrderBody):
+            self._record(step, event, body, account_id)
+
+    def _expect(
+        self, step: _Step, invoice_id: str, account_id: int, body: PaymentBody | CreditBody
+    ) -> None:
+        """Hold the place of an invoice that has not come.
+
+        Two batches for different payers, one with the invoice and one with its payment, share no
+        account lock: they meet at this row's key, and the later one begins again.
+        """
+        if invoice_id in self.book.invoices:
+            return
+        day = _day(body)
+        expected = Held(account_id, EXPECTED, b"", InvoiceBody(0, body.currency, day, day))
+        self._hold(step, ("invoice", (invoice_id, "")), expected)
+
+    def _hold(self, step: _Step, place: tuple[Table, DocumentKey], held: Held[Body]) -> None:
+        step.undo.append(partial(self.book.hold, *place, self.book.held(*place)))
+        self.book.hold(*place, held)
+        step.documents.append(place)
+
+    def _record(self, step: _Step, event: Event, body: OrderBody, account_id: int) -> None:
+        book, order_id = self.book, event.document_id
+        before = book.orders.get(order_id)
+        root = before or Order(book.segment_id, order_id, account_id, body.currency)
+        after = replace(root, account_id=account_id, currency=body.currency, version=event.version)
+        step.order = record_order(root, after, body, self.stamp)
+        book.orders[order_id] = step.order.order
+        step.undo.append(partial(_restore, book.orders, order_id, before))
+
+    def _settle(self, step: _Step, event: Event) -> Posted | Problem:
+        """Compute the touched shares anew and stage the differences."""
+        moves: dict[Place, Use] = {}
+        for key in _uses_first(step.touched):
+            before = self.shares.get(key)
+            after = self._share(step, key)
+            if before == after:
+                continue
+            step.shares[key] = after
+            for share, sign in ((before, -1), (after, 1)):
+                if share and share.use:
+                    place = share.account_id, share.currency
+                    use = share.use if sign > 0 else -share.use
+                    moves[place] = moves[place] + use if place in moves else use
+        posted = self.balances.stage(moves, event.ref)
+        if isinstance(posted, Problem) and not posted.cause:
+            return replace(posted, cause=event.cause)
+        return posted
+
+    def _share(self, step: _Step, key: ShareKey) -> Share | None:
+        what, name, second, account_id = key
+        if what == "invoice":
+            return self.book.share_of_invoice(name)
+        if what == "payment":
+            return self.book.share_of_payment(name)
+        if what == "credit":
+            return self.book.share_of_credit((name, second))
+        if what == "use":
+            use = self.book.use_of((name, account_id, second))
+            step.uses[name, account_id, second] = use
+            return Share(account_id, second, Use(open_delivery=use.open_delivery))
+        return self._share_of_order(step, name)
+
+    def _share_of_order(self, step: _Step, order_id: str) -> Share | None:
+        order = self.book.orders.get(order_id)
+        if order is None:
+            return None
+        key = order_id, order.account_id, order.currency
+        use = step.uses.get(key) or self.book.uses.get(key, _NO_USE)
+        return Share(order.account_id, order.currency, Use(authorized=order.left(use)))
+
+    def _keep(self, step: _Step, posted: Posted) -> None:
+        """Let the event stand."""
+        self.balances.keep(posted)
+        changes = self.changes
+        changes.documents.update(step.documents)
+        changes.shares.update(step.shares)
+        for key, share in step.shares.items():
+            for one in (self.shares.get(key), share):
+                changes.accounts.update({one.account_id} if one else ())
+            if share is None:
+                self.shares.pop(key, None)
+            else:
+                self.shares[key] = share
+            if key[0] == "order" and share:
+                order = self.book.orders[key[1]]
+                self.book.orders[key[1]] = replace(order, reserved=share.use.authorized)
+        for use_key, use in step.uses.items():
+            if use != self.book.uses.get(use_key, _NO_USE):
+                self.book.uses[use_key] = use
+                changes.uses.add(use_key)
+        if step.order:
+            changes.orders.add(step.order.order.order_id)
+            changes.past += [step.order.past] if step.order.past else []
+            hold = step.order.cancelled_hold
+            changes.cancelled_holds += [hold] if hold else []
+
+
+def place_of(event: Event) -> tuple[Table, DocumentKey]:
+    """Find where an event's document is kept."""
+    match event.kind:
+        case "order":
+            return "order_fact", (event.document_id, "")
+        case "delivery":
+            order_id = event.body.order_id if isinstance(event.body, DeliveryBody) else ""
+            return "delivery", (event.document_id, order_id)
+        case "credit_note" | "write_off":
+            return "credit", (event.document_id, event.kind)
+        case _:
+            return event.kind, (event.document_id, "")
+
+
+def _uses_first(touched: Iterable[ShareKey]) -> list[ShareKey]:
+    """Sort, so that what an order carries is known before its reservation is computed."""
+    return sorted(touched, key=lambda key: (key[0] == "order", key))
+
+
+def _restore(orders: dict[str, Order], order_id: str, before: Order | None) -> None:
+    if before is None:
+        orders.pop(order_id, None)
+    else:
+        orders[order_id] = before
+
+
+def _day(body: Body) -> date:
+    """Give the day that a report without a date takes from its event; others compare equal."""
+    if isinstance(body, CreditBody):
+        return body.credit_date or date.max
+    if isinstance(body, DisputeBody):
+        return body.since or date.max
+    return body.paid_date if isinstance(body, PaymentBody) else date.max

@@ -1,0 +1,129 @@
+"""Posting facts to accounts: every account of the path takes its share, in the fact's currency.
+
+An account is revalued before its first posting of a batch; a fact is never refused for a limit.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from app.domain.accounts import Account, Entry, Use, force, revalue
+from app.domain.facts import OverLimit, Problem, rate_cause
+from app.domain.money import Rate
+
+Place = tuple[int, str]
+"""(account_id, currency)."""
+
+MAX_TOTAL: Final = 10**18
+"""The largest total of a category of an account, in minor units, inclusive: the column's bound."""
+
+_NOTHING: Final = Use()
+
+
+@dataclass(frozen=True, slots=True)
+class Posted:
+    """What one event does to accounts, not yet kept."""
+
+    entries: tuple[Entry, ...]
+    over_limit: tuple[OverLimit, ...]
+
+
+@dataclass(slots=True)
+class Balances:
+    """Locked accounts as they run through a batch, with the journal entries so far, in order.
+
+    `find` gives the rate from one currency to another that today's conversions take, or None.
+    """
+
+    accounts: dict[int, Account]
+    find: Callable[[str, str], Rate | None]
+    entries: list[Entry] = field(default_factory=list)
+
+    def stage(self, moves: Mapping[Place, Use], ref: str) -> Posted | Problem:
+        """Work out an event's postings; `ref` names its document in the journal.
+
+        One FACT entry an account of the paths, after one FX_REVALUATION where rates are newer.
+        A total or position beyond 10^18 and a rate that is missing make a problem; `cause` is
+        empty for the former.
+        """
+        entries: list[Entry] = []
+        over: list[OverLimit] = []
+        for account_id, uses in self._along_paths(moves).items():
+            before = self._revalue(self.accounts[account_id])
+            if before is not self.accounts[account_id]:
+                entries.append(Entry(before, "FX_REVALUATION", ref))
+            after = self._move(before, uses)
+            if isinstance(after, Problem):
+                return after
+            entries.append(Entry(after, "FACT", ref))
+            if after.forced > before.forced:
+                over.append(OverLimit(after.customer_id, after.excess, after.currency))
+        return Posted(tuple(entries), tuple(over))
+
+    def keep(self, posted: Posted) -> None:
+        """Let what was staged stand."""
+        for entry in posted.entries:
+            self.accounts[entry.account.account_id] = entry.account
+        self.entries += posted.entries
+
+    def _along_paths(self, moves: Mapping[Place, Use]) -> dict[int, dict[str, Use]]:
+        found: dict[int, dict[str, Use]] = {}
+        for (account_id, currency), use in moves.items():
+            for one in self.accounts[account_id].path:
+                uses = found.setdefault(one, {})
+                uses[currency] = uses[currency] + use if currency in uses else use
+        nothing = [one for one, uses in found.items() if not any(uses.values())]
+        for one in nothing:
+            del found[one]
+        return found
+
+    def _revalue(self, account: Account) -> Account:
+        if not account.foreign:
+            return account
+        newer = {code: self.find(code, account.currency) for code in account.foreign}
+        return revalue(account, {code: rate for code, rate in newer.items() if rate})
+
+    def _move(self, account: Account, uses: Mapping[str, Use]) -> Account | Problem:
+        after = account
+        for currency, use in sorted(uses.items(), key=lambda item: item[0]):
+            if use == _NOTHING:
+                continue
+            rate = None
+            if currency != account.currency:
+                rate = self.find(currency, account.currency)
+                # What only goes down may go at the rate that values it: the position has one.
+                if rate is None and (_grows(use) or currency not in account.foreign):
+                    return _rate_missing(currency, account.currency)
+            after = force(after, currency, use, rate)
+        if any(total > MAX_TOTAL for total in _totals(after)):
+            return Problem(
+                "amount_out_of_range", "a total of the account would pass 10^18 minor units"
+            )
+        return after if after.seq == account.seq + 1 else _one_step(account, after)
+
+
+def _grows(use: Use) -> bool:
+    return (
+        max(use.authorized, use.open_delivery, use.open_item, use.note_receivable, use.prepayment)
+        > 0
+    )
+
+
+def _totals(account: Account) -> Iterator[int]:
+    for use in (account.use, *(held.use for held in account.foreign.values())):
+        yield from (use.authorized, use.open_delivery, use.open_item)
+        yield from (use.note_receivable, use.prepayment)
+
+
+def _one_step(before: Account, after: Account) -> Account:
+    """Count a posting in several currencies as one entry; the journal has no holes."""
+    return replace(after, seq=before.seq + 1)
+
+
+def _rate_missing(source: str, target: str) -> Problem:
+    return Problem(
+        "fx_rate_missing",
+        f"no rate between {source} and {target} of the last 7 days",
+        "amount.currency",
+        rate_cause(source, target),
+    )

@@ -1,0 +1,80 @@
+"""What an order fact does to the order's root: record it, close it, move it to another payer."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from app.domain.facts import OrderBody
+from app.domain.orders import Order
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """When a batch is applied (aware, UTC), and where new authorization ids come from."""
+
+    at: datetime
+    new_id: Callable[[], str]
+
+
+@dataclass(frozen=True, slots=True)
+class OrderChange:
+    """An order after a fact; `reserved` is not yet computed.
+
+    `past` is the order as it was, where its authorization has ended for good.
+    `cancelled_hold` is the hold that ends with the order.
+    """
+
+    order: Order
+    past: Order | None = None
+    cancelled_hold: str | None = None
+
+
+def record_order(before: Order, after: Order, body: OrderBody, stamp: Stamp) -> OrderChange:
+    """Apply a fact that is newer than all that was seen of the order.
+
+    `before` is the order as it stands (or a new root), `after` the same with the fact's payer,
+    currency and version. An order taken elsewhere is reserved until it is closed; one that is
+    already authorized keeps its number and expiry. Another payer or currency ends the old
+    authorization.
+    """
+    moved = (before.account_id, before.currency) != (after.account_id, after.currency)
+    if body.is_over:
+        return _close(before, _bare(after) if moved else after, moved=moved)
+    if before.state == "LIVE" and not moved:
+        return OrderChange(replace(after, authorized=body.amount, closed_version=None))
+    fresh = replace(
+        _bare(after),
+        state="LIVE",
+        authorization_id=stamp.new_id(),
+        authorized=body.amount,
+        authorized_at=stamp.at,
+        closed_version=None,
+    )
+    return OrderChange(fresh, past=before if before.authorization_id else None)
+
+
+def _bare(order: Order) -> Order:
+    """Give an order without its authorization, and without what a person allowed its old payer."""
+    return replace(
+        order,
+        authorization_id=None,
+        state="NONE",
+        authorized=0,
+        reserved=0,
+        expires_at=None,
+        authorized_at=None,
+        released_max=None,
+        released_until=None,
+    )
+
+
+def _close(before: Order, after: Order, *, moved: bool) -> OrderChange:
+    closed = replace(
+        after,
+        state="RELEASED" if after.state == "LIVE" else after.state,
+        closed_version=after.version,
+        hold_id=None,
+        hold_kind=None,
+    )
+    past = before if moved and before.authorization_id else None
+    return OrderChange(closed, past, before.hold_id)

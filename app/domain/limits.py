@@ -1,0 +1,135 @@
+"""Which limit is in force on a business date."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from typing import Literal
+
+from app.domain.accounts import Account, Entry
+
+
+@dataclass(frozen=True, slots=True)
+class CreditLimit:
+    """An approved limit. `limit_minor` None and not `unlimited`: no credit is granted.
+
+    `valid_to` is inclusive; None has no end. `order` rises with approval: later wins.
+    """
+
+    kind: Literal["base", "temporary"]
+    limit_minor: int | None
+    unlimited: bool
+    valid_from: date
+    valid_to: date | None
+    order: int
+
+
+@dataclass(frozen=True, slots=True)
+class EffectiveLimit:
+    """What limits hold from a date until `changes_on` (exclusive; None: for ever)."""
+
+    limit_minor: int | None
+    unlimited: bool
+    expired: bool
+    changes_on: date | None
+
+
+def effective_limit(limits: Iterable[CreditLimit], on: date) -> EffectiveLimit:
+    """Find the limit of a business date: a valid temporary one, else a valid base one, else none.
+
+    Of several valid ones of a kind the one approved last wins. A base limit that began is replaced
+    for good when one that was approved later begins: it does not come back when that one runs out,
+    but leaves a null limit that is `expired`.
+    """
+    rows = list(limits)
+    valid = [
+        row for row in rows if row.valid_from <= on and (row.valid_to is None or on <= row.valid_to)
+    ]
+    changes_on = _next_change(rows, valid, on)
+    temporary = [row for row in valid if row.kind == "temporary"]
+    base = [row for row in valid if row.kind == "base" and not _replaced(row, rows, on)]
+    for of_kind in (temporary, base):
+        if of_kind:
+            best = max(of_kind, key=lambda row: row.order)
+            return EffectiveLimit(
+                best.limit_minor, best.unlimited, expired=False, changes_on=changes_on
+            )
+    ran_out = any(
+        row.kind == "base" and row.valid_to is not None and row.valid_to < on for row in rows
+    )
+    return EffectiveLimit(None, unlimited=False, expired=ran_out, changes_on=changes_on)
+
+
+def _replaced(row: CreditLimit, rows: Iterable[CreditLimit], on: date) -> bool:
+    return any(
+        other.kind == "base"
+        and other.order > row.order
+        and row.valid_from <= other.valid_from <= on
+        for other in rows
+    )
+
+
+def _next_change(
+    rows: Iterable[CreditLimit], valid: Iterable[CreditLimit], on: date
+) -> date | None:
+    changes = [row.valid_from for row in rows if row.valid_from > on]
+    changes += [
+        row.valid_to + timedelta(days=1)
+        for row in valid
+        if row.valid_to is not None and row.valid_to < date.max  # 9999-12-31 never passes
+    ]
+    return min(changes, default=None)
+
+
+def settle(
+    account: Account, limits: Iterable[CreditLimit], on: date, ref: str | None = None
+) -> tuple[Account, Entry | None]:
+    """Put the limit of a business date in force on a locked account, as a fact.
+
+    A cut below what is used is never refused: what stands above it becomes `forced`. `ref` names
+    the limit that was decided on (journal kind LIMIT); without it time alone did
+    (LIMIT_EFFECTIVE). There is an entry only where the limit itself differs; the account may
+    differ without one (`limit_expired`, `limit_changes_on`).
+    """
+    found = effective_limit(limits, on)
+    after = replace(
+        account,
+        limit_minor=found.limit_minor,
+        unlimited=found.unlimited,
+        limit_expired=found.expired,
+        limit_changes_on=found.changes_on,
+    )
+    if (after.limit_minor, after.unlimited) == (account.limit_minor, account.unlimited):
+        return after, None
+    after = replace(after, forced=after.excess, seq=account.seq + 1)
+    if ref is None:
+        return after, Entry(after, "LIMIT_EFFECTIVE", on.isoformat())
+    return after, Entry(after, "LIMIT", ref)
+
+
+LimitStatus = Literal["PROPOSED", "APPROVED", "REJECTED", "ENDED"]
+
+
+@dataclass(frozen=True, slots=True)
+class LimitRecord:
+    """A limit as it was asked for and decided on; `limit_minor` is in `currency`.
+
+    `proposed_by`, `decided_by` and `ended_by` are authenticated clients. A limit that was replaced
+    by a later one stays APPROVED; ENDED means that somebody ended it.
+    """
+
+    limit_id: str
+    account_id: int
+    kind: Literal["base", "temporary"]
+    limit_minor: int | None
+    currency: str
+    unlimited: bool
+    valid_from: date
+    valid_to: date | None
+    status: LimitStatus
+    reason: str | None
+    proposed_by: str
+    created_at: datetime
+    decided_by: str | None = None
+    decided_at: datetime | None = None
+    ended_by: str | None = None
+    ended_at: datetime | None = None

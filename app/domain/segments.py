@@ -1,0 +1,26 @@
+"""A segment: a legal entity or business unit in which limits and exposure live."""
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+MAIN: Final = "main"
+"""The segment of every account that names no other; it always exists."""
+
+Mode = Literal["OFF", "SHADOW", "WARN", "ENFORCE"]
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """`currency` is that of accounts with none of their own; `time_zone` is an IANA name.
+
+    `four_eyes`: who proposes a limit does not approve it. `version` rises with every change.
+    """
+
+    segment_id: str
+    name: str
+    currency: str = "CNY"
+    time_zone: str = "Asia/Shanghai"
+    mode: Mode = "ENFORCE"
+    four_eyes: bool = False
+    rule_set_version: int = 1
+    version: int = 1

@@ -1,0 +1,172 @@
+"""Tables in a workbook, read cell by cell with a type for each column; a fault names its cell.
+
+What a person sees must be what is read: a formula, a merged range or a number kept as text is
+refused, not guessed.
+"""
+
+import io
+import zipfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+from xml.etree.ElementTree import ParseError, iterparse
+
+from openpyxl import Workbook, load_workbook
+from openpyxl.cell.cell import Cell, MergedCell
+from openpyxl.utils.cell import range_boundaries
+from openpyxl.utils.exceptions import InvalidFileException
+from openpyxl.worksheet.worksheet import Worksheet
+
+from app.domain.errors import FileRefusedError
+
+MAX_FILE_BYTES: Final = 1 << 20
+"""The largest workbook, inclusive."""
+
+_MAX_UNPACKED_BYTES: Final = 4 << 20
+_MAX_MERGED_CELLS: Final = 10_000
+_MAX_ROWS: Final = 1000
+_MAX_COLUMNS: Final = 50
+
+Value = str | float | None
+
+
+class Content(Enum):
+    """What a column's cells hold; the value is how a fault says it."""
+
+    TEXT = "text"
+    TEXT_OR_EMPTY = "text or empty"
+    NUMBER_OR_EMPTY = "a number or empty"
+    WHOLE = "a whole number"
+    ANY = "text or a number"
+
+
+_LARGEST: Final = 10**15
+_NUMBERS: Final = {Content.NUMBER_OR_EMPTY, Content.ANY}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row's values by column name, and where each stands (`scorecard!D7`)."""
+
+    values: Mapping[str, Value]
+    cells: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A sheet to be read: its name and its columns; the header is row 1, in any order."""
+
+    sheet: str
+    columns: Mapping[str, Content]
+
+
+def open_book(data: bytes) -> Workbook:
+    """Open an XLSX workbook with formulas kept visible.
+
+    Raises:
+        FileRefusedError: Not a workbook, or larger than a scorecard can be.
+
+    """
+    if len(data) > MAX_FILE_BYTES:
+        raise FileRefusedError(f"the file is larger than {MAX_FILE_BYTES} bytes")
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as packed:
+            _refuse_bombs(packed)
+        return load_workbook(io.BytesIO(data), data_only=False, keep_links=False)
+    except (zipfile.BadZipFile, InvalidFileException, ParseError) as error:
+        raise FileRefusedError("the file is not an XLSX workbook") from error
+    except (LookupError, ValueError, TypeError, AttributeError, NotImplementedError) as error:
+        # A zip that is no workbook, or one inside which openpyxl stumbles.
+        raise FileRefusedError("the file cannot be read as an XLSX workbook") from error
+
+
+def _refuse_bombs(packed: zipfile.ZipFile) -> None:
+    """Refuse what is small as a file and huge in memory; openpyxl makes a cell of each merged one.
+
+    Raises:
+        FileRefusedError: Unpacked or merged beyond measure.
+
+    """
+    if sum(one.file_size for one in packed.infolist()) > _MAX_UNPACKED_BYTES:
+        raise FileRefusedError(f"the file unpacks to more than {_MAX_UNPACKED_BYTES} bytes")
+    for one in packed.infolist():
+        if not one.filename.endswith(".xml"):
+            continue
+        # Entity bombs are stopped by expat itself, and nothing external is ever loaded.
+        for _, element in iterparse(io.BytesIO(packed.read(one))):  # noqa: S314
+            if element.tag.endswith("}mergeCell"):
+                left, top, right, bottom = range_boundaries(element.get("ref", ""))
+                width, height = (right or 0) - (left or 0) + 1, (bottom or 0) - (top or 0) + 1
+                if width * height > _MAX_MERGED_CELLS:
+                    raise FileRefusedError(f"merged cells {element.get('ref')} in {one.filename}")
+            element.clear()
+
+
+def read_rows(book: Workbook, table: Table, faults: list[str]) -> list[Row]:
+    """Read the rows below the header; empty rows and columns not asked for are passed over.
+
+    What is wrong is added to `faults`; rows can be relied on only where nothing was added.
+    """
+    name = table.sheet
+    sheet = book[name] if name in book.sheetnames else None
+    if not isinstance(sheet, Worksheet):
+        faults.append(f"{name}: the sheet is missing")
+        return []
+    if sheet.max_row > _MAX_ROWS or sheet.max_column > _MAX_COLUMNS:
+        faults.append(f"{name}: more than {_MAX_ROWS} rows or {_MAX_COLUMNS} columns")
+        return []
+    faults.extend(f"{name}!{merged.coord}: merged cells" for merged in sheet.merged_cells.ranges)
+    grid = [tuple(row) for row in sheet.iter_rows()]
+    faults.extend(
+        f"{name}!{cell.coordinate}: a formula or an error, not a value"
+        for row in grid
+        for cell in row
+        if cell.data_type in {"f", "e"}
+    )
+    header = _read_header(grid[0] if grid else (), table, faults)
+    filled = (row for row in grid[1:] if any(cell.value is not None for cell in row))
+    return [_read_row(row, header, table, faults) for row in filled] if header else []
+
+
+def _read_header(
+    row: Sequence[Cell | MergedCell], table: Table, faults: list[str]
+) -> dict[str, int]:
+    """Find each column's place; empty, with faults added, where not every one is there once."""
+    names = [cell.value for cell in row]
+    wrong = [name for name in table.columns if names.count(name) != 1]
+    faults.extend(
+        f"{table.sheet}!1:1: the column {name!r} must be there once, it is there"
+        f" {names.count(name)} times"
+        for name in wrong
+    )
+    return {} if wrong else {name: names.index(name) for name in table.columns}
+
+
+def _read_row(
+    row: Sequence[Cell | MergedCell], header: Mapping[str, int], table: Table, faults: list[str]
+) -> Row:
+    values: dict[str, Value] = {}
+    cells: dict[str, str] = {}
+    for name, content in table.columns.items():
+        cell = row[header[name]]
+        cells[name] = f"{table.sheet}!{cell.coordinate}"
+        if not _fits(cell.value, content):
+            faults.append(f"{cells[name]}: must be {content.value}")
+        elif isinstance(cell.value, str | int | float):
+            values[name] = cell.value
+        else:
+            values[name] = None
+    return Row(values, cells)
+
+
+def _fits(value: object, content: Content) -> bool:
+    if isinstance(value, bool):
+        return False
+    if isinstance(value, int | float):
+        whole = content is Content.WHOLE and value % 1 == 0
+        # Also false for what is not a number at all; an int may be too long for isfinite.
+        return abs(value) <= _LARGEST and (whole or content in _NUMBERS)
+    if value is None:
+        return content in {Content.TEXT_OR_EMPTY, Content.NUMBER_OR_EMPTY}
+    return isinstance(value, str) and content not in {Content.NUMBER_OR_EMPTY, Content.WHOLE}
