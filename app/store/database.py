@@ -12,8 +12,11 @@ import orjson
 import psycopg
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.pool import QueuePool
 
 from app.domain.errors import BusyError
+from app.telemetry import set_pool
 
 type_of_lock_trouble = (
     psycopg.errors.LockNotAvailable,
@@ -67,8 +70,15 @@ class Database:
             json_deserializer=orjson.loads,
             connect_args={"connect_timeout": 5},
         )
+        event.listen(self.engine, "checkout", self._watch)
+        event.listen(self.engine, "checkin", self._watch)
         if not prepare:
             event.listen(self.engine, "connect", _never_prepare)
+
+    def _watch(self, *_: object) -> None:
+        pool = self.engine.pool
+        if isinstance(pool, QueuePool):
+            set_pool(pool.checkedout(), pool.size())
 
     @contextmanager
     def begin(self, *, lock_timeout_ms: int = 2000, statement_timeout_s: int = 30) -> Iterator[Tx]:
@@ -78,8 +88,28 @@ class Database:
             BusyError: The database or a lock was out of reach; nothing was changed.
 
         """
+        with self._transaction("", lock_timeout_ms, statement_timeout_s) as tx:
+            yield tx
+
+    @contextmanager
+    def read(self) -> Iterator[Tx]:
+        """Read under one snapshot (REPEATABLE READ, read only), so that figures fit together.
+
+        Raises:
+            BusyError: The database was out of reach.
+
+        """
+        with self._transaction("REPEATABLE READ, READ ONLY", 2000, 30) as tx:
+            yield tx
+
+    @contextmanager
+    def _transaction(
+        self, isolation: str, lock_timeout_ms: int, statement_timeout_s: int
+    ) -> Iterator[Tx]:
         try:
             with self.engine.begin() as tx:
+                if isolation:  # it goes before any query of the transaction
+                    tx.execute(text(f"SET TRANSACTION ISOLATION LEVEL {isolation}"))
                 tx.execute(
                     text(
                         "SELECT set_config('lock_timeout', :lock, true),"
@@ -90,24 +120,14 @@ class Database:
                     {"lock": f"{lock_timeout_ms}ms", "statement": f"{statement_timeout_s}s"},
                 )
                 yield tx
+        except PoolTimeoutError as error:
+            raise BusyError("every database connection is in use; try again") from error
         except OperationalError as error:
             raise BusyError("the database or a lock was out of reach; try again") from error
         except DBAPIError as error:
             if error.connection_invalidated or isinstance(error.orig, type_of_lock_trouble):
                 raise BusyError("the database was out of reach; try again") from error
             raise
-
-    @contextmanager
-    def read(self) -> Iterator[Tx]:
-        """Read under one snapshot (REPEATABLE READ, read only), so that figures fit together.
-
-        Raises:
-            BusyError: The database was out of reach.
-
-        """
-        with self.begin() as tx:
-            tx.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
-            yield tx
 
     def close(self) -> None:
         """Close every idle connection of the pool."""

@@ -1,5 +1,6 @@
 """Bring the schema to head, and refuse to run on another one."""
 
+from contextlib import suppress
 from pathlib import Path
 
 from alembic import command
@@ -7,6 +8,7 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, text
+from sqlalchemy.exc import IntegrityError, ProgrammingError
 from sqlalchemy.pool import NullPool
 
 from app.domain.errors import SchemaOldError
@@ -49,7 +51,8 @@ def migrate(url: str, revision: str = "head") -> None:
     migration both let it go (Alembic has no lock of its own).
     """
     engine = create_engine(dialect_url(url), poolclass=NullPool)
-    with engine.begin() as holder:
+    # IF NOT EXISTS does not see what another transaction is just making; either way it is there.
+    with suppress(IntegrityError, ProgrammingError), engine.begin() as holder:
         holder.execute(text("CREATE TABLE IF NOT EXISTS migration_lock (one integer NOT NULL)"))
     with engine.begin() as holder:
         holder.execute(text("LOCK TABLE migration_lock IN ACCESS EXCLUSIVE MODE"))

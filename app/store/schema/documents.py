@@ -193,7 +193,7 @@ note = Table(
     required("status"),
     Column("recourse", Boolean, nullable=False, server_default=text("true")),
     content(),
-    one_of("status", "PAID", "DISCOUNTED", "ENDORSED", "DISHONOURED"),
+    one_of("status", "OPEN", "PAID", "DISCOUNTED", "ENDORSED", "DISHONOURED"),
 )
 
 credit = Table(

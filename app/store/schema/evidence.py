@@ -71,6 +71,7 @@ quarantine = Table(
     required("segment_id"),
     required("customer_ref"),
     Column("account_id", BigInteger),
+    Column("content", BYTEA, nullable=False),
     Column("payload", JSON, nullable=False),
     required("code"),
     required("detail"),
@@ -87,6 +88,7 @@ quarantine = Table(
         postgresql_where=text("status = 'OPEN'"),
     ),
     Index("quarantine_account_id_idx", "account_id"),
+    Index("quarantine_source_event_id_idx", "source", "event_id"),
 )
 
 feed = Table(

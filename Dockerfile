@@ -1,0 +1,27 @@
+# One image; serve, work and migrate are commands of it. It needs a PostgreSQL (AVAL_DATABASE_URL)
+# or a volume at /var/lib/aval for the embedded one.
+FROM python:3.11-slim-bookworm AS build
+RUN pip install --no-cache-dir uv==0.13.9
+WORKDIR /srv/aval
+COPY pyproject.toml requirements.lock README.md ./
+# the lock pins everything, the tools of development too: as constraints it only pins what is needed
+RUN uv venv /opt/aval && uv pip install --python /opt/aval --no-cache \
+      --constraint requirements.lock --requirements pyproject.toml
+COPY app app
+RUN uv pip install --python /opt/aval --no-cache --no-deps --editable .
+
+FROM python:3.11-slim-bookworm
+RUN useradd --system --uid 10001 --home-dir /var/lib/aval --create-home aval
+COPY --from=build /opt/aval /opt/aval
+WORKDIR /srv/aval
+COPY pyproject.toml README.md ./
+COPY app app
+COPY migrations migrations
+COPY models_store models_store
+ENV PATH=/opt/aval/bin:$PATH AVAL_STATE_DIR=/var/lib/aval PYTHONUNBUFFERED=1 \
+    PYTHONDONTWRITEBYTECODE=1
+USER 10001
+VOLUME /var/lib/aval
+EXPOSE 8000 9464
+ENTRYPOINT ["aval"]
+CMD ["serve", "--host", "0.0.0.0"]

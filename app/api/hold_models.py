@@ -1,0 +1,207 @@
+"""Order holds on the wire: what comes in, what goes out."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import ConfigDict, Field
+
+from app.api.authorizations import ReasonOut, UnblockOut
+from app.api.pages import moment_after
+from app.api.wire import AnswerModel, Id, Instant, MoneyOut, Page, PositiveMoneyIn, WireModel
+from app.domain.holds import HoldEvent, HoldFilter, Kind, OrderHold, Status
+from app.usecases.holds import HoldView, Placing
+from app.usecases.releases import Ending, Releasing
+
+Note = Annotated[str, Field(max_length=2000)]
+
+_WHY: Final[dict[str, Any]] = {"reason_code": "VERIFIED_BY_PHONE", "note": "Payment is on its way"}
+_EVENT: Final[dict[str, Any]] = {
+    "action": "open",
+    "client": "erp",
+    "actor": "E-17",
+    "reason_code": None,
+    "note": None,
+    "at": "2026-12-01T03:00:00Z",
+}
+_HOLD: Final[dict[str, Any]] = {
+    "order_hold_id": "019332b4-6c00-7000-8000-000000000003",
+    "kind": "AUTOMATIC",
+    "status": "OPEN",
+    "customer_id": "C-1001",
+    "segment": "main",
+    "order_id": "SO-778",
+    "amount": {"amount": "12500.00", "currency": "CNY"},
+    "check_point": "GOODS_ISSUE",
+    "owner": "E-40",
+    "reason_code": None,
+    "reasons": [
+        {
+            "code": "OVER_LIMIT",
+            "rule_id": "over-limit",
+            "customer_id": "C-1001",
+            "observed": "CNY 112500.00",
+            "threshold": "CNY 100000.00",
+            "zh": "超过信用额度",
+            "en": "Over the credit limit",
+        }
+    ],
+    "unblock": [],
+    "decision_id": "019332b4-6c00-7000-8000-000000000001",
+    "authorization_id": None,
+    "opened_at": "2026-12-01T03:00:00Z",
+    "updated_at": "2026-12-01T03:00:00Z",
+    "closed_at": None,
+}
+
+
+class PlaceIn(WireModel):
+    """With `order_id` a forced hold (segment: main if absent), without one an account stop."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"customer_id": "C-1001", "order_id": "SO-778", **_WHY}]}
+    )
+
+    customer_id: Id
+    segment: Id | None = None
+    order_id: Id | None = None
+    reason_code: Id
+    note: Note | None = None
+
+    def to_placing(self) -> Placing:
+        """Make what the use case takes."""
+        return Placing(self.customer_id, self.segment, self.order_id, self.reason_code, self.note)
+
+
+class ReleaseIn(WireModel):
+    """Let the order pass up to `max_amount` (the hold's amount) until `valid_until`."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_WHY]})
+
+    reason_code: Id
+    note: Note | None = None
+    max_amount: PositiveMoneyIn | None = None
+    valid_until: Instant | None = None
+
+    def to_releasing(self) -> Releasing:
+        """Make what the use case takes."""
+        most = None if self.max_amount is None else self.max_amount.to_money()
+        return Releasing(self.reason_code, self.note, most, self.valid_until)
+
+
+class EndIn(WireModel):
+    """Why the order is refused, or gone."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_WHY]})
+
+    reason_code: Id | None = None
+    note: Note | None = None
+
+    def to_ending(self, to: Literal["REJECTED", "CANCELLED"]) -> Ending:
+        """Make what the use case takes."""
+        return Ending(to, self.reason_code, self.note)
+
+
+class HoldEventOut(AnswerModel):
+    """What was done to a hold, by whom; `actor` is as the client asserts."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_EVENT]})
+
+    action: str
+    client: str
+    actor: str | None
+    reason_code: str | None
+    note: str | None
+    at: Instant
+
+    @classmethod
+    def of(cls, event: HoldEvent) -> "HoldEventOut":
+        """Write an event for the wire."""
+        names = [name for name in cls.model_fields if name != "at"]
+        return cls(**{name: getattr(event, name) for name in names}, at=event.at)
+
+
+class HoldOut(AnswerModel):
+    """A hold. `segment` null: a stop everywhere; `amount` null: the order was never asked about."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_HOLD]})
+
+    order_hold_id: str
+    kind: Kind
+    status: Status
+    customer_id: str
+    segment: str | None
+    order_id: str | None
+    amount: MoneyOut | None
+    check_point: str | None
+    owner: str | None
+    reason_code: str | None
+    reasons: list[ReasonOut]
+    unblock: list[UnblockOut]
+    decision_id: str | None
+    authorization_id: str | None
+    opened_at: Instant
+    updated_at: Instant
+    closed_at: Instant | None
+
+
+class HoldWithHistoryOut(HoldOut):
+    """A hold with all that was done to it, oldest first."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{**_HOLD, "history": [_EVENT]}]})
+
+    history: list[HoldEventOut]
+
+
+class HoldListOut(AnswerModel):
+    """A page of the work list, the hold that changed longest ago first."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"items": [_HOLD], "next_cursor": None}]}
+    )
+
+    items: list[HoldOut]
+    next_cursor: str | None
+
+
+class HoldQuery(Page):
+    """Which holds; who polls takes `updated_since` a minute before the newest one seen."""
+
+    status: Status | None = None
+    owner: Id | None = None
+    segment: Id | None = None
+    customer_id: Id | None = None
+    order_id: Id | None = None
+    updated_since: Instant | None = None
+
+    def to_filter(self) -> HoldFilter:
+        """Ask for one more than is shown, to see whether there is more."""
+        return HoldFilter(
+            most=self.limit + 1,
+            after=moment_after(self),
+            status=self.status,
+            owner=self.owner,
+            segment=self.segment,
+            customer_id=self.customer_id,
+            order_id=self.order_id,
+            updated_since=self.updated_since,
+        )
+
+
+def hold_fields(hold: OrderHold) -> dict[str, Any]:
+    """Write a hold's fields for the wire."""
+    ask: Mapping[str, Any] = hold.ask or {}
+    names = ("kind", "status", "customer_id", "order_id", "owner", "reason_code", "reasons")
+    more = ("unblock", "decision_id", "authorization_id", "opened_at", "updated_at", "closed_at")
+    return {
+        **{name: getattr(hold, name) for name in names + more},
+        "order_hold_id": hold.hold_id,
+        "segment": hold.segment_id,
+        "amount": hold.amount and MoneyOut.of(hold.amount),
+        "check_point": ask.get("check_point"),
+    }
+
+
+def with_history(view: HoldView) -> HoldWithHistoryOut:
+    """Write a hold with its history."""
+    events = [HoldEventOut.of(event) for event in view.history]
+    return HoldWithHistoryOut(**hold_fields(view.hold), history=events)

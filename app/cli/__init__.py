@@ -1,0 +1,1 @@
+"""The same use cases from the terminal: `aval …`. Reads files and arguments, decides nothing."""

@@ -1,0 +1,131 @@
+"""The database a command works on: the one that is named, or the embedded one.
+
+The pattern of a command: `with open_desk(read_settings()) as desk: desk.use_case(…)`.
+"""
+
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from typing import Final
+
+from sqlalchemy.exc import ArgumentError
+
+from app.api.desk import Desk
+from app.main import Composition, compose
+from app.settings import Settings, SettingsError, load_settings
+from app.store.database import Database
+from app.store.embedded import AlreadyRunningError, running_url, start_embedded
+from app.store.migrate import migrate, require_head
+
+_STARTING_S: Final = 10.0
+"""How long a command waits for a service that holds the state directory but does not answer yet."""
+
+
+def read_settings() -> Settings:
+    """Read the settings of this process.
+
+    Raises:
+        SettingsError: A variable does not exist or breaks its rule.
+
+    """
+    return load_settings(os.environ)
+
+
+def say(line: str) -> None:
+    """Tell the person at the terminal; what a command is asked for goes to stdout instead."""
+    print(f"aval: {line}", file=sys.stderr, flush=True)  # noqa: T201 - the terminal is the reader
+
+
+@contextmanager
+def open_url(settings: Settings, *, share: bool = True) -> Iterator[str]:
+    """Yield the address of the database; the embedded one runs and is at head while inside.
+
+    Where a service runs on the same state directory, its database is shared, if `share` says so.
+
+    Raises:
+        SettingsError: `AVAL_DATABASE_URL` is no address.
+        AlreadyRunningError: A service runs on the state directory and is not to be shared.
+        EmbeddedError: The embedded database cannot run here.
+
+    """
+    if settings.database_url is not None:
+        check_address(settings.database_url, "AVAL_DATABASE_URL")
+        yield settings.database_url
+        return
+    try:
+        embedded = start_embedded(settings.state_dir, say=say)
+    except AlreadyRunningError:
+        if not share:
+            raise
+        yield _shared_url(settings)
+        return
+    with embedded:
+        migrate(embedded.url)
+        yield embedded.url
+
+
+def check_address(url: str, variable: str) -> None:
+    """Refuse what cannot be read as an address; nobody is called.
+
+    Raises:
+        SettingsError: Names the variable it came from.
+
+    """
+    try:
+        Database(url).close()
+    except (ArgumentError, ValueError):
+        line = f"{variable}: must be an address such as postgresql://user@host:5432/name"
+        raise SettingsError(line) from None
+
+
+def _shared_url(settings: Settings) -> str:
+    until = time.monotonic() + _STARTING_S
+    while (url := running_url(settings.state_dir)) is None:
+        if time.monotonic() > until:
+            raise AlreadyRunningError(
+                f"another command holds {settings.state_dir} and its database does not answer"
+            )
+        time.sleep(0.1)
+    return url
+
+
+@contextmanager
+def open_database(settings: Settings) -> Iterator[Database]:
+    """Yield the database, which is at head.
+
+    Raises:
+        SchemaOldError: The named database is at another revision.
+        SettingsError: `AVAL_DATABASE_URL` is no address.
+        EmbeddedError: The embedded database cannot run here.
+
+    """
+    prepare = settings.prepare == "on"
+    with open_url(settings) as url, closing(Database(url, prepare=prepare)) as database:
+        require_head(database)
+        yield database
+
+
+@contextmanager
+def open_composition(settings: Settings) -> Iterator[Composition]:
+    """Yield everything put together on the database, which is at head and seeded; no lane runs.
+
+    Raises:
+        SchemaOldError: The named database is at another revision.
+        SettingsError: `AVAL_DATABASE_URL` is no address.
+        EmbeddedError: The embedded database cannot run here.
+
+    """
+    with open_url(settings) as url:
+        parts = compose(settings, url)
+        with closing(parts.database):
+            parts.prepare()
+            yield parts
+
+
+@contextmanager
+def open_desk(settings: Settings) -> Iterator[Desk]:
+    """Yield the use cases on the database; raises what `open_composition` does."""
+    with open_composition(settings) as parts:
+        yield parts.desk

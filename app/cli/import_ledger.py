@@ -1,0 +1,149 @@
+"""Put a ledger in through the use cases of the service: customers first, then their facts."""
+
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from time import sleep
+from typing import Final, TypeVar
+
+from app.cli.ledger_batches import LedgerBatch, ReadRow, ledger_batches
+from app.cli.ledger_rows import new_customer
+from app.cli.tables_rejects import Reject
+from app.cli.tables_shape import TableRow
+from app.domain.callers import Caller
+from app.domain.customers import CustomerChange
+from app.domain.errors import BusyError, FieldError
+from app.domain.facts import Event, Result
+from app.usecases.facts_events import parse_events
+
+IMPORTER: Final = Caller("aval-import", frozenset({"admin"}))
+"""Who speaks where a command imports: limits are proposed and approved in this name."""
+
+_TRIES: Final = 4
+_PAUSE_S: Final = 0.5
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class Doors:
+    """The use cases that a ledger goes in by."""
+
+    apply_facts: Callable[[Caller, Sequence[Event]], Sequence[Result]]
+    put_customer: Callable[[Caller, str, CustomerChange], object]
+    find_customers: Callable[[Collection[str]], Mapping[str, str]]
+    take_currencies: Callable[[str, Mapping[str, str]], None]
+
+
+@dataclass(slots=True)
+class LedgerCounts:
+    """What became of a ledger: rows, events by result, customers that were new.
+
+    `sums_minor` adds up the amounts of the rows that could be read, by currency.
+    """
+
+    rows: int = 0
+    rejected: int = 0
+    new_customers: int = 0
+    events: Counter[str] = field(default_factory=Counter)
+    sums_minor: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(slots=True)
+class LedgerImport:
+    """One run over a ledger; `reject` takes the rows that are not taken, with the reason.
+
+    `customers` are the ids of the ledger's customers so far, by the ids the ledger uses.
+    """
+
+    doors: Doors
+    source: str
+    segment: str
+    reject: Callable[[Reject], None]
+    counts: LedgerCounts = field(default_factory=LedgerCounts)
+    customers: dict[str, str] = field(default_factory=dict)
+
+    def run(self, rows: Iterable[TableRow], told: Callable[[LedgerCounts], None]) -> None:
+        """Apply the rows, batch by batch, each in one transaction; `told` hears of each.
+
+        A run that breaks off may be repeated: what was applied is found to be there.
+
+        Raises:
+            FileRefusedError: The file changed meanwhile, or cannot be read on.
+            BusyError: The database was out of reach; the batches before are applied.
+
+        """
+        for batch in ledger_batches(rows, source=self.source, segment=self.segment):
+            self._take(batch)
+            told(self.counts)
+
+    def _take(self, batch: LedgerBatch) -> None:
+        self.counts.rows += batch.size
+        for reject in batch.rejects:
+            self._reject(reject)
+        for read in batch.rows:
+            self.counts.sums_minor[read.row.amount.currency] += read.row.amount.minor
+        if batch.events:
+            self._make_customers(batch.rows)
+            events = parse_events(batch.events)
+            self._count(batch, insist(lambda: self.doors.apply_facts(IMPORTER, events)))
+
+    def _reject(self, reject: Reject) -> None:
+        self.counts.rejected += 1
+        self.reject(reject)
+
+    def _count(self, batch: LedgerBatch, results: Iterable[Result]) -> None:
+        refused: set[int] = set()
+        for place, result in enumerate(results):
+            self.counts.events[result.result] += 1
+            line = batch.owners[place].found.line
+            # What follows from a row's first problem says no more.
+            if result.problem is not None and line not in refused:
+                refused.add(line)
+                problem = result.problem
+                self._reject(batch.quarantined(place, problem.field, problem.detail))
+
+    def _make_customers(self, rows: Iterable[ReadRow]) -> None:
+        first: dict[str, ReadRow] = {}
+        for read in rows:
+            if read.row.customer_id not in self.customers:
+                first.setdefault(read.row.customer_id, read)
+        if not first:
+            return
+        self.customers |= insist(lambda: self.doors.find_customers(first))
+        for ref, read in first.items():
+            if ref not in self.customers:
+                self._make_customer(read)
+        currencies: dict[str, str] = {}
+        for ref, read in first.items():
+            currencies.setdefault(self.customers[ref], read.row.amount.currency)
+        insist(lambda: self.doors.take_currencies(self.segment, currencies))
+
+    def _make_customer(self, read: ReadRow) -> None:
+        """Make a customer by what the ledger says of it; its currency is for `take_currencies`."""
+        body = new_customer(read.row)
+        customer_id = read.row.customer_id
+        try:
+            self._put(customer_id, CustomerChange(body["name"], country=body.get("country")))
+        except FieldError:  # two capitals that are no country
+            self._put(customer_id, CustomerChange(body["name"]))
+        self.customers[customer_id] = customer_id
+        self.counts.new_customers += 1
+
+    def _put(self, customer_id: str, change: CustomerChange) -> None:
+        insist(lambda: self.doors.put_customer(IMPORTER, customer_id, change))
+
+
+def insist(act: Callable[[], _T]) -> _T:
+    """Try again, a few times, where somebody else was in the way; every step may be repeated.
+
+    Raises:
+        BusyError: The database or a lock was out of reach each time.
+
+    """
+    for attempt in range(1, _TRIES):
+        try:
+            return act()
+        except BusyError:
+            sleep(_PAUSE_S * attempt)
+    return act()

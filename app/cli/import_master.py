@@ -1,0 +1,155 @@
+"""Put master data and limits in through the use cases of the service, row by row."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Final, TypeVar
+
+import orjson
+from fastapi.exceptions import RequestValidationError
+
+from app.api.customers import CustomerIn
+from app.api.limits import LimitIn
+from app.api.problems import render
+from app.api.strict import validate
+from app.cli.import_ledger import IMPORTER, insist
+from app.cli.ledger_batches import read_row
+from app.cli.master_rows import CustomerRow, LimitRow, parse_customer_row, parse_limit_row
+from app.cli.tables_rejects import Reject
+from app.cli.tables_shape import TableRow
+from app.domain.errors import BusyError, CreditError
+from app.usecases.asks import Answer
+from app.usecases.customers import PutCustomer
+from app.usecases.idempotency import fingerprint
+from app.usecases.keyed import Keyed
+from app.usecases.limits import LimitView, ProposeLimit
+
+_LIMITS: Final = "/v1/customers/{customer_id}/limits"
+_PARENT: Final = "parent_id"
+
+_Row = TypeVar("_Row", CustomerRow, LimitRow)
+
+
+@dataclass(slots=True)
+class RowCounts:
+    """What became of a file's rows: how many there were, and results by name."""
+
+    rows: int = 0
+    rejected: int = 0
+    results: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(frozen=True, slots=True)
+class _Refused:
+    """Why a row was not taken."""
+
+    field: str
+    reason: str
+
+
+@dataclass(slots=True)
+class MasterImport:
+    """One run over a file; `reject` takes the rows that are not taken, `told` hears of each row.
+
+    Each row is one transaction. Where the database is out of reach BusyError ends the run; the
+    rows before it are applied, and the run may be repeated.
+    """
+
+    reject: Callable[[Reject], None]
+    told: Callable[[RowCounts], None]
+    counts: RowCounts = field(default_factory=RowCounts)
+
+    def put_customers(self, rows: Iterable[TableRow], put: PutCustomer) -> None:
+        """Make or replace customers; a row whose group comes further down waits for it."""
+        waiting: list[tuple[TableRow, CustomerRow, _Refused]] = []
+        for found, row in self._read(rows, read_customer):
+            refused = self._try(partial(_put, put, row))
+            if refused is not None and refused.field == _PARENT:
+                waiting.append((found, row, refused))
+            elif refused is not None:
+                self._reject(found, refused)
+        while waiting:
+            again = [
+                (found, row, refused)
+                for found, row, _ in waiting
+                if (refused := self._try(partial(_put, put, row))) is not None
+            ]
+            if len(again) == len(waiting):
+                break
+            waiting = again
+        for found, _, refused in waiting:
+            self._reject(found, refused)
+
+    def set_limits(self, rows: Iterable[TableRow], propose: ProposeLimit) -> None:
+        """Set limits; a row that was imported before sets none again."""
+        for found, row in self._read(rows, read_limit):
+            refused = self._try(partial(_propose, propose, row))
+            if refused is not None:
+                self._reject(found, refused)
+
+    def _read(
+        self, rows: Iterable[TableRow], read: Callable[[TableRow], _Row | Reject]
+    ) -> Iterable[tuple[TableRow, _Row]]:
+        for found in rows:
+            self.counts.rows += 1
+            row = read(found)
+            if isinstance(row, Reject):
+                self.counts.rejected += 1
+                self.reject(row)
+            else:
+                yield found, row
+            self.told(self.counts)
+
+    def _try(self, act: Callable[[], str]) -> _Refused | None:
+        """Count what `act` names as its result, or say why it was refused.
+
+        Raises:
+            BusyError: The database was out of reach.
+
+        """
+        try:
+            self.counts.results[insist(act)] += 1
+        except BusyError:
+            raise
+        except (CreditError, RequestValidationError) as refusal:
+            broken = render(refusal, "")
+            first = next(iter(broken["errors"]), None)
+            if first is None:
+                return _Refused("", broken["detail"])
+            return _Refused(first["field"], first["message"])
+        return None
+
+    def _reject(self, found: TableRow, refused: _Refused) -> None:
+        self.counts.rejected += 1
+        self.reject(Reject(found.line, refused.field, refused.reason, found.original))
+
+
+def read_customer(found: TableRow) -> CustomerRow | Reject:
+    """Read a row of master data."""
+    return read_row(found, parse_customer_row)
+
+
+def read_limit(found: TableRow) -> LimitRow | Reject:
+    """Read a row of limits."""
+    return read_row(found, parse_limit_row)
+
+
+def _put(put: PutCustomer, row: CustomerRow) -> str:
+    change = validate(CustomerIn, row.body).to_change()
+    return "new" if put(IMPORTER, row.customer_id, change).created else "known"
+
+
+def _propose(propose: ProposeLimit, row: LimitRow) -> str:
+    ask = validate(LimitIn, row.body).to_ask()
+    digest = fingerprint("POST", _LIMITS, {"customer_id": row.customer_id}, row.body)
+    answer = propose(Keyed(IMPORTER, row.key, digest), row.customer_id, ask, _answer)
+    if answer.replayed:
+        return "duplicate"
+    return "approved" if answer.status == 201 else "proposed"  # noqa: PLR2004 - as over HTTP
+
+
+def _answer(view: LimitView) -> Answer:
+    approved = view.record.status == "APPROVED"
+    told = {"limit_id": view.record.limit_id, "status": view.record.status}
+    return Answer(201 if approved else 202, orjson.dumps(told))

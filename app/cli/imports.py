@@ -1,0 +1,229 @@
+"""`aval import …` and `aval export …`: ledgers, master data, limits and scorecards as files.
+
+Exit 1: a file is refused as a whole (nothing was changed), or some of its rows were not taken (the
+others were; the reject file says which and why). Exit 2: a command that cannot be meant.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from app.cli.database import open_composition, read_settings, say
+from app.cli.failures import RefusedError, WrongUseError
+from app.cli.import_ledger import Doors, LedgerCounts, LedgerImport
+from app.cli.import_master import MasterImport, RowCounts
+from app.cli.ledger_rows import LEDGER_COLUMNS
+from app.cli.ledger_totals import Expected, count_totals, parse_expected
+from app.cli.master_rows import CUSTOMER_COLUMNS, LIMIT_COLUMNS
+from app.cli.progress import Shown
+from app.cli.tables import Table, open_table
+from app.cli.tables_rejects import Reject, RejectWriter, reject_path
+from app.cli.tables_shape import Columns
+from app.domain.errors import FileRefusedError
+from app.domain.money import minor_to_text
+from app.main import Composition, utc_now
+from app.scoring.scorecard_file import read_scorecard, write_scorecard
+from app.store.ids import IdSource
+from app.telemetry import set_up_log
+from app.texts import PLACEHOLDERS
+from app.usecases.facts import ApplyFacts
+from app.usecases.imports import FindCustomers, NeedSegment, TakeCurrencies
+from app.usecases.scores import Scores
+
+_LONGEST_SOURCE: Final = 64
+
+File = Annotated[
+    Path, typer.Argument(exists=True, dir_okay=False, help="CSV, CSV.gz, XLSX or Parquet")
+]
+
+
+def register(cli: typer.Typer) -> None:
+    """Add the commands of this column."""
+    into = typer.Typer(help="Put a file in; twice changes nothing")
+    into.command("ledger")(_ledger)
+    into.command("customers")(_customers)
+    into.command("limits")(_limits)
+    into.command("scorecard")(_scorecard)
+    cli.add_typer(into, name="import")
+    out = typer.Typer(help="Write a file")
+    out.command("scorecard")(_export_scorecard)
+    cli.add_typer(out, name="export")
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerPlan:
+    """What is asked of a ledger's import."""
+
+    source: str
+    segment: str
+    expected: Expected
+
+
+def _ledger(
+    file: File,
+    source: Annotated[str, typer.Option(help="The system it comes from")],
+    segment: Annotated[str, typer.Option(help="The segment it belongs to")] = "main",
+    expect_rows: Annotated[int | None, typer.Option(help="Rows its sender counted")] = None,
+    expect_total: Annotated[
+        list[str] | None, typer.Option(help="Sum its sender counted, CUR=AMOUNT; repeatable")
+    ] = None,
+) -> None:
+    """Import an AR ledger, a row an invoice, and score the customers it touches."""
+    if not (0 < len(source) <= _LONGEST_SOURCE and source.isprintable()):
+        raise WrongUseError(f"--source: must be 1 to {_LONGEST_SOURCE} printable characters")
+    plan = LedgerPlan(source, segment, parse_expected(expect_rows, expect_total or ()))
+    with _refusals():
+        table = _open(file, LEDGER_COLUMNS)
+        if plan.expected != Expected():
+            count_totals(table).verify(plan.expected, file.name)
+        with _composition() as parts:
+            import_ledger(parts, table, plan)
+
+
+def import_ledger(parts: Composition, table: Table, plan: LedgerPlan) -> None:
+    """Put an open ledger in, tell what became of it, and score the customers it touched.
+
+    Raises:
+        RefusedError: Some rows were not taken.
+        SegmentUnknownError: There is no such segment; nothing was changed.
+        FileRefusedError: The reject file cannot be written, or the file changed meanwhile.
+        BusyError: The database was out of reach; what was applied is found by the next run.
+
+    """
+    NeedSegment(parts.database)(plan.segment)
+    touched: set[int] = set()
+    doors = Doors(
+        ApplyFacts(parts.database, utc_now, IdSource(), touched.update),
+        parts.desk.parties.put_customer,
+        FindCustomers(parts.database),
+        TakeCurrencies(parts.database, utc_now),
+    )
+    with _rejects(table) as writer:
+        run = LedgerImport(doors, plan.source, plan.segment, writer.write)
+        with Shown("import") as shown:
+            run.run(table, lambda so_far: shown.show(table.progress(), f"{so_far.rows} rows"))
+    for line in ledger_lines(run.counts):
+        typer.echo(line)
+    with Shown("scoring") as shown:
+        scored = Scores.over(parts.database, utc_now).rescore(touched, _teller(shown), most=None)
+    typer.echo(f"{scored} customers scored")
+    _refuse_rest(run.counts.rejected, run.counts.rows, writer)
+
+
+def ledger_lines(counts: LedgerCounts) -> Iterator[str]:
+    """Say what became of a ledger: rows and customers, events by result, sums by currency."""
+    yield f"{counts.rows} rows, {counts.rejected} rejected, {counts.new_customers} new customers"
+    names = ("applied", "duplicate", "stale", "quarantined")
+    yield "events: " + ", ".join(f"{counts.events[name]} {name}" for name in names)
+    for currency, minor in sorted(counts.sums_minor.items()):
+        yield f"total {currency} {minor_to_text(minor, currency)}"
+
+
+def _customers(file: File) -> None:
+    """Import master data, a row a customer: the fields of `PUT /v1/customers/{customer_id}`."""
+    with _refusals():
+        _import_rows(
+            _open(file, CUSTOMER_COLUMNS),
+            lambda run, table, parts: run.put_customers(table, parts.desk.parties.put_customer),
+        )
+
+
+def _limits(file: File) -> None:
+    """Import limits, a row a limit; a row that was imported before is known by its content."""
+    with _refusals():
+        _import_rows(
+            _open(file, LIMIT_COLUMNS),
+            lambda run, table, parts: run.set_limits(table, parts.desk.parties.propose_limit),
+        )
+
+
+def _import_rows(table: Table, run: Callable[[MasterImport, Table, Composition], None]) -> None:
+    with _composition() as parts, _rejects(table) as writer:
+        counts = import_rows(table, writer.write, lambda one: run(one, table, parts))
+    results = "".join(f", {count} {name}" for name, count in sorted(counts.results.items()))
+    typer.echo(f"{counts.rows} rows, {counts.rejected} rejected{results}")
+    _refuse_rest(counts.rejected, counts.rows, writer)
+
+
+def import_rows(
+    table: Table, reject: Callable[[Reject], None], run: Callable[[MasterImport], None]
+) -> RowCounts:
+    """Run over a table of master data, showing how far it is; returns what became of its rows."""
+    with Shown("import") as shown:
+        master = MasterImport(
+            reject, lambda so_far: shown.show(table.progress(), f"{so_far.rows} rows")
+        )
+        run(master)
+    return master.counts
+
+
+def _scorecard(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="An XLSX workbook")],
+    *,
+    check: Annotated[bool, typer.Option("--check", help="Only look for faults")] = False,
+) -> None:
+    """Put a scorecard in use as the next version; `aval score --all` then applies it to all."""
+    with _refusals():
+        card = read_scorecard(file.read_bytes(), PLACEHOLDERS)
+    if check:
+        typer.echo(f"{file.name}: no fault; {len(card.characteristics)} characteristics")
+        return
+    with _composition() as parts:
+        after, new = Scores.over(parts.database, utc_now).activate_scorecard(card)
+    said = "is in use now" if new else "was in use already, and is the same"
+    typer.echo(f"scorecard {after.name}, version {after.version}, {said}")
+
+
+def _export_scorecard(
+    file: Annotated[Path, typer.Argument(dir_okay=False, help="The XLSX workbook to write")],
+) -> None:
+    """Write the scorecard in use as a workbook; a file that exists is not touched."""
+    if file.exists():
+        raise WrongUseError(f"{file}: there is such a file already")
+    with _composition() as parts:
+        card = Scores.over(parts.database, utc_now).read_scorecard()
+    with file.open("xb") as workbook:
+        workbook.write(write_scorecard(card))
+    typer.echo(f"{file}: scorecard {card.name}, version {card.version}")
+
+
+@contextmanager
+def _composition() -> Iterator[Composition]:
+    set_up_log("warning", "console")  # the terminal is told in words, not a line a batch
+    with open_composition(read_settings()) as parts:
+        yield parts
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """Let a refused file be a failed check (exit 1), not wrong use of the command."""
+    try:
+        yield
+    except FileRefusedError as refused:
+        raise RefusedError(refused.detail) from refused
+
+
+def _open(file: Path, columns: Columns) -> Table:
+    table = open_table(file, columns)
+    if table.unknown:
+        say(f"{file.name}: not used: {', '.join(table.unknown)}")
+    return table
+
+
+def _rejects(table: Table) -> RejectWriter:
+    return RejectWriter(reject_path(table.path), table.headers)
+
+
+def _refuse_rest(rejected: int, rows: int, writer: RejectWriter) -> None:
+    if rejected:
+        raise RefusedError(
+            f"{rejected} of {rows} rows were not taken, the others were; see {writer.path}"
+        )
+
+
+def _teller(shown: Shown) -> Callable[[int, int], None]:
+    return lambda done, total: shown.show(done / total, f"{done} customers")

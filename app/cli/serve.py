@@ -1,0 +1,223 @@
+"""`aval serve` and `aval migrate`: the service, until SIGINT or SIGTERM."""
+
+import asyncio
+import math
+import os
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, Final
+
+import typer
+import uvicorn
+
+from app import telemetry
+from app.api.operations import OperationsServer, create_operations_app, listen
+from app.cli.database import check_address, open_url, read_settings, say
+from app.cli.failures import RefusedError, WrongUseError
+from app.main import Composition, application, compose, tune_memory
+from app.settings import Settings
+from app.store.migrate import head_revision, migrate
+from app.usecases.keys import MakeFirstKey
+
+KEY_FILE: Final = "api-key"
+
+_KEEP_ALIVE_S: Final = 75
+"""Longer than the minute after which balancers drop an idle connection."""
+
+_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+
+Host = Annotated[str, typer.Option(help="Address to listen on")]
+Port = Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0: any free one")]
+Workers = Annotated[int, typer.Option(min=1, help="Processes that answer; 1")]
+
+
+def _nothing(_: object) -> None:
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to serve, where, and what to do before and after the door opens.
+
+    `before` gets the composition on a seeded database, `after` the service's address.
+    """
+
+    settings: Settings
+    host: str = "127.0.0.1"
+    port: int = 8000
+    before: Callable[[Composition], None] = _nothing
+    after: Callable[[str], None] = _nothing
+
+
+def register(cli: typer.Typer) -> None:
+    """Add the commands of this column."""
+    cli.command("serve")(_serve)
+    cli.command("migrate")(_migrate)
+
+
+def _serve(host: Host = "127.0.0.1", port: Port = 8000, workers: Workers = 1) -> None:
+    """Serve the API until SIGINT or SIGTERM; the embedded database is brought up and to head."""
+    if workers > 1:
+        raise WrongUseError(
+            f"--workers {workers}: one process answers; start several services on one"
+            " AVAL_DATABASE_URL behind a balancer"
+        )
+    settings = read_settings()
+    serve_until_stopped(Plan(settings, host, port, before=lambda p: _first_key(settings, p)))
+
+
+def _migrate() -> None:
+    """Bring the schema to head; several at once wait for each other."""
+    settings = read_settings()
+    if settings.database_url is None:
+        with open_url(settings) as url:
+            migrate(url)
+    else:
+        direct = settings.work_database_url or settings.database_url
+        check_address(direct, "AVAL_WORK_DATABASE_URL or AVAL_DATABASE_URL")
+        migrate(direct)
+    say(f"the schema is at {head_revision()}")
+
+
+def _first_key(settings: Settings, parts: Composition) -> None:
+    if settings.database_url is None:
+        make_first_key(settings, parts)
+
+
+def make_first_key(settings: Settings, parts: Composition) -> None:
+    """Make the first admin key and write it to the state directory, if there never was a key.
+
+    Raises:
+        OSError: The file cannot be written; no key is made.
+
+    """
+    place = settings.state_dir / KEY_FILE
+    if MakeFirstKey(parts.desk.create_key)(lambda token: _write_private(place, token)):
+        say(f"the first API key, which may do everything, is in {place}")
+
+
+def _write_private(place: Path, token: str) -> None:
+    new = place.with_name(f"{place.name}.new")
+    new.unlink(missing_ok=True)  # its mode would stay
+    handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    with open(handle, "w", encoding="ascii") as file:  # noqa: PTH123 - from a handle, not a path
+        file.write(token + "\n")
+        file.flush()
+        os.fsync(handle)
+    new.replace(place)
+
+
+def serve_until_stopped(plan: Plan) -> None:
+    """Bring everything up, serve, drain, and take everything down again.
+
+    Raises:
+        RefusedError: The address cannot be listened on, or the application did not start.
+        PortTakenError: The operations port cannot be listened on.
+        EmbeddedError: The embedded database cannot run here.
+        SchemaOldError: The named database is at another revision.
+
+    """
+    settings = plan.settings
+    telemetry.set_up_log(settings.log_level, settings.log_format)
+    with ExitStack() as undo:
+        # The ports go first: what they refuse must not cost a start of the database.
+        sock = undo.enter_context(closing(_bind(plan.host, plan.port)))
+        operations = undo.enter_context(closing(listen(settings.ops_host, settings.ops_port)))
+        url = undo.enter_context(open_url(settings, share=False))
+        parts = compose(settings, url)
+        undo.callback(parts.database.close)
+        parts.prepare()
+        plan.before(parts)
+        _answer(plan, parts, sock, operations)
+
+
+def _answer(plan: Plan, parts: Composition, sock: socket.socket, operations: socket.socket) -> None:
+    config = uvicorn.Config(
+        application(parts),
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        access_log=False,
+        log_config=None,
+        proxy_headers=False,
+        server_header=False,
+        timeout_keep_alive=_KEEP_ALIVE_S,
+        timeout_graceful_shutdown=math.ceil(plan.settings.shutdown_s),
+    )
+    server = _Server(config, plan, parts)
+    with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
+        runner.run(_run(server, sock, operations))
+
+
+async def _run(server: "_Server", sock: socket.socket, operations: socket.socket) -> None:
+    metrics = OperationsServer(create_operations_app(), operations)
+    await metrics.start()
+    try:
+        await server.serve([sock])
+    except SystemExit:
+        raise RefusedError("the service did not start; the log says why") from None
+    finally:
+        await metrics.stop()
+
+
+class _Server(uvicorn.Server):
+    """The API's server: says when it is open, is not ready from the signal on, then drains."""
+
+    def __init__(self, config: uvicorn.Config, plan: Plan, parts: Composition) -> None:
+        super().__init__(config)
+        self._plan = plan
+        self._readiness = parts.desk.check_readiness
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        tune_memory()
+        url = address_of(sockets[0]) if sockets else ""
+        say(f"listening on {url}")
+        self._plan.after(url)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self._readiness.open = False
+        super().handle_exit(sig, frame)
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        # The library raises the signal again when it has drained, which would end the process
+        # before the database is stopped.
+        before = {number: signal.signal(number, self.handle_exit) for number in _SIGNALS}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def address_of(sock: socket.socket) -> str:
+    """Write the URL of a socket that is bound."""
+    host, port = sock.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    """Take the address without answering on it yet."""
+    try:
+        family, kind, *_, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        sock = socket.socket(family, kind)
+    except OSError as wrong:
+        raise RefusedError(f"--host {host}: {wrong.strerror}") from None
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind(address)
+    except OSError as taken:
+        sock.close()
+        line = f"{host}:{port} cannot be listened on: {taken.strerror}; --port chooses another"
+        raise RefusedError(line) from None
+    sock.setblocking(False)  # noqa: FBT003 - the standard library takes it by position
+    return sock

@@ -1,0 +1,226 @@
+"""The composition root: settings become a database, use cases, lanes and the FastAPI application.
+
+Imports everybody and is imported by entry points only.
+"""
+
+import gc
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib import resources
+from importlib.metadata import version
+from typing import Any, Final, Protocol
+
+import orjson
+from fastapi import FastAPI
+from fastapi.concurrency import run_in_threadpool
+
+from app import telemetry
+from app.api.conventions import install
+from app.api.desk import Desk
+from app.api.idempotency import require_declared_keys
+from app.api.routes import ROUTERS
+from app.domain.rules import STANDARD
+from app.settings import Settings
+from app.store import lane as store_lane
+from app.store.database import Database
+from app.store.ids import IdSource
+from app.store.migrate import require_head
+from app.usecases.authorizations import AuthorizeOrders
+from app.usecases.facts import ApplyFacts, Facts, ListQuarantine
+from app.usecases.groups import ensure_accounts
+from app.usecases.health import CheckReadiness, Part
+from app.usecases.keys import Authenticate, CreateKey, ListKeys, RevokeKey
+from app.usecases.lanes import BatchingLane, Decide, Lanes, LaneSizes
+from app.usecases.orders import Orders, Surroundings
+from app.usecases.parties import Parties
+from app.usecases.seeds import SeedDatabase
+
+VERSION: Final = version("aval")
+
+_DESCRIPTION: Final = """\
+The credit desk of a company that sells on credit: limits and their use, checks and reservations \
+at every step of an order, facts from the ERP, scores, order holds. Money is a decimal string with \
+its currency, gross. Refusals are RFC 9457 problems with a stable `code`."""
+
+_TAGS: Final = [
+    {"name": "customers", "description": "Who buys on which terms; segments, accounts, limits"},
+    {"name": "rates", "description": "Exchange rates"},
+    {"name": "scores", "description": "How likely a customer pays late, and why"},
+    {"name": "authorizations", "description": "Limit checks, reservations and their decisions"},
+    {"name": "facts", "description": "What happened, as the ERP reports it"},
+    {"name": "holds", "description": "Orders that must not ship until somebody decides"},
+    {"name": "rules", "description": "The credit policy"},
+    {"name": "models", "description": "What scores are computed with"},
+    {"name": "operations", "description": "For whoever runs the service"},
+]
+
+_GC: Final = (5000, 20, 100)
+"""Thresholds of garbage collection after start-up, by generation."""
+
+
+class Lane(Part, Protocol):
+    """What works beside the requests, from start to stop of the application."""
+
+    async def start(self) -> None:
+        """Begin to work."""
+        ...
+
+    async def stop(self) -> None:
+        """Finish what was taken in, then end."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Composition:
+    """All that one process needs, made and not yet connected to anything."""
+
+    database: Database
+    seed: SeedDatabase
+    desk: Desk
+    lanes: Sequence[Lane]
+
+    def prepare(self) -> None:
+        """Refuse an old schema, then seed; a second time changes nothing.
+
+        Raises:
+            SchemaOldError: The schema is not the one this program needs.
+            BusyError: The database was out of reach.
+
+        """
+        require_head(self.database)
+        self.seed()
+
+
+def utc_now() -> datetime:
+    """Read the clock."""
+    return datetime.now(UTC)
+
+
+def compose(
+    settings: Settings, database_url: str, now: Callable[[], datetime] = utc_now
+) -> Composition:
+    """Put everything together on a database, which is reached when it is first needed."""
+    database = Database(
+        database_url, pool_size=settings.pool_size, prepare=settings.prepare == "on"
+    )
+    seed = SeedDatabase(database, now, STANDARD, _scorecard())
+    new_id = IdSource()
+    authorize = AuthorizeOrders(now, new_id)
+
+    def make_account(customer_id: str, segment_id: str) -> None:
+        with database.begin() as tx:
+            ensure_accounts(tx, customer_id, segment_id)
+
+    lanes = Lanes(
+        [_lane(settings, database_url, authorize, make_account) for _ in range(settings.lanes)],
+        _lane(settings, database_url, authorize.check, make_account),
+    )
+    facts = Facts(ApplyFacts(database, now, new_id), ListQuarantine(database))
+    desk = Desk(
+        lanes=lanes,
+        new_id=new_id,
+        authenticate=Authenticate(database, time.monotonic),
+        check_readiness=CheckReadiness(database, [lanes]),
+        create_key=CreateKey(database, now),
+        list_keys=ListKeys(database),
+        revoke_key=RevokeKey(database, now),
+        parties=Parties.over(database, now, facts.let_go),
+        orders=Orders.over(database, Surroundings(now, new_id, lanes.ask)),
+        facts=facts,
+    )
+    return Composition(database, seed, desk, [lanes])
+
+
+def _lane(
+    settings: Settings, url: str, decide: Decide, make_account: Callable[[str, str], object]
+) -> BatchingLane:
+    lane = store_lane.Lane(url, prepare=settings.prepare == "on")
+    sizes = LaneSizes(settings.lane_batch, settings.lane_queue)
+    return BatchingLane(lane, decide, make_account, sizes)
+
+
+def create_app(
+    settings: Settings, database_url: str, now: Callable[[], datetime] = utc_now
+) -> FastAPI:
+    """Make the application; it connects, checks the schema and seeds when it is started."""
+    return application(compose(settings, database_url, now))
+
+
+def application(parts: Composition) -> FastAPI:
+    """Make the application of a composition, and close the composition when it stops."""
+    app = FastAPI(
+        title="Aval",
+        version=VERSION,
+        description=_DESCRIPTION,
+        openapi_tags=_TAGS,
+        lifespan=_lifespan(parts),
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/openapi.json",
+        separate_input_output_schemas=False,
+    )
+    install(app)
+    _finish_openapi(app)
+    app.state.desk = parts.desk
+    for router in ROUTERS:
+        app.include_router(router)
+    return app
+
+
+def _finish_openapi(app: FastAPI) -> None:
+    generate = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        document = generate()
+        require_declared_keys(document)
+        return document
+
+    app.openapi = openapi  # type: ignore[method-assign] # the documented way to extend it
+
+
+def _lifespan(parts: Composition) -> Callable[[FastAPI], Any]:
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        telemetry.set_build(VERSION)
+        try:
+            await run_in_threadpool(parts.prepare)
+            async with _running(parts):
+                yield
+        finally:
+            parts.database.close()
+
+    return lifespan
+
+
+@asynccontextmanager
+async def _running(parts: Composition) -> AsyncIterator[None]:
+    started: list[Lane] = []
+    try:
+        for lane in parts.lanes:
+            await lane.start()
+            started.append(lane)
+        parts.desk.check_readiness.open = True
+        yield
+    finally:
+        parts.desk.check_readiness.open = False
+        for lane in reversed(started):
+            await lane.stop()
+
+
+def tune_memory() -> None:
+    """Leave what start-up made out of garbage collection, and collect less often.
+
+    For processes that serve only: p99 of a check falls from 33 to 13 ms.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*_GC)
+
+
+def _scorecard() -> dict[str, Any]:
+    file = resources.files("app.scoring").joinpath("standard_scorecard.json")
+    data: dict[str, Any] = orjson.loads(file.read_bytes())
+    return data

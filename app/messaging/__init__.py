@@ -1,0 +1,1 @@
+"""Room 4: messaging; nothing has moved in yet."""

@@ -1,0 +1,1 @@
+"""Room 4: registries; nothing has moved in yet."""

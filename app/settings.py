@@ -1,0 +1,172 @@
+"""Every environment variable of Aval: typed, with its unit in its name and its limits; read once.
+
+The process environment is read by `load_settings` alone, so what a program runs with is one frozen
+value that the composition root hands on piece by piece. A variable that starts with `AVAL_` and is
+not listed here is an error: a misspelt limit must not silently be the default.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, get_args
+
+from annotated_types import Ge, Le
+from pydantic import AfterValidator, Field, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+PREFIX: Final = "AVAL_"
+
+_PAGE_HEAD: Final = """\
+# Settings
+
+Environment variables, read once at start. `_S` is seconds, `_MS` milliseconds, `_DAYS` days. A
+variable `AVAL_…` that is not listed, or a value outside its limits, stops the start with one line.
+Written by `app/settings.py`, held equal by `tests/test_settings.py`.
+
+| variable | default | limits | meaning |
+|---|---|---|---|
+"""
+
+_PASSWORD: Final = re.compile(r"(?<=:)[^:@/?]*(?=@)|(?<=password=)[^&]*", re.IGNORECASE)
+
+
+class SettingsError(Exception):
+    """One line that names the variable and the rule it breaks; its value is not repeated."""
+
+
+def mask_password(url: str) -> str:
+    """Write a database URL with `***` where its password is, in authority or query."""
+    return _PASSWORD.sub("***", url)
+
+
+def _check_url(url: str) -> str:
+    if not url.startswith(("postgresql://", "postgres://")):
+        message = "must start with postgresql://"
+        raise ValueError(message)
+    return url
+
+
+PostgresUrl = Annotated[str, AfterValidator(_check_url)]
+
+
+class Settings(BaseSettings):
+    """What the service runs with; times in seconds unless the name says otherwise."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, frozen=True, extra="forbid", validate_default=True
+    )
+
+    state_dir: Path = Field(
+        Path("./var"),
+        description="Directory of the embedded database and the first API key",
+    )
+    database_url: PostgresUrl | None = Field(
+        None, description="PostgreSQL 15 or later, may be a pooler; unset: the embedded PostgreSQL"
+    )
+    work_database_url: PostgresUrl | None = Field(
+        None,
+        description="Direct connection (no pooler) for jobs and migrations; unset: `DATABASE_URL`",
+    )
+    prepare: Literal["on", "off"] = Field(
+        "on", description="Prepared statements; `off` behind a transaction pooler"
+    )
+    ops_host: str = Field(
+        "127.0.0.1", min_length=1, description="Address of the operations port (`/metrics`)"
+    )
+    ops_port: int = Field(9464, ge=1, le=65535, description="Operations port (`/metrics`)")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="Least level that is logged"
+    )
+    log_format: Literal["json", "console"] = Field(
+        "json", description="`json`: a line an event; `console`: for people"
+    )
+    lanes: int = Field(1, ge=1, le=8, description="Write lanes, a connection each, per process")
+    lane_batch: int = Field(
+        256, ge=1, le=1024, description="Most requests decided in one transaction"
+    )
+    lane_queue: int = Field(
+        2048, ge=1, le=100_000, description="Most requests waiting at a lane; beyond: 503"
+    )
+    pool_size: int = Field(
+        8, ge=1, le=100, description="Connections of the other routes, per process"
+    )
+    shutdown_s: float = Field(
+        30.0, ge=0, le=600, description="Longest wait for running requests when stopping"
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        *_: PydanticBaseSettingsSource,
+        **__: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Take values from the caller only: no hidden second reading of the environment."""
+        del settings_cls
+        return (init_settings,)
+
+    def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
+        """Show every field, database passwords as `***`."""
+        for name, value in super().__repr_args__():
+            hide = name is not None and name.endswith("_url") and isinstance(value, str)
+            yield name, mask_password(value) if hide else value
+
+
+def load_settings(environ: Mapping[str, str]) -> Settings:
+    """Read the `AVAL_` variables of an environment; an empty value counts as unset.
+
+    Raises:
+        SettingsError: A variable that does not exist, or a value that breaks its rule.
+
+    """
+    given = {name: value for name, value in environ.items() if name.startswith(PREFIX) and value}
+    for name in given:
+        _refuse_unknown(name)
+    try:
+        return Settings.model_validate(
+            {name.removeprefix(PREFIX).lower(): value for name, value in given.items()}
+        )
+    except ValidationError as bad:
+        first = bad.errors(include_url=False, include_input=False)[0]
+        rule = first["msg"].removeprefix("Value error, ").removeprefix("Input ")
+        line = f"{PREFIX}{str(first['loc'][0]).upper()}: {rule}"
+        raise SettingsError(line) from None
+
+
+def _refuse_unknown(name: str) -> None:
+    known = [PREFIX + field.upper() for field in Settings.model_fields]
+    if name in known:
+        return
+    near = get_close_matches(name, known, n=1)
+    hint = f"; did you mean {near[0]}?" if near else ""
+    line = f"{name}: there is no such setting{hint}"
+    raise SettingsError(line)
+
+
+def settings_page() -> str:
+    """Write `docs/settings.md`: every variable with its default, limits and meaning."""
+    rows = [
+        f"| `{PREFIX}{name.upper()}` | {_shown(field.default)} | {_limits(field.annotation, field)}"
+        f" | {field.description} |"
+        for name, field in Settings.model_fields.items()
+    ]
+    return _PAGE_HEAD + "\n".join(rows) + "\n"
+
+
+def _shown(default: object) -> str:
+    if default is None:
+        return "unset"
+    return f"`./{default}`" if isinstance(default, Path) else f"`{default}`"
+
+
+def _limits(annotation: Any, field: Any) -> str:  # noqa: ANN401 - pydantic's own field metadata
+    choices = [value for value in get_args(annotation) if isinstance(value, str)]
+    if choices:
+        return " or ".join(f"`{value}`" for value in choices)
+    low = next((f"{m.ge} to" for m in field.metadata if isinstance(m, Ge)), "above 0, to")
+    high = next((f"{m.le}" for m in field.metadata if isinstance(m, Le)), None)
+    if high is not None:
+        return f"{low} {high}"
+    return "`postgresql://…`" if "Annotated" in str(annotation) else "text"

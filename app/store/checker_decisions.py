@@ -1,0 +1,215 @@
+"""Every stored decision against the journal at its seq, and against its own recorded figures.
+
+A limit check takes no lock and may have met a limit or rate that nobody had written yet; so only
+decisions that lock are held to the journal. That a decline was justified is asked of both.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, Final
+from uuid import UUID
+
+from app.store.checker_figures import Ask, Json, excess, reserved_in
+from app.store.checker_ground import Difference, Snapshot, columns
+
+_DECISIONS: Final = """
+SELECT decision_id, kind, account_id, outcome, rule_set_version, inputs, answer FROM decision
+ORDER BY decision_id
+"""
+
+_ENTRIES: Final = """
+SELECT j.* FROM unnest(%(accounts)s::bigint[], %(seqs)s::bigint[]) AS n(account_id, seq)
+JOIN journal j ON j.account_id = n.account_id AND j.seq = n.seq
+"""
+
+_AUTHORIZATIONS: Final = """
+SELECT authorization_id FROM credit_order WHERE authorization_id = any(%(ids)s)
+UNION ALL
+SELECT authorization_id FROM past_authorization WHERE authorization_id = any(%(ids)s)
+"""
+
+_RULES: Final = "SELECT version, data FROM rule_set"
+
+_AT_ONCE: Final = 1_000
+_LOCKED: Final = frozenset({"AUTHORIZATION", "RELEASE"})
+_UNUSED: Final[Json] = {
+    "limit_minor": None,
+    "unlimited": False,
+    "forced_minor": 0,
+    "foreign_use": None,
+    "decision_id": None,
+    **{f"{name}_minor": 0 for name in ("authorized", "open_delivery", "open_item")},
+    **{f"{name}_minor": 0 for name in ("note_receivable", "prepayment")},
+}
+"""How an account stands before its first journal entry."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Evidence:
+    """What a portion of decisions is held to: journal entries, authorizations, rule sets."""
+
+    entries: Mapping[tuple[int, int], Json]
+    authorizations: frozenset[str]
+    rules: Mapping[int, Json]
+
+    def entry(self, account_id: int, seq: int) -> Json | None:
+        return _UNUSED if seq == 0 else self.entries.get((account_id, seq))
+
+
+def check_decisions(snapshot: Snapshot) -> Iterator[Difference]:
+    """Go through all decisions in the order of their ids, portion by portion."""
+    snapshot.look_up_by_index()
+    rules = {row["version"]: row["data"] for row in snapshot.rows(_RULES)}
+    decisions = snapshot.stream(_DECISIONS)
+    while portion := list(islice(decisions, _AT_ONCE)):
+        evidence = _evidence(snapshot, portion, rules)
+        for row in portion:
+            text = _fault(row, evidence)
+            if text:
+                yield Difference(row["account_id"], f"decision {row['decision_id']}: {text}")
+
+
+def _ask(row: Json) -> Ask:
+    return Ask(row["inputs"]["question"], row["inputs"]["situation"])
+
+
+def _evidence(snapshot: Snapshot, portion: Sequence[Json], rules: Mapping[int, Json]) -> _Evidence:
+    wanted: set[tuple[int, int]] = set()
+    for row in portion:
+        if row["kind"] in _LOCKED:
+            ask = _ask(row)
+            for account in (*ask.accounts, *ask.freed):
+                seq = account.get("seq", 0)
+                wanted |= {(account["id"], seq), (account["id"], seq + 1)}
+    keys = sorted(wanted)
+    entries = snapshot.rows(
+        _ENTRIES,
+        {"accounts": [account for account, _ in keys], "seqs": [seq for _, seq in keys]},
+    )
+    ids = [UUID(row["answer"]["authorization_id"]) for row in portion if _authorizes(row)]
+    known = snapshot.rows(_AUTHORIZATIONS, {"ids": ids})
+    return _Evidence(
+        {(one["account_id"], one["seq"]): one for one in entries},
+        frozenset(str(one["authorization_id"]) for one in known),
+        rules,
+    )
+
+
+def _authorizes(row: Json) -> bool:
+    return row["kind"] in _LOCKED and row["answer"].get("authorization_id") is not None
+
+
+def _fault(row: Json, evidence: _Evidence) -> str | None:
+    ask, answer = _ask(row), row["answer"]
+    if answer["outcome"] != row["outcome"]:
+        return f"outcome: expected {answer['outcome']} as answered, found {row['outcome']}"
+    if row["kind"] in _LOCKED:
+        for account in (*ask.accounts, *ask.freed):
+            fault = _snapshot_fault(account, evidence) or _effect_fault(row, ask, account, evidence)
+            if fault:
+                return f"account {account['id']}: {fault}"
+    return _decline_fault(row, ask, evidence) or _grant_fault(row, ask, evidence)
+
+
+def _snapshot_fault(account: Json, evidence: _Evidence) -> str | None:
+    """Hold the figures a decision recorded to the journal entry of the seq it recorded."""
+    seq = account.get("seq", 0)
+    entry = evidence.entry(account["id"], seq)
+    if entry is None:
+        return f"expected a journal entry {seq}, on which it rests, found none"
+    recorded = {
+        "use": tuple(account["use"]),
+        "limit": account.get("limit_minor"),
+        "unlimited": account.get("unlimited", False),
+        "forced": account.get("forced", 0),
+        "foreign": account.get("foreign"),
+    }
+    journalled = {
+        "use": columns(entry),
+        "limit": entry["limit_minor"],
+        "unlimited": entry["unlimited"],
+        "forced": entry["forced_minor"],
+        "foreign": entry["foreign_use"],
+    }
+    for name, expected in journalled.items():
+        if recorded[name] != expected:
+            return f"{name}: expected {expected} as in journal entry {seq}, found {recorded[name]}"
+    return None
+
+
+def _effect_fault(row: Json, ask: Ask, account: Json, evidence: _Evidence) -> str | None:
+    """Hold what a decision did to an account to what its question and answer call for."""
+    seq = account.get("seq", 0)
+    entry = evidence.entry(account["id"], seq + 1)
+    found = entry is not None and entry["decision_id"] == row["decision_id"]
+    granted = row["outcome"] == "APPROVE" and ask.is_sale and not _goes_without(row)
+    moved = ask.moved_on(account["id"]) if granted else {}
+    if found != bool(moved):
+        expected = "its journal entry" if moved else "no journal entry of its own"
+        return f"expected {expected} {seq + 1}, found {'one' if found else 'none'}"
+    before = evidence.entry(account["id"], seq)
+    if entry is None or before is None:
+        return None
+    own = account["currency"]
+    for currency, minor in moved.items():
+        change = _reserved(entry, own, currency) - _reserved(before, own, currency)
+        if change != minor:
+            return (
+                f"journal entry {seq + 1}: expected {minor} minor units of {currency} more"
+                f" reserved, found {change}"
+            )
+    return None
+
+
+def _goes_without(row: Json) -> bool:
+    """Tell whether nothing was reserved for want of a rate, in a mode that stops nothing."""
+    answer = row["answer"]
+    return answer["mode"] != "ENFORCE" and answer["authorization_id"] is None
+
+
+def _reserved(entry: Json, own: str, currency: str) -> int:
+    return reserved_in(columns(entry), entry["foreign_use"], own, currency)
+
+
+def _decline_fault(row: Json, ask: Ask, evidence: _Evidence) -> str | None:
+    """Hold every reason that speaks of an excess to the figures recorded with it."""
+    rules = evidence.rules.get(row["rule_set_version"])
+    if rules is None:
+        return f"expected a rule set {row['rule_set_version']}, found none"
+    tests = {
+        (one["id"], one["reason"]): term[2]
+        for one in rules["rows"]
+        for term in one["when"]
+        if term[:2] == ["limit_excess_minor", ">"]
+    }
+    tolerance = str(rules.get("tolerance_percent", "0"))
+    by_customer = {one["customer_id"]: one for one in ask.accounts}
+    for reason in row["answer"]["reasons"]:
+        allowed = tests.get((reason["rule_id"], reason["code"]))
+        if allowed is None:
+            continue
+        account = by_customer[reason["customer_id"]]
+        over = excess(ask, account, tolerance)
+        if over is None or over <= allowed:
+            return (
+                f"{reason['code']}: expected figures that pass the ceiling of account"
+                f" {account['id']}, found an excess of {over or 0} minor units"
+            )
+    return None
+
+
+def _grant_fault(row: Json, ask: Ask, evidence: _Evidence) -> str | None:
+    """Hold an approval to the authorization it answered."""
+    if row["kind"] not in _LOCKED or row["outcome"] != "APPROVE" or not ask.is_sale:
+        return None
+    if _goes_without(row):
+        return None
+    named: Any = row["answer"]["authorization_id"]
+    if named not in evidence.authorizations:
+        return f"authorization: expected an order with {named}, found none"
+    payer = ask.accounts[0]
+    seq = payer.get("seq", 0) + bool(ask.moved_on(payer["id"]))
+    if row["answer"]["account_seq"] != seq:
+        return f"account_seq: expected {seq}, found {row['answer']['account_seq']}"
+    return None

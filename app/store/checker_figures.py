@@ -1,0 +1,128 @@
+"""What a stored decision says of itself: its question against the accounts it recorded.
+
+Accounts, orders and questions are JSON here, as decisions keep them.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+from app.store.checker_ground import (
+    CATEGORIES,
+    Amounts,
+    amounts,
+    minus,
+    plus,
+    used,
+    worth,
+    worth_of_all,
+)
+
+Json = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """The question and the situation of a decision, as it stored them."""
+
+    question: Json
+    situation: Json
+
+    @property
+    def accounts(self) -> Sequence[Json]:
+        """The payer's account, then its groups upwards."""
+        found: Sequence[Json] = self.situation["accounts"]
+        return found
+
+    @property
+    def freed(self) -> Sequence[Json]:
+        """The accounts of another payer that the order leaves."""
+        found: Sequence[Json] = self.situation.get("freed", ())
+        return found
+
+    @property
+    def order(self) -> Json:
+        """The order as it was; empty for a new one."""
+        found: Json = self.situation.get("order", {})
+        return found
+
+    @property
+    def currency(self) -> str:
+        """The order's currency, as asked."""
+        return str(self.question["amount"][1])
+
+    @property
+    def is_sale(self) -> bool:
+        """Whether anything is judged and reserved at all."""
+        return str(self.question["type"]) == "sale"
+
+    @property
+    def needed(self) -> int:
+        """What must be reserved: the order's value less what its facts carry."""
+        delivered, invoiced = self.situation["use"]
+        return max(0, int(self.question["amount"][0]) - max(int(delivered), int(invoiced)))
+
+    def reserved_on(self, account_id: int) -> tuple[str, int]:
+        """Give currency and amount of the order's own reservation on an account."""
+        holders = {one["id"] for one in self.freed or self.accounts}
+        reserved = int(self.order.get("reserved", 0)) if account_id in holders else 0
+        return str(self.order.get("currency", self.currency)), reserved
+
+    def moved_on(self, account_id: int) -> dict[str, int]:
+        """Give by how much a grant changes what is reserved on an account, by currency."""
+        before, reserved = self.reserved_on(account_id)
+        moved = {before: -reserved}
+        if account_id in {one["id"] for one in self.accounts}:
+            moved[self.currency] = moved.get(self.currency, 0) + self.needed
+        return {currency: minor for currency, minor in moved.items() if minor}
+
+
+def excess(ask: Ask, account: Json, tolerance_percent: str) -> int | None:
+    """Say by how much an order passes the ceiling of an account; None where it has no ceiling.
+
+    Raises:
+        ValueError: No stored rate values the order in the account's currency.
+
+    """
+    if account.get("unlimited"):
+        return None
+    limit = int(account.get("limit_minor", 0))
+    ceiling = limit + int(limit * Fraction(tolerance_percent) / 100)
+    before, reserved = ask.reserved_on(account["id"])
+    bare = _with(account, before, -reserved, None)
+    rate = ask.situation.get("rates", {}).get(account["currency"])
+    return max(0, used(_with(bare, ask.currency, ask.needed, rate)["use"]) - ceiling)
+
+
+def _with(account: Json, currency: str, minor: int, rate: Sequence[Any] | None) -> Json:
+    """Reserve `minor` more on a recorded account; a foreign position is then valued by `rate`."""
+    delta = (minor, 0, 0, 0, 0)
+    if not minor or currency == account["currency"]:
+        return {**account, "use": plus(account["use"], delta)}
+    own, foreign = account["currency"], dict(account.get("foreign") or {})
+    held = foreign.pop(currency, None)
+    total: Amounts = tuple(account["use"])
+    if held is not None:
+        total = minus(total, worth(amounts(held), currency, own, held["rate"]))
+    rate = rate or (held and held["rate"])
+    if rate is None:
+        message = f"no rate values {currency} in {own}"
+        raise ValueError(message)
+    after = plus(amounts(held or {}), delta)
+    total = plus(total, worth(after, currency, own, rate))
+    if any(after):
+        foreign[currency] = {**dict(zip(CATEGORIES, after, strict=True)), "rate": rate}
+    return {**account, "use": total, "foreign": foreign}
+
+
+def reserved_in(use: Sequence[int], foreign: Json | None, own: str, currency: str) -> int:
+    """Give what is reserved in one currency on an account as it was stored.
+
+    Raises:
+        ValueError: A stored rate does not value its position.
+
+    """
+    if currency == own:
+        return use[0] - worth_of_all(foreign, own)[0]
+    return int((foreign or {}).get(currency, {}).get("authorized", 0))

@@ -1,0 +1,256 @@
+"""Ledger events as they came, the quarantine, and when each source last reported."""
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import and_, func, literal, select, text, update
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.types import BigInteger, Text
+
+from app.domain.facts import Event, Problem, Result
+from app.domain.facts_inbox import EventKey, Inbox
+from app.store.database import Tx
+from app.store.facts_bulk import insert_new, upsert
+from app.store.facts_rows import digest_text
+from app.store.facts_save import ForestalledError
+from app.store.schema.evidence import feed, ledger_event, quarantine
+from app.store.schema.parties import account
+
+_SETTINGS: Final = text(
+    "SELECT set_config('enable_seqscan', 'off', true),"
+    " set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true)"
+)
+_KNOWN: Final = text("""
+SELECT l.source, l.event_id, l.content, l.result
+FROM unnest(CAST(:sources AS text[]), CAST(:ids AS text[])) AS n(source, event_id)
+JOIN ledger_event l ON l.source = n.source AND l.event_id = n.event_id
+""")
+_TOLD: Final = text("""
+SELECT q.source, q.event_id, q.content, q.code, q.detail, q.field, q.cause, q.status
+FROM unnest(CAST(:sources AS text[]), CAST(:ids AS text[])) AS n(source, event_id)
+JOIN quarantine q ON q.source = n.source AND q.event_id = n.event_id
+ORDER BY q.quarantine_id
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """An open row of the quarantine; `version` is that of its document."""
+
+    quarantine_id: int
+    account_id: int | None
+    cause: str
+    version: int
+    payload: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantined:
+    """A row as it is shown."""
+
+    quarantine_id: int
+    source: str
+    event_id: str
+    segment_id: str
+    customer_ref: str
+    kind: str
+    problem: Problem
+    payload: dict[str, Any]
+    received_at: datetime
+
+
+def use_indexes(tx: Tx) -> None:
+    """Keep statements on indexes until `tx` ends: plans made on empty tables would scan."""
+    tx.execute(_SETTINGS)
+
+
+def read_inbox(tx: Tx, events: Sequence[Event]) -> Inbox:
+    """Read what is known of events; under the locks of their accounts no twin comes in between."""
+    inbox = Inbox()
+    keys: dict[EventKey, set[bytes]] = {}
+    for event in events:
+        keys.setdefault((event.source, event.event_id), set()).add(event.digest)
+    again = set()
+    for row in tx.execute(_KNOWN, _pairs(keys)):
+        key = row.source, row.event_id
+        inbox.known[key] = bytes(row.content)
+        if row.result == "quarantined" or keys[key] != {inbox.known[key]}:
+            again.add(key)
+    for row in tx.execute(_TOLD, _pairs(again)) if again else ():
+        told = Result(row.event_id, "duplicate")
+        if row.status == "OPEN":
+            problem = Problem(row.code, row.detail, row.field, row.cause)
+            told = Result(row.event_id, "quarantined", problem=problem)
+        inbox.told[(row.source, row.event_id), bytes(row.content)] = told
+    return inbox
+
+
+def _pairs(keys: Iterable[EventKey]) -> dict[str, list[str]]:
+    ordered = sorted(keys)
+    return {"sources": [key[0] for key in ordered], "ids": [key[1] for key in ordered]}
+
+
+def write_inbox(tx: Tx, inbox: Inbox, at: datetime) -> None:
+    """Keep new statements as evidence, and open the quarantine of those that wait.
+
+    Raises:
+        ForestalledError: Another batch was first with one of them.
+
+    """
+    rows = [
+        {
+            "source": event.source,
+            "event_id": event.event_id,
+            "content": digest_text(event.digest),
+            "type": event.kind,
+            "result": result.result,
+            "payload": event.payload,
+            "received_at": at,
+        }
+        for event, result in inbox.fresh
+    ]
+    if insert_new(tx, ledger_event, rows) != len(rows):
+        raise ForestalledError("ledger_event")
+    waiting = [
+        {
+            "source": one.event.source,
+            "event_id": one.event.event_id,
+            "segment_id": one.event.segment_id,
+            "customer_ref": one.event.customer_ref,
+            "account_id": one.account_id,
+            "content": digest_text(one.event.digest),
+            "payload": one.event.payload,
+            **_problem(one.problem),
+            "status": "SUPERSEDED" if one.superseded else "OPEN",
+            "received_at": at,
+            "closed_at": at if one.superseded else None,
+        }
+        for one in inbox.opened
+    ]
+    insert_new(tx, quarantine, waiting)
+    opened = [one for one in inbox.opened if not one.superseded]
+    _count(tx, Counter(one.account_id for one in opened if one.account_id is not None))
+
+
+def _problem(problem: Problem) -> dict[str, str | None]:
+    return {
+        "code": problem.code,
+        "detail": problem.detail,
+        "field": problem.field,
+        "cause": problem.cause,
+    }
+
+
+_WAITING: Final = (
+    quarantine.c.quarantine_id,
+    quarantine.c.account_id,
+    quarantine.c.cause,
+    quarantine.c.payload,
+)
+
+
+def waiting_for(tx: Tx, causes: Collection[str]) -> list[Waiting]:
+    """List the open rows of causes that any of `causes` may remove."""
+    query = select(*_WAITING).where(
+        quarantine.c.status == "OPEN", quarantine.c.cause == func.any(_texts(causes))
+    )
+    return [_waiting(row) for row in tx.execute(query)]
+
+
+def next_waiting(tx: Tx, causes: Collection[str] | None, after: int, most: int) -> list[Waiting]:
+    """List up to `most` open rows of causes (None: of all) in the order they came, after an id."""
+    query = select(*_WAITING).where(
+        quarantine.c.status == "OPEN", quarantine.c.quarantine_id > after
+    )
+    if causes is not None:
+        query = query.where(quarantine.c.cause == func.any(_texts(causes)))
+    rows = tx.execute(query.order_by(quarantine.c.quarantine_id).limit(most))
+    return [_waiting(row) for row in rows]
+
+
+def listing(tx: Tx, segments: Collection[str] | None, after: int, most: int) -> list[Quarantined]:
+    """List up to `most` open rows of segments (None: all) with ids above `after`, by id."""
+    query = select(quarantine).where(
+        quarantine.c.status == "OPEN", quarantine.c.quarantine_id > after
+    )
+    if segments is not None:
+        query = query.where(quarantine.c.segment_id == func.any(_texts(segments)))
+    rows = tx.execute(query.order_by(quarantine.c.quarantine_id).limit(most))
+    return [
+        Quarantined(
+            quarantine_id=row.quarantine_id,
+            source=row.source,
+            event_id=row.event_id,
+            segment_id=row.segment_id,
+            customer_ref=row.customer_ref,
+            kind=row.payload["type"],
+            problem=Problem(row.code, row.detail, row.field, row.cause),
+            payload=row.payload,
+            received_at=row.received_at,
+        )
+        for row in rows
+    ]
+
+
+def _texts(values: Collection[str]) -> Any:  # noqa: ANN401 - a bound array
+    return literal(sorted(values), ARRAY(Text))
+
+
+def _waiting(row: Any) -> Waiting:  # noqa: ANN401 - a row
+    return Waiting(
+        row.quarantine_id, row.account_id, row.cause, int(row.payload["version"]), row.payload
+    )
+
+
+def close(tx: Tx, ids: Collection[int], status: str, at: datetime) -> int:
+    """Close open rows as APPLIED or SUPERSEDED; returns how many were open still."""
+    if not ids:
+        return 0
+    statement = (
+        update(quarantine)
+        .where(_among(ids), quarantine.c.status == "OPEN")
+        .values(status=status, closed_at=at)
+        .returning(quarantine.c.account_id)
+    )
+    closed = list(tx.execute(statement).scalars())
+    _count(tx, Counter({key: -n for key, n in Counter(closed).items() if key is not None}))
+    return len(closed)
+
+
+def keep_waiting(tx: Tx, quarantine_id: int, account_id: int | None, problem: Problem) -> None:
+    """Let an open row wait for what it turned out to need; its account may have come to be."""
+    held = and_(quarantine.c.quarantine_id == quarantine_id, quarantine.c.status == "OPEN")
+    before = tx.execute(select(quarantine.c.account_id).where(held).with_for_update()).first()
+    if before is None:
+        return
+    values = {**_problem(problem), "account_id": account_id}
+    tx.execute(update(quarantine).where(held).values(values))
+    moved: Counter[int] = Counter()
+    for key, step in ((before.account_id, -1), (account_id, 1)):
+        if key is not None:
+            moved[key] += step
+    _count(tx, moved)
+
+
+def _among(ids: Collection[int]) -> Any:  # noqa: ANN401 - a column expression
+    return quarantine.c.quarantine_id == func.any(literal(sorted(ids), ARRAY(BigInteger)))
+
+
+def _count(tx: Tx, steps: Counter[int]) -> None:
+    """Move the counters of locked accounts by how many rows were opened (less closed)."""
+    for account_id, step in sorted(steps.items()):
+        if step:
+            tx.execute(
+                update(account)
+                .where(account.c.account_id == account_id)
+                .values(quarantined=account.c.quarantined + step)
+            )
+
+
+def touch_feed(tx: Tx, events: Iterable[Event], at: datetime) -> None:
+    """Note when sources reported on segments; the last write of a batch, for all meet here."""
+    names = sorted({(event.segment_id, event.source) for event in events})
+    upsert(tx, feed, [{"segment_id": one, "source": two, "last_at": at} for one, two in names])

@@ -1,0 +1,67 @@
+"""Whose account a fact belongs to: references resolved, accounts and paths found, all at once."""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy import text
+
+from app.domain.facts import Event
+from app.store.database import Tx
+
+_PAYERS: Final = text("""
+SELECT r.ref, r.customer_id, a.segment_id, a.account_id, a.path
+FROM customer_ref r
+LEFT JOIN account a ON a.customer_id = r.customer_id AND a.segment_id = ANY(:segments)
+WHERE r.ref = ANY(:refs)
+""")
+_PATHS: Final = text("SELECT DISTINCT unnest(path) FROM account WHERE account_id = ANY(:ids)")
+_KNOWN: Final = text("SELECT ref FROM customer_ref WHERE ref = ANY(:refs)")
+
+PayerKey = tuple[str, str]
+"""(segment_id, customer id or alias)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Payers:
+    """`accounts` by segment and reference; `missing` are customers without an account there.
+
+    A reference that is in neither is nobody's. `paths` are the accounts and all their groups.
+    """
+
+    accounts: dict[PayerKey, int]
+    missing: list[PayerKey]
+    paths: set[int]
+
+
+def find_payers(tx: Tx, events: Iterable[Event]) -> Payers:
+    """Find the accounts of events, without a lock; `missing` names customers, not references."""
+    wanted = {(event.segment_id, event.customer_ref) for event in events}
+    segments = sorted({segment for segment, _ in wanted})
+    refs = sorted({ref for _, ref in wanted})
+    accounts: dict[PayerKey, int] = {}
+    customers: dict[str, str] = {}
+    paths: set[int] = set()
+    for row in tx.execute(_PAYERS, {"segments": segments, "refs": refs}):
+        customers[row.ref] = row.customer_id
+        if (row.segment_id, row.ref) in wanted:
+            accounts[row.segment_id, row.ref] = row.account_id
+            paths.update(row.path)
+    missing = {
+        (segment, customers[ref])
+        for segment, ref in wanted
+        if ref in customers and (segment, ref) not in accounts
+    }
+    return Payers(accounts, sorted(missing), paths)
+
+
+def with_groups(tx: Tx, account_ids: Collection[int]) -> set[int]:
+    """Add to accounts the groups on their paths, as they are at the moment."""
+    if not account_ids:
+        return set()
+    return set(tx.execute(_PATHS, {"ids": sorted(account_ids)}).scalars())
+
+
+def known_refs(tx: Tx, refs: Collection[str]) -> set[str]:
+    """Tell which references name a customer."""
+    return set(tx.execute(_KNOWN, {"refs": sorted(refs)}).scalars())

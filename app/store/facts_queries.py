@@ -1,0 +1,58 @@
+"""The questions asked when documents are loaded: by segment and a list of ids of one kind."""
+
+from typing import Final
+
+from sqlalchemy import TextClause, text
+
+
+def _sql(columns: str, table: str, by: str, more: str = "") -> TextClause:
+    return text(
+        f"SELECT {columns} FROM {table} WHERE segment_id = :segment AND {by} = ANY(:ids) {more}"  # noqa: S608 - only this file's constants
+    )
+
+
+_DELIVERY: Final = "delivery_id, order_id, version, account_id, currency, amount_minor, content"
+_LINE: Final = "invoice_id, line_no, order_id, delivery_id, amount_minor, final"
+DELIVERIES: Final = _sql(_DELIVERY, "delivery", "delivery_id")
+DELIVERIES_OF: Final = _sql(_DELIVERY, "delivery", "order_id")
+LINES: Final = _sql(_LINE, "invoice_line", "invoice_id")
+LINES_OF: Final = _sql(_LINE, "invoice_line", "order_id")
+LINES_ON: Final = _sql(_LINE, "invoice_line", "delivery_id", "AND order_id IS NULL")
+INVOICES: Final = _sql(
+    "invoice_id, version, account_id, currency, amount_minor, issue_date, due_date, open_minor,"
+    " excess_minor, content",
+    "invoice",
+    "invoice_id",
+)
+_PAYMENT: Final = (
+    "payment_id, version, account_id, currency, amount_minor, paid_date, status, expires_at,"
+    " note_id, note_kind, note_due_date, prepayment_minor, note_receivable_minor, content"
+)
+PAYMENTS: Final = _sql(_PAYMENT, "payment", "payment_id")
+PAYMENTS_WITH: Final = _sql(_PAYMENT, "payment", "note_id")
+ALLOCATIONS: Final = _sql(
+    "payment_id, line_no, invoice_id, amount_minor, discount_minor", "allocation", "payment_id"
+)
+PAYMENTS_ON: Final = _sql("DISTINCT payment_id", "allocation", "invoice_id")
+_CREDIT: Final = (
+    "credit_id, kind, version, account_id, currency, invoice_id, amount_minor, credit_date,"
+    " prepayment_minor, content"
+)
+CREDITS: Final = _sql(_CREDIT, "credit", "credit_id")
+CREDITS_ON: Final = _sql(_CREDIT, "credit", "invoice_id")
+NOTES: Final = _sql("note_id, version, account_id, status, recourse, content", "note", "note_id")
+DISPUTES: Final = _sql(
+    "invoice_id, version, account_id, open, since, content", "dispute", "invoice_id"
+)
+ORDER_FACTS: Final = _sql(
+    "order_id, version, account_id, currency, amount_minor, status, content",
+    "order_fact",
+    "order_id",
+)
+USES: Final = _sql(
+    "order_id, account_id, currency, delivered_minor, invoiced_minor", "order_use", "order_id"
+)
+ORDERS: Final = _sql("*", "credit_order", "order_id")
+LOCK_ORDERS: Final = _sql(
+    "*", "credit_order", "order_id", 'ORDER BY order_id COLLATE "C" FOR NO KEY UPDATE'
+)

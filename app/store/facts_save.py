@@ -1,0 +1,203 @@
+"""Save what a batch changed of a segment's documents and orders.
+
+Documents of two batches meet only at their keys. A new one is inserted and must not be there; a
+known one is replaced only in the version that was read. Anything else means that the other batch
+was first, and this one begins again.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import Table, insert, update
+
+from app.domain.callers import Caller
+from app.domain.facts import Table as Kind
+from app.domain.facts_apply import Clerk
+from app.domain.orders import Order
+from app.store import facts_rows
+from app.store.database import Tx
+from app.store.facts_bulk import delete_of, insert_new, replace_version, upsert
+from app.store.facts_load import Loaded
+from app.store.orders import to_row as order_row
+from app.store.schema import decisions, documents, evidence
+
+Row = dict[str, Any]
+
+_TABLES: Final[dict[Kind, Table]] = {
+    "order_fact": documents.order_fact,
+    "delivery": documents.delivery,
+    "invoice": documents.invoice,
+    "payment": documents.payment,
+    "note": documents.note,
+    "credit": documents.credit,
+    "dispute": documents.dispute,
+}
+
+
+class ForestalledError(Exception):
+    """Another batch was first with a document or an event: begin again and see what it left."""
+
+
+@dataclass(frozen=True, slots=True)
+class Saving:
+    """The work of one clerk on what was loaded; `known` are the orders that were locked."""
+
+    loaded: Loaded
+    clerk: Clerk
+    known: dict[str, Order]
+
+    def save(self, tx: Tx, caller: Caller, at: datetime) -> None:
+        """Write documents, shares, orders and what ended with them; accounts are not written here.
+
+        Raises:
+            ForestalledError: Another batch was first; nothing of this one may stay.
+
+        """
+        for kind in _TABLES:
+            self._save_kind(tx, kind)
+        self._save_parts(tx)
+        self._save_uses(tx)
+        self._save_orders(tx, at)
+        self._cancel_holds(tx, caller, at)
+
+    def _save_kind(self, tx: Tx, kind: Kind) -> None:
+        changes = self.clerk.changes
+        keys = {key for held, key in changes.documents if held == kind}
+        keys |= {(name, second) for what, name, second, _ in changes.shares if what == kind}
+        fresh: list[Row] = []
+        known: list[Row] = []
+        for key in sorted(keys):
+            row = self._row(kind, key)
+            was = self.loaded.versions.get((kind, key))
+            if was is None:
+                fresh.append(row)
+            else:
+                known.append(row | {"was": was})
+        if insert_new(tx, _TABLES[kind], fresh) != len(fresh):
+            raise ForestalledError(kind)
+        if replace_version(tx, _TABLES[kind], known) != len(known):
+            raise ForestalledError(kind)
+
+    def _row(self, kind: Kind, key: tuple[str, str]) -> Row:
+        book, share = self.clerk.book, self.clerk.shares.get((kind, *key, 0))
+        row: Row
+        match kind:
+            case "invoice":
+                row = facts_rows.invoice_row(key[0], book.invoices[key[0]], share)
+            case "payment":
+                row = facts_rows.payment_row(key[0], book.payments[key[0]], share)
+            case "credit":
+                row = facts_rows.credit_row(key, book.credits[key], share)
+            case "delivery":
+                row = facts_rows.delivery_row(key, book.deliveries[key])
+            case "note":
+                row = facts_rows.note_row(key[0], book.notes[key[0]])
+            case "order_fact":
+                row = facts_rows.order_fact_row(key[0], book.order_facts[key[0]])
+            case "dispute":
+                row = facts_rows.dispute_row(key[0], book.disputes[key[0]])
+        return {"segment_id": book.segment_id} | row
+
+    def _save_parts(self, tx: Tx) -> None:
+        """Replace the lines of changed invoices and the allocations of changed payments."""
+        book = self.clerk.book
+        invoices, payments = self._changed("invoice"), self._changed("payment")
+        lines = [
+            row for key in invoices for row in facts_rows.line_rows(key, book.invoices[key].body)
+        ]
+        parts = [
+            row
+            for key in payments
+            for row in facts_rows.allocation_rows(key, book.payments[key].body)
+        ]
+        segment = book.segment_id
+        self._replace_parts(tx, documents.invoice_line, "invoice_id", invoices)
+        self._replace_parts(tx, documents.allocation, "payment_id", payments)
+        insert_new(tx, documents.invoice_line, _within(segment, lines))
+        insert_new(tx, documents.allocation, _within(segment, parts))
+
+    def _replace_parts(self, tx: Tx, table: Table, parent: str, changed: list[str]) -> None:
+        kind: Kind = "invoice" if parent == "invoice_id" else "payment"
+        held = [key for key in changed if (kind, (key, "")) in self.loaded.versions]
+        delete_of(tx, table, parent, self.clerk.book.segment_id, held)
+
+    def _changed(self, kind: Kind) -> list[str]:
+        return sorted(key[0] for held, key in self.clerk.changes.documents if held == kind)
+
+    def _save_uses(self, tx: Tx) -> None:
+        book = self.clerk.book
+        rows = [
+            {
+                "order_id": key[0],
+                "account_id": key[1],
+                "currency": key[2],
+                "delivered_minor": book.uses[key].delivered,
+                "invoiced_minor": book.uses[key].invoiced,
+            }
+            for key in sorted(self.clerk.changes.uses)
+        ]
+        upsert(tx, documents.order_use, _within(book.segment_id, rows))
+
+    def _save_orders(self, tx: Tx, at: datetime) -> None:
+        orders, changes = self.clerk.book.orders, self.clerk.changes
+        changed = {name for what, name, _, _ in changes.shares if what == "order"}
+        names = sorted((changed | changes.orders) & {*orders})
+        fresh = [order_row(orders[name]) for name in names if name not in self.known]
+        if insert_new(tx, documents.credit_order, fresh) != len(fresh):
+            raise ForestalledError("credit_order")
+        upsert(
+            tx,
+            documents.credit_order,
+            [
+                order_row(orders[name])
+                for name in names
+                if name in self.known and orders[name] != self.known[name]
+            ],
+        )
+        insert_new(tx, documents.past_authorization, [_past_row(one, at) for one in changes.past])
+
+    def _cancel_holds(self, tx: Tx, caller: Caller, at: datetime) -> None:
+        """Cancel the open holds of orders that were closed; the order's lock guards them."""
+        ids = sorted(self.clerk.changes.cancelled_holds)
+        if not ids:
+            return
+        hold = decisions.order_hold
+        cancelled = tx.execute(
+            update(hold)
+            .where(hold.c.hold_id.in_(ids), hold.c.status == "OPEN")
+            .values(status="CANCELLED", closed_at=at, updated_at=at)
+            .returning(hold.c.hold_id)
+        ).scalars()
+        rows = [
+            {
+                "hold_id": str(one),
+                "action": "cancel",
+                "client": caller.client,
+                "actor": caller.actor,
+                "reason_code": "ORDER_CLOSED",
+                "at": at,
+            }
+            for one in cancelled
+        ]
+        if rows:
+            tx.execute(insert(evidence.order_hold_event), rows)
+
+
+def _within(segment_id: str, rows: Iterable[Row]) -> list[Row]:
+    return [{"segment_id": segment_id, **row} for row in rows]
+
+
+def _past_row(order: Order, at: datetime) -> Row:
+    return {
+        "authorization_id": order.authorization_id,
+        "segment_id": order.segment_id,
+        "order_id": order.order_id,
+        "account_id": order.account_id,
+        "currency": order.currency,
+        "authorized_minor": order.authorized,
+        "expires_at": order.expires_at,
+        "authorized_at": order.authorized_at,
+        "released_at": at,
+    }

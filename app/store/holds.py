@@ -1,0 +1,228 @@
+"""Order holds and their history; and the status of accounts, which follows from open stops."""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    RowMapping,
+    Select,
+    and_,
+    bindparam,
+    func,
+    insert,
+    or_,
+    select,
+    text,
+    tuple_,
+    update,
+)
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import insert as insert_or
+from sqlalchemy.types import BigInteger
+
+from app.domain.holds import HoldEvent, HoldFilter, OrderHold, Status
+from app.domain.orders import Order
+from app.domain.segments import MAIN
+from app.store import orders
+from app.store.database import Tx
+from app.store.schema.decisions import order_hold
+from app.store.schema.documents import credit_order
+from app.store.schema.evidence import order_hold_event
+from app.store.schema.parties import account, customer_ref
+
+# A merged customer's holds are those of the customer it was merged into; a stop of every segment
+# belongs to the specialist of the main one.
+_SHOWN = (order_hold.join(customer_ref, customer_ref.c.ref == order_hold.c.customer_id)).outerjoin(
+    account,
+    and_(
+        account.c.customer_id == customer_ref.c.customer_id,
+        account.c.segment_id == func.coalesce(order_hold.c.segment_id, MAIN),
+    ),
+)
+_OWN = (
+    "hold_id",
+    "kind",
+    "status",
+    "account_id",
+    "segment_id",
+    "order_id",
+    "reason_code",
+    "reasons",
+    "unblock",
+    "opened_at",
+    "updated_at",
+    "closed_at",
+    "ask",
+    "decision_id",
+    "authorization_id",
+)
+
+
+def _query() -> Select[Any]:
+    own = [order_hold.c[name] for name in _OWN]
+    return select(*own, customer_ref.c.customer_id, account.c.owner).select_from(_SHOWN)
+
+
+def _from_row(row: RowMapping) -> OrderHold:
+    return OrderHold(**row)
+
+
+def get(tx: Tx, hold_id: str) -> OrderHold | None:
+    """Read a hold. It changes only under the lock of its order, a stop under its customer's."""
+    row = tx.execute(_query().where(order_hold.c.hold_id == hold_id)).mappings().one_or_none()
+    return None if row is None else _from_row(row)
+
+
+def page(tx: Tx, wanted: HoldFilter) -> list[OrderHold]:
+    """List holds, the one that changed longest ago first."""
+    query = _query().where(*_conditions(wanted))
+    query = query.order_by(order_hold.c.updated_at, order_hold.c.hold_id).limit(wanted.most)
+    return [_from_row(row) for row in tx.execute(query).mappings()]
+
+
+def _conditions(wanted: HoldFilter) -> list[ColumnElement[bool]]:
+    own = order_hold.c
+    found: list[ColumnElement[bool]] = []
+    for column, value in (
+        (own.status, wanted.status),
+        (account.c.owner, wanted.owner),
+        (own.order_id, wanted.order_id),
+    ):
+        if value is not None:
+            found.append(column == value)
+    if wanted.segment is not None:
+        found.append(or_(own.segment_id == wanted.segment, own.segment_id.is_(None)))
+    if wanted.segments is not None:
+        found.append(or_(own.segment_id.in_(sorted(wanted.segments)), own.segment_id.is_(None)))
+    if wanted.customer_id is not None:
+        found.append(own.customer_id.in_(_refs(wanted.customer_id)))
+    if wanted.updated_since is not None:
+        found.append(own.updated_at >= wanted.updated_since)
+    if wanted.after is not None:
+        found.append(tuple_(own.updated_at, own.hold_id) > tuple_(*wanted.after))
+    return found
+
+
+def _refs(customer_id: str) -> Select[tuple[str]]:
+    return select(customer_ref.c.ref).where(customer_ref.c.customer_id == customer_id)
+
+
+def history(tx: Tx, hold_id: str) -> list[HoldEvent]:
+    """Read what was done to a hold, oldest first."""
+    query = (
+        select(*(order_hold_event.c[name] for name in HoldEvent.__slots__))
+        .where(order_hold_event.c.hold_id == hold_id)
+        .order_by(order_hold_event.c.event_id)
+    )
+    return [HoldEvent(**row) for row in tx.execute(query).mappings()]
+
+
+def add_event(tx: Tx, event: HoldEvent) -> None:
+    """Add a line to a hold's history."""
+    values = {name: getattr(event, name) for name in HoldEvent.__slots__}
+    tx.execute(insert(order_hold_event).values(values))
+
+
+def add(tx: Tx, hold: OrderHold) -> None:
+    """Store a new hold; its order (for a stop its customer) is locked."""
+    names = ("customer_id", *_OWN)
+    tx.execute(insert(order_hold).values({name: getattr(hold, name) for name in names}))
+
+
+def force(
+    tx: Tx, hold_id: str, reason: tuple[str, Sequence[Mapping[str, Any]]], at: datetime
+) -> None:
+    """Make an open automatic hold a forced one; `reason` is its code, and all reasons now."""
+    code, reasons = reason
+    _change(tx, hold_id, {"kind": "FORCED", "reason_code": code, "reasons": reasons}, at)
+
+
+def touch(tx: Tx, hold_id: str, at: datetime) -> None:
+    """Say that a hold's history went on."""
+    _change(tx, hold_id, {}, at)
+
+
+def close(tx: Tx, hold_id: str, status: Status, at: datetime) -> None:
+    """End an open hold; nothing changes it after that."""
+    _change(tx, hold_id, {"status": status, "closed_at": at}, at)
+
+
+def _change(tx: Tx, hold_id: str, values: Mapping[str, Any], at: datetime) -> None:
+    statement = update(order_hold).where(
+        order_hold.c.hold_id == hold_id, order_hold.c.status == "OPEN"
+    )
+    if tx.execute(statement.values(**values, updated_at=at)).rowcount != 1:
+        message = f"the hold {hold_id} was not open under its lock"
+        raise AssertionError(message)
+
+
+def order_root(tx: Tx, fresh: Order) -> Order:
+    """Lock an order, made as `fresh` says where there is none; before any account is locked.
+
+    Somebody who makes the same order at this moment is waited for, and theirs is the one.
+    """
+    key = (fresh.segment_id, fresh.order_id)
+    found = orders.lock(tx, [key]).get(key)
+    if found is None:
+        statement = insert_or(credit_order).values(orders.to_row(fresh))
+        tx.execute(statement.on_conflict_do_nothing())
+        found = orders.lock(tx, [key])[key]
+    return found
+
+
+def open_stop(tx: Tx, customer_id: str, segment_id: str | None) -> OrderHold | None:
+    """Find a customer's open stop of just this reach; read it under the customer's lock."""
+    query = _query().where(
+        order_hold.c.customer_id.in_(_refs(customer_id)),
+        order_hold.c.kind == "STOP",
+        order_hold.c.status == "OPEN",
+        order_hold.c.segment_id.is_not_distinct_from(segment_id),
+    )
+    row = tx.execute(query.order_by(order_hold.c.hold_id).limit(1)).mappings().first()
+    return None if row is None else _from_row(row)
+
+
+_ACCOUNTS = text("""
+SELECT a.account_id FROM customer_ref r JOIN account a ON a.customer_id = r.ref
+WHERE r.customer_id = :customer_id
+    AND (CAST(:segment_id AS text) IS NULL OR a.segment_id = :segment_id)
+ORDER BY a.account_id
+""")
+
+_RESTATE = text("""
+UPDATE account a SET status = CASE WHEN EXISTS (
+    SELECT FROM customer_ref r JOIN order_hold h ON h.customer_id = r.ref
+    WHERE r.customer_id = :customer_id AND h.kind = 'STOP' AND h.status = 'OPEN'
+        AND (h.segment_id IS NULL OR h.segment_id = a.segment_id)
+) THEN 'STOPPED' ELSE 'OPEN' END
+WHERE a.account_id = any(:ids)
+""").bindparams(bindparam("ids", type_=ARRAY(BigInteger)))
+
+
+def accounts_within(tx: Tx, customer_id: str, segment_id: str | None) -> list[int]:
+    """List a customer's accounts in a segment, or in all; made under the customer's lock only."""
+    rows = tx.execute(_ACCOUNTS, {"customer_id": customer_id, "segment_id": segment_id})
+    return list(rows.scalars())
+
+
+def restate(tx: Tx, customer_id: str, account_ids: Collection[int]) -> None:
+    """Let the status of locked accounts follow from the customer's open stops."""
+    tx.execute(_RESTATE, {"customer_id": customer_id, "ids": sorted(account_ids)})
+
+
+_KEEP = text(
+    "UPDATE request_key SET status = :status, answer = CAST(:answer AS json)"
+    " WHERE client = :client AND key = :key AND status IS NULL"
+)
+
+
+def keep_first(tx: Tx, owner: tuple[str, str], status: int, body: bytes) -> None:
+    """Store the answer that a lane's key stands for, unless it has one; `owner` is (client, key).
+
+    A lane stores its decision; what is sent for a release is the hold. Who comes second waits for
+    the first, and sends what that one stored.
+    """
+    client, key = owner
+    tx.execute(_KEEP, {"client": client, "key": key, "status": status, "answer": body.decode()})

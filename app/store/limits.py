@@ -1,0 +1,125 @@
+"""Limits: proposed, approved, rejected, ended; and the dates they put on an account."""
+
+from collections.abc import Collection
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import RowMapping, func, insert, or_, select, update
+
+from app.domain.accounts import Account
+from app.domain.errors import NotFoundError
+from app.domain.limits import CreditLimit, LimitRecord
+from app.store.database import Tx
+from app.store.schema.parties import account, credit_limit
+
+LIVE = ("PROPOSED", "APPROVED")
+
+
+def _from_row(row: RowMapping) -> LimitRecord:
+    return LimitRecord(**{**row, "limit_id": str(row["limit_id"])})
+
+
+def _to_row(record: LimitRecord) -> dict[str, Any]:
+    return {column.name: getattr(record, column.name) for column in credit_limit.c}
+
+
+def approved(tx: Tx, account_ids: Collection[int]) -> dict[int, list[CreditLimit]]:
+    """Read the approved limits of accounts, ordered by approval; read them under their locks."""
+    query = (
+        select(credit_limit)
+        .where(credit_limit.c.account_id.in_(sorted(account_ids)))
+        .where(credit_limit.c.status == "APPROVED")
+        .order_by(credit_limit.c.decided_at, credit_limit.c.created_at, credit_limit.c.limit_id)
+    )
+    found: dict[int, list[CreditLimit]] = {key: [] for key in account_ids}
+    for order, row in enumerate(tx.execute(query)):
+        found[row.account_id].append(
+            CreditLimit(
+                row.kind, row.limit_minor, row.unlimited, row.valid_from, row.valid_to, order
+            )
+        )
+    return found
+
+
+def listing(tx: Tx, account_id: int) -> list[LimitRecord]:
+    """Read all limits of an account, the newest first; people made them, so they are few."""
+    query = (
+        select(credit_limit)
+        .where(credit_limit.c.account_id == account_id)
+        .order_by(credit_limit.c.created_at.desc(), credit_limit.c.limit_id.desc())
+    )
+    return [_from_row(row) for row in tx.execute(query).mappings()]
+
+
+def read(tx: Tx, limit_id: str, account_ids: Collection[int]) -> LimitRecord:
+    """Read a limit of one of these accounts; under the account's lock nobody else changes it.
+
+    Raises:
+        NotFoundError: None of them has such a limit.
+
+    """
+    query = select(credit_limit).where(
+        credit_limit.c.limit_id == limit_id, credit_limit.c.account_id.in_(sorted(account_ids))
+    )
+    row = tx.execute(query).mappings().one_or_none()
+    if row is None:
+        raise NotFoundError(f"the customer has no limit {limit_id}", "limit_id")
+    return _from_row(row)
+
+
+def add(tx: Tx, record: LimitRecord) -> None:
+    """Store a new limit."""
+    tx.execute(insert(credit_limit).values(_to_row(record)))
+
+
+def write(tx: Tx, record: LimitRecord) -> None:
+    """Replace a limit whose account was locked in this transaction."""
+    statement = update(credit_limit).where(credit_limit.c.limit_id == record.limit_id)
+    tx.execute(statement.values(_to_row(record)))
+
+
+def next_decision(tx: Tx, account_id: int, at: datetime) -> datetime:
+    """Give the moment of a decision, later than every one before: what came last wins for good.
+
+    Clocks of several servers may disagree; call it under the account's lock.
+    """
+    query = select(func.max(credit_limit.c.decided_at)).where(
+        credit_limit.c.account_id == account_id
+    )
+    last = tx.execute(query).scalar_one()
+    return at if last is None else max(at, last + timedelta(microseconds=1))
+
+
+def has_amounts(tx: Tx, account_id: int, on: date) -> bool:
+    """Tell whether a limit with an amount holds, may come to hold, or is proposed, from `on` on."""
+    query = select(credit_limit.c.limit_id).where(
+        credit_limit.c.account_id == account_id,
+        credit_limit.c.status.in_(LIVE),
+        credit_limit.c.limit_minor.is_not(None),
+        or_(credit_limit.c.valid_to.is_(None), credit_limit.c.valid_to >= on),
+    )
+    return tx.execute(query.limit(1)).first() is not None
+
+
+def end_all(tx: Tx, account_ids: Collection[int], client: str, at: datetime) -> None:
+    """End what is approved and reject what is proposed on accounts that were locked."""
+    of_accounts = credit_limit.c.account_id.in_(sorted(account_ids))
+    statement = update(credit_limit).where(of_accounts)
+    tx.execute(
+        statement.where(credit_limit.c.status == "APPROVED").values(
+            status="ENDED", ended_by=client, ended_at=at
+        )
+    )
+    tx.execute(
+        statement.where(credit_limit.c.status == "PROPOSED").values(
+            status="REJECTED", decided_by=client, decided_at=at
+        )
+    )
+
+
+def set_dates(tx: Tx, held: Account) -> None:
+    """Keep what a locked account knows of its limit besides the limit itself."""
+    statement = update(account).where(account.c.account_id == held.account_id)
+    tx.execute(
+        statement.values(limit_expired=held.limit_expired, limit_changes_on=held.limit_changes_on)
+    )

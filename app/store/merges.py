@@ -1,0 +1,80 @@
+"""Hand everything that hangs on one record of a payer over to another."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from sqlalchemy import Table, select, text, update
+
+from app.store.database import Tx
+from app.store.schema.decisions import order_hold
+from app.store.schema.documents import (
+    credit,
+    credit_order,
+    delivery,
+    dispute,
+    invoice,
+    note,
+    order_fact,
+    past_authorization,
+    payment,
+)
+from app.store.schema.evidence import quarantine
+from app.store.schema.parties import account
+
+DOCUMENTS: Final[tuple[Table, ...]] = (
+    credit_order,
+    past_authorization,
+    order_fact,
+    delivery,
+    invoice,
+    payment,
+    note,
+    credit,
+    dispute,
+    quarantine,
+    order_hold,
+)
+"""What names its payer's account and is not evidence of a moment."""
+
+
+_COUNT = text("""
+UPDATE account a SET quarantined = CASE a.account_id
+    WHEN :target THEN a.quarantined
+        + (SELECT s.quarantined FROM account s WHERE s.account_id = :source)
+    ELSE 0 END
+WHERE a.account_id IN (:source, :target)
+""")
+
+_STOP = text("""
+UPDATE account a SET status = 'STOPPED'
+WHERE a.customer_id = :customer_id AND EXISTS (
+    SELECT FROM order_hold h
+    WHERE h.customer_id = :customer_id AND h.kind = 'STOP' AND h.status = 'OPEN'
+        AND (h.segment_id IS NULL OR h.segment_id = a.segment_id))
+""")
+
+
+def hand_over(tx: Tx, account_ids: Mapping[int, int]) -> None:
+    """Let documents of accounts (source to target) name the target; all of them are locked.
+
+    What orders carry (`order_use`) is not a document, and is computed anew by the caller.
+    """
+    for source, target in account_ids.items():
+        for table in DOCUMENTS:
+            statement = update(table).where(table.c.account_id == source)
+            tx.execute(statement.values(account_id=target))
+        tx.execute(_COUNT, {"source": source, "target": target})
+
+
+def hand_over_holds(tx: Tx, source_id: str, target_id: str) -> None:
+    """Let holds of a customer name another, whose accounts they stop from now on."""
+    statement = update(order_hold).where(order_hold.c.customer_id == source_id)
+    tx.execute(statement.values(customer_id=target_id))
+    tx.execute(_STOP, {"customer_id": target_id})
+
+
+def account_ids(tx: Tx, customer_id: str) -> dict[str, int]:
+    """List a customer's accounts by segment."""
+    query = select(account.c.segment_id, account.c.account_id)
+    rows = tx.execute(query.where(account.c.customer_id == customer_id))
+    return {row.segment_id: row.account_id for row in rows}

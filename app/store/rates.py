@@ -1,0 +1,63 @@
+"""Exchange rates, only ever added."""
+
+from collections.abc import Collection
+from datetime import date, timedelta
+from typing import Any
+
+from sqlalchemy import Row, insert, select
+
+from app.domain.money import Rate
+from app.domain.rates import MAX_AGE_DAYS
+from app.store.database import Tx
+from app.store.schema.parties import fx_rate
+
+
+def add(tx: Tx, rate: Rate) -> int:
+    """Store a rate and return its id; of one pair and date the one stored last wins."""
+    return int(
+        tx.execute(
+            insert(fx_rate)
+            .values(
+                base=rate.base,
+                quote=rate.quote,
+                rate=rate.rate,
+                rate_date=date.fromisoformat(rate.rate_date),
+                source=rate.source,
+            )
+            .returning(fx_rate.c.rate_id)
+        ).scalar_one()
+    )
+
+
+def recent(tx: Tx, currencies: Collection[str], today: date) -> list[Rate]:
+    """Read the rates among `currencies` that a conversion of `today` may take, in stored order."""
+    query = (
+        select(fx_rate)
+        .where(
+            fx_rate.c.rate_date.between(today - timedelta(days=MAX_AGE_DAYS), today),
+            fx_rate.c.base.in_(currencies),
+            fx_rate.c.quote.in_(currencies),
+        )
+        .order_by(fx_rate.c.rate_id)
+    )
+    return [_from_row(row) for row in tx.execute(query)]
+
+
+def listing(
+    tx: Tx, pair: tuple[str | None, str | None], before: int | None, most: int
+) -> list[tuple[int, Rate]]:
+    """Read rates with their ids, the one stored last first; `before` is the last id of a page.
+
+    `pair` is (base, quote) as stored; None: any.
+    """
+    query = select(fx_rate).order_by(fx_rate.c.rate_id.desc()).limit(most)
+    for column, wanted in zip((fx_rate.c.base, fx_rate.c.quote), pair, strict=True):
+        if wanted is not None:
+            query = query.where(column == wanted)
+    if before is not None:
+        query = query.where(fx_rate.c.rate_id < before)
+    return [(row.rate_id, _from_row(row)) for row in tx.execute(query)]
+
+
+def _from_row(row: Row[Any]) -> Rate:
+    return Rate(row.base, row.quote, row.rate.normalize(), row.rate_date.isoformat(), row.source)

@@ -1,0 +1,288 @@
+"""Every Prometheus metric and the set-up of the log.
+
+Metrics: label values come from closed or capped sets; no label names a customer, an account or an
+order, and what passes a cap is counted as `other`. `labels()` is resolved once per set of values.
+Durations are seconds.
+
+Log: JSON lines on stderr, times in UTC. At INFO and above a line holds no personal data and no
+amounts: route templates, statuses, codes, ids of decisions and requests, and client names only.
+"""
+
+import json
+import logging
+import sys
+from collections.abc import Callable, Iterable
+from contextvars import ContextVar
+from threading import Lock
+from typing import Final, Generic, Literal, TextIO, TypeVar
+
+import orjson
+import structlog
+from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client.metrics import MetricWrapperBase
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+OTHER: Final = "other"
+"""The label value of whatever lies outside a metric's bound."""
+
+REQUEST_ID: Final[ContextVar[str | None]] = ContextVar("request_id", default=None)
+"""The request that is being answered; every line of the log carries it. None outside of one."""
+
+LABEL_NAMES: Final = frozenset(
+    {
+        "check_point",
+        "code",
+        "method",
+        "outcome",
+        "reason",
+        "result",
+        "route",
+        "state",
+        "status",
+        "type",
+        "version",
+    }
+)
+"""The only label names there are; none of them can identify a business partner or a document."""
+
+_M = TypeVar("_M", bound=MetricWrapperBase)
+
+
+class Bounded(Generic[_M]):
+    """A metric with labels whose children are kept, at most `most` of them.
+
+    The cap makes the bound a property of this class, not of its callers: whatever comes after
+    the first `most` different sets of values is counted under `other`.
+    """
+
+    def __init__(self, metric: _M, most: int) -> None:
+        """Wrap a metric; `most` is inclusive and leaves room for one `other` child beside it."""
+        self.metric = metric
+        self._most = most
+        self._children: dict[tuple[str, ...], _M] = {}
+        self._adding = Lock()
+
+    def labels(self, *values: str) -> _M:
+        """Return the child of these label values, in the order of the metric's label names."""
+        return self._children.get(values) or self._add(values)
+
+    def _add(self, values: tuple[str, ...]) -> _M:
+        with self._adding:  # handlers run in threads too: the cap must hold under a race
+            if len(self._children) >= self._most and values not in self._children:
+                return self.metric.labels(*(OTHER for _ in values))
+            return self._children.setdefault(values, self.metric.labels(*values))
+
+
+_REQUEST_S: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+_DECISION_S: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
+
+REQUESTS: Final = Bounded(
+    Counter("aval_requests", "Answers by route template.", ["route", "method", "status"]), most=1500
+)
+REQUEST_SECONDS: Final = Bounded(
+    Histogram(
+        "aval_request_seconds",
+        "From first byte to answer.",
+        ["route", "method"],
+        buckets=_REQUEST_S,
+    ),
+    most=300,
+)
+DECISIONS: Final = Bounded(
+    Counter("aval_decisions", "Decisions given.", ["check_point", "outcome"]), most=30
+)
+DECISION_REASONS: Final = Bounded(
+    Counter("aval_decision_reasons", "Reasons given in decisions.", ["code"]), most=200
+)
+DECISION_SECONDS: Final = Bounded(
+    Histogram(
+        "aval_decision_seconds", "From question to answer.", ["check_point"], buckets=_DECISION_S
+    ),
+    most=10,
+)
+BATCH_SIZE: Final = Histogram(
+    "aval_batch_size",
+    "Requests decided in one transaction.",
+    buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024),
+)
+LEDGER_EVENTS: Final = Bounded(
+    Counter("aval_ledger_events", "Facts taken in.", ["type", "result"]), most=50
+)
+SCORE_AGE_SECONDS: Final = Histogram(
+    "aval_score_age_seconds",
+    "Age of the score a decision used, when it used one.",
+    buckets=(3600, 21_600, 86_400, 172_800, 604_800, 2_592_000, 7_776_000),
+)
+POOL_CONNECTIONS: Final = Bounded(
+    Gauge(
+        "aval_pool_connections",
+        "Database connections: `used` of `size`.",
+        ["state"],
+        multiprocess_mode="livesum",
+    ),
+    most=2,
+)
+LANE_QUEUE: Final = Gauge(
+    "aval_lane_queue", "Requests waiting at the lanes.", multiprocess_mode="livesum"
+)
+QUARANTINE_SIZE: Final = Gauge(
+    "aval_quarantine_size", "Facts waiting in quarantine.", multiprocess_mode="livemostrecent"
+)
+ORDER_HOLDS_OPENED: Final = Bounded(
+    Counter("aval_order_holds_opened", "Order holds opened.", ["reason"]), most=200
+)
+ORDER_HOLDS_CLOSED: Final = Bounded(
+    Counter("aval_order_holds_closed", "Order holds closed.", ["reason"]), most=200
+)
+BUILD: Final = Bounded(
+    Gauge("aval_build_info", "Version that runs; 1.", ["version"], multiprocess_mode="livemax"),
+    most=1,
+)
+
+_PAGE_HEAD: Final = """\
+# Metrics
+
+At `/metrics` on the operations port (`AVAL_OPS_PORT`); counters are exposed with `_total`. Labels
+are bounded and never name a customer, an account or an order; what passes a metric's bound is
+counted as `other`. Written by `app/telemetry.py`, held equal by `tests/test_telemetry.py`.
+
+| metric | type | labels | meaning |
+|---|---|---|---|
+"""
+
+METRICS: Final[tuple[MetricWrapperBase, ...]] = tuple(
+    family.metric if isinstance(family, Bounded) else family
+    for family in (
+        REQUESTS,
+        REQUEST_SECONDS,
+        DECISIONS,
+        DECISION_REASONS,
+        DECISION_SECONDS,
+        BATCH_SIZE,
+        LEDGER_EVENTS,
+        SCORE_AGE_SECONDS,
+        POOL_CONNECTIONS,
+        LANE_QUEUE,
+        QUARANTINE_SIZE,
+        ORDER_HOLDS_OPENED,
+        ORDER_HOLDS_CLOSED,
+        BUILD,
+    )
+)
+"""Every metric of Aval, once; `docs/metrics.md` lists them in this order."""
+
+
+def count_request(route: str, method: str, status: str, seconds: float) -> None:
+    """Count one answer; `route` is the template (`/v1/customers/{customer_id}`), never the path."""
+    REQUESTS.labels(route, method, status).inc()
+    REQUEST_SECONDS.labels(route, method).observe(seconds)
+
+
+def count_decision(check_point: str, outcome: str, reasons: Iterable[str], seconds: float) -> None:
+    """Count one decision; `reasons` are codes, `seconds` the time since the question came in."""
+    DECISIONS.labels(check_point, outcome).inc()
+    DECISION_SECONDS.labels(check_point).observe(seconds)
+    for code in reasons:
+        DECISION_REASONS.labels(code).inc()
+
+
+def count_ledger_event(kind: str, result: str, events: int = 1) -> None:
+    """Count facts: `kind` is the event's `type`, `result` as answered (`applied`, `stale`, …)."""
+    LEDGER_EVENTS.labels(kind, result).inc(events)
+
+
+def set_pool(used: int, size: int) -> None:
+    """Say how many database connections there are in this process, and how many are in use."""
+    POOL_CONNECTIONS.labels("used").set(used)
+    POOL_CONNECTIONS.labels("size").set(size)
+
+
+def set_build(version: str) -> None:
+    """Publish the program's version, once at start."""
+    BUILD.labels(version).set(1)
+
+
+def set_up_log(
+    level: str, shape: Literal["json", "console"] = "json", stream: TextIO = sys.stderr
+) -> None:
+    """Send structlog's lines, and the standard library's, to `stream` in one form.
+
+    `level` is `debug`, `info`, `warning` or `error`. Records of other libraries (uvicorn, psycopg)
+    pass through the same renderer; uvicorn's own access log is silenced, since
+    `app/api/middleware.py` writes that line.
+    """
+    least = logging.getLevelNamesMapping()[level.upper()]
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        _add_request_id,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    # The console's own traceback would print local variables: amounts, names, passwords.
+    plain = structlog.dev.plain_traceback
+    ending: list[Processor] = [
+        structlog.dev.ConsoleRenderer(colors=False, exception_formatter=plain)
+    ]
+    if shape == "json":
+        json_lines = structlog.processors.JSONRenderer(serializer=_dump)
+        ending = [structlog.processors.format_exc_info, json_lines]
+    structlog.configure(
+        processors=[*shared, *ending],
+        wrapper_class=structlog.make_filtering_bound_logger(least),
+        logger_factory=structlog.WriteLoggerFactory(stream),
+        # Not cached: module loggers would keep the first set-up for good. It costs 2 µs a line.
+        cache_logger_on_first_use=False,
+    )
+    _adopt_standard_log(least, stream, shared, ending)
+
+
+def _add_request_id(_log: WrappedLogger, _method: str, line: EventDict) -> EventDict:
+    # A variable of its own costs a tenth of structlog's bound contexts, on every request.
+    request_id = REQUEST_ID.get()
+    if request_id is not None:
+        line["request_id"] = request_id
+    return line
+
+
+def _dump(line: object, default: Callable[[object], object]) -> str:
+    """Write a line fast; what orjson refuses (half a surrogate pair) the library escapes."""
+    try:
+        return orjson.dumps(line, default=default).decode("utf-8")
+    except TypeError:
+        return json.dumps(line, default=default)
+
+
+def _adopt_standard_log(
+    least: int, stream: TextIO, shared: list[Processor], ending: list[Processor]
+) -> None:
+    """Render records of the standard library as ours; other libraries speak from WARNING up."""
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *ending],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(max(least, logging.WARNING))
+    for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
+        library = logging.getLogger(name)
+        library.handlers = []
+        library.propagate = name != "uvicorn.access"
+
+
+def metrics_page() -> str:
+    """Write `docs/metrics.md`: every metric with its type, labels and meaning."""
+    rows = [
+        f"| `{next(iter(metric.describe())).name}` | {next(iter(metric.describe())).type} |"
+        f" {', '.join(f'`{label}`' for label in label_names(metric)) or '–'} |"
+        f" {next(iter(metric.describe())).documentation} |"
+        for metric in METRICS
+    ]
+    return _PAGE_HEAD + "\n".join(rows) + "\n"
+
+
+def label_names(metric: MetricWrapperBase) -> tuple[str, ...]:
+    """Return the names of a metric's labels, in the order `labels` takes their values."""
+    return tuple(metric._labelnames)  # noqa: SLF001 - prometheus_client offers no other way

@@ -1,0 +1,282 @@
+"""Authorize orders and check limits: take a batch, lock, judge, write, commit, then answer."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+import orjson
+
+from app.domain.advice import Advice, advise, over_limit
+from app.domain.decisions import Judgement, Situation
+from app.domain.errors import (
+    AccountStoppedError,
+    BusyError,
+    CreditError,
+    ForbiddenError,
+    HoldNotOpenError,
+    KeyReusedError,
+    RateMissingError,
+)
+from app.domain.judging import judge
+from app.domain.money import Money
+from app.domain.payments import OpenInvoice
+from app.domain.rules import RuleSet, read_rule_set
+from app.store.lane import Lane
+from app.store.lane_rows import Claim, Known, Loaded, Want
+from app.telemetry import ORDER_HOLDS_OPENED, SCORE_AGE_SECONDS, count_decision
+from app.usecases.answers import Decided, render
+from app.usecases.asks import Answer, Ask
+from app.usecases.batches import Batch
+from app.usecases.records import Judged, hold_id_of, record_of
+
+Outcome = Answer | CreditError
+
+
+@dataclass(frozen=True, slots=True)
+class AuthorizeOrders:
+    """Judge orders together and reserve what is approved; what third parties know is stored.
+
+    The same object checks limits: without a lock, without a key, in one snapshot.
+    """
+
+    now: Callable[[], datetime]
+    new_id: Callable[[], str]
+    rule_sets: dict[int, RuleSet] = field(default_factory=dict)
+
+    async def __call__(self, lane: Lane, asks: Sequence[Ask]) -> list[Outcome]:
+        """Return one answer an ask, in order; an equal key gets the answer it had.
+
+        Raises:
+            BusyError: A lock or the database was out of reach; nothing was changed.
+
+        """
+        began, at = time.perf_counter(), self.now()
+        by_key = _leaders(asks)
+        leaders = list(by_key.values())
+        claims = [
+            Claim(ask.caller.client, ask.key, ask.hash, ask.decision_id)
+            for ask in leaders
+            if ask.key is not None
+        ]
+        loaded, known = await lane.load(_want(leaders, at), claims)
+        answers = {id(ask): _remembered(ask, known) for ask in leaders}
+        fresh = [ask for ask in leaders if answers[id(ask)] is None]
+        batch = await self._batch(lane, at, loaded, fresh)
+        judged: list[Judged] = []
+        for ask in fresh:
+            result = self._judge(batch, ask)
+            if isinstance(result, Judged):
+                judged.append(result)
+            else:
+                answers[id(ask)] = result
+        done = await self._answer(lane, judged)
+        refused = [ask for ask in fresh if isinstance(answers[id(ask)], CreditError)]
+        record = record_of(batch, done, refused)
+        await lane.record(record, batch.accounts)
+        for one in done:
+            answers[id(one.ask)] = Answer(one.status, one.body)
+            _count(one, time.perf_counter() - began)
+        first = [by_key[ask.caller.client, ask.key] for ask in asks]
+        return [
+            _remembered(ask, known) or _followed(ask, leader, answers[id(leader)])
+            for ask, leader in zip(asks, first, strict=True)
+        ]
+
+    async def check(self, lane: Lane, asks: Sequence[Ask]) -> list[Outcome]:
+        """Answer limit checks; only the decision log is written.
+
+        Raises:
+            BusyError: The database was out of reach.
+
+        """
+        began, at = time.perf_counter(), self.now()
+        # a batch whose COMMIT was lost is asked again: under new ids, as nobody heard of the old
+        asks = [replace(ask, decision_id=self.new_id()) for ask in asks]
+        loaded = await lane.look(_want(asks, at))
+        batch = await self._batch(lane, at, loaded, asks)
+        batch.keep_seqs()  # what is brought up to date here is not written
+        results = [self._judge(batch, ask) for ask in asks]
+        judged = [one for one in results if isinstance(one, Judged)]
+        done = await self._answer(lane, judged)
+        await lane.record(record_of(None, done, ()), {})
+        for one in done:
+            _count(one, time.perf_counter() - began)
+        bodies = iter(done)
+        return [
+            one if isinstance(one, CreditError) else Answer(one.status, next(bodies).body)
+            for one in results
+        ]
+
+    async def _batch(self, lane: Lane, at: datetime, loaded: Loaded, asks: Sequence[Ask]) -> Batch:
+        """Load what only some batches need: rates, limits that change, rule sets."""
+        batch = Batch(at, loaded)
+        currencies = batch.foreign_currencies([ask.question for ask in asks])
+        if currencies:
+            todays = [state.today for state in loaded.segments.values()]
+            batch.rates = await lane.rates(currencies, min(todays), max(todays))
+        due = batch.due_limits()
+        limits = await lane.limits(due) if due else {}
+        batch.bring_up_to_date(limits)
+        for state in loaded.segments.values():
+            version = state.rule_set_version
+            if version not in self.rule_sets:
+                self.rule_sets[version] = read_rule_set(version, await lane.rule_set(version))
+        return batch
+
+    def _judge(self, batch: Batch, ask: Ask) -> Judged | CreditError:
+        """Judge one ask on the batch as it stands, and let the next one meet the effect."""
+        try:
+            situation = batch.situation(ask.question, ask.caller)
+            if ask.release is not None:
+                situation = _released(situation, ask)
+            rules = self.rule_sets[batch.segment(ask.question.segment_id).rule_set_version]
+            judgement = judge(ask.question, situation, rules, self.new_id())
+            if ask.release is not None and judgement.outcome != "APPROVE":
+                raise _not_released(judgement)
+        except BusyError:
+            raise
+        except CreditError as refusal:
+            return refusal
+        hold_id = None
+        if ask.kind == "CHECK":
+            hold_id = situation.order.hold_id if situation.order else None
+        elif judgement.order is not None:
+            hold_id, judgement = hold_id_of(judgement, self.new_id)
+            batch.apply(judgement, ask.decision_id)
+        return Judged(ask, situation, judgement, rules.version, hold_id)
+
+    async def _answer(self, lane: Lane, judged: Sequence[Judged]) -> list[Judged]:
+        """Render every answer; what was held gets its advice first."""
+        held = [one for one in judged if one.judgement.outcome != "APPROVE"]
+        advice = await _advice(lane, held) if held else {}
+        return [replace(one, body=_body(one, advice.get(id(one), ()))) for one in judged]
+
+
+def _body(one: Judged, advice: Sequence[Advice]) -> bytes:
+    decided = Decided(
+        one.ask.decision_id,
+        one.rule_set_version,
+        one.hold_id if one.judgement.outcome == "HOLD" or one.ask.kind == "CHECK" else None,
+        one.ask.kind != "CHECK",
+        advice,
+    )
+    return orjson.dumps(render(one.ask.question, one.situation, one.judgement, decided))
+
+
+async def _advice(lane: Lane, held: Sequence[Judged]) -> dict[int, tuple[Advice, ...]]:
+    """Work out what would unblock each held order, from the payers' open invoices."""
+    payers = {one.situation.accounts[0].account_id for one in held}
+    invoices: dict[int, list[OpenInvoice]] = {key: [] for key in payers}
+    for row in await lane.open_invoices(payers):
+        open_money = Money(row["open_minor"], row["currency"])
+        invoices[row["account_id"]].append(
+            OpenInvoice(row["invoice_id"], row["due_date"], open_money)
+        )
+    changing = {
+        figures.account.account_id
+        for one in held
+        for figures in over_limit(one.judgement)
+        if figures.account.limit_changes_on is not None
+    }
+    limits = await lane.limits(changing) if changing else {}
+    return {
+        id(one): advise(
+            one.ask.question,
+            one.situation,
+            one.judgement,
+            invoices[one.situation.accounts[0].account_id],
+            limits,
+        )
+        for one in held
+    }
+
+
+def _released(situation: Situation, ask: Ask) -> Situation:
+    """Put a person's release into the order before it is judged.
+
+    Raises:
+        HoldNotOpenError: The order is not on this hold any more.
+        ForbiddenError: A forced hold needs the right to lift one.
+
+    """
+    release, order = ask.release, situation.order
+    if release is None or order is None or order.hold_id != release.hold_id:
+        raise HoldNotOpenError("the hold was decided meanwhile")
+    if order.hold_kind == "FORCED" and not release.forced:
+        raise ForbiddenError("lifting a forced hold needs the scope hold:release_forced")
+    let_pass = replace(
+        order,
+        released_max=release.max_minor,
+        released_until=release.valid_until,
+        hold_kind="AUTOMATIC",
+    )
+    return replace(situation, order=let_pass, releasing=True)
+
+
+def _not_released(judgement: Judgement) -> CreditError:
+    """Say why a release let nothing pass."""
+    codes = {row.reason for row in judgement.reasons}
+    if "FX_RATE_MISSING" in codes and "ACCOUNT_STOPPED" not in codes:
+        return RateMissingError("what cannot be valued cannot be reserved: store a rate first")
+    if "ORDER_REJECTED" in codes:
+        return HoldNotOpenError("the order was rejected meanwhile")
+    return AccountStoppedError(
+        "the account is stopped: lift the stop first, then release the order"
+    )
+
+
+def _leaders(asks: Sequence[Ask]) -> dict[tuple[str, str | None], Ask]:
+    """Keep the first ask of each (client, key)."""
+    first: dict[tuple[str, str | None], Ask] = {}
+    for ask in asks:
+        first.setdefault((ask.caller.client, ask.key), ask)
+    return first
+
+
+def _followed(ask: Ask, leader: Ask, answer: Outcome | None) -> Outcome:
+    """Give an ask the answer of the first with its key."""
+    if answer is None:
+        message = "a leader was left without an answer"
+        raise AssertionError(message)
+    if leader.hash != ask.hash:
+        # a refusal leaves the key free, but only once this batch is over
+        refused = isinstance(answer, CreditError)
+        return BusyError("the key is being cleared away; try again") if refused else _reused(ask)
+    if leader is not ask and isinstance(answer, Answer):
+        return replace(answer, replayed=True)
+    return answer
+
+
+def _remembered(ask: Ask, known: dict[tuple[str, str], Known]) -> Outcome | None:
+    """Give the answer an earlier request with this key got; None for a new key."""
+    found = known.get((ask.caller.client, ask.key or ""))
+    if found is None:
+        return None
+    if found.hash != ask.hash:
+        return _reused(ask)
+    return Answer(found.status, found.answer, replayed=True)
+
+
+def _reused(ask: Ask) -> KeyReusedError:
+    return KeyReusedError(f"the key {ask.key!r} was used before with another request")
+
+
+def _want(asks: Sequence[Ask], at: datetime) -> Want:
+    return Want(
+        refs={ask.question.customer_id for ask in asks},
+        orders={(ask.question.segment_id, ask.question.order_id) for ask in asks},
+        at=at,
+    )
+
+
+def _count(one: Judged, seconds: float) -> None:
+    judgement: Judgement = one.judgement
+    codes = [row.reason for row in judgement.reasons]
+    count_decision(one.ask.question.check_point, judgement.outcome, codes, seconds)
+    score, before = one.situation.inputs.score, one.situation.order
+    if score is not None:
+        scored_at = datetime.fromisoformat(str(score["scored_at"]))
+        SCORE_AGE_SECONDS.observe((one.situation.at - scored_at).total_seconds())
+    if one.ask.kind != "CHECK" and one.hold_id and (before is None or before.hold_id is None):
+        ORDER_HOLDS_OPENED.labels(codes[0]).inc()

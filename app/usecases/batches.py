@@ -1,0 +1,220 @@
+"""The running state of a batch: what each question changes is what the next one meets."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
+from typing import Any
+
+from app.domain.accounts import Account, Entry, revalue
+from app.domain.callers import Caller
+from app.domain.decisions import Inputs, Judgement, Overdue, Question, Situation
+from app.domain.errors import BusyError, CustomerUnknownError, SegmentUnknownError
+from app.domain.limits import CreditLimit, settle
+from app.domain.money import Rate
+from app.domain.orders import Order, OrderUse
+from app.domain.rates import find_rate
+from app.store.lane_rows import Loaded, Payer, SegmentState
+
+
+class AccountMissingError(Exception):
+    """The customer is known, but has no account in the segment yet; the batch makes it first."""
+
+    def __init__(self, customer_id: str, segment_id: str) -> None:
+        """Say which account is missing."""
+        super().__init__(f"{customer_id} has no account in {segment_id} yet")
+        self.customer_id = customer_id
+        self.segment_id = segment_id
+
+
+@dataclass(slots=True)
+class Batch:
+    """Accounts and orders as they stand after the questions judged so far."""
+
+    at: datetime
+    loaded: Loaded
+    rates: list[Rate] = field(default_factory=list)
+    accounts: dict[int, Account] = field(default_factory=dict)
+    orders: dict[tuple[str, str], Order] = field(default_factory=dict)
+    entries: list[Entry] = field(default_factory=list)
+    past: list[Order] = field(default_factory=list)
+    rooms: dict[int, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Start from what was loaded."""
+        self.accounts = dict(self.loaded.accounts)
+        self.orders = dict(self.loaded.orders)
+
+    def segment(self, segment_id: str) -> SegmentState:
+        """Give a segment's settings.
+
+        Raises:
+            SegmentUnknownError: There is none.
+
+        """
+        found = self.loaded.segments.get(segment_id)
+        if found is None:
+            raise SegmentUnknownError(f"no segment {segment_id[:64]!r}", "segment")
+        return found
+
+    def payer(self, question: Question) -> Payer:
+        """Give what is known of the payer.
+
+        Raises:
+            CustomerUnknownError: Nobody has this id.
+            AccountMissingError: The account is to be made first.
+
+        """
+        customer_id = self.loaded.customers.get(question.customer_id)
+        if customer_id is None:
+            raise CustomerUnknownError(
+                f"no customer has the id {question.customer_id!r}", "customer_id"
+            )
+        payer = self.loaded.payers.get((question.segment_id, question.customer_id))
+        if payer is None:
+            raise AccountMissingError(customer_id, question.segment_id)
+        return payer
+
+    def path(self, account_id: int) -> tuple[Account, ...]:
+        """Give an account and its groups, as they stand.
+
+        Raises:
+            BusyError: The path changed while the locks were taken.
+
+        """
+        try:
+            return tuple(self.accounts[one] for one in self.accounts[account_id].path)
+        except KeyError as error:
+            raise BusyError("a customer was moved to another group meanwhile") from error
+
+    def foreign_currencies(self, questions: list[Question]) -> set[str]:
+        """Name the currencies that need a rate; empty where everything is in one currency."""
+        needed: set[str] = set()
+        for account in self.accounts.values():
+            if account.foreign:
+                needed |= {account.currency, *account.foreign}
+        for question in questions:
+            payer = self.loaded.payers.get((question.segment_id, question.customer_id))
+            if payer is None or payer.account_id not in self.accounts:
+                continue
+            for one in self.accounts[payer.account_id].path:
+                own = self.accounts[one].currency if one in self.accounts else None
+                if own is not None and own != question.amount.currency:
+                    needed |= {own, question.amount.currency}
+        return needed
+
+    def due_limits(self) -> list[int]:
+        """Name the accounts whose effective limit may differ on their business date."""
+        return [
+            key
+            for key, account in self.accounts.items()
+            if account.limit_changes_on is not None
+            and account.limit_changes_on <= self.today(account)
+        ]
+
+    def today(self, account: Account) -> date:
+        """Give the business date of an account's segment."""
+        state = self.loaded.segments.get(account.segment_id)
+        return self.at.date() if state is None else state.today
+
+    def bring_up_to_date(self, limits: Mapping[int, list[CreditLimit]]) -> None:
+        """Journal limits that began or lapsed, and value foreign positions by today's rates."""
+        for key, account in list(self.accounts.items()):
+            held, entry = account, None
+            if key in limits:
+                held, entry = settle(account, limits[key], self.today(account))
+            self.entries += [entry] if entry else []
+            rates = {code: self.rate(code, held) for code in held.foreign}
+            valued = revalue(held, {code: rate for code, rate in rates.items() if rate})
+            if valued is not held:
+                ref = f"fx_revaluation:{self.today(account).isoformat()}"
+                self.entries.append(Entry(valued, "FX_REVALUATION", ref))
+            self.accounts[key] = valued
+
+    def keep_seqs(self) -> None:
+        """Take back what bringing up to date counted: nothing of this batch will be journalled."""
+        self.entries.clear()
+        self.accounts = {
+            key: replace(account, seq=self.loaded.accounts[key].seq)
+            for key, account in self.accounts.items()
+        }
+
+    def rate(self, currency: str, account: Account) -> Rate | None:
+        """Find the rate from a currency to an account's."""
+        return find_rate(self.rates, currency, account.currency, self.today(account))
+
+    def situation(self, question: Question, caller: Caller) -> Situation:
+        """Put together what a question is judged on, as it stands now in this batch.
+
+        Raises:
+            SegmentUnknownError: Unknown, or outside what the caller may see.
+            CustomerUnknownError: Nobody has this id.
+            BusyError: The ground moved; try again.
+
+        """
+        caller.visit(question.segment_id)
+        state = self.segment(question.segment_id)
+        payer = self.payer(question)
+        accounts = self.path(payer.account_id)
+        order = self.orders.get((question.segment_id, question.order_id))
+        leaves = order is not None and order.reserved > 0 and order.account_id != payer.account_id
+        currency = question.amount.currency
+        rates = {}
+        for account in accounts:
+            rate = None if account.currency == currency else self.rate(currency, account)
+            if rate is not None:
+                rates[account.currency] = rate
+        key = (question.segment_id, question.order_id, payer.account_id, currency)
+        return Situation(
+            at=self.at,
+            today=state.today,
+            mode=state.mode,
+            accounts=accounts,
+            inputs=read_inputs(accounts[0].input_version, payer.input),
+            overdue=_overdue(payer, state.today),
+            order=order,
+            use=self.loaded.uses.get(key, OrderUse()),
+            freed=self.path(order.account_id) if order is not None and leaves else (),
+            rates=rates,
+            ledger_at=state.ledger_at,
+        )
+
+    def apply(self, judgement: Judgement, decision_id: str) -> None:
+        """Let the next question meet what this one changed."""
+        order = judgement.order
+        if order is None:
+            return
+        key = (order.segment_id, order.order_id)
+        before = self.orders.get(key)
+        if (
+            before is not None
+            and before.authorization_id is not None
+            and before.authorization_id != order.authorization_id
+        ):
+            self.past.append(before)
+        self.orders[key] = order
+        for account, kind in judgement.after:
+            ref = f"order:{order.order_id}"
+            self.entries.append(Entry(account, kind, ref, decision_id))
+            self._guard(account, judgement.ceilings.get(account.account_id))
+            self.accounts[account.account_id] = account
+
+    def _guard(self, account: Account, ceiling: int | None) -> None:
+        """Keep the largest total, as it was locked, at which this grant still fits."""
+        if ceiling is None:
+            return
+        key = account.account_id
+        moved = account.use.total - self.loaded.accounts[key].use.total
+        self.rooms[key] = min(ceiling - moved, self.rooms.get(key, ceiling - moved))
+
+
+def read_inputs(version: int, data: Mapping[str, Any]) -> Inputs:
+    """Read slow inputs as they are stored; a customer without any yet is active and unscored."""
+    return Inputs(version, bool(data.get("active", True)), data.get("score"))
+
+
+def _overdue(payer: Payer, today: date) -> Overdue:
+    late = {code: int(sums[0]) for code, sums in payer.overdue.items() if sums[0]}
+    open_items = {code: int(sums[1]) for code, sums in payer.overdue.items()}
+    dues = [date.fromisoformat(str(sums[2])) for sums in payer.overdue.values()]
+    days = max(0, (today - min(dues)).days) if dues else 0
+    return Overdue(late, open_items, days)

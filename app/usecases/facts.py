@@ -1,0 +1,192 @@
+"""Facts: apply what ERPs report, let go what waited, show what waits.
+
+A batch is one transaction; each event has its own answer. State is the newest version of each
+document, so batches may come in any order and as often as they like.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+import structlog
+
+from app.domain.callers import Caller
+from app.domain.errors import BusyError, FieldError
+from app.domain.facts import Event, Result, customer_cause, rate_cause
+from app.domain.facts_orders import Stamp
+from app.domain.rates import find_rate
+from app.domain.segments import Segment
+from app.store import facts_inbox, rates, segments
+from app.store.database import Database
+from app.store.facts_inbox import Quarantined, Waiting
+from app.store.facts_payers import known_refs
+from app.store.facts_save import ForestalledError
+from app.telemetry import count_ledger_event
+from app.usecases.dates import business_date
+from app.usecases.facts_batch import (
+    AccountsMissingError,
+    Done,
+    Scope,
+    Task,
+    WidenError,
+    run_batch,
+)
+from app.usecases.facts_events import parse_event
+from app.usecases.groups import ensure_accounts
+
+ATTEMPTS: Final = 8
+"""How often a batch begins again because others were first, before it is given up as busy."""
+
+LOCK_TIMEOUT_MS: Final = 10_000
+"""How long a batch waits for another one: a full batch takes about a second."""
+
+_AT_ONCE: Final = 500
+_ITSELF: Final = Caller("aval", frozenset({"admin"}))
+_log = structlog.get_logger(__name__)
+
+
+def _nobody(_account_ids: Sequence[int]) -> None:
+    """Tell nobody."""
+
+
+@dataclass(frozen=True, slots=True)
+class ApplyFacts:
+    """Take facts in. `after` hears, after the commit, of accounts whose documents changed."""
+
+    database: Database
+    now: Callable[[], datetime]
+    new_id: Callable[[], str]
+    after: Callable[[Sequence[int]], None] = _nobody
+
+    def __call__(self, caller: Caller, events: Sequence[Event]) -> list[Result]:
+        """Apply a batch (see `parse_events`); one result an event, in order.
+
+        Raises:
+            FieldError: A segment is unknown, or outside what the caller may see; nothing is done.
+            BusyError: Locks or the database were out of reach; nothing was changed.
+
+        """
+        done = self._run(caller, events)
+        for event, result in zip(events, done.results, strict=True):
+            count_ledger_event(event.kind, result.result)
+        counts: dict[str, int] = Counter(result.result for result in done.results)
+        _log.info("ledger_events", client=caller.client, **counts)
+        self.after(sorted(done.accounts))
+        self._look_again(done.results)
+        return done.results
+
+    def requeue(self, cause: str | None = None) -> int:
+        """Apply what waits in quarantine for a cause (None: everything); returns how many went in.
+
+        Causes are `customer:<id or alias>` and `rate:<from>:<to>`, in either direction. Rows
+        that still cannot be applied stay, with the reason they have now.
+
+        Raises:
+            BusyError: Locks or the database were out of reach; what was applied so far stands.
+
+        """
+        causes = None if cause is None else [_plain(cause)]
+        applied = last = 0
+        while True:
+            with self.database.read() as tx:
+                rows = facts_inbox.next_waiting(tx, causes, last, _AT_ONCE)
+            if not rows:
+                return applied
+            last = rows[-1].quarantine_id
+            done = self._run(_ITSELF, [parse_event(row.payload) for row in rows], rows)
+            applied += sum(result.problem is None for result in done.results)
+            self.after(sorted(done.accounts))
+
+    def _run(self, caller: Caller, events: Sequence[Event], rows: Sequence[Waiting] = ()) -> Done:
+        known = self._segments(caller, events)
+        at, scope = self.now(), Scope()
+        task = Task(caller, at, events, known, Stamp(at, self.new_id), rows)
+        for _ in range(ATTEMPTS):
+            try:
+                with self.database.begin(lock_timeout_ms=LOCK_TIMEOUT_MS) as tx:
+                    return run_batch(tx, task, scope)
+            except WidenError as found:
+                scope.accounts |= found.accounts
+                scope.orders |= found.orders
+            except AccountsMissingError as found:
+                self._make_accounts(found.missing)
+            except ForestalledError:
+                continue
+        raise BusyError("other batches kept changing the same documents; try again")
+
+    def _segments(self, caller: Caller, events: Sequence[Event]) -> dict[str, Segment]:
+        with self.database.read() as tx:
+            known = {one.segment_id: one for one in segments.every(tx)}
+        for place, event in enumerate(events):
+            if event.segment_id not in known or not caller.sees(event.segment_id):
+                raise FieldError(f"no segment {event.segment_id!r}", f"events[{place}].segment")
+        return known
+
+    def _make_accounts(self, missing: Iterable[tuple[str, str]]) -> None:
+        """Make accounts, each in its own transaction: nothing else is locked meanwhile."""
+        for segment_id, customer_id in missing:
+            with self.database.begin() as tx:
+                ensure_accounts(tx, customer_id, segment_id)
+
+    def _look_again(self, results: Iterable[Result]) -> None:
+        """Let go what came to wait just while its cause came to be.
+
+        Whoever brings a cause looks for what waits after its commit, as this does after its own;
+        one of the two sees the other's.
+        """
+        causes = {one.problem.cause for one in results if one.problem}
+        for cause in sorted(causes):
+            if self._is_gone(cause):
+                self.requeue(cause)
+
+    def _is_gone(self, cause: str) -> bool:
+        kind, _, rest = cause.partition(":")
+        with self.database.read() as tx:
+            if kind == "customer":
+                return bool(known_refs(tx, [rest]))
+            if kind != "rate":
+                return False
+            pair = rest.split(":")
+            days = {business_date(one, self.now()) for one in segments.every(tx)}
+            return any(
+                find_rate(rates.recent(tx, pair, day), pair[0], pair[1], day) for day in days
+            )
+
+
+def _plain(cause: str) -> str:
+    """Write a cause as the quarantine does; a pair of currencies is one in both directions."""
+    kind, _, rest = cause.partition(":")
+    if kind == "rate":
+        return rate_cause(*rest.split(":", 1))
+    return customer_cause(rest) if kind == "customer" else cause
+
+
+@dataclass(frozen=True, slots=True)
+class ListQuarantine:
+    """Show the facts that wait, oldest first."""
+
+    database: Database
+
+    def __call__(self, caller: Caller, after: int, most: int) -> list[Quarantined]:
+        """Return up to `most` open rows with ids above `after`, of segments the caller sees.
+
+        Raises:
+            BusyError: The database was out of reach.
+
+        """
+        with self.database.read() as tx:
+            return facts_inbox.listing(tx, caller.segments, after, most)
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """The use cases of facts together."""
+
+    apply: ApplyFacts
+    list_quarantine: ListQuarantine
+
+    def let_go(self, cause: str) -> None:
+        """Apply what waits for a cause; see `ApplyFacts.requeue`."""
+        self.apply.requeue(cause)

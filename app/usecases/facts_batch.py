@@ -1,0 +1,279 @@
+"""One attempt at a batch of facts, within one transaction.
+
+Locks: orders by segment and id, accounts by id, then everything else. What the documents turn out
+to touch beyond the locked set ends the attempt; the next one locks that too.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from functools import cache
+from typing import Self
+
+from app.domain.callers import Caller
+from app.domain.facts import (
+    EXPECTED,
+    CreditBody,
+    DisputeBody,
+    Event,
+    NoteBody,
+    Problem,
+    Result,
+    customer_cause,
+)
+from app.domain.facts_apply import Clerk
+from app.domain.facts_balances import Balances
+from app.domain.facts_inbox import Inbox
+from app.domain.facts_orders import Stamp
+from app.domain.facts_reach import orders_named
+from app.domain.money import Rate
+from app.domain.orders import Order
+from app.domain.rates import find_rate
+from app.domain.segments import Segment
+from app.store import facts_inbox, rates
+from app.store.database import Tx
+from app.store.facts_inbox import Waiting
+from app.store.facts_load import load, lock_orders
+from app.store.facts_payers import Payers, find_payers, with_groups
+from app.store.facts_save import Saving
+from app.usecases.books import Books
+from app.usecases.dates import business_date
+
+OrderKey = tuple[str, str]
+"""(segment_id, order_id)."""
+
+
+class WidenError(Exception):
+    """More is touched than was locked: begin again with these too."""
+
+    def __init__(self, accounts: set[int], orders: set[OrderKey]) -> None:
+        """Keep what is to be locked."""
+        super().__init__("more is touched than was locked")
+        self.accounts = accounts
+        self.orders = orders
+
+
+class AccountsMissingError(Exception):
+    """Customers have no account in a segment yet: make them, then begin again."""
+
+    def __init__(self, missing: Sequence[tuple[str, str]]) -> None:
+        """Keep (segment_id, customer_id) of each."""
+        super().__init__("accounts are to be made first")
+        self.missing = missing
+
+
+@dataclass(slots=True)
+class Scope:
+    """What is to be locked beyond what the events name themselves."""
+
+    accounts: set[int] = field(default_factory=set)
+    orders: set[OrderKey] = field(default_factory=set)
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """Events to be applied for a caller; for a requeue the rows they wait in, one each."""
+
+    caller: Caller
+    at: datetime
+    events: Sequence[Event]
+    segments: Mapping[str, Segment]
+    stamp: Stamp
+    rows: Sequence[Waiting] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What a batch did: results in the order of its events, accounts whose documents changed."""
+
+    results: list[Result]
+    accounts: set[int]
+
+
+def run_batch(tx: Tx, task: Task, scope: Scope) -> Done:
+    """Apply a batch; whoever calls commits.
+
+    Raises:
+        WidenError: More is touched than `scope` and the events say.
+        AccountsMissingError: Accounts are to be made first.
+        ForestalledError: Another batch was first with a document or event.
+
+    """
+    facts_inbox.use_indexes(tx)
+    batch = _Batch.lock(tx, task, scope)
+    batch.open_clerks()
+    results = batch.apply()
+    batch.save(results)
+    accounts = {one for saving in batch.work.values() for one in saving.clerk.changes.accounts}
+    return Done(results, accounts)
+
+
+@dataclass(slots=True)
+class _Batch:
+    """A transaction at work: everything below is locked, and runs on in memory until `save`."""
+
+    tx: Tx
+    task: Task
+    payers: Payers
+    books: Books
+    orders: dict[str, dict[str, Order]]
+    inbox: Inbox
+    waiting: list[Waiting]
+    work: dict[str, Saving] = field(default_factory=dict)
+
+    @classmethod
+    def lock(cls, tx: Tx, task: Task, scope: Scope) -> Self:
+        """Lock orders, then accounts; see that accounts are still whose they were.
+
+        Raises:
+            AccountsMissingError: Accounts are to be made first.
+            WidenError: Customers moved meanwhile.
+
+        """
+        payers = find_payers(tx, task.events)
+        if payers.missing:
+            raise AccountsMissingError(payers.missing)
+        named = {(event.segment_id, one) for event in task.events for one in orders_named(event)}
+        wanted = named | scope.orders
+        orders = {
+            segment: lock_orders(tx, segment, {one for held, one in wanted if held == segment})
+            for segment in sorted({event.segment_id for event in task.events})
+        }
+        books = Books.open(tx, payers.paths | with_groups(tx, scope.accounts), task.at)
+        if find_payers(tx, task.events) != payers:
+            raise WidenError(set(), set())
+        waiting = facts_inbox.waiting_for(tx, {event.cause for event in task.events})
+        inbox = Inbox() if task.rows else facts_inbox.read_inbox(tx, task.events)
+        return cls(tx, task, payers, books, orders, inbox, waiting)
+
+    def open_clerks(self) -> None:
+        """Load the documents of each segment.
+
+        Raises:
+            WidenError: They touch what is not locked.
+
+        """
+        accounts = {one.account_id for one in self.waiting if one.account_id is not None}
+        orders: set[OrderKey] = set()
+        for segment, known in self.orders.items():
+            events = [event for event in self.task.events if event.segment_id == segment]
+            loaded = load(self.tx, segment, events, known)
+            accounts |= loaded.accounts
+            orders |= {(segment, one) for one in loaded.orders}
+            balances = Balances(self.books.pool, self._finder(segment), self.books.entries)
+            clerk = Clerk(loaded.book, balances, self.task.stamp, loaded.shares)
+            self.work[segment] = Saving(loaded, clerk, known)
+        held = self.books.pool
+        unlocked = {
+            one
+            for account in accounts
+            for one in (held[account].path if account in held else (account,))
+            if one not in held
+        }
+        if unlocked or orders:
+            raise WidenError(unlocked, orders)
+
+    def _finder(self, segment: str) -> Callable[[str, str], Rate | None]:
+        """Put due limits in force, and find the rates that count on the segment's business date."""
+        today = business_date(self.task.segments[segment], self.task.at)
+        due = {
+            key
+            for key, held in self.books.pool.items()
+            if held.segment_id == segment
+            and held.limit_changes_on is not None
+            and held.limit_changes_on <= today
+        }
+        if due:
+            self.books.settle(due, today)
+        currencies = {
+            code for held in self.books.pool.values() for code in (held.currency, *held.foreign)
+        }
+        currencies |= {
+            event.body.currency
+            for event in self.task.events
+            if not isinstance(event.body, NoteBody | DisputeBody)
+        }
+        known = rates.recent(self.tx, currencies, today) if len(currencies) > 1 else []
+
+        @cache
+        def find(source: str, target: str) -> Rate | None:
+            return find_rate(known, source, target, today)
+
+        return find
+
+    def apply(self) -> list[Result]:
+        """Apply the events one after the other; repeats are answered from the inbox."""
+        results = []
+        for event in self.task.events:
+            account_id = self.payers.accounts.get((event.segment_id, event.customer_ref))
+            result = self.inbox.answer(event) or self._apply(event, account_id)
+            if not self.task.rows:
+                self.inbox.note(event, account_id, result)
+            results.append(result)
+        return results
+
+    def _apply(self, event: Event, account_id: int | None) -> Result:
+        if account_id is None:
+            detail = f"no customer has the id {event.customer_ref!r}"
+            cause = customer_cause(event.customer_ref)
+            problem = Problem("customer_unknown", detail, "customer_id", cause)
+            return Result(event.event_id, "quarantined", problem=problem)
+        segment = self.task.segments[event.segment_id]
+        return self.work[event.segment_id].clerk.apply(_dated(event, segment), account_id)
+
+    def save(self, results: Sequence[Result]) -> None:
+        """Write everything; events go in before the feed, where all batches meet.
+
+        Raises:
+            ForestalledError: Another batch was first with a document or event.
+
+        """
+        tx, task = self.tx, self.task
+        for saving in self.work.values():
+            saving.save(tx, task.caller, task.at)
+        self.books.close()
+        self._supersede()
+        if task.rows:
+            self._let_go(results)
+            return
+        facts_inbox.write_inbox(tx, self.inbox, task.at)
+        facts_inbox.touch_feed(tx, task.events, task.at)
+
+    def _supersede(self) -> None:
+        """Close what waited for a document of which a version not older has been applied."""
+        applied = {
+            cause: version
+            for saving in self.work.values()
+            for cause, version in saving.clerk.changes.causes.items()
+        }
+        own = {row.quarantine_id for row in self.task.rows}
+        ended = {
+            row.quarantine_id
+            for row in self.waiting
+            if row.version <= applied.get(row.cause, EXPECTED) and row.quarantine_id not in own
+        }
+        facts_inbox.close(self.tx, ended, "SUPERSEDED", self.task.at)
+
+    def _let_go(self, results: Sequence[Result]) -> None:
+        """Close the rows whose events were applied; let the others wait for what they need now."""
+        rows = list(zip(self.task.rows, self.task.events, results, strict=True))
+        over = {row.quarantine_id for row, _, result in rows if result.result == "stale"}
+        through = {row.quarantine_id for row, _, result in rows if not result.problem} - over
+        facts_inbox.close(self.tx, through, "APPLIED", self.task.at)
+        facts_inbox.close(self.tx, over, "SUPERSEDED", self.task.at)
+        for row, event, result in rows:
+            if result.problem:
+                account_id = self.payers.accounts.get((event.segment_id, event.customer_ref))
+                facts_inbox.keep_waiting(self.tx, row.quarantine_id, account_id, result.problem)
+
+
+def _dated(event: Event, segment: Segment) -> Event:
+    """Fill in the day where the event does not say it: when it occurred, in the segment."""
+    body = event.body
+    if isinstance(body, CreditBody) and body.credit_date is None:
+        day = business_date(segment, event.occurred_at)
+        return replace(event, body=replace(body, credit_date=day))
+    if isinstance(body, DisputeBody) and body.since is None:
+        day = business_date(segment, event.occurred_at)
+        return replace(event, body=replace(body, since=day))
+    return event

@@ -1,0 +1,238 @@
+"""Natural batching: what arrived while the last commit was in flight is decided together.
+
+A lane is one task that alone owns one connection. It is never cancelled, only drained: a client
+that hangs up takes nothing away from the transaction its question is part of.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+import structlog
+
+from app.domain.errors import BusyError, CreditError
+from app.store.lane import Lane, LostError
+from app.telemetry import BATCH_SIZE, LANE_QUEUE
+from app.usecases.asks import Answer, Ask
+from app.usecases.batches import AccountMissingError
+
+_TRIES: Final = 3
+"""How often a batch of one is tried before its caller hears BUSY."""
+
+log = structlog.get_logger(__name__)
+
+Decide = Callable[[Lane, Sequence[Ask]], Coroutine[None, None, list[Answer | CreditError]]]
+
+
+@dataclass(slots=True)
+class _Item:
+    ask: Ask
+    answer: asyncio.Future[Answer | CreditError]
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Items to be decided together; `made` are the accounts that were made for them so far."""
+
+    items: Sequence[_Item]
+    tries: int = _TRIES
+    made: frozenset[tuple[str, str]] = frozenset()
+
+    def halves(self) -> list["_Part"]:
+        middle = len(self.items) // 2
+        return [_Part(self.items[:middle], self.tries), _Part(self.items[middle:], self.tries)]
+
+
+@dataclass(frozen=True, slots=True)
+class LaneSizes:
+    """How much a lane takes: questions in one batch, and questions that wait.
+
+    After `patience_s` a batch that meets locks is not taken apart any further: who is left hears
+    BUSY, so that those who wait behind get their turn.
+    """
+
+    batch: int = 256
+    queue: int = 2048
+    patience_s: float = 2.0
+
+
+@dataclass(slots=True)
+class BatchingLane:
+    """One lane with its queue; `make_account` makes an account that a batch found missing."""
+
+    lane: Lane
+    decide: Decide
+    make_account: Callable[[str, str], object]
+    sizes: LaneSizes = field(default_factory=LaneSizes)
+    _waiting: deque[_Item] = field(default_factory=deque)
+    _arrived: asyncio.Event = field(default_factory=asyncio.Event)
+    _task: asyncio.Task[None] | None = None
+    _closing: bool = False
+
+    async def start(self) -> None:
+        """Begin to take questions."""
+        self._task = asyncio.create_task(self._work(), name="lane")
+        self._task.add_done_callback(self._turn_away)
+
+    def _turn_away(self, _: asyncio.Task[None]) -> None:
+        """Let nobody wait for a lane that has ended."""
+        while self._waiting:
+            _resolve(self._waiting.popleft(), BusyError("the service is stopping; try again"))
+
+    async def stop(self) -> None:
+        """Take no more questions, answer those that wait, close the connection."""
+        self._closing = True
+        self._arrived.set()
+        if self._task is not None:
+            await self._task
+        await self.lane.close()
+
+    def alive(self) -> bool:
+        """Say whether the lane's task runs."""
+        return self._task is not None and not self._task.done()
+
+    @property
+    def depth(self) -> int:
+        """How many questions wait."""
+        return len(self._waiting)
+
+    async def ask(self, ask: Ask) -> Answer:
+        """Put a question and wait for its answer.
+
+        Raises:
+            BusyError: The queue is full or the service is stopping; nothing was changed.
+            CreditError: The refusal of this question.
+
+        """
+        if self._closing or not self.alive() or len(self._waiting) >= self.sizes.queue:
+            raise BusyError("too many questions wait; try again in a moment")
+        item = _Item(ask, asyncio.get_running_loop().create_future())
+        self._waiting.append(item)
+        LANE_QUEUE.inc()
+        self._arrived.set()
+        answer = await asyncio.shield(item.answer)
+        if isinstance(answer, CreditError):
+            raise answer
+        return answer
+
+    async def _work(self) -> None:
+        while True:
+            if not self._waiting:
+                if self._closing:
+                    return
+                self._arrived.clear()
+                await self._arrived.wait()
+                continue
+            count = min(len(self._waiting), self.sizes.batch)
+            items = [self._waiting.popleft() for _ in range(count)]
+            BATCH_SIZE.observe(count)
+            LANE_QUEUE.dec(count)
+            await self._settle(items)
+
+    async def _settle(self, items: list[_Item]) -> None:
+        """Decide items together; what fails is rolled back and tried again in smaller parts."""
+        clock = asyncio.get_running_loop().time
+        until = clock() + self.sizes.patience_s
+        parts = [_Part(items)]
+        while parts:
+            part = parts.pop()
+            trouble = await self._decide(part)
+            if isinstance(trouble, AccountMissingError):
+                smaller = await self._make_account(part, trouble)
+            elif trouble is not None:
+                smaller = await self._after(part, trouble, late=clock() > until)
+            else:
+                continue
+            parts += reversed(smaller)  # the first to arrive stays the first to be decided
+
+    async def _decide(self, part: _Part) -> BaseException | None:
+        """Decide a part and answer; or undo it, and return what went wrong."""
+        # its own task: whatever it raises is looked at here, and never ends the lane
+        deciding = asyncio.create_task(self.decide(self.lane, [item.ask for item in part.items]))
+        await asyncio.wait([deciding])
+        trouble = deciding.exception()
+        if trouble is None:
+            for item, answer in zip(part.items, deciding.result(), strict=True):
+                _resolve(item, answer)
+        else:
+            await self.lane.rollback()
+        return trouble
+
+    async def _after(self, part: _Part, trouble: BaseException, *, late: bool) -> list[_Part]:
+        """Say what to try next; where nothing is left to try, answer."""
+        busy, lost = isinstance(trouble, BusyError), isinstance(trouble, LostError)
+        # without a database smaller parts fare no better: all of them wait, or all hear BUSY
+        if len(part.items) > 1 and not lost and not (busy and late):
+            return part.halves()
+        if busy and not late and part.tries > 1:
+            log.info("lane_retry", reason=str(trouble.__cause__ or trouble)[:200])
+            await asyncio.sleep(0.02 * (_TRIES + 1 - part.tries))
+            return [replace(part, tries=part.tries - 1)]
+        _refuse(part, trouble)
+        return []
+
+    async def _make_account(self, part: _Part, missing: AccountMissingError) -> list[_Part]:
+        """Make an account, then try again; who else is in the part pays for no failure."""
+        account = missing.customer_id, missing.segment_id
+        making = asyncio.create_task(asyncio.to_thread(self.make_account, *account))
+        await asyncio.wait([making])
+        trouble = making.exception()
+        if trouble is None and account not in part.made:
+            return [replace(part, made=part.made | {account})]
+        if len(part.items) > 1:
+            return part.halves()
+        _refuse(part, trouble or missing)
+        return []
+
+
+def _refuse(part: _Part, trouble: BaseException) -> None:
+    """Answer everybody of a part with what went wrong; a bug goes to the caller as it is."""
+    for item in part.items:
+        if isinstance(trouble, CreditError):
+            _resolve(item, trouble)
+        elif not item.answer.done():
+            item.answer.set_exception(trouble)
+
+
+def _resolve(item: _Item, answer: Answer | CreditError) -> None:
+    if not item.answer.done():
+        item.answer.set_result(answer)
+
+
+@dataclass(slots=True)
+class Lanes:
+    """Every lane of the process: some for authorizations, one for limit checks.
+
+    A customer's orders go to one lane, so that they meet in a batch and not at a row lock.
+    """
+
+    authorizations: Sequence[BatchingLane]
+    checks: BatchingLane
+
+    async def start(self) -> None:
+        """Start all lanes."""
+        for lane in (*self.authorizations, self.checks):
+            await lane.start()
+
+    async def stop(self) -> None:
+        """Drain all lanes."""
+        await asyncio.gather(*(lane.stop() for lane in (*self.authorizations, self.checks)))
+
+    def alive(self) -> bool:
+        """Say whether all lanes run."""
+        return all(lane.alive() for lane in (*self.authorizations, self.checks))
+
+    async def ask(self, ask: Ask) -> Answer:
+        """Put a question to the lane of its kind.
+
+        Raises:
+            BusyError: Try again; nothing was changed.
+            CreditError: The refusal of this question.
+
+        """
+        if ask.kind == "CHECK":
+            return await self.checks.ask(ask)
+        place = hash(ask.question.customer_id) % len(self.authorizations)
+        return await self.authorizations[place].ask(ask)

@@ -1,0 +1,280 @@
+"""Limits: proposed or approved at once, decided on, ended, listed."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from typing import Final, Literal
+from uuid import UUID, uuid4
+
+from app.domain.callers import Caller
+from app.domain.errors import (
+    BusyError,
+    FieldError,
+    FourEyesError,
+    LimitStateError,
+    NotFoundError,
+)
+from app.domain.limits import LimitRecord
+from app.domain.money import Money
+from app.domain.segments import Segment
+from app.store import accounts, limits, merges, segments
+from app.store.database import Database, Tx
+from app.usecases.asks import Answer
+from app.usecases.books import Books
+from app.usecases.currencies import take_currency
+from app.usecases.dates import business_date
+from app.usecases.groups import ensure_accounts
+from app.usecases.idempotency import once
+from app.usecases.keyed import Keyed
+
+Action = Literal["approve", "reject", "end"]
+
+_FROM: Final = {"approve": "PROPOSED", "reject": "PROPOSED", "end": "APPROVED"}
+
+
+@dataclass(frozen=True, slots=True)
+class LimitAsk:
+    """A limit as asked for; `limit` None and not `unlimited`: no credit is granted.
+
+    `valid_from` None: from today on; `valid_to` is inclusive, None has no end.
+    """
+
+    kind: Literal["base", "temporary"]
+    segment_id: str
+    limit: Money | None = None
+    unlimited: bool = False
+    valid_from: date | None = None
+    valid_to: date | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LimitView:
+    """A limit, and whose it is."""
+
+    record: LimitRecord
+    customer_id: str
+    segment_id: str
+
+
+Render = Callable[[LimitView], Answer]
+"""Writes the answer, once."""
+
+
+def _check(ask: LimitAsk) -> None:
+    if ask.unlimited and ask.limit is not None:
+        raise FieldError("must be null or absent where unlimited is true", "limit")
+    if ask.limit is not None and ask.limit.minor < 0:
+        raise FieldError("must be zero or more", "limit.amount")
+    if ask.kind == "temporary":
+        for field in ("valid_from", "valid_to"):
+            if getattr(ask, field) is None:
+                raise FieldError("is required for a temporary limit", field)
+
+
+def _open(tx: Tx, ref: str, account_id: int, at: datetime) -> Books:
+    """Lock a customer's account; a merge holds that lock until the id names another customer."""
+    customer_id = accounts.customer_of(tx, ref)
+    books = Books.open(tx, [account_id], at)
+    still = accounts.customer_of(tx, ref)
+    if still != customer_id or books.pool[account_id].customer_id != still:
+        raise BusyError("the customer is being merged; try again")
+    return books
+
+
+@dataclass(frozen=True, slots=True)
+class ProposeLimit:
+    """Put a limit in force at once where the caller may, else leave it to be approved."""
+
+    database: Database
+    now: Callable[[], datetime]
+
+    def __call__(self, keyed: Keyed, ref: str, ask: LimitAsk, render: Render) -> Answer:
+        """Answer the limit, APPROVED or PROPOSED; a cut below what is used is never refused.
+
+        Raises:
+            ForbiddenError: The caller may neither propose nor approve.
+            SegmentUnknownError: No such segment within sight.
+            CustomerUnknownError: Nobody has this id.
+            FieldError: A field breaks a rule; says which.
+            CurrencyFixedError: The account is kept in another currency.
+            KeyReusedError: The key was used with another question.
+            BusyError: Somebody else changes the same records.
+
+        """
+        caller = keyed.caller
+        if not caller.may("limit:approve"):
+            caller.need("limit:propose")
+        caller.visit(ask.segment_id)
+        _check(ask)
+        with self.database.begin() as tx:
+            return once(
+                tx,
+                caller,
+                keyed.key,
+                keyed.digest,
+                lambda: render(self._propose(tx, caller, ref, ask)),
+            )
+
+    def _propose(self, tx: Tx, caller: Caller, ref: str, ask: LimitAsk) -> LimitView:
+        at, segment = self.now(), segments.read(tx, ask.segment_id)
+        today = business_date(segment, at)
+        customer_id = accounts.customer_of(tx, ref)
+        account_id = ensure_accounts(tx, customer_id, ask.segment_id).account_id
+        books = _open(tx, ref, account_id, at)
+        books.settle([account_id], today)
+        if ask.limit is not None:
+            _take_currency(books, account_id, ask.limit.currency, today)
+        record = _record(ask, books, (account_id, today), caller)
+        limits.add(tx, record)
+        if caller.may("limit:approve") and not segment.four_eyes:
+            record = _approve(books, record, caller, today)
+        books.close()
+        return LimitView(record, customer_id, ask.segment_id)
+
+
+def _take_currency(books: Books, account_id: int, currency: str, today: date) -> None:
+    entry = take_currency(books.tx, books.pool[account_id], currency, "LIMIT", today)
+    if entry is not None:
+        books.post(entry)
+
+
+def _record(ask: LimitAsk, books: Books, account: tuple[int, date], caller: Caller) -> LimitRecord:
+    account_id, today = account
+    valid_from = ask.valid_from or today
+    if ask.valid_to is not None and ask.valid_to < valid_from:
+        raise FieldError(f"{ask.valid_to} is before valid_from {valid_from}", "valid_to")
+    return LimitRecord(
+        limit_id=str(uuid4()),
+        account_id=account_id,
+        kind=ask.kind,
+        limit_minor=None if ask.limit is None else ask.limit.minor,
+        currency=books.pool[account_id].currency,
+        unlimited=ask.unlimited,
+        valid_from=valid_from,
+        valid_to=ask.valid_to,
+        status="PROPOSED",
+        reason=ask.reason,
+        proposed_by=caller.client,
+        created_at=books.at,
+    )
+
+
+def _approve(books: Books, record: LimitRecord, caller: Caller, today: date) -> LimitRecord:
+    after = replace(
+        record,
+        status="APPROVED",
+        decided_by=caller.client,
+        decided_at=limits.next_decision(books.tx, record.account_id, books.at),
+    )
+    limits.write(books.tx, after)
+    books.settle([record.account_id], today, record.limit_id)
+    return after
+
+
+@dataclass(frozen=True, slots=True)
+class DecideLimit:
+    """Approve or reject a proposed limit, or end an approved one."""
+
+    database: Database
+    now: Callable[[], datetime]
+
+    def __call__(
+        self, keyed: Keyed, limit: tuple[str, str], action: Action, render: Render
+    ) -> Answer:
+        """Answer the limit as decided; `limit` is (id or alias of the customer, limit's id).
+
+        Raises:
+            ForbiddenError: The caller may not approve.
+            FourEyesError: The caller proposed it, in a segment that asks for four eyes.
+            CustomerUnknownError: Nobody has this id.
+            NotFoundError: The customer has no such limit within sight.
+            LimitStateError: It was decided on before, or is not approved.
+            CurrencyFixedError: The account is by now kept in another currency.
+            KeyReusedError: The key was used with another question.
+            BusyError: Somebody else changes the same records.
+
+        """
+        caller = keyed.caller
+        caller.need("limit:approve")
+        with self.database.begin() as tx:
+            return once(
+                tx,
+                caller,
+                keyed.key,
+                keyed.digest,
+                lambda: render(self._decide(tx, caller, limit, action)),
+            )
+
+    def _decide(self, tx: Tx, caller: Caller, limit: tuple[str, str], action: Action) -> LimitView:
+        ref, limit_id = limit
+        at = self.now()
+        account_id, segment = _find(tx, caller, ref, limit_id)
+        today = business_date(segment, at)
+        books = _open(tx, ref, account_id, at)
+        record = limits.read(tx, limit_id, [account_id])
+        if record.status != _FROM[action]:
+            raise LimitStateError(
+                f"the limit is {record.status}, only one that is {_FROM[action]} can be taken here"
+            )
+        books.settle([account_id], today)
+        if action == "approve":
+            _check_eyes(segment, record, caller)
+            if record.limit_minor is not None:
+                _take_currency(books, account_id, record.currency, today)
+            record = _approve(books, record, caller, today)
+        elif action == "reject":
+            record = replace(record, status="REJECTED", decided_by=caller.client, decided_at=at)
+            limits.write(tx, record)
+        else:
+            record = replace(record, status="ENDED", ended_by=caller.client, ended_at=at)
+            limits.write(tx, record)
+            books.settle([account_id], today, limit_id)
+        books.close()
+        return LimitView(record, books.pool[account_id].customer_id, segment.segment_id)
+
+
+def _find(tx: Tx, caller: Caller, ref: str, limit_id: str) -> tuple[int, Segment]:
+    try:
+        UUID(limit_id)
+    except ValueError:
+        raise NotFoundError(f"no limit has the id {limit_id[:64]!r}", "limit_id") from None
+    seen = {
+        account_id: segment_id
+        for segment_id, account_id in merges.account_ids(tx, accounts.customer_of(tx, ref)).items()
+        if caller.sees(segment_id)
+    }
+    account_id = limits.read(tx, limit_id, seen).account_id
+    return account_id, segments.read(tx, seen[account_id])
+
+
+def _check_eyes(segment: Segment, record: LimitRecord, caller: Caller) -> None:
+    if segment.four_eyes and record.proposed_by == caller.client:
+        raise FourEyesError(f"{caller.client!r} proposed this limit: another client must approve")
+
+
+@dataclass(frozen=True, slots=True)
+class ListLimits:
+    """List the limits of a customer within sight, the newest first."""
+
+    database: Database
+
+    def __call__(self, caller: Caller, ref: str, segment_id: str | None) -> list[LimitView]:
+        """Return all of one segment, or of all segments.
+
+        Raises:
+            SegmentUnknownError: The segment lies out of sight.
+            CustomerUnknownError: Nobody has this id.
+
+        """
+        if segment_id is not None:
+            caller.visit(segment_id)
+        with self.database.read() as tx:
+            customer_id = accounts.customer_of(tx, ref)
+            found = [
+                LimitView(record, customer_id, place)
+                for place, account_id in merges.account_ids(tx, customer_id).items()
+                if caller.sees(place) and segment_id in {None, place}
+                for record in limits.listing(tx, account_id)
+            ]
+        return sorted(found, key=lambda one: one.record.created_at, reverse=True)

@@ -1,0 +1,54 @@
+"""The use cases of parties together: segments, customers, accounts, limits, rates."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Self
+
+from app.store.database import Database
+from app.usecases.accounts import ReadAccount
+from app.usecases.causes import Requeue
+from app.usecases.customers import ListCustomers, PutCustomer, ReadCustomer
+from app.usecases.limits import DecideLimit, ListLimits, ProposeLimit
+from app.usecases.merges import MergeCustomers
+from app.usecases.rates import AddRate, ListRates
+from app.usecases.segments import PutSegment, ReadSegments
+from app.usecases.terms import PutTerms
+
+
+@dataclass(frozen=True, slots=True)
+class Parties:
+    """One field a use case."""
+
+    put_segment: PutSegment
+    read_segments: ReadSegments
+    put_customer: PutCustomer
+    read_customer: ReadCustomer
+    list_customers: ListCustomers
+    merge_customers: MergeCustomers
+    put_terms: PutTerms
+    read_account: ReadAccount
+    propose_limit: ProposeLimit
+    decide_limit: DecideLimit
+    list_limits: ListLimits
+    add_rate: AddRate
+    list_rates: ListRates
+
+    @classmethod
+    def over(cls, database: Database, now: Callable[[], datetime], requeue: Requeue) -> Self:
+        """Make them on one database; `requeue` applies the facts that wait for a cause."""
+        return cls(
+            PutSegment(database, now),
+            ReadSegments(database),
+            PutCustomer(database, now, requeue),
+            ReadCustomer(database),
+            ListCustomers(database, now),
+            MergeCustomers(database, now),
+            PutTerms(database, now),
+            ReadAccount(database, now),
+            ProposeLimit(database, now),
+            DecideLimit(database, now),
+            ListLimits(database),
+            AddRate(database, now, requeue),
+            ListRates(database),
+        )

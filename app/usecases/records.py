@@ -1,0 +1,157 @@
+"""What a batch writes: orders, journal, holds and decisions as rows."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import orjson
+
+from app.domain.decisions import Judgement, Situation
+from app.domain.snapshots import question_to_json, situation_to_json
+from app.store.accounts import journal_row
+from app.store.lane_rows import Record
+from app.store.orders import to_row as order_row
+from app.usecases.asks import Ask
+from app.usecases.batches import Batch
+
+_OF_OPEN: Final = ("opened_at", "ask", "reasons", "unblock")
+"""What a hold keeps from when it was open; `RECORD` does the same for one of an earlier batch."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """An ask with its judgement; `body` is the rendered answer once it is there."""
+
+    ask: Ask
+    situation: Situation
+    judgement: Judgement
+    rule_set_version: int
+    hold_id: str | None
+    body: bytes = b""
+
+    @property
+    def status(self) -> int:
+        """200 for a check and for an order that had an authorization already, else 201."""
+        order = self.situation.order
+        again = order is not None and order.authorization_id is not None
+        return 200 if again or self.ask.kind != "AUTHORIZATION" else 201
+
+
+def hold_id_of(judgement: Judgement, new_id: Callable[[], str]) -> tuple[str | None, Judgement]:
+    """Give a held order its hold: the open one, else a new automatic one."""
+    order = judgement.order
+    if order is None or judgement.outcome != "HOLD":
+        return None, judgement
+    if order.hold_id is None:
+        order = replace(order, hold_id=new_id(), hold_kind="AUTOMATIC")
+    return order.hold_id, replace(judgement, order=order)
+
+
+def record_of(batch: Batch | None, done: Sequence[Judged], refused: Iterable[Ask]) -> Record:
+    """Collect the rows of a batch; `batch` is None for checks, which only log decisions."""
+    record = Record(decisions=[_decision(one) for one in done])
+    record.forget = [(ask.caller.client, ask.key) for ask in refused if ask.key is not None]
+    if batch is None:
+        return record
+    for key, order in batch.orders.items():
+        if key not in batch.loaded.orders:
+            record.fresh.append(order_row(order))
+        elif order != batch.loaded.orders[key]:
+            record.known.append(order_row(order))
+    record.past = [
+        {
+            "authorization_id": order.authorization_id,
+            "segment_id": order.segment_id,
+            "order_id": order.order_id,
+            "account_id": order.account_id,
+            "currency": order.currency,
+            "authorized_minor": order.authorized,
+            "expires_at": order.expires_at,
+            "authorized_at": order.authorized_at,
+            "released_at": batch.at,
+        }
+        for order in batch.past
+    ]
+    record.journal = [journal_row(entry, batch.at) for entry in batch.entries]
+    record.rooms = dict(batch.rooms)
+    holds: dict[str, dict[str, Any]] = {}
+    for one in done:
+        row, event = _hold(one)
+        if row is not None:
+            # several asks of one order in a batch: the hold keeps when and why it was opened
+            first = holds.get(row["hold_id"], row)
+            kept = ("opened_at",) if row["status"] == "OPEN" else _OF_OPEN
+            row |= {name: first[name] for name in kept}
+            holds[row["hold_id"]] = row
+            record.hold_events.append(event)
+    record.holds = list(holds.values())
+    return record
+
+
+def _decision(one: Judged) -> dict[str, Any]:
+    question, situation = one.ask.question, one.situation
+    return {
+        "decision_id": one.ask.decision_id,
+        "kind": one.ask.kind,
+        "account_id": situation.accounts[0].account_id,
+        "segment_id": question.segment_id,
+        "customer_id": situation.accounts[0].customer_id,
+        "order_id": question.order_id,
+        "outcome": one.judgement.outcome,
+        "judged": one.judgement.judged,
+        "client": one.ask.caller.client,
+        "actor": one.ask.caller.actor,
+        "evaluated_at": situation.at,
+        "rule_set_version": one.rule_set_version,
+        "input_version": situation.inputs.version,
+        "status": one.status,
+        "inputs": {
+            "question": question_to_json(question),
+            "situation": situation_to_json(situation),
+        },
+        "answer": orjson.Fragment(one.body),
+    }
+
+
+def _hold(one: Judged) -> tuple[dict[str, Any] | None, dict[str, Any]]:
+    """Open, update or close the order's hold; None where there is none."""
+    ask, judgement, before = one.ask, one.judgement, one.situation.order
+    open_before = before.hold_id if before is not None else None
+    hold_id = one.hold_id or (open_before if judgement.outcome == "APPROVE" else None)
+    order = judgement.order
+    if hold_id is None or order is None or (judgement.outcome == "APPROVE" and order.hold_id):
+        return None, {}
+    at = one.situation.at
+    answer = orjson.loads(one.body)
+    approved = judgement.outcome == "APPROVE"
+    row = {
+        "hold_id": hold_id,
+        "kind": order.hold_kind or "AUTOMATIC",
+        "status": "RELEASED" if approved else "OPEN",
+        "customer_id": one.situation.accounts[0].customer_id,
+        "account_id": one.situation.accounts[0].account_id,
+        "segment_id": order.segment_id,
+        "order_id": order.order_id,
+        "ask": question_to_json(ask.question),
+        "reasons": answer["reasons"],
+        "unblock": answer["unblock"],
+        "decision_id": ask.decision_id,
+        "authorization_id": order.authorization_id if approved else None,
+        "reason_code": None,
+        "opened_at": at,
+        "updated_at": at,
+        "closed_at": at if approved else None,
+    }
+    release = ask.release
+    action = "open" if open_before is None else "update"
+    event = {
+        "hold_id": hold_id,
+        "action": "release" if approved else action,
+        "client": ask.caller.client,
+        "actor": ask.caller.actor,
+        "reason_code": release.reason_code if release else None,
+        "note": release.note if release else None,
+        "data": {"decision_id": ask.decision_id},
+        "at": at,
+    }
+    return row, event

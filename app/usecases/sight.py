@@ -1,0 +1,19 @@
+"""What a key that is confined to segments may reach of a customer, which is in several."""
+
+from app.domain.callers import Caller
+from app.domain.errors import ForbiddenError
+from app.store import groups
+from app.store.database import Tx
+
+
+def need_sight(tx: Tx, caller: Caller, *customer_ids: str) -> None:
+    """Insist that the caller sees every segment in which customers have accounts.
+
+    Raises:
+        ForbiddenError: The change would reach into others.
+
+    """
+    if caller.segments is None:
+        return
+    if not all(caller.sees(term.segment_id) for term in groups.terms(tx, customer_ids)):
+        raise ForbiddenError("this reaches into segments that the key is not for")

@@ -1,0 +1,1 @@
+"""Tests of what HTTP shares: strictness, problems, middleware, wire types."""

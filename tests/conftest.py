@@ -1,0 +1,191 @@
+"""One PostgreSQL a run, a fresh database a test, and the service on a real port.
+
+The process that was started by hand (not xdist's workers) starts the server and migrates a
+template once; the workers learn its address. `AVAL_TEST_DATABASE_URL` names a server to use
+instead, whose user may create databases.
+"""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import count
+from pathlib import Path
+from typing import Protocol
+
+import httpx2
+import psycopg
+import pytest
+from fastapi import FastAPI
+from psycopg import sql
+from sqlalchemy import make_url
+
+from app.main import create_app
+from app.settings import Settings
+from app.store.database import Database
+from app.store.embedded import start_embedded
+from app.store.migrate import migrate
+from app.usecases.keys import CreateKey
+from tests.server import Clock, ServiceThread
+
+GIVEN = "AVAL_TEST_DATABASE_URL"
+QUICK = {
+    "autovacuum": "off",  # it would look into the template, which then cannot be copied
+    "fsync": "off",
+    "full_page_writes": "off",
+    "max_connections": "200",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A PostgreSQL that tests make databases on; `template` is at the newest schema."""
+
+    url: str
+    template: str
+
+    def at(self, name: str) -> str:
+        """Write the address of one of its databases."""
+        return make_url(self.url).set(database=name).render_as_string(hide_password=False)
+
+    def run(self, statement: str, *names: str) -> None:
+        """Run a statement outside a transaction; `{}` are names."""
+        composed = sql.SQL(statement).format(*map(sql.Identifier, names))
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            connection.execute(composed)
+
+    def create(self, name: str, template: str) -> str:
+        """Make a database and return its address."""
+        self.run("CREATE DATABASE {} TEMPLATE {}", name, template)
+        return self.at(name)
+
+    def drop(self, name: str) -> None:
+        """Drop a database and whoever is still connected to it."""
+        self.run("DROP DATABASE IF EXISTS {} WITH (FORCE)", name)
+
+
+class Node(Protocol):
+    """A worker of xdist as the controller sees it, which has no types."""
+
+    config: pytest.Config
+    workerinput: dict[str, object]
+
+
+SERVER = pytest.StashKey[Server]()
+UNDO = pytest.StashKey[ExitStack]()
+_number = count()
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Start the server, or learn where it is."""
+    config = session.config
+    given = getattr(config, "workerinput", None)
+    if given is not None:
+        config.stash[SERVER] = Server(given["aval_url"], given["aval_template"])
+    elif not config.option.collectonly:
+        with ExitStack() as undo:
+            config.stash[SERVER] = start_server(undo)
+            config.stash[UNDO] = undo.pop_all()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Node) -> None:
+    """Tell a worker where the server is."""
+    server = node.config.stash.get(SERVER, None)
+    if server is not None:
+        node.workerinput |= {"aval_url": server.url, "aval_template": server.template}
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Stop the server, after the workers."""
+    undo = config.stash.get(UNDO, None)
+    if undo is not None:
+        undo.close()
+
+
+def start_server(undo: ExitStack) -> Server:
+    """Start PostgreSQL unless one is given, and make the template; `undo` takes both away."""
+    url = os.environ.get(GIVEN)
+    if url is None:
+        folder = Path(tempfile.mkdtemp(prefix="aval-tests-"))
+        undo.callback(shutil.rmtree, folder)
+        url = undo.enter_context(start_embedded(folder, options=QUICK)).url
+    server = Server(url, f"aval_template_{os.getpid()}")
+    undo.callback(server.drop, server.template)
+    migrate(server.create(server.template, "template0"))
+    return server
+
+
+@pytest.fixture(scope="session")
+def server(pytestconfig: pytest.Config) -> Server:
+    """Give the run's PostgreSQL."""
+    return pytestconfig.stash[SERVER]
+
+
+def _database(server: Server, template: str) -> Iterator[str]:
+    name = f"aval_test_{os.getpid()}_{next(_number)}"
+    try:
+        yield server.create(name, template)
+    finally:
+        server.drop(name)
+
+
+@pytest.fixture
+def database_url(server: Server) -> Iterator[str]:
+    """Make a fresh database at the newest schema."""
+    yield from _database(server, server.template)
+
+
+@pytest.fixture
+def empty_database_url(server: Server) -> Iterator[str]:
+    """Make a fresh database without a schema."""
+    yield from _database(server, "template0")
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    """Connect to the test's database."""
+    with closing(Database(database_url)) as database:
+        yield database
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """Set the time of the test: noon of 15 June 2026 in Shanghai."""
+    return Clock()
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """Take the defaults, with a state directory of the test's own."""
+    return Settings(state_dir=tmp_path)
+
+
+@pytest.fixture
+def app(settings: Settings, database_url: str, clock: Clock) -> FastAPI:
+    """Compose the application as for production, on the test's database and clock."""
+    return create_app(settings, database_url, clock)
+
+
+@pytest.fixture
+def service(app: FastAPI) -> Iterator[str]:
+    """Serve the application on a real port and give its address."""
+    with ServiceThread(app) as running:
+        yield running.url
+
+
+@pytest.fixture
+def admin_token(database: Database) -> str:
+    """Make a key that may do everything."""
+    return CreateKey(database, lambda: datetime.now(UTC))("tests", ["admin"])
+
+
+@pytest.fixture
+def client(service: str, admin_token: str) -> Iterator[httpx2.Client]:
+    """Speak to the service with an admin key."""
+    headers = {"Authorization": f"Bearer {admin_token}"}
+    with httpx2.Client(base_url=service, headers=headers, timeout=20, trust_env=False) as client:
+        yield client

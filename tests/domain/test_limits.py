@@ -1,0 +1,172 @@
+"""Which limit is in force on a day, told again by a slow and simple model."""
+
+from collections.abc import Sequence
+from datetime import date, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.domain.accounts import Account, Use
+from app.domain.limits import CreditLimit, EffectiveLimit, effective_limit, settle
+
+DAY = date(2026, 6, 15)
+
+
+def day(number: int) -> date:
+    return DAY + timedelta(days=number)
+
+
+def limit(
+    minor: int | None, first: int, last: int | None = None, order: int = 0, kind: str = "base"
+) -> CreditLimit:
+    """Make a limit by days from today; minor -1 is unlimited."""
+    return CreditLimit(
+        "temporary" if kind == "temporary" else "base",
+        None if minor == -1 else minor,
+        minor == -1,
+        day(first),
+        None if last is None else day(last),
+        order,
+    )
+
+
+NONE = EffectiveLimit(None, unlimited=False, expired=False, changes_on=None)
+
+
+def held(minor: int | None, changes: int | None = None, *, expired: bool = False) -> EffectiveLimit:
+    changes_on = None if changes is None else day(changes)
+    return EffectiveLimit(minor, unlimited=False, expired=expired, changes_on=changes_on)
+
+
+@pytest.mark.parametrize(
+    ("limits", "expected"),
+    [
+        pytest.param([], NONE, id="never-any"),
+        pytest.param([limit(5, 0)], held(5), id="from-today"),
+        pytest.param([limit(5, 1)], held(None, 1), id="from-tomorrow"),
+        pytest.param([limit(0, 0)], held(0), id="zero-is-a-limit"),
+        pytest.param([limit(None, 0)], held(None), id="null-is-no-credit"),
+        pytest.param([limit(5, -9, 0)], held(5, 1), id="last-day"),
+        pytest.param([limit(5, -9, -1)], held(None, expired=True), id="ended-yesterday"),
+        pytest.param([limit(9, -9, -1, kind="temporary")], NONE, id="temporary-only-lapses"),
+        pytest.param([limit(5, 0), limit(9, 0, 3, 1, "temporary")], held(9, 4), id="temporary"),
+        pytest.param(
+            [limit(5, 0, None, 1), limit(3, 0, 0, 0, "temporary")], held(3, 1), id="lower-temporary"
+        ),
+        pytest.param([limit(5, -2), limit(7, 0, None, 1)], held(7), id="later-approved-wins"),
+        pytest.param([limit(7, 0, None, 1), limit(5, -2)], held(7), id="rows-in-any-order"),
+        pytest.param([limit(5, -2), limit(7, 1, None, 1)], held(5, 1), id="later-not-begun"),
+        pytest.param(
+            [limit(5, -9), limit(7, -2, -1, 1)], held(None, expired=True), id="replaced-for-good"
+        ),
+        pytest.param(
+            [limit(5, 0), limit(7, -9, -5, 1)], held(5), id="history-told-later-replaces-nothing"
+        ),
+    ],
+)
+def test_effective_limit(limits: Sequence[CreditLimit], expected: EffectiveLimit) -> None:
+    assert effective_limit(limits, DAY) == expected
+
+
+def test_the_last_day_there_is_does_not_end() -> None:
+    forever = CreditLimit("base", 5, unlimited=False, valid_from=DAY, valid_to=date.max, order=0)
+    assert effective_limit([forever], date.max).changes_on is None
+
+
+@st.composite
+def limits_of_an_account(draw: st.DrawFn) -> list[CreditLimit]:
+    rows = draw(
+        st.lists(
+            st.tuples(
+                st.sampled_from(["base", "temporary"]),
+                st.sampled_from([None, -1, 0, 1, 2, 3]),
+                st.integers(0, 12),
+                st.none() | st.integers(0, 6),
+            ),
+            max_size=6,
+        )
+    )
+    return [
+        limit(minor, first, None if length is None else first + length, order, kind)
+        for order, (kind, minor, first, length) in enumerate(rows)
+    ]
+
+
+LAST = 20
+"""No limit of `limits_of_an_account` begins or ends later than this day."""
+
+Told = tuple[int | None, bool, bool]
+
+
+def walk(limits: Sequence[CreditLimit]) -> list[Told]:
+    """Walk through the days, as a clerk with a pile of base limits: a newer one clears the pile."""
+    pile: list[CreditLimit] = []
+    told: list[Told] = []
+    ended = False
+    for number in range(LAST + 1):
+        begins = [one for one in limits if one.kind == "base" and one.valid_from == day(number)]
+        for new in sorted(begins, key=lambda one: one.order):
+            pile = [old for old in pile if old.order > new.order] + [new]
+        yesterday = day(number - 1)
+        ended = ended or any(one.kind == "base" and one.valid_to == yesterday for one in limits)
+        valid = [one for one in pile if one.valid_to is None or day(number) <= one.valid_to]
+        extra = [
+            one
+            for one in limits
+            if one.kind == "temporary"
+            and one.valid_from <= day(number) <= (one.valid_to or DAY.max)
+        ]
+        best = max(extra or valid, key=lambda one: one.order, default=None)
+        told.append((best.limit_minor, best.unlimited, False) if best else (None, False, ended))
+    return told
+
+
+@given(limits=limits_of_an_account(), start=st.integers(0, LAST))
+def test_every_day_is_as_walked(limits: list[CreditLimit], start: int) -> None:
+    walked = walk(limits)
+    found = effective_limit(limits, day(start))
+    assert (found.limit_minor, found.unlimited, found.expired) == walked[start]
+    until = LAST + 1 if found.changes_on is None else (found.changes_on - DAY).days
+    assert until > start
+    assert set(walked[start:until]) == {walked[start]}
+
+
+ACCOUNT = Account(1, "C-1", "main", (1,), "CNY", use=Use(open_item=80), forced=80)
+
+
+@pytest.mark.parametrize(
+    ("minor", "forced"),
+    [
+        pytest.param(100, 0, id="room"),
+        pytest.param(80, 0, id="limit-exactly-used"),
+        pytest.param(79, 1, id="one-cent-over"),
+        pytest.param(0, 80, id="zero"),
+    ],
+)
+def test_settle_books_a_limit_as_a_fact(minor: int, forced: int) -> None:
+    after, entry = settle(ACCOUNT, [limit(minor, 0)], DAY, "limit-id")
+    assert (after.limit_minor, after.forced, after.seq) == (minor, forced, 1)
+    assert entry is not None
+    assert (entry.account, entry.kind, entry.ref) == (after, "LIMIT", "limit-id")
+    assert settle(after, [limit(minor, 0)], DAY) == (after, None)
+
+
+def test_settle_says_when_time_did_it() -> None:
+    before, _ = settle(ACCOUNT, [limit(100, -5, 0)], DAY)
+    after, entry = settle(before, [limit(100, -5, 0)], day(1))
+    assert (after.limit_minor, after.limit_expired, after.forced) == (None, True, 80)
+    assert entry is not None
+    assert (entry.kind, entry.ref) == ("LIMIT_EFFECTIVE", "2026-06-16")
+
+
+def test_settle_keeps_dates_without_an_entry() -> None:
+    before, _ = settle(ACCOUNT, [limit(100, 0)], DAY)
+    after, entry = settle(before, [limit(100, 0), limit(100, 9, None, 1)], DAY)
+    assert (after.limit_changes_on, after.seq, entry) == (day(9), before.seq, None)
+
+
+def test_unlimited_forces_nothing() -> None:
+    after, entry = settle(ACCOUNT, [limit(-1, 0)], DAY)
+    assert (after.unlimited, after.forced) == (True, 0)
+    assert entry is not None

@@ -1,0 +1,1 @@
+"""Tests of what the database is asked, on a real one."""

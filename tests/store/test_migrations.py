@@ -1,0 +1,176 @@
+"""The schema: up, down and up again, equal to the tables the code knows, and evidence stays."""
+
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from threading import Barrier
+
+import psycopg
+import pytest
+from alembic import command
+from psycopg import sql
+
+from app.domain.errors import SchemaOldError
+from app.store.database import Database
+from app.store.migrate import (
+    alembic_config,
+    current_revision,
+    head_revision,
+    migrate,
+    require_head,
+)
+
+EVIDENCE = (
+    "account_input",
+    "decision",
+    "fx_rate",
+    "journal",
+    "ledger_event",
+    "order_hold_event",
+    "rule_set",
+    "score",
+)
+PARTS = ("decision_p_default", "journal_p00", "journal_p15")
+CHANGES = {
+    "update": "UPDATE {table} SET {column} = {column}",
+    "delete": "DELETE FROM {table}",
+    "truncate": "TRUNCATE {table} CASCADE",
+}
+VALUES = {
+    "bigint": "1",
+    "boolean": "true",
+    "bytea": "'x'",
+    "date": "'2026-06-15'",
+    "integer": "1",
+    "json": "'{}'",
+    "jsonb": "'{}'",
+    "numeric": "1",
+    "smallint": "1",
+    "text": "'x'",
+    "timestamp with time zone": "now()",
+    "uuid": "'019f0000-0000-7000-8000-000000000001'",
+}
+"""A value of each type; `CHOSEN` has those that a check asks for."""
+
+CHOSEN = {
+    ("decision", "kind"): "'CHECK'",
+    ("decision", "outcome"): "'APPROVE'",
+    ("journal", "kind"): "'FACT'",
+}
+
+
+def revision_of(url: str) -> str | None:
+    with closing(Database(url)) as database:
+        return current_revision(database)
+
+
+def tables_of(url: str) -> set[str]:
+    with psycopg.connect(url) as connection:
+        rows = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+        return {row[0] for row in rows}
+
+
+def test_up_down_up_leaves_what_the_code_knows(empty_database_url: str) -> None:
+    url = empty_database_url
+    migrate(url)
+    first = tables_of(url)
+    assert revision_of(url) == head_revision()
+    command.downgrade(alembic_config(url), "base")
+    assert tables_of(url) == {"alembic_version", "migration_lock"}
+    migrate(url)
+    assert tables_of(url) == first
+    command.check(alembic_config(url))
+
+
+def test_an_old_schema_is_refused_and_both_revisions_named(empty_database_url: str) -> None:
+    old = "20261124_0300"
+    migrate(empty_database_url, old)
+    with (
+        closing(Database(empty_database_url)) as database,
+        pytest.raises(SchemaOldError, match=rf"{old}.*{head_revision()}.*aval migrate"),
+    ):
+        require_head(database)
+
+
+def test_an_empty_database_is_refused(empty_database_url: str) -> None:
+    with (
+        closing(Database(empty_database_url)) as database,
+        pytest.raises(SchemaOldError, match=r"none \(empty\)"),
+    ):
+        require_head(database)
+
+
+def test_several_migrations_at_once_are_one(empty_database_url: str) -> None:
+    count = 4
+    start = Barrier(count)
+
+    def race(_: int) -> None:
+        start.wait()
+        migrate(empty_database_url)
+
+    with ThreadPoolExecutor(count) as pool:
+        list(pool.map(race, range(count)))
+    assert revision_of(empty_database_url) == head_revision()
+
+
+@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize("table", EVIDENCE)
+def test_evidence_cannot_be_rewritten(database_url: str, table: str, change: str) -> None:
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        column = add_row(connection, table)
+        statement = sql.SQL(CHANGES[change]).format(
+            table=sql.Identifier(table), column=sql.Identifier(column)
+        )
+        with pytest.raises(psycopg.errors.RestrictViolation, match=f"never {change}d?"):
+            connection.execute(statement)
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_a_partition_cannot_be_emptied(database_url: str, part: str) -> None:
+    with (
+        psycopg.connect(database_url) as connection,
+        pytest.raises(psycopg.errors.RestrictViolation),
+    ):
+        connection.execute(sql.SQL("TRUNCATE {}").format(sql.Identifier(part)))
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_without_its_triggers_evidence_would_be_lost(database_url: str, change: str) -> None:
+    """The control: the rows above are such that only the trigger keeps them."""
+    with psycopg.connect(database_url) as connection:
+        column = add_row(connection, "fx_rate")
+        connection.execute("ALTER TABLE fx_rate DISABLE TRIGGER USER")
+        statement = sql.SQL(CHANGES[change]).format(
+            table=sql.Identifier("fx_rate"), column=sql.Identifier(column)
+        )
+        connection.execute(statement)
+
+
+def add_row(connection: psycopg.Connection, table: str) -> str:
+    """Put a row in, whatever it refers to; returns the name of one of its columns."""
+    columns = connection.execute(
+        "SELECT column_name, data_type FROM information_schema.columns WHERE table_name = %s"
+        " AND is_nullable = 'NO' AND column_default IS NULL AND is_identity = 'NO'"
+        " AND table_schema = 'public'",
+        [table],
+    ).fetchall()
+    names = [name for name, _ in columns]
+    values = [CHOSEN.get((table, name), VALUES[kind]) for name, kind in columns]
+    connection.execute("SET session_replication_role = replica")  # no foreign keys, no triggers
+    connection.execute(
+        sql.SQL("INSERT INTO {} ({}) VALUES ({})").format(
+            sql.Identifier(table),
+            sql.SQL(", ").join(map(sql.Identifier, names)),
+            sql.SQL(", ").join(map(sql.SQL, values)),
+        )
+    )
+    connection.execute("SET session_replication_role = origin")
+    return str(names[-1])
+
+
+def test_decisions_have_partitions_of_their_months(database_url: str) -> None:
+    with psycopg.connect(database_url) as connection:
+        connection.execute("SELECT aval_make_decision_partitions('2031-11-30', 3)")
+        connection.execute("SELECT aval_make_decision_partitions('2031-12-01', 3)")
+    assert {
+        f"decision_p{month}" for month in ("203111", "203112", "203201", "203202")
+    } <= tables_of(database_url)

@@ -1,0 +1,312 @@
+"""`aval` as a user runs it: real processes, real signals, one line for what goes wrong."""
+
+import os
+import re
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from app.cli.failures import explain
+from app.cli.keys import spread_options
+from app.cli.main import execute
+from app.domain.errors import BusyError, FieldError, SchemaOldError
+from app.store.embedded import start_embedded
+from app.store.migrate import migrate
+
+AVAL = Path(sys.executable).with_name("aval")
+PATIENCE_S = 60.0
+TOKEN = re.compile(r"aval_[A-Za-z0-9_-]{43}")
+
+
+def free_port() -> int:
+    with closing(socket.create_server(("127.0.0.1", 0))) as sock:
+        return int(sock.getsockname()[1])
+
+
+def environment(**given: str) -> dict[str, str]:
+    """Take nothing of the shell's own settings over."""
+    ours = {name: value for name, value in os.environ.items() if not name.startswith("AVAL_")}
+    return {**ours, "AVAL_OPS_PORT": str(free_port()), **given}
+
+
+def aval(*arguments: str, **given: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [AVAL, *arguments],
+        env=environment(**given),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        check=False,
+    )
+
+
+@dataclass(slots=True)
+class Service:
+    """A running `aval serve`; `url` is where it says it listens."""
+
+    process: subprocess.Popen[bytes]
+    output: Path
+    url: str = ""
+
+    def wait(self) -> None:
+        until = time.monotonic() + PATIENCE_S
+        while not (found := re.search(r"listening on (\S+)", self.said())):
+            assert self.process.poll() is None, self.said()
+            assert time.monotonic() < until, self.said()
+            time.sleep(0.02)
+        self.url = found[1]
+
+    def said(self) -> str:
+        return self.output.read_text(encoding="utf-8")
+
+    def end(self, number: int) -> int:
+        self.process.send_signal(number)
+        return self.process.wait(PATIENCE_S)
+
+
+@contextmanager
+def serve(folder: Path, **given: str) -> Iterator[Service]:
+    output = folder / "output"
+    with output.open("wb") as file:
+        process = subprocess.Popen(
+            [AVAL, "serve", "--port", "0"],
+            env=environment(**given),
+            stdout=file,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        service = Service(process, output)
+        service.wait()
+        yield service
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+            process.wait(PATIENCE_S)
+
+
+def test_the_embedded_service_from_first_start_to_second(tmp_path: Path) -> None:
+    state = tmp_path / "a state"
+    ops = free_port()
+    with serve(tmp_path, AVAL_STATE_DIR=str(state), AVAL_OPS_PORT=str(ops)) as service:
+        place = state / "api-key"
+        token = place.read_text(encoding="ascii").strip()
+        assert stat.S_IMODE(place.stat().st_mode) == 0o600
+        assert str(place) in service.said()
+        assert not TOKEN.search(service.said())
+        headers = {"Authorization": f"Bearer {token}"}
+        ready = httpx2.get(f"{service.url}/readyz", trust_env=False)
+        assert (ready.status_code, ready.json()) == (200, {"status": "ready"})
+        assert "server" not in ready.headers
+        asked = httpx2.get(f"{service.url}/v1/customers", headers=headers, trust_env=False)
+        assert asked.json()["items"] == []
+        metrics = httpx2.get(f"http://127.0.0.1:{ops}/metrics", trust_env=False)
+        assert 'aval_requests_total{method="GET",route="/readyz",status="200"} 1.0' in metrics.text
+        beside = aval("key", "list", AVAL_STATE_DIR=str(state))
+        assert beside.stdout.startswith("admin\tworks\tadmin\tevery segment\t")
+        second = aval("serve", "--port", "0", AVAL_STATE_DIR=str(state))
+        assert (second.returncode, second.stdout) == (1, "")
+        assert re.fullmatch(r"aval: a service already runs on .*\(process \d+\)\n", second.stderr)
+        assert service.end(signal.SIGTERM) == 0
+    with serve(tmp_path, AVAL_STATE_DIR=str(state)) as service:
+        assert place.read_text(encoding="ascii").strip() == token
+        again = httpx2.get(f"{service.url}/v1/customers", headers=headers, trust_env=False)
+        assert again.status_code == 200
+        assert service.end(signal.SIGINT) == 0
+    assert not (state / "pg" / "postmaster.pid").exists()
+
+
+def test_what_is_in_flight_is_answered_after_the_signal(
+    tmp_path: Path, database_url: str, admin_token: str
+) -> None:
+    body = b'{"customer_id": "C-1", "check_point": "ORDER"}'
+    head = (
+        "POST /v1/limit-checks HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+        f"Authorization: Bearer {admin_token}\r\nContent-Length: {len(body)}\r\n\r\n"
+    ).encode()
+    with serve(tmp_path, AVAL_DATABASE_URL=database_url) as service:
+        port = int(service.url.rpartition(":")[2])
+        with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S) as sock:
+            sock.sendall(head + body[:10])
+            time.sleep(0.2)
+            service.process.send_signal(signal.SIGTERM)
+            time.sleep(0.3)
+            assert service.process.poll() is None
+            with pytest.raises(ConnectionRefusedError):
+                socket.create_connection(("127.0.0.1", port), timeout=5)
+            sock.sendall(body[10:])
+            assert sock.recv(20).startswith(b"HTTP/1.1 422")
+        assert service.process.wait(PATIENCE_S) == 0
+        assert "Traceback" not in service.said()
+
+
+def test_an_old_schema_is_refused_until_it_is_migrated(
+    tmp_path: Path, empty_database_url: str
+) -> None:
+    migrate(empty_database_url, "20261124_0300")
+    refused = aval("serve", "--port", "0", AVAL_DATABASE_URL=empty_database_url)
+    assert refused.returncode == 1
+    assert refused.stderr.count("\n") == 1
+    assert "20261124_0300" in refused.stderr
+    assert "aval migrate" in refused.stderr
+    both = [
+        subprocess.Popen([AVAL, "migrate"], env=environment(AVAL_DATABASE_URL=empty_database_url))
+        for _ in range(2)
+    ]
+    assert [one.wait(PATIENCE_S) for one in both] == [0, 0]
+    with serve(tmp_path, AVAL_DATABASE_URL=empty_database_url) as service:
+        assert httpx2.get(f"{service.url}/readyz", trust_env=False).status_code == 200
+
+
+@pytest.mark.parametrize("which", ["api", "operations"])
+def test_a_taken_port_is_one_line_and_no_database_is_started(tmp_path: Path, which: str) -> None:
+    state = tmp_path / "state"
+    with closing(socket.create_server(("127.0.0.1", 0))) as taken:
+        port = str(taken.getsockname()[1])
+        api, ops = (port, str(free_port())) if which == "api" else ("0", port)
+        refused = aval("serve", "--port", api, AVAL_STATE_DIR=str(state), AVAL_OPS_PORT=ops)
+    assert refused.returncode == 1
+    assert f":{port}" in refused.stderr
+    assert "in use" in refused.stderr
+    assert refused.stderr.count("\n") == 1
+    assert not state.exists()
+
+
+UNREACHABLE = "postgresql://aval:s3cret@127.0.0.1:1/aval"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "given", "code", "told"),
+    [
+        pytest.param("", {}, 2, "Missing command", id="nothing"),
+        pytest.param("serv", {}, 2, "No such command 'serv'", id="unknown-command"),
+        pytest.param("serve --prot 1", {}, 2, "No such option: --prot", id="unknown-option"),
+        pytest.param("serve --port 70000", {}, 2, "--port", id="port-out-of-range"),
+        pytest.param("serve --workers 2", {}, 2, "--workers 2", id="workers"),
+        pytest.param("serve --host nohost.invalid", {}, 1, "nohost.invalid", id="no-such-host"),
+        pytest.param("migrate", {"LANE": "1"}, 2, "did you mean AVAL_LANES", id="misspelt-setting"),
+        pytest.param("migrate", {"DATABASE_URL": "mysql://x"}, 2, "postgresql://", id="mysql"),
+        pytest.param(
+            "migrate", {"DATABASE_URL": "postgresql://h:x/y"}, 2, "must be an address", id="address"
+        ),
+        pytest.param(
+            "key list", {"DATABASE_URL": "postgresql://[::1/y"}, 2, "must be", id="bracket"
+        ),
+        pytest.param("migrate", {"DATABASE_URL": UNREACHABLE}, 1, "refused", id="unreachable"),
+        pytest.param("key list", {"DATABASE_URL": UNREACHABLE}, 1, "refused", id="unreachable-key"),
+        pytest.param("migrate", {"STATE_DIR": "/dev/null/x"}, 1, "/dev/null", id="state-dir"),
+        pytest.param("key create --name n", {}, 2, "--scope", id="no-scope"),
+    ],
+)
+def test_what_goes_wrong_is_one_line(
+    arguments: str,
+    given: dict[str, str],
+    code: int,
+    told: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for name in [name for name in os.environ if name.startswith("AVAL_")]:
+        monkeypatch.delenv(name)
+    for name, value in given.items():
+        monkeypatch.setenv(f"AVAL_{name}", value)
+    assert execute(arguments.split()) == code
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.count("\n") == 1
+    assert told in err
+    assert "s3cret" not in err
+
+
+@pytest.mark.parametrize(
+    ("database", "told"),
+    [
+        pytest.param("nothing_here", 'database "nothing_here" does not exist', id="database"),
+        pytest.param(None, "none (empty)", id="no-schema"),
+    ],
+)
+def test_a_wrong_database_is_one_line(
+    database: str | None,
+    told: str,
+    empty_database_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    name = re.search(r"aval_test_\w+", empty_database_url)
+    assert name is not None
+    url = empty_database_url.replace(name[0], database or name[0])
+    monkeypatch.setenv("AVAL_DATABASE_URL", url)
+    assert execute(["key", "list"]) == 1
+    err = capsys.readouterr().err
+    assert told in err
+    assert err.count("\n") == 1
+
+
+def test_keys_from_the_terminal(
+    database_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("AVAL_DATABASE_URL", database_url)
+    made = ["key", "create", "--name", "erp", "--scope", "score:read", "check:write"]
+    assert execute([*made, "--segment", "main"]) == 0
+    token = capsys.readouterr().out
+    assert TOKEN.fullmatch(token.strip())
+    assert execute(["key", "list"]) == 0
+    told = capsys.readouterr().out
+    assert told.startswith("erp\tworks\tcheck:write,score:read\tmain\tmade 20")
+    assert token.strip() not in told
+    assert execute(["key", "revoke", "erp"]) == 0
+    assert "1 key of erp" in capsys.readouterr().err
+    assert execute(["key", "revoke", "erp"]) == 2
+    assert execute(["key", "create", "--name", "x", "--scope", "chek:write"]) == 2
+    assert "did you mean check:write" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        pytest.param("key create --scope a b", "key create --scope a --scope b", id="two"),
+        pytest.param(
+            "key create --scope a b --segment s t --name n",
+            "key create --scope a --scope b --segment s --segment t --name n",
+            id="both",
+        ),
+        pytest.param("key create --scope a --scope b", "key create --scope a --scope b", id="own"),
+        pytest.param("key create --scope=a b", "key create --scope=a b", id="with-equals"),
+        pytest.param("key revoke a b", "key revoke a b", id="other-command"),
+        pytest.param("", "", id="nothing"),
+    ],
+)
+def test_several_scopes_may_follow_one_option(given: str, meant: str) -> None:
+    assert spread_options(given.split()) == meant.split()
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        pytest.param(BusyError("x"), 1, id="busy"),
+        pytest.param(SchemaOldError("x"), 1, id="schema"),
+        pytest.param(FieldError("x", "f"), 2, id="field"),
+        pytest.param(FileNotFoundError(2, "No such file", "f"), 1, id="file"),
+    ],
+)
+def test_exit_codes(error: Exception, code: int) -> None:
+    assert explain(error)[0] == code
+
+
+def test_a_command_waits_for_nobody_who_does_not_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("AVAL_STATE_DIR", str(tmp_path))
+    with start_embedded(tmp_path, options={"fsync": "off"}) as embedded:
+        migrate(embedded.url)
+        assert execute(["key", "list"]) == 0
+    assert capsys.readouterr().out == ""

@@ -1,0 +1,146 @@
+"""Telemetry: labels stay bounded, the log is one JSON object a line, the page is current."""
+
+import io
+import json
+import logging
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+
+import pytest
+import structlog
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, generate_latest
+
+from app import telemetry
+from app.telemetry import LABEL_NAMES, METRICS, OTHER, Bounded, label_names
+
+PAGE = Path(__file__).parent.parent / "docs" / "metrics.md"
+
+
+@pytest.fixture
+def stream() -> Iterator[io.StringIO]:
+    """Send the log, JSON at INFO, to a stream until the test ends."""
+    lines = io.StringIO()
+    before = logging.getLogger().handlers, logging.getLogger().level
+    telemetry.set_up_log("info", "json", lines)
+    yield lines
+    logging.getLogger().handlers, level = before
+    logging.getLogger().setLevel(level)
+    structlog.reset_defaults()
+
+
+def test_no_label_names_a_partner_or_document() -> None:
+    """A customer, account or order as a label would leak and grow without bound."""
+    for metric in METRICS:
+        assert set(label_names(metric)) <= LABEL_NAMES
+    forbidden = re.compile("customer|account|order|amount|tenant|id$|name|path|client")
+    assert not [label for label in LABEL_NAMES if forbidden.search(label)]
+
+
+def test_every_labelled_metric_is_bounded() -> None:
+    """Labels can only be set through `Bounded`, whose cap holds."""
+    public = [value for name, value in vars(telemetry).items() if name.isupper()]
+    bounded = [value.metric for value in public if isinstance(value, Bounded)]
+    assert {metric for metric in METRICS if label_names(metric)} == set(bounded)
+
+
+@pytest.mark.parametrize(("different", "others"), [(3, 0), (4, 1), (50, 47)])
+def test_cap_counts_the_rest_as_other(different: int, others: int) -> None:
+    """`most-reached`, `one-above`, `far-above`: no more children than the cap and `other`."""
+    registry = CollectorRegistry()
+    family = Bounded(Counter("probe", "-", ["code"], registry=registry), most=3)
+    for number in range(different):
+        family.labels(f"CODE_{number}").inc()
+    assert (registry.get_sample_value("probe_total", {"code": OTHER}) or 0) == others
+    assert generate_latest(registry).count(b"probe_total{") == min(different, 3) + bool(others)
+
+
+def test_children_are_kept() -> None:
+    """`labels()` costs a look-up, not a resolution."""
+    family = Bounded(Counter("probe", "-", ["code"], registry=CollectorRegistry()), most=3)
+    assert family.labels("A") is family.labels("A")
+
+
+def test_counting_functions_reach_their_metrics() -> None:
+    """Each function moves the figures it names."""
+
+    def read(name: str, **labels: str) -> float:
+        return REGISTRY.get_sample_value(name, labels) or 0
+
+    before = read("aval_decisions_total", check_point="ORDER", outcome="HOLD")
+    telemetry.count_decision("ORDER", "HOLD", ["OVER_LIMIT", "OVERDUE"], 0.002)
+    telemetry.count_request("/v1/customers/{customer_id}", "GET", "200", 0.001)
+    telemetry.count_ledger_event("invoice", "applied", 3)
+    telemetry.set_pool(used=2, size=8)
+    telemetry.set_build("0.1.0")
+    assert read("aval_decisions_total", check_point="ORDER", outcome="HOLD") == before + 1
+    assert read("aval_decision_reasons_total", code="OVERDUE") >= 1
+    assert read("aval_decision_seconds_count", check_point="ORDER") >= 1
+    assert read("aval_ledger_events_total", type="invoice", result="applied") >= 3
+    assert read("aval_pool_connections", state="used") == 2
+    assert read("aval_build_info", version="0.1.0") == 1
+
+
+def test_log_line_is_json_with_context(stream: io.StringIO) -> None:
+    """Time in UTC, level, bound request id; a newline in a value cannot forge a line."""
+    token = telemetry.REQUEST_ID.set("r-1")
+    with structlog.contextvars.bound_contextvars(lane=2):
+        structlog.get_logger().info("answered", route="/v1/x\n{}", zh="额度")
+    telemetry.REQUEST_ID.reset(token)
+    (line,) = stream.getvalue().splitlines()
+    told = json.loads(line)
+    assert told["timestamp"].endswith("Z")
+    assert (told["request_id"], told["lane"]) == ("r-1", 2)
+    assert told["level"] == "info"
+    assert "额度" in line
+
+
+def test_half_a_surrogate_pair_does_not_stop_the_log(stream: io.StringIO) -> None:
+    structlog.get_logger().info("odd", value="a\ud800")
+    assert json.loads(stream.getvalue())["value"] == "a\ud800"
+
+
+def test_debug_is_left_out_and_tracebacks_stay_on_the_line(stream: io.StringIO) -> None:
+    """Below the level nothing is written; an exception is a field of its line."""
+    log = structlog.get_logger()
+    log.debug("hidden")
+    try:
+        os.environ["AVAL_MISSING"]
+    except KeyError:
+        log.exception("bug")
+    (line,) = stream.getvalue().splitlines()
+    assert "KeyError" in json.loads(line)["exception"]
+
+
+@pytest.mark.usefixtures("stream")
+@pytest.mark.parametrize("shape", ["json", "console"])
+def test_tracebacks_show_no_local_values(shape: Literal["json", "console"]) -> None:
+    """What a function held (an amount, a password) stays out of the log."""
+    lines = io.StringIO()
+    telemetry.set_up_log("info", shape, lines)
+
+    def pay(amount: str) -> None:
+        raise RuntimeError(type(amount))
+
+    value = "c4" + "nary"  # the traceback shows this line, so the line must not hold the word
+    try:
+        pay(value)
+    except RuntimeError as bug:
+        structlog.get_logger().error("bug", exc_info=bug)
+    assert "RuntimeError" in lines.getvalue()
+    assert value not in lines.getvalue()
+
+
+def test_other_libraries_speak_the_same_form(stream: io.StringIO) -> None:
+    """A warning of uvicorn is a JSON line; its access log is silent."""
+    logging.getLogger("uvicorn.error").warning("went %s", "wrong")
+    logging.getLogger("uvicorn.access").warning("GET /")
+    (line,) = stream.getvalue().splitlines()
+    assert json.loads(line)["event"] == "went wrong"
+
+
+def test_page_is_current() -> None:
+    """`docs/metrics.md` is what the code says (`metrics_page()` writes it)."""
+    assert PAGE.read_text(encoding="utf-8") == telemetry.metrics_page()

@@ -1,0 +1,136 @@
+"""Stored decisions: found, told with what they rested on, and judged again to the same answer."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx2
+import orjson
+import pytest
+
+from app.domain.rules import STANDARD, read_rule_set
+from app.store import decisions
+from app.store.database import Database
+from app.usecases.decisions import ReplayDecisions, replay_one
+from tests.erp import Erp, money, refused
+from tests.server import Clock
+
+LIST = "/v1/decisions"
+RULES = read_rule_set(1, STANDARD)
+
+
+@pytest.fixture
+def erp(client: httpx2.Client) -> Erp:
+    erp = Erp(client)
+    erp.customer("C-1", aliases=["CRM-1"])
+    return erp
+
+
+def check(erp: Erp, order_id: str, amount: str, **more: object) -> dict[str, Any]:
+    body = {"customer_id": "C-1", "check_point": "QUOTE", "amount": money(amount), **more}
+    told: dict[str, Any] = erp.client.post(
+        "/v1/limit-checks", json={**body, "order": {"id": order_id}}
+    ).json()
+    return told
+
+
+def orders(erp: Erp, **query: str | int) -> list[str]:
+    """List orders with their outcome over as many pages as it takes."""
+    seen: list[str] = []
+    cursor: dict[str, str] = {}
+    while True:
+        answer = erp.client.get(LIST, params={**query, **cursor})
+        assert answer.status_code == 200, answer.text
+        page = answer.json()
+        seen += [f"{one['order_id']} {one['outcome']}" for one in page["items"]]
+        if page["next_cursor"] is None:
+            return seen
+        cursor = {"cursor": page["next_cursor"]}
+
+
+def test_every_kind_of_decision_is_judged_the_same_again(erp: Erp, database: Database) -> None:
+    erp.customer("G", "0.00")
+    erp.customer("C-2", None, parent_id="G")
+    erp.customer("C-3", "500.00", active=False)
+    rate = {"base": "USD", "quote": "CNY", "rate": "7.1", "rate_date": "2026-06-15", "source": "x"}
+    erp.post("/v1/fx-rates", rate)
+    erp.ask("SO-1", "60.00", version=0)
+    erp.ask("SO-1", "70.00", version=1)
+    erp.ask("SO-1", "40.00", version=1)
+    erp.decide(erp.held("SO-1", "150.00", version=2), "release", max_amount=money("180.00"))
+    erp.ask("SO-1", "180.00", version=3)
+    erp.held("SO-2", "10.00", customer_id="C-2")  # a group's limit of zero is a limit
+    erp.ask("SO-3", "10.00", customer_id="C-3")
+    erp.held("SO-4", "20.00", currency="USD")
+    erp.held("SO-5", "20.000", currency="BHD")
+    erp.place(order_id="SO-6")
+    erp.held("SO-6", "1.00")
+    erp.ask("SO-1", "1.00", customer_id="C-2", version=4)
+    check(erp, "SO-7", "1000.00")
+    check(erp, "SO-1", "1.00")
+    erp.decide(erp.held("SO-8", "1.00"), "reject")
+    assert erp.ask("SO-8", "1.00")["outcome"] == "REJECT"
+    told = list(ReplayDecisions(database)(datetime(2026, 6, 15, tzinfo=UTC)))
+    assert len(told) == 16
+    assert [found for _, found in told if found] == []
+    for decision_id, _ in told:
+        assert erp.client.post(f"{LIST}/{decision_id}/replay").json() == {"same": True}
+
+
+def test_replay_starts_at_a_moment(erp: Erp, database: Database, clock: Clock) -> None:
+    erp.ask("SO-1", "1.00")
+    clock.advance(hours=1)
+    later = erp.ask("SO-2", "1.00")["decision_id"]
+    assert [one for one, _ in ReplayDecisions(database)(clock.at)] == [later]
+
+
+def test_replay_says_what_differs(erp: Erp, database: Database) -> None:
+    told = erp.ask("SO-1", "60.00")
+    with database.begin() as tx:
+        row = decisions.get(tx, told["decision_id"])
+    assert row is not None
+    assert replay_one(row, RULES) == []
+    lied = replace(row, answer=orjson.dumps({**told, "outcome": "HOLD", "ship_up_to": None}))
+    found = {one.field: (one.stored, one.replayed) for one in replay_one(lied, RULES)}
+    assert found == {"outcome": ("HOLD", "APPROVE"), "ship_up_to": (None, money("60.00"))}
+    inactive = replace(row, slow={**row.slow, "active": False})
+    assert "outcome" in {one.field for one in replay_one(inactive, RULES)}
+    reworded = orjson.loads(row.answer)
+    reworded["warnings"][0]["en"] = "said otherwise"
+    assert replay_one(replace(row, answer=orjson.dumps(reworded)), RULES) == []
+    question = {**row.inputs["question"], "version": 1}
+    order = {"segment_id": "main", "order_id": "SO-1", "account_id": 1, "currency": "CNY"}
+    stale = {**row.inputs["situation"], "order": {**order, "version": 2}}
+    moved = replace(row, inputs={"question": question, "situation": stale})
+    (gone,) = replay_one(moved, RULES)
+    assert (gone.field, gone.replayed) == ("outcome", "order_version_stale")
+
+
+def test_a_decision_is_told_as_it_was_sent_with_what_it_rested_on(erp: Erp) -> None:
+    told = erp.ask("SO-1", "60.00", payment_terms_days=60)
+    answer = erp.client.get(f"{LIST}/{told['decision_id']}").json()
+    snapshot = answer.pop("snapshot")
+    assert answer == told
+    assert snapshot["question"]["amount"] == [60_00, "CNY"]
+    assert snapshot["situation"]["accounts"][0]["limit_minor"] == 100_00
+    assert (snapshot["kind"], snapshot["client"]) == ("AUTHORIZATION", "tests")
+    assert snapshot["inputs"]["active"] is True
+    refused(erp.client.get(f"{LIST}/SO-1"), 404, "not_found")
+
+
+def test_decisions_are_filtered_and_paged(erp: Erp, clock: Clock) -> None:
+    erp.customer("C-2")
+    erp.ask("SO-1", "60.00")
+    erp.held("SO-2", "60.00")
+    clock.advance(minutes=1)
+    erp.ask("SO-3", "10.00", customer_id="C-2")
+    check(erp, "SO-1", "1.00")
+    everything = ["SO-1 APPROVE", "SO-3 APPROVE", "SO-2 HOLD", "SO-1 APPROVE"]
+    assert orders(erp) == orders(erp, limit=1) == orders(erp, limit=3) == everything
+    assert orders(erp, customer_id="CRM-1") == ["SO-1 APPROVE", "SO-2 HOLD", "SO-1 APPROVE"]
+    assert orders(erp, order_id="SO-1", limit=1) == ["SO-1 APPROVE", "SO-1 APPROVE"]
+    assert orders(erp, outcome="HOLD") == ["SO-2 HOLD"]
+    assert orders(erp, since="2026-06-15T04:01:00Z") == everything[:2]
+    assert orders(erp, since="2026-06-15T04:01:01Z") == []
+    refused(erp.client.get(LIST, params={"cursor": "WyJ4Il0"}), 422, "invalid_field", "cursor")
+    refused(erp.client.get(LIST, params={"customer_id": "C-9"}), 404, "customer_unknown")

@@ -1,0 +1,228 @@
+"""API keys: what is refused, how long a revoked one still passes, and that no token is stored."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import httpx2
+import pytest
+from sqlalchemy import text
+
+from app.domain.errors import FieldError, NotFoundError, UnauthenticatedError
+from app.store.database import Database
+from app.usecases.keys import (
+    MOST_TRUSTED,
+    RENEWED_S,
+    TRUSTED_S,
+    Authenticate,
+    CreateKey,
+    ListKeys,
+    MakeFirstKey,
+    RevokeKey,
+)
+from tests.server import Clock
+
+NOW = datetime(2026, 6, 15, tzinfo=UTC)
+
+
+@dataclass(slots=True)
+class Elapsed:
+    """Seconds that pass when a test says so."""
+
+    at: float = 0.0
+
+    def __call__(self) -> float:
+        return self.at
+
+
+@pytest.fixture
+def create(database: Database, clock: Clock) -> CreateKey:
+    return CreateKey(database, clock)
+
+
+@pytest.fixture
+def elapsed() -> Elapsed:
+    return Elapsed()
+
+
+@pytest.fixture
+def authenticate(database: Database, elapsed: Elapsed) -> Authenticate:
+    return Authenticate(database, elapsed)
+
+
+def test_a_key_opens_what_it_was_made_for(
+    create: CreateKey, authenticate: Authenticate, database: Database
+) -> None:
+    with database.begin() as tx:
+        tx.execute(text("INSERT INTO segment (segment_id, name) VALUES ('main', 'main')"))
+    token = create("erp", ["check:write", "score:read", "check:write"], ["main"])
+    caller = authenticate(token)
+    assert caller.client == "erp"
+    assert caller.scopes == {"check:write", "score:read"}
+    assert caller.segments == frozenset({"main"})
+
+
+def test_only_the_hash_is_stored(create: CreateKey, database: Database) -> None:
+    token = create("erp", ["admin"])
+    assert re.fullmatch(r"aval_[A-Za-z0-9_-]{43}", token)
+    with database.read() as tx:
+        row = tx.execute(text("SELECT k::text, length(hash) FROM api_key AS k")).one()
+    assert token.removeprefix("aval_") not in row[0]
+    assert row[1] == 32
+
+
+@pytest.mark.parametrize(
+    ("name", "scopes", "segments", "field"),
+    [
+        pytest.param("", ["admin"], [], "name", id="no-name"),
+        pytest.param("n" * 65, ["admin"], [], "name", id="name-one-too-long"),
+        pytest.param("a\nb", ["admin"], [], "name", id="name-not-printable"),
+        pytest.param("erp", [], [], "scope", id="no-scope"),
+        pytest.param("erp", ["admin", "chek:write"], [], "scope", id="misspelt-scope"),
+        pytest.param("erp", ["admin"], ["nowhere"], "segment", id="unknown-segment"),
+    ],
+)
+def test_a_key_that_makes_no_sense_is_refused(
+    create: CreateKey, name: str, scopes: list[str], segments: list[str], field: str
+) -> None:
+    with pytest.raises(FieldError) as refused:
+        create(name, scopes, segments)
+    assert refused.value.field == field
+    assert ListKeys(create.database)() == []
+
+
+def test_a_misspelt_scope_is_told_its_right_spelling(create: CreateKey) -> None:
+    with pytest.raises(FieldError, match="did you mean check:write"):
+        create("erp", ["chek:write"])
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        pytest.param("aval_" + "x" * 43, id="unknown"),
+        pytest.param("aval_" + "x" * 42, id="one-short"),
+        pytest.param("x" * 48, id="other-prefix"),
+        pytest.param("", id="empty"),
+        pytest.param("aval_" + "é" * 43, id="not-ascii"),
+    ],
+)
+def test_a_stranger_is_not_recognised(authenticate: Authenticate, token: str) -> None:
+    assert authenticate.trusted(token) is None
+    with pytest.raises(UnauthenticatedError):
+        authenticate(token)
+
+
+def test_two_keys_of_one_name_work_until_the_name_is_revoked(
+    create: CreateKey, authenticate: Authenticate, clock: Clock
+) -> None:
+    tokens = [create("erp", ["admin"]), create("erp", ["score:read"])]
+    assert [authenticate(token).client for token in tokens] == ["erp", "erp"]
+    assert RevokeKey(create.database, clock)("erp") == 2
+    for token in tokens:
+        with pytest.raises(UnauthenticatedError):
+            authenticate(token)
+    with pytest.raises(NotFoundError):
+        RevokeKey(create.database, clock)("erp")
+    assert [key.revoked_at for key in ListKeys(create.database)()] == [clock.at, clock.at]
+
+
+@pytest.mark.parametrize(
+    ("age", "passes"),
+    [
+        pytest.param(0.0, True, id="at-once"),
+        pytest.param(TRUSTED_S - 0.01, True, id="just-before-the-end"),
+        pytest.param(TRUSTED_S, False, id="at-the-end"),
+    ],
+)
+def test_a_revoked_key_passes_no_longer_than_trusted(
+    create: CreateKey, elapsed: Elapsed, age: float, passes: bool
+) -> None:
+    authenticate = Authenticate(create.database, elapsed)
+    token = create("erp", ["admin"])
+    authenticate(token)
+    RevokeKey(create.database, lambda: NOW)("erp")
+    elapsed.at = RENEWED_S
+    assert authenticate.trusted(token) is None  # the one that is sent to look
+    elapsed.at = max(age, RENEWED_S) if age else 0.0
+    assert (authenticate.trusted(token) is not None) is passes
+
+
+def test_one_request_renews_while_the_others_pass(
+    create: CreateKey, authenticate: Authenticate, elapsed: Elapsed
+) -> None:
+    token = create("erp", ["admin"])
+    authenticate(token)
+    elapsed.at = RENEWED_S
+    answers = [authenticate.trusted(token) is not None for _ in range(4)]
+    assert answers == [False, True, True, True]
+    authenticate(token)
+    elapsed.at = TRUSTED_S
+    assert authenticate.trusted(token) is not None
+
+
+def test_what_is_remembered_is_bounded(create: CreateKey, elapsed: Elapsed) -> None:
+    known = Authenticate(create.database, elapsed)
+    token = create("erp", ["admin"])
+    known(token)
+    entry = next(iter(known._known.values()))  # noqa: SLF001 - filling it with real keys takes long
+    known._known.update({bytes([a, b]): entry for a in range(4) for b in range(256)})  # noqa: SLF001
+    known._known.pop(next(reversed(known._known)))  # noqa: SLF001
+    assert len(known._known) == MOST_TRUSTED  # noqa: SLF001
+    known(create("crm", ["admin"]))
+    assert len(known._known) == MOST_TRUSTED  # noqa: SLF001
+
+
+def test_the_first_key_is_made_once(create: CreateKey, authenticate: Authenticate) -> None:
+    handed: list[str] = []
+    first = MakeFirstKey(create)
+    assert first(handed.append)
+    assert not first(handed.append)
+    assert authenticate(handed[0]).scopes == {"admin"}
+    assert len(handed) == 1
+
+
+def test_a_first_key_that_cannot_be_kept_is_not_made(create: CreateKey) -> None:
+    def fail(_: str) -> None:
+        raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"):
+        MakeFirstKey(create)(fail)
+    assert ListKeys(create.database)() == []
+
+
+@pytest.fixture
+def stranger(service: str) -> Iterator[httpx2.Client]:
+    with httpx2.Client(base_url=service, timeout=20, trust_env=False) as client:
+        yield client
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        pytest.param({}, 401, id="no-header"),
+        pytest.param({"Authorization": "Basic eDp5"}, 401, id="other-scheme"),
+        pytest.param({"Authorization": "Bearer"}, 401, id="no-token"),
+        pytest.param({"Authorization": "Bearer aval_x"}, 401, id="unknown-token"),
+        pytest.param({"Authorization": "Bearer {check}"}, 422, id="scope-held"),
+        pytest.param({"Authorization": "bearer {check}"}, 422, id="scheme-in-small-letters"),
+        pytest.param({"Authorization": "Bearer {score}"}, 403, id="scope-missing"),
+        pytest.param({"Authorization": "Bearer {admin}"}, 422, id="admin-may-all"),
+        pytest.param({"Authorization": "Bearer {admin}", "Aval-Actor": "王芳"}, 422, id="actor"),
+        pytest.param({"Authorization": "Bearer {admin}", "Aval-Actor": "a" * 64}, 422, id="64"),
+        pytest.param({"Authorization": "Bearer {admin}", "Aval-Actor": "a" * 65}, 400, id="65"),
+        pytest.param({"Authorization": "Bearer {admin}", "Aval-Actor": "a\tb"}, 400, id="tab"),
+        pytest.param({"Authorization": "Bearer {admin}", "Aval-Actor": ""}, 400, id="empty"),
+    ],
+)
+def test_who_may_ask(
+    stranger: httpx2.Client, create: CreateKey, headers: dict[str, str], status: int
+) -> None:
+    """422 says that the caller got as far as the empty body."""
+    scopes = {"check": "check:write", "score": "score:read", "admin": "admin"}
+    tokens = {name: create(name, [scope]) for name, scope in scopes.items()}
+    sent = [(name.encode(), value.format(**tokens).encode()) for name, value in headers.items()]
+    answer = stranger.post("/v1/limit-checks", json={}, headers=sent)
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert ("www-authenticate" in answer.headers) == (status == 401)

@@ -1,0 +1,222 @@
+"""Limits: what is in force when, one effect an approval, a cut below use, keys that repeat."""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import date, timedelta
+from functools import partial
+
+import pytest
+from sqlalchemy import text
+
+from app.domain.callers import Caller
+from app.domain.errors import (
+    BusyError,
+    CreditError,
+    CurrencyFixedError,
+    FourEyesError,
+    KeyReusedError,
+    LimitStateError,
+    NotFoundError,
+)
+from app.domain.limits import LimitRecord
+from app.domain.money import Money
+from app.store import accounts, customers
+from app.store.database import Database
+from app.usecases.asks import Answer
+from app.usecases.limits import LimitAsk, LimitView
+from app.usecases.segments import SegmentChange
+from tests.server import Clock
+from tests.usecases.town import ADMIN, Town, at_once, seeing, wait_for_a_waiter
+
+CLERK = Caller("clerk", frozenset({"limit:propose"}))
+BOSS = Caller("boss", frozenset({"limit:approve"}))
+
+
+@pytest.fixture
+def town(database: Database, clock: Clock) -> Town:
+    town = Town.found(database, clock)
+    town.put("C-1")
+    return town
+
+
+def decide(town: Town, record: LimitRecord, action: str, caller: Caller = BOSS) -> LimitView:
+    seen: list[LimitView] = []
+    assert action in {"approve", "reject", "end"}
+    town.parties.decide_limit(
+        town.keyed(caller),
+        ("C-1", record.limit_id),
+        action,  # type: ignore[arg-type] # a test's table of plain words, checked above
+        seeing(seen),
+    )
+    return seen[0]
+
+
+def kinds(town: Town) -> list[str]:
+    with town.database.read() as tx:
+        query = "SELECT kind FROM journal JOIN account USING (account_id) WHERE customer_id = 'C-1'"
+        return list(tx.execute(text(query + " ORDER BY journal.seq")).scalars())
+
+
+def test_a_proposal_changes_nothing_until_approved(town: Town) -> None:
+    proposed = town.limit("C-1", 500, CLERK).record
+    assert (proposed.status, proposed.proposed_by) == ("PROPOSED", "clerk")
+    assert town.account("C-1").limit_minor is None
+    approved = decide(town, proposed, "approve").record
+    assert (approved.status, approved.decided_by) == ("APPROVED", "boss")
+    assert town.account("C-1").limit_minor == 500
+    assert kinds(town) == ["LIMIT"]
+    town.exact()
+
+
+@pytest.mark.parametrize(
+    ("steps", "action"),
+    [
+        pytest.param((), "end", id="end-of-a-proposal"),
+        pytest.param(("reject",), "approve", id="approve-a-rejected-one"),
+        pytest.param(("approve",), "approve", id="approve-twice"),
+        pytest.param(("approve",), "reject", id="reject-an-approved-one"),
+        pytest.param(("approve", "end"), "end", id="end-twice"),
+        pytest.param(("approve", "end"), "approve", id="approve-an-ended-one"),
+    ],
+)
+def test_a_limit_is_decided_once(town: Town, steps: tuple[str, ...], action: str) -> None:
+    record = town.limit("C-1", 500, CLERK).record
+    for step in steps:
+        decide(town, record, step)
+    before = town.account("C-1")
+    with pytest.raises(LimitStateError):
+        decide(town, record, action)
+    assert town.account("C-1") == before
+
+
+def test_two_approvals_have_one_effect(town: Town) -> None:
+    for number in range(4):
+        record = town.limit("C-1", 500 + number, CLERK).record
+        ends = at_once(*[partial(decide, town, record, "approve")] * 3)
+        refused = [end for end in ends if isinstance(end, CreditError)]
+        assert [type(one) for one in refused] == [LimitStateError] * 2
+    assert kinds(town) == ["LIMIT"] * 4
+    assert town.account("C-1").limit_minor == 503
+    town.exact()
+
+
+def test_equal_keys_at_once_have_one_effect(town: Town) -> None:
+    keyed = town.keyed()
+    ask = LimitAsk("base", "main", Money(500, "CNY"))
+    seen: list[LimitView] = []
+    propose = partial(town.parties.propose_limit, keyed, "C-1", ask, seeing(seen))
+    ends = at_once(*[propose] * 4)
+    answers = [end for end in ends if isinstance(end, Answer)]
+    assert len(answers) == 4, ends
+    assert [answer.replayed for answer in answers].count(False) == 1
+    assert len(seen) == 1
+    other = replace(keyed, digest=b"another question")
+    with pytest.raises(KeyReusedError):
+        town.parties.propose_limit(other, "C-1", ask, seeing(seen))
+
+
+def test_a_refused_limit_leaves_its_key_free(town: Town) -> None:
+    keyed = town.keyed()
+    seen: list[LimitView] = []
+    town.limit("C-1", 5)
+    foreign = LimitAsk("base", "main", Money(5, "EUR"))
+    with pytest.raises(CurrencyFixedError):
+        town.parties.propose_limit(keyed, "C-1", foreign, seeing(seen))
+    assert not town.parties.propose_limit(
+        keyed, "C-1", LimitAsk("base", "main", None), seeing(seen)
+    ).replayed
+
+
+def test_a_cut_below_use_is_forced_and_heals(town: Town) -> None:
+    town.limit("C-1", 1000)
+    town.invoice("C-1", 800)
+    town.limit("C-1", 500)
+    assert (town.account("C-1").limit_minor, town.account("C-1").forced) == (500, 300)
+    town.limit("C-1", 0)
+    assert town.account("C-1").forced == 800
+    town.propose("C-1", LimitAsk("base", "main", unlimited=True))
+    assert (town.account("C-1").unlimited, town.account("C-1").forced) == (True, 0)
+    town.limit("C-1", None)
+    assert (town.account("C-1").limit_minor, town.account("C-1").forced) == (None, 800)
+    town.exact()
+
+
+def test_time_alone_puts_limits_in_force(town: Town) -> None:
+    today = town.today
+    town.propose(
+        "C-1",
+        LimitAsk("base", "main", Money(100, "CNY"), valid_to=today + timedelta(days=1)),
+    )
+    held = town.account("C-1")
+    assert held.limit_changes_on == today + timedelta(days=2)
+    town.clock.advance(days=2)
+    town.limit("C-1", None, CLERK)  # whoever locks the account first books what time did
+    held = town.account("C-1")
+    assert (held.limit_minor, held.limit_expired, held.limit_changes_on) == (None, True, None)
+    assert kinds(town) == ["LIMIT", "LIMIT_EFFECTIVE"]
+    town.exact()
+
+
+def test_the_last_decision_wins_although_the_clock_stands(town: Town) -> None:
+    for minor in (5, 3, 9, 1):
+        town.limit("C-1", minor)
+        assert town.account("C-1").limit_minor == minor
+
+
+def test_a_replaced_limit_does_not_come_back_by_itself(town: Town) -> None:
+    first = town.limit("C-1", 100).record
+    ask = LimitAsk("base", "main", Money(900, "CNY"), valid_to=town.today)
+    second = town.propose("C-1", ask).record
+    town.clock.advance(days=1)
+    seen = town.parties.read_account(ADMIN, "C-1", "main")
+    assert (seen.effective_limit, seen.limit_expired) == (None, True)
+    decide(town, second, "end")  # taken back by a person: the one before holds again
+    assert town.account("C-1").limit_minor == 100
+    assert decide(town, first, "end").record.ended_by == "boss"
+    assert town.account("C-1").limit_minor is None
+    town.exact()
+
+
+def test_four_eyes_counts_clients(town: Town) -> None:
+    town.parties.put_segment(ADMIN, "main", SegmentChange("main", four_eyes=True))
+    record = town.limit("C-1", 500, BOSS).record
+    assert record.status == "PROPOSED"
+    with pytest.raises(FourEyesError):
+        decide(town, record, "approve", replace(BOSS, actor="somebody else"))
+    assert town.account("C-1").limit_minor is None
+    assert decide(town, record, "approve", ADMIN).record.status == "APPROVED"
+
+
+@pytest.mark.parametrize(
+    "limit_id", ["no uuid", "0b5e6f0a-6c1e-4f2e-9a55-3d1f6a1c2b7d"], ids=["text", "nobody's"]
+)
+def test_unknown_limits(town: Town, limit_id: str) -> None:
+    record = replace(town.limit("C-1", 5).record, limit_id=limit_id)
+    with pytest.raises(NotFoundError):
+        decide(town, record, "end")
+
+
+def test_limits_of_others_are_not_found(town: Town) -> None:
+    town.put("C-2")
+    with pytest.raises(NotFoundError):
+        decide(town, town.limit("C-2", 5).record, "end")
+
+
+def test_a_date_far_away_is_no_end(town: Town) -> None:
+    ask = LimitAsk("base", "main", Money(5, "CNY"), valid_to=date.max)
+    assert town.propose("C-1", ask).record.valid_to == date.max
+    assert town.account("C-1").limit_changes_on is None
+
+
+def test_a_limit_does_not_go_to_a_record_that_was_merged(town: Town) -> None:
+    town.put("C-2")
+    account_id = town.account("C-1").account_id
+    with ThreadPoolExecutor(1) as pool:
+        with town.database.begin() as tx:
+            accounts.lock(tx, [account_id])
+            proposing = pool.submit(town.limit, "C-1", 5)
+            wait_for_a_waiter(town.database)  # it has read whose id this is
+            customers.hand_over_refs(tx, "C-1", "C-2")  # what a merge does under this lock
+        with pytest.raises(BusyError):
+            proposing.result()
+    assert town.limit("C-1", 5).customer_id == "C-2"
