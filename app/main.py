@@ -14,6 +14,7 @@ from importlib.metadata import version
 from typing import Any, Final, Protocol
 
 import orjson
+import structlog
 from fastapi import FastAPI
 from fastapi.concurrency import run_in_threadpool
 
@@ -22,6 +23,7 @@ from app.api.conventions import install
 from app.api.desk import Desk
 from app.api.idempotency import require_declared_keys
 from app.api.routes import ROUTERS
+from app.domain.errors import BusyError
 from app.domain.rules import STANDARD
 from app.settings import Settings
 from app.store import lane as store_lane
@@ -36,7 +38,10 @@ from app.usecases.keys import Authenticate, CreateKey, ListKeys, RevokeKey
 from app.usecases.lanes import BatchingLane, Decide, Lanes, LaneSizes
 from app.usecases.orders import Orders, Surroundings
 from app.usecases.parties import Parties
+from app.usecases.scores import Scores
 from app.usecases.seeds import SeedDatabase
+
+log = structlog.get_logger(__name__)
 
 VERSION: Final = version("aval")
 
@@ -118,7 +123,15 @@ def compose(
         [_lane(settings, database_url, authorize, make_account) for _ in range(settings.lanes)],
         _lane(settings, database_url, authorize.check, make_account),
     )
-    facts = Facts(ApplyFacts(database, now, new_id), ListQuarantine(database))
+    scores = Scores.over(database, now)
+
+    def rescore(account_ids: Sequence[int]) -> None:
+        try:
+            scores.rescore(account_ids)
+        except BusyError as busy:  # the facts are in; what was not renewed says `stale`
+            log.warning("not_rescored", accounts=len(account_ids), reason=busy.detail)
+
+    facts = Facts(ApplyFacts(database, now, new_id, rescore), ListQuarantine(database))
     desk = Desk(
         lanes=lanes,
         new_id=new_id,
@@ -130,6 +143,7 @@ def compose(
         parties=Parties.over(database, now, facts.let_go),
         orders=Orders.over(database, Surroundings(now, new_id, lanes.ask)),
         facts=facts,
+        scores=scores,
     )
     return Composition(database, seed, desk, [lanes])
 

@@ -14,6 +14,7 @@ from app.store.database import Database
 
 
 def money(amount: str, currency: str = "CNY") -> dict[str, str]:
+    """Write an amount as the wire does."""
     return {"amount": amount, "currency": currency}
 
 
@@ -24,6 +25,7 @@ class Erp:
     client: httpx2.Client
 
     def post(self, path: str, body: object = None, key: str | None = None) -> httpx2.Response:
+        """Post under a key; without a body nothing is sent at all."""
         headers = {"Idempotency-Key": key or str(uuid.uuid4())}
         if body is None:
             return self.client.post(path, headers=headers)
@@ -67,10 +69,12 @@ class Erp:
         return self.post(f"/v1/order-holds/{hold_id}/{action}", body, key)
 
     def hold(self, hold_id: str) -> dict[str, Any]:
+        """Read a hold with its history."""
         told: dict[str, Any] = self.client.get(f"/v1/order-holds/{hold_id}").json()
         return told
 
     def account(self, customer_id: str = "C-1", segment: str = "main") -> dict[str, Any]:
+        """Read a customer's figures in a segment."""
         path = f"/v1/customers/{customer_id}/account"
         told: dict[str, Any] = self.client.get(path, params={"segment": segment}).json()
         return told
@@ -81,6 +85,7 @@ class Erp:
 
 
 def refused(answer: httpx2.Response, status: int, code: str, field: str | None = None) -> None:
+    """Insist on a problem; `field` is the only one it names."""
     problem = answer.json()
     assert (answer.status_code, problem["code"]) == (status, code), problem
     if field is not None:

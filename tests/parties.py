@@ -9,6 +9,7 @@ from app.store.database import Database
 from app.store.schema.parties import account, account_input, credit_limit, customer, customer_ref
 
 FIRST_DAY = date(2020, 1, 1)
+CURRENCY = "CNY"
 
 
 def add_customer(
@@ -23,7 +24,6 @@ def add_customer(
 
     `limit_minor` None and not `unlimited`: no limit at all. `parent` is there already.
     """
-    currency = "CNY"
     with database.begin() as tx:
         tx.execute(
             insert(customer).values(customer_id=customer_id, name=customer_id, parent_id=parent)
@@ -39,7 +39,7 @@ def add_customer(
                 customer_id=customer_id,
                 segment_id="main",
                 path=[],
-                currency=currency,
+                currency=CURRENCY,
                 limit_minor=limit_minor,
                 unlimited=unlimited,
                 input_version=1,
@@ -55,17 +55,19 @@ def add_customer(
         data = {"active": True, "payment_terms_days": None, "score": None}
         tx.execute(insert(account_input).values(account_id=account_id, version=1, data=data))
         if limit_minor is not None or unlimited:
-            tx.execute(
-                insert(credit_limit).values(
-                    limit_id=str(uuid.uuid4()),
-                    account_id=account_id,
-                    kind="base",
-                    limit_minor=limit_minor,
-                    currency=currency,
-                    unlimited=unlimited,
-                    valid_from=FIRST_DAY,
-                    status="APPROVED",
-                    proposed_by="tests",
-                )
-            )
+            tx.execute(insert(credit_limit).values(_limit(account_id, limit_minor, unlimited)))
     return account_id
+
+
+def _limit(account_id: int, limit_minor: int | None, unlimited: bool) -> dict[str, object]:
+    return {
+        "limit_id": str(uuid.uuid4()),
+        "account_id": account_id,
+        "kind": "base",
+        "limit_minor": limit_minor,
+        "currency": CURRENCY,
+        "unlimited": unlimited,
+        "valid_from": FIRST_DAY,
+        "status": "APPROVED",
+        "proposed_by": "tests",
+    }

@@ -47,6 +47,7 @@ class Line:
 
     @property
     def money(self) -> dict[str, str]:
+        """The amount as the wire's money."""
         return {"amount": self.amount, "currency": self.currency}
 
 
@@ -57,6 +58,7 @@ class Tally:
     counts: dict[str, int] = field(default_factory=lambda: defaultdict(int))
 
     def add(self, name: str) -> None:
+        """Count one."""
         self.counts[name] += 1
 
     def __str__(self) -> str:

@@ -8,7 +8,7 @@ import stat
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,8 +17,7 @@ import httpx2
 import pytest
 
 from app.cli.failures import explain
-from app.cli.keys import spread_options
-from app.cli.main import execute
+from app.cli.main import COLUMNS, execute, spread_options
 from app.domain.errors import BusyError, FieldError, SchemaOldError
 from app.store.embedded import start_embedded
 from app.store.migrate import migrate
@@ -181,6 +180,24 @@ def test_a_taken_port_is_one_line_and_no_database_is_started(tmp_path: Path, whi
     assert not state.exists()
 
 
+Here = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def here(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Here:
+    """Run a command in this process: most of a command's time is the start of Python."""
+
+    def run(line: str, **given: str) -> subprocess.CompletedProcess[str]:
+        for name in [name for name in os.environ if name.startswith("AVAL_")]:
+            monkeypatch.delenv(name)
+        for name, value in given.items():
+            monkeypatch.setenv(name, value)
+        code = execute(line.split())
+        return subprocess.CompletedProcess(line, code, *capsys.readouterr())
+
+    return run
+
+
 UNREACHABLE = "postgresql://aval:s3cret@127.0.0.1:1/aval"
 
 
@@ -208,23 +225,13 @@ UNREACHABLE = "postgresql://aval:s3cret@127.0.0.1:1/aval"
     ],
 )
 def test_what_goes_wrong_is_one_line(
-    arguments: str,
-    given: dict[str, str],
-    code: int,
-    told: str,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    arguments: str, given: dict[str, str], code: int, told: str, here: Here
 ) -> None:
-    for name in [name for name in os.environ if name.startswith("AVAL_")]:
-        monkeypatch.delenv(name)
-    for name, value in given.items():
-        monkeypatch.setenv(f"AVAL_{name}", value)
-    assert execute(arguments.split()) == code
-    out, err = capsys.readouterr()
-    assert out == ""
-    assert err.count("\n") == 1
-    assert told in err
-    assert "s3cret" not in err
+    ended = here(arguments, **{f"AVAL_{name}": value for name, value in given.items()})
+    assert (ended.returncode, ended.stdout) == (code, "")
+    assert ended.stderr.count("\n") == 1
+    assert told in ended.stderr
+    assert "s3cret" not in ended.stderr
 
 
 @pytest.mark.parametrize(
@@ -235,39 +242,31 @@ def test_what_goes_wrong_is_one_line(
     ],
 )
 def test_a_wrong_database_is_one_line(
-    database: str | None,
-    told: str,
-    empty_database_url: str,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    database: str | None, told: str, empty_database_url: str, here: Here
 ) -> None:
     name = re.search(r"aval_test_\w+", empty_database_url)
     assert name is not None
     url = empty_database_url.replace(name[0], database or name[0])
-    monkeypatch.setenv("AVAL_DATABASE_URL", url)
-    assert execute(["key", "list"]) == 1
-    err = capsys.readouterr().err
-    assert told in err
-    assert err.count("\n") == 1
+    ended = here("key list", AVAL_DATABASE_URL=url)
+    assert ended.returncode == 1
+    assert told in ended.stderr
+    assert ended.stderr.count("\n") == 1
 
 
-def test_keys_from_the_terminal(
-    database_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv("AVAL_DATABASE_URL", database_url)
-    made = ["key", "create", "--name", "erp", "--scope", "score:read", "check:write"]
-    assert execute([*made, "--segment", "main"]) == 0
-    token = capsys.readouterr().out
+def test_keys_from_the_terminal(database_url: str, here: Here) -> None:
+    given = {"AVAL_DATABASE_URL": database_url}
+    made = "key create --name erp --scope score:read check:write"
+    assert here(f"{made} --segment nowhere", **given).returncode == 2
+    token = here(made, **given).stdout
     assert TOKEN.fullmatch(token.strip())
-    assert execute(["key", "list"]) == 0
-    told = capsys.readouterr().out
-    assert told.startswith("erp\tworks\tcheck:write,score:read\tmain\tmade 20")
+    told = here("key list", **given).stdout
+    assert told.startswith("erp\tworks\tcheck:write,score:read\tevery segment\tmade 20")
     assert token.strip() not in told
-    assert execute(["key", "revoke", "erp"]) == 0
-    assert "1 key of erp" in capsys.readouterr().err
-    assert execute(["key", "revoke", "erp"]) == 2
-    assert execute(["key", "create", "--name", "x", "--scope", "chek:write"]) == 2
-    assert "did you mean check:write" in capsys.readouterr().err
+    assert "1 key of erp" in here("key revoke erp", **given).stderr
+    assert here("key revoke erp", **given).returncode == 2
+    misspelt = here("key create --name x --scope chek:write", **given)
+    assert misspelt.returncode == 2
+    assert "did you mean check:write" in misspelt.stderr
 
 
 @pytest.mark.parametrize(
@@ -302,11 +301,22 @@ def test_exit_codes(error: Exception, code: int) -> None:
     assert explain(error)[0] == code
 
 
-def test_a_command_waits_for_nobody_who_does_not_answer(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv("AVAL_STATE_DIR", str(tmp_path))
+def test_a_command_shares_a_running_database(tmp_path: Path, here: Here) -> None:
     with start_embedded(tmp_path, options={"fsync": "off"}) as embedded:
         migrate(embedded.url)
-        assert execute(["key", "list"]) == 0
-    assert capsys.readouterr().out == ""
+        ended = here("key list", AVAL_STATE_DIR=str(tmp_path))
+    assert (ended.returncode, ended.stdout) == (0, "")
+
+
+def test_help_lists_every_command(here: Here) -> None:
+    told = here("--help").stdout
+    assert [name for name in COLUMNS if f"\n  {name} " not in told] == []
+
+
+def test_a_service_does_not_carry_what_reads_files() -> None:
+    """Not in this process, where other tests import them."""
+    look = "import sys, app.cli.serve; print({'polars', 'openpyxl', 'lightgbm'} & {*sys.modules})"
+    said = subprocess.run(
+        [sys.executable, "-c", look], capture_output=True, text=True, check=True, timeout=PATIENCE_S
+    )
+    assert said.stdout == "set()\n"

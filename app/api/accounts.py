@@ -106,7 +106,7 @@ _ACCOUNT: Final[dict[str, Any]] = {
     "authorized": _cny("40000.00"),
     "forced": _cny("0.00"),
     "headroom": _cny("350000.00"),
-    "utilization": "0.3000",
+    "utilization": "0.2200",
     "overdue": {"amount": _cny("12500.00"), "days": 4},
     "status": "OPEN",
     "traffic_light": "YELLOW",
@@ -118,8 +118,8 @@ _ACCOUNT: Final[dict[str, Any]] = {
 class AccountOut(AnswerModel):
     """An account with the limit of the business date, in one snapshot.
 
-    A group's account counts its members' use too. `utilization` is (exposure + authorized) ÷
-    limit. `traffic_light` is the worse of score and account.
+    A group's account counts its members' use too. `utilization` is exposure ÷ limit.
+    `traffic_light` is the worse of score and account.
     """
 
     model_config = ConfigDict(json_schema_extra={"examples": [_ACCOUNT]})
@@ -192,6 +192,10 @@ def get_account(
     return account_out(desk_of(request).parties.read_account(caller, customer_id, query.segment))
 
 
+def _which(customer_id: Id, segment: Id) -> tuple[str, str]:
+    return customer_id, segment
+
+
 @router.put(
     "/customers/{customer_id}/accounts/{segment}",
     operation_id="putAccount",
@@ -200,9 +204,7 @@ def get_account(
     openapi_extra=conditional(),
 )
 def put_account(
-    account: Annotated[
-        tuple[str, str], Depends(lambda customer_id, segment: (customer_id, segment))
-    ],
+    account: Annotated[tuple[str, str], Depends(_which)],
     body: AccountIn,
     caller: Annotated[Caller, Depends(needs("customer:write"))],
     request: Request,

@@ -12,6 +12,7 @@ from app.usecases.keys import Authenticate, CreateKey, ListKeys, RevokeKey
 from app.usecases.lanes import Lanes
 from app.usecases.orders import Orders
 from app.usecases.parties import Parties
+from app.usecases.scores import Scores
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,7 @@ class Desk:
     parties: Parties
     orders: Orders
     facts: Facts
+    scores: Scores
 
 
 def desk_of(request: Request) -> Desk:

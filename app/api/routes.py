@@ -15,6 +15,7 @@ from app.api import (
     limits,
     rates,
     reservations,
+    scores,
     segments,
 )
 
@@ -24,6 +25,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     accounts.router,
     limits.router,
     rates.router,
+    scores.router,
     authorizations.router,
     reservations.router,
     decisions.router,

@@ -43,7 +43,9 @@ PRINTABLE: Final = (
 _A_DATE: Final = "must be a date such as 2026-12-31"
 _AN_INSTANT: Final = "must be an RFC 3339 time with an offset, such as 2026-12-31T08:00:00+08:00"
 _DATE: Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
-_YEARS: Final = "^(?:19[7-9][0-9]|20[0-9]{2}|2100)-"
+_DAY: Final = "(?:19[7-9][0-9]|20[0-9]{2}|2100)-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])"
+_HOUR: Final = "(?:[01][0-9]|2[0-3])"
+_TIME: Final = f"{_HOUR}:[0-5][0-9]:[0-5][0-9](?:[.][0-9]{{1,9}})?(?:[Zz]|[+-]{_HOUR}:[0-5][0-9])"
 _INSTANT: Final = re.compile(
     r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:[Zz]|[+-]\d\d:\d\d)", re.ASCII
 )
@@ -107,12 +109,14 @@ Version = Annotated[int, Field(ge=0, le=MOST_VERSION)]
 """What decides which of two statements is newer: 0 to 2^53 - 1, inclusive."""
 
 BusinessDate = Annotated[
-    date, BeforeValidator(_business_date), Field(json_schema_extra={"pattern": _YEARS})
+    date, BeforeValidator(_business_date), Field(json_schema_extra={"pattern": f"^{_DAY}$"})
 ]
 """`YYYY-MM-DD` in the segment's time zone, 1970-01-01 to 2100-12-31, inclusive."""
 
 Instant = Annotated[
-    datetime, BeforeValidator(_instant), Field(json_schema_extra={"pattern": _YEARS})
+    datetime,
+    BeforeValidator(_instant),
+    Field(json_schema_extra={"pattern": f"^{_DAY}[Tt]{_TIME}$"}),
 ]
 """RFC 3339 with any offset, years 1970 to 2100; kept and answered in UTC (`Z`)."""
 

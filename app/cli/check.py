@@ -6,6 +6,7 @@ import typer
 
 from app.cli.database import open_database, read_settings, say
 from app.cli.failures import RefusedError
+from app.settings import Settings
 from app.store.checker import check_ledger
 
 
@@ -16,7 +17,19 @@ def register(cli: typer.Typer) -> None:
 
 def _check() -> None:
     """Check the whole ledger in one snapshot: exit 1 and the first difference, else totals."""
-    with open_database(read_settings()) as database:
+    check(read_settings())
+
+
+def check(settings: Settings) -> None:
+    """Check the ledger of a database and print the totals.
+
+    Raises:
+        RefusedError: Names the first difference.
+        SchemaOldError: The database is at another revision.
+        psycopg.Error: The database could not be read.
+
+    """
+    with open_database(settings) as database:
         report = check_ledger(database.url, _tell)
     if not report.clean:
         raise RefusedError(str(report))

@@ -1,15 +1,12 @@
 """`aval key create|list|revoke`: API keys from the terminal."""
 
-from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 
 from app.cli.database import open_desk, read_settings, say
 from app.store.keys import ApiKey
-
-_MANY: Final = ("--scope", "--segment")
 
 
 def register(cli: typer.Typer) -> None:
@@ -19,23 +16,6 @@ def register(cli: typer.Typer) -> None:
     group.command("list")(_list)
     group.command("revoke")(_revoke)
     cli.add_typer(group, name="key")
-
-
-def spread_options(arguments: Sequence[str]) -> list[str]:
-    """Write `--scope a b` as `--scope a --scope b`; other commands' arguments stay as they are."""
-    if list(arguments[:2]) != ["key", "create"]:
-        return list(arguments)
-    spread: list[str] = []
-    many, given = "", 0
-    for word in arguments:
-        if word.startswith("-"):
-            many, given = word if word in _MANY else "", 0
-        elif many:
-            given += 1
-            if given > 1:
-                spread.append(many)
-        spread.append(word)
-    return spread
 
 
 def _create(

@@ -8,6 +8,7 @@ import typer
 
 from app.cli.database import open_database, read_settings
 from app.cli.failures import RefusedError
+from app.settings import Settings
 from app.usecases.decisions import Difference, ReplayDecisions
 
 Since = Annotated[
@@ -23,9 +24,21 @@ def register(cli: typer.Typer) -> None:
 
 def _replay(since: Since) -> None:
     """Judge every decision since a day again; exit 1 where one comes out otherwise."""
+    replay(read_settings(), since.replace(tzinfo=UTC))
+
+
+def replay(settings: Settings, since: datetime) -> None:
+    """Judge the decisions of a database from a moment on again, and print what differs.
+
+    Raises:
+        RefusedError: Counts the decisions that come out otherwise.
+        SchemaOldError: The database is at another revision.
+        BusyError: The database was out of reach.
+
+    """
     judged = differing = 0
-    with open_database(read_settings()) as database:
-        for decision_id, differences in ReplayDecisions(database)(since.replace(tzinfo=UTC)):
+    with open_database(settings) as database:
+        for decision_id, differences in ReplayDecisions(database)(since):
             judged += 1
             differing += bool(differences)
             for difference in differences:

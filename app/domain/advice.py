@@ -5,15 +5,16 @@ Computed from the same figures that held it, so that following the advice lets t
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
-from fractions import Fraction
+from datetime import date, timedelta
 from typing import Final
 
-from app.domain.context import worth
-from app.domain.decisions import Judgement, Question, Situation
-from app.domain.limits import EffectiveLimit
-from app.domain.money import Money, convert
-from app.domain.rules import Fired, Row
+from app.domain.accounts import Account
+from app.domain.decisions import Figures, Judgement, Question, Situation
+from app.domain.groups import RateFinder
+from app.domain.limits import CreditLimit, effective_limit
+from app.domain.money import Money
+from app.domain.payments import OpenInvoice, plan_payment
+from app.domain.rules import Fired
 
 _OVERDUE: Final = frozenset(
     {"account_overdue_days", "account_overdue_share_percent", "account_overdue_minor"}
@@ -33,14 +34,8 @@ _ACTION: Final = {
 }
 """What helps against a reason that no payment removes."""
 
-
-@dataclass(frozen=True, slots=True)
-class OpenInvoice:
-    """An open invoice of the payer; minor units of its currency."""
-
-    invoice_id: str
-    due_date: date
-    open: Money
+Limits = Mapping[int, Sequence[CreditLimit]]
+"""The approved limits of accounts, by account id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,34 +49,62 @@ class Advice:
     subject: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """What advice needs besides what was judged.
+
+    `invoices` are the payer's, oldest due first, the newest left out where they are too many.
+    `limits` are those of the accounts that are `over_limit` and whose limit will change. `find`
+    finds the rate that a payment of today takes.
+    """
+
+    invoices: Sequence[OpenInvoice]
+    limits: Limits
+    find: RateFinder
+
+
+def over_limit(judgement: Judgement) -> list[Figures]:
+    """List every account that the order does not fit, where that is why it was held."""
+    held = {row.account_id for row in judgement.reasons if _is_limit(row)}
+    return [
+        figures
+        for figures in judgement.tested
+        if figures.excess and figures.account.account_id in held
+    ]
+
+
 def advise(
-    question: Question,
-    situation: Situation,
-    judgement: Judgement,
-    invoices: Sequence[OpenInvoice],
-    coming: Mapping[int, EffectiveLimit],
+    question: Question, situation: Situation, judgement: Judgement, outlook: Outlook
 ) -> tuple[Advice, ...]:
-    """List what would unblock a held order; `invoices` come oldest due first."""
+    """List what would unblock a held order."""
     if judgement.outcome == "APPROVE":
         return ()
-    advice = []
-    over_limit = [row for row in judgement.reasons if row.row.scope == "path"]
-    late = [row.row for row in judgement.reasons if _is_overdue(row.row)]
-    others = [row for row in judgement.reasons if row not in over_limit and row.row not in late]
-    if over_limit or late:
-        excess = _excess_for(question.amount.currency, situation, judgement)
-        advice.append(_pay(situation, excess, late, invoices))
-    if 0 < judgement.ship_up_to < question.amount.minor:
+    advice: list[Advice] = []
+    over = over_limit(judgement)
+    late = [row for row in judgement.reasons if _is_overdue(row)]
+    rows = [row.row for row in late]
+    plan = plan_payment(situation, over, rows, outlook.invoices, outlook.find)
+    if plan.amount:
+        amount = Money(plan.amount, situation.accounts[0].currency)
+        advice.append(Advice("PAY", amount=amount, invoices=plan.invoices))
+    if judgement.ship_up_to:
         shippable = Money(judgement.ship_up_to, question.amount.currency)
         advice.append(Advice("SHIP_UP_TO", amount=shippable))
-    if over_limit:
-        advice += _limit_advice(judgement, coming)
-    advice += [_other(row) for row in others]
+    advice += [_raise_limit(figures) for figures in over]
+    until = _day_of_room(over, outlook.limits, situation.today)
+    if until is not None:
+        advice.append(Advice("WAIT_UNTIL", until=until))
+    advice += [_other(row) for row in judgement.reasons if not _is_limit(row) and row not in late]
     return tuple(dict.fromkeys(advice))
 
 
-def _is_overdue(row: Row) -> bool:
-    return all(term.name in _OVERDUE for term in row.terms)
+def _is_limit(row: Fired) -> bool:
+    return row.row.scope == "path" and row.reason != "MISSING_INPUT"
+
+
+def _is_overdue(row: Fired) -> bool:
+    known = row.reason != "MISSING_INPUT"
+    return known and all(term.name in _OVERDUE for term in row.row.terms)
 
 
 def _other(row: Fired) -> Advice:
@@ -89,76 +112,34 @@ def _other(row: Fired) -> Advice:
     return Advice(_ACTION.get(row.reason, "ASK_RELEASE"), subject=subject)
 
 
-def _pay(
-    situation: Situation, excess: int, late: Sequence[Row], invoices: Sequence[OpenInvoice]
-) -> Advice:
-    """Pay the oldest invoices until no overdue rule fires, and at least what is over the limit."""
-    payer = situation.accounts[0]
-    worths = [worth(payer, {one.open.currency: one.open.minor}) or 0 for one in invoices]
-    count = next(
-        (
-            number
-            for number in range(len(invoices) + 1)
-            if not _still_late(situation, late, invoices[number:], worths[number:])
-        ),
-        len(invoices),
-    )
-    amount = max(sum(worths[:count]), excess)
-    while count < len(invoices) and sum(worths[:count]) < amount:
-        count += 1
-    paid = tuple(one.invoice_id for one in invoices[:count])
-    return Advice("PAY", amount=Money(amount, payer.currency), invoices=paid)
+def _raise_limit(figures: Figures) -> Advice:
+    account = figures.account
+    needed = Money(max(0, _needed(figures)), account.currency)
+    return Advice("RAISE_LIMIT", amount=needed, subject=account.customer_id)
 
 
-def _excess_for(order: str, situation: Situation, judgement: Judgement) -> int:
-    """Give the largest excess on the path, in the payer's currency, rounded up."""
-    binding = judgement.binding
-    if not binding.excess or not any(row.row.scope == "path" for row in judgement.reasons):
-        return 0
-    payer, currency = situation.accounts[0], binding.account.currency
-    if currency == payer.currency:
-        return binding.excess
-    mine, theirs = situation.rates.get(payer.currency), situation.rates.get(currency)
-    into = Fraction(1) if theirs is None else 1 / theirs.factor(order, currency)
-    back = Fraction(1) if mine is None else mine.factor(order, payer.currency)
-    return convert(binding.excess, into * back, up=True)
+def _needed(figures: Figures) -> int:
+    return figures.bare.use.total + figures.needed
 
 
-def _still_late(
-    situation: Situation,
-    late: Sequence[Row],
-    invoices: Sequence[OpenInvoice],
-    worths: Sequence[int],
-) -> bool:
-    """Tell whether an overdue rule would still fire if only these invoices were left open."""
-    overdue = [
-        (one, minor)
-        for one, minor in zip(invoices, worths, strict=True)
-        if one.due_date < situation.today
-    ]
-    total, open_items = sum(minor for _, minor in overdue), sum(worths)
-    context = {
-        "account_overdue_days": max(
-            ((situation.today - one.due_date).days for one, _ in overdue), default=0
-        ),
-        "account_overdue_minor": total,
-        "account_overdue_share_percent": -(-100 * total // open_items) if total else 0,
+def _day_of_room(over: Sequence[Figures], limits: Limits, today: date) -> date | None:
+    """Find the first day on which limits come into force by themselves that are all enough."""
+    rows = [row for figures in over for row in limits.get(figures.account.account_id, ())]
+    days = {row.valid_from for row in rows}
+    days |= {
+        row.valid_to + timedelta(days=1) for row in rows if row.valid_to not in {None, date.max}
     }
-    return any(all(term.holds(context) for term in row.terms) for row in late)
+    return next(
+        (
+            day
+            for day in sorted(days)
+            if day > today and all(_fits(figures, limits, day) for figures in over)
+        ),
+        None,
+    )
 
 
-def _limit_advice(judgement: Judgement, coming: Mapping[int, EffectiveLimit]) -> list[Advice]:
-    """Name the limit that would do, and the day on which one comes into force by itself."""
-    binding = judgement.binding
-    needed = binding.bare.use.total + binding.needed
-    advice = [
-        Advice(
-            "RAISE_LIMIT",
-            amount=Money(max(0, needed), binding.account.currency),
-            subject=binding.account.customer_id,
-        )
-    ]
-    later, starts = coming.get(binding.account.account_id), binding.account.limit_changes_on
-    if later and starts and (later.unlimited or (later.limit_minor or 0) >= needed):
-        advice.append(Advice("WAIT_UNTIL", until=starts))
-    return advice
+def _fits(figures: Figures, limits: Limits, day: date) -> bool:
+    account: Account = figures.account
+    found = effective_limit(limits.get(account.account_id, ()), day)
+    return found.unlimited or (found.limit_minor or 0) >= _needed(figures)

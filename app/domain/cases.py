@@ -51,21 +51,27 @@ class Case:
 
     @property
     def released(self) -> bool:
-        """Whether a person let the order pass, up to this amount and until now at least."""
+        """Whether a person lets the order pass, up to this amount and until now at least."""
         order = self.order
-        return (
-            order is not None
-            and self.same_grant
-            and order.released_max is not None
-            and self.question.amount.minor <= order.released_max
-            and (order.released_until is None or self.situation.at <= order.released_until)
-        )
+        if order is None or order.released_max is None:
+            return False
+        within = self.question.amount.minor <= order.released_max
+        return within and (self.situation.releasing or self._release_lasts(order))
+
+    def _release_lasts(self, order: Order) -> bool:
+        """Tell whether an earlier release still holds; without an end it ends as the grant does."""
+        until = order.released_until
+        if until is None:
+            until = order.expires_at
+            if order.state != "LIVE":
+                return False
+        return self.same_grant and (until is None or self.situation.at <= until)
 
     @property
     def delivered_invoice(self) -> bool:
         """Whether this only bills goods that have left."""
-        carried = self.situation.use.carried
-        return self.question.check_point == "INVOICE" and 0 < self.question.amount.minor <= carried
+        delivered = self.situation.use.delivered
+        return self.question.check_point == "INVOICE" and self.question.amount.minor <= delivered
 
     def bare(self, account: Account) -> Account:
         """Give the account without the order's own reservation."""
@@ -86,9 +92,20 @@ class Case:
         return account.account_id == self.payer.account_id or account.has_limit
 
     def lacks_rate(self, account: Account) -> bool:
-        """Whether something must be reserved here that cannot be valued."""
+        """Whether something must be reserved here that no fresh rate values."""
         foreign = self.question.amount.currency != account.currency
         return foreign and self.needed > 0 and self.rate(account) is None
+
+    def booking_rate(self, account: Account) -> Rate | None:
+        """Give the rate to book by: a fresh one, else that of the position that is there."""
+        held = account.foreign.get(self.question.amount.currency)
+        return self.rate(account) or (held.rate if held else None)
+
+    @property
+    def unbookable(self) -> bool:
+        """Whether more is to be reserved somewhere than can be valued."""
+        more = self.needed > self.reserved
+        return more and any(self.lacks_rate(account) for account in self.situation.accounts)
 
     def ceiling(self, account: Account) -> int | None:
         """Up to where a grant may go: effective limit and tolerance; None where unlimited."""
@@ -100,25 +117,34 @@ class Case:
     def figures(self, account: Account) -> Figures:
         """Say how the order meets one account."""
         bare, ceiling = self.bare(account), self.ceiling(account)
-        currency = self.question.amount.currency
         if self.lacks_rate(account):
-            return Figures(
-                account, bare, 0, ceiling, None if ceiling is None else 0, fx_missing=True
-            )
-        asked = force(bare, currency, Use(authorized=self.needed), self.rate(account))
+            none = None if ceiling is None else 0
+            return Figures(account, bare, 0, ceiling, none, fx_missing=True)
+        asked = self.with_need(bare)
         needed = asked.use.total - bare.use.total
-        if ceiling is None:
-            return Figures(account, bare, needed, None, None)
-        return Figures(account, bare, needed, ceiling, self._room(bare, ceiling))
+        room = None if ceiling is None else self._room(bare, ceiling)
+        return Figures(account, bare, needed, ceiling, room)
+
+    def with_need(self, bare: Account, rate: Rate | None = None) -> Account:
+        """Add what must be reserved to an account that has none of the order's reservation.
+
+        `rate` (for an order in another currency) is a fresh one unless given.
+        """
+        if not self.needed:
+            return bare
+        need = Use(authorized=self.needed)
+        return force(bare, self.question.amount.currency, need, rate or self.rate(bare))
 
     def _room(self, bare: Account, ceiling: int) -> int:
-        """How much more of the order's currency fits under a ceiling of the account's."""
-        left = max(0, ceiling - bare.use.total)
-        currency = self.question.amount.currency
-        rate = self.rate(bare)
-        if currency == bare.currency or rate is None:
-            return left if currency == bare.currency else 0
-        room = convert(left, 1 / rate.factor(currency, bare.currency), up=False)
-        while room and force(bare, currency, Use(authorized=room), rate).use.total > ceiling:
-            room -= 1  # the position as a whole rounds up once more
-        return room
+        """How much of the order's currency fits under a ceiling of the account's, exactly."""
+        currency, rate = self.question.amount.currency, self.rate(bare)
+        if currency == bare.currency:
+            return ceiling - bare.use.total
+        if rate is None:
+            return 0
+        # a position is rounded as a whole, so what fits is the most it may become, less itself
+        bare = force(bare, currency, Use(), rate)
+        reserved = bare.position(currency).authorized
+        factor = rate.factor(currency, bare.currency)
+        most = convert(reserved, factor, up=True) + ceiling - bare.use.total
+        return convert(most, 1 / factor, up=False) - reserved

@@ -24,8 +24,7 @@ OrderType = Literal["sale", "return", "internal"]
 class Question:
     """May this order go? `amount` is the whole value of the order as it stands.
 
-    `expires_in` are seconds (None: until released). `max_amount` is only there when a person
-    releases: what is asked is then granted up to it whatever the rules say.
+    `expires_in` are seconds (None: until released).
     """
 
     customer_id: str
@@ -67,6 +66,7 @@ class Situation:
     `accounts` holds the payer's account first, then its groups upwards; `freed` those of another
     payer that the order leaves. `rates` maps an account currency to the rate from the order's
     currency (absent: none is stored, or none is needed). `ledger_at` is the last report of facts.
+    `releasing`: a person releases the order with this very question, up to its `released_max`.
     """
 
     at: datetime
@@ -80,11 +80,16 @@ class Situation:
     freed: tuple[Account, ...] = ()
     rates: Mapping[str, Rate] = field(default_factory=lambda: MappingProxyType({}))
     ledger_at: datetime | None = None
+    releasing: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """One account as the order meets it, its own reservation left out; the account's currency."""
+    """One account as the order meets it, its own reservation left out; the account's currency.
+
+    `room` is in the order's currency: how much of it still fits, negative where the account is
+    over already, None where nothing limits it.
+    """
 
     account: Account
     bare: Account
@@ -105,9 +110,10 @@ class Figures:
 class Judgement:
     """What was decided, and what becomes of order and accounts.
 
-    `after` are the accounts that change, with the kind of their journal entry; empty for a check,
-    and wherever nothing is reserved or freed. `ceilings` maps account ids to the ceiling that a
-    grant rested on.
+    `tested` are all accounts that the order must fit, `binding` the tightest of them. `order` is
+    None where it is let go without an authorization. `after` are the accounts that change, with the
+    kind of their journal entry; empty wherever nothing is reserved or freed. `ceilings` maps
+    account ids to the ceiling that a grant rested on.
     """
 
     outcome: Outcome
@@ -120,3 +126,9 @@ class Judgement:
     after: tuple[tuple[Account, Kind], ...] = ()
     ceilings: Mapping[int, int] = field(default_factory=lambda: MappingProxyType({}))
     degraded: tuple[str, ...] = ()
+    tested: tuple[Figures, ...] = ()
+
+    @property
+    def lets_pass(self) -> bool:
+        """Whether it authorizes the order."""
+        return self.outcome == "APPROVE" and self.order is not None

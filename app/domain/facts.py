@@ -17,6 +17,7 @@ Kind = Literal[
 Table = Literal["order_fact", "delivery", "invoice", "payment", "note", "credit", "dispute"]
 """Where documents of a kind are kept; credit notes and write-offs share one."""
 
+NoteKind = Literal["BANK", "COMMERCIAL", "VOUCHER"]
 NoteStatus = Literal["OPEN", "PAID", "DISCOUNTED", "ENDORSED", "DISHONOURED"]
 
 EXPECTED: Final = -1
@@ -84,7 +85,7 @@ class NoteTerms:
     """The bill by which a payment was made."""
 
     note_id: str
-    kind: Literal["BANK", "COMMERCIAL", "VOUCHER"]
+    kind: NoteKind
     due_date: date
 
 
@@ -147,7 +148,7 @@ class Event:
     """One statement of a source system about one document.
 
     `content` digests the document, `digest` the whole statement; `occurred_at` is in neither,
-    for it is information only. `payload` is the statement as it came, without nulls.
+    for it is information only. `payload` is the statement as it came.
     """
 
     source: str

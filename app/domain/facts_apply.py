@@ -170,7 +170,7 @@ class Clerk:
         moves: dict[Place, Use] = {}
         for key in _uses_first(step.touched):
             before = self.shares.get(key)
-            after = self._share(step, key)
+            after = self._share(step, key) if self._is_ours(key) else before
             if before == after:
                 continue
             step.shares[key] = after
@@ -183,6 +183,15 @@ class Clerk:
         if isinstance(posted, Problem) and not posted.cause:
             return replace(posted, cause=event.cause)
         return posted
+
+    def _is_ours(self, key: ShareKey) -> bool:
+        """Tell whether an order's share may change: other payers' were not locked, nor read whole.
+
+        A delivery or a line counts for the payer it names, never for another one's orders.
+        """
+        if key[0] == "order" and key[1] in self.book.orders:
+            return self.book.orders[key[1]].account_id in self.balances.accounts
+        return key[0] != "use" or key[3] in self.balances.accounts
 
     def _share(self, step: _Step, key: ShareKey) -> Share | None:
         what, name, second, account_id = key

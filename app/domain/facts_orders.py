@@ -73,6 +73,8 @@ def _close(before: Order, after: Order, *, moved: bool) -> OrderChange:
         after,
         state="RELEASED" if after.state == "LIVE" else after.state,
         closed_version=after.version,
+        released_max=None,
+        released_until=None,
         hold_id=None,
         hold_kind=None,
     )

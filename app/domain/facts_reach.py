@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from app.domain.facts import Table
+from app.domain.facts import DeliveryBody, Event, InvoiceBody, OrderBody, Table
 from app.domain.facts_book import Book, UseKey
 
 ShareKey = tuple[str, str, str, int]
@@ -16,6 +16,17 @@ an order carry, with currency and account.
 def key_of_use(key: UseKey) -> ShareKey:
     """Name the share of what facts of an order carry."""
     return "use", key[0], key[2], key[1]
+
+
+def orders_named(event: Event) -> Iterator[str]:
+    """Give the orders that an event speaks of by name."""
+    body = event.body
+    if isinstance(body, OrderBody):
+        yield event.document_id
+    elif isinstance(body, DeliveryBody) and body.order_id:
+        yield body.order_id
+    elif isinstance(body, InvoiceBody):
+        yield from (line.order_id for line in body.lines if line.order_id)
 
 
 def rests_on_invoice(book: Book, invoice_id: str) -> Iterator[ShareKey]:

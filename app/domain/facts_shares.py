@@ -15,8 +15,8 @@ _NOTHING = Use()
 def invoice_use(amount: int, cash: int, reductions: int) -> Use:
     """Split an invoice into what it still owes and what was paid too much.
 
-    `cash` (payments and credit notes) may be in excess, and excess is prepayment; `reductions`
-    (discounts and write-offs) only lower what is owed, nobody is given them back.
+    `cash` (payments and credit notes) beyond what is owed is prepayment. `reductions` (discounts
+    and write-offs) lower what is owed; by themselves they are never anybody's money.
     """
     over = cash + reductions - amount
     return Use(open_item=-over) if over < 0 else Use(prepayment=min(cash, over))

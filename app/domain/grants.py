@@ -3,9 +3,11 @@
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from app.domain.accounts import Account, Kind, Use, force
+from app.domain.accounts import Account, Kind
 from app.domain.cases import Case
 from app.domain.decisions import Judgement
+from app.domain.errors import FieldError
+from app.domain.facts_balances import MAX_TOTAL
 from app.domain.orders import Order
 
 
@@ -25,11 +27,17 @@ def order_seen(case: Case) -> Order:
 
 
 def granted(case: Case, judgement: Judgement, new_id: str) -> Judgement:
-    """Reserve: the order's new state, and each account's, with the kind of its journal entry."""
+    """Reserve: the order's new state, and each account's, with the kind of its journal entry.
+
+    Raises:
+        FieldError: The amount is beyond what an account can hold.
+
+    """
     question, seen = case.question, judgement.order
     if seen is None:
         return judgement
     keeps = case.same_grant and seen.authorization_id is not None
+    let_pass = case.same_grant or case.situation.releasing
     order = replace(
         seen,
         account_id=case.payer.account_id,
@@ -40,7 +48,8 @@ def granted(case: Case, judgement: Judgement, new_id: str) -> Judgement:
         reserved=case.needed,
         expires_at=_later(case),
         authorized_at=seen.authorized_at if keeps else case.situation.at,
-        released_max=seen.released_max if case.same_grant else None,
+        released_max=seen.released_max if let_pass else None,
+        released_until=seen.released_until if let_pass else None,
         hold_id=None if seen.hold_kind == "AUTOMATIC" else seen.hold_id,
         hold_kind=None if seen.hold_kind == "AUTOMATIC" else seen.hold_kind,
     )
@@ -64,10 +73,11 @@ def granted(case: Case, judgement: Judgement, new_id: str) -> Judgement:
 
 def _booked(case: Case, account: Account) -> tuple[Account, Kind]:
     """Book the difference between what is needed and what is reserved, in one entry."""
-    bare, currency, rate = case.bare(account), case.question.amount.currency, case.rate(account)
-    need = Use(authorized=case.needed)
-    asked = force(bare, currency, need, rate) if case.needed else bare
+    currency = case.question.amount.currency
+    asked = case.with_need(case.bare(account), case.booking_rate(account))
     asked = replace(asked, seq=account.seq + 1)
+    if max(asked.use.authorized, asked.position(currency).authorized) > MAX_TOTAL:
+        raise FieldError("the account's total would pass 10^18 minor units", "amount")
     if asked.use.total <= account.use.total:
         return replace(asked, forced=asked.excess), "FREE"
     if asked.excess == 0:

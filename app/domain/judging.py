@@ -4,7 +4,8 @@ The rules say which outcome; this file says what the figures are, and what becom
 reservation on every account of the payer's path.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Final
 
 from app.domain.cases import Case
@@ -12,10 +13,11 @@ from app.domain.context import order_context, path_context
 from app.domain.decisions import Figures, Judgement, Question, Situation
 from app.domain.errors import OrderClosedError, OrderVersionStaleError
 from app.domain.grants import granted, order_seen
+from app.domain.money import Money
 from app.domain.orders import Order
-from app.domain.rules import Fired, Outcome, RuleSet
+from app.domain.rules import STANDARD, Fired, Outcome, RuleSet, read_rule_set
 
-NEVER_RELEASED: Final = frozenset({"FORCED_HOLD", "ACCOUNT_STOPPED"})
+NEVER_RELEASED: Final = frozenset({"FORCED_HOLD", "ACCOUNT_STOPPED", "ORDER_REJECTED"})
 """Reasons that a release of the order does not lift."""
 
 DEGRADING: Final = frozenset(
@@ -30,6 +32,14 @@ DEGRADING: Final = frozenset(
 )
 """Reasons and warnings that tell of a missing or stale input."""
 
+_NO_RATE: Final = "FX_RATE_MISSING"
+
+_ALWAYS: Final = replace(
+    (_standard := read_rule_set(0, STANDARD)),
+    rows=tuple(row for row in _standard.rows if row.scope == "path" or row.reason == _NO_RATE),
+)
+"""What no policy can do without: a limit that is passed, or cannot be told, holds the order."""
+
 
 def require_fresh(question: Question, order: Order | None) -> None:
     """Refuse a question about an order that has moved on.
@@ -41,7 +51,9 @@ def require_fresh(question: Question, order: Order | None) -> None:
     """
     if order is None:
         return
-    asked, closed = question.version, order.closed_version
+    closed = order.closed_version
+    # who names no version asks about the newest; a newer one than the closing opens it again
+    asked = order.version if question.version is None else question.version
     if closed is not None and (asked is None or asked <= closed):
         raise OrderClosedError(
             f"order {question.order_id} was closed with version {closed}", "order.version"
@@ -59,65 +71,89 @@ def judge(question: Question, situation: Situation, rules: RuleSet, new_id: str)
     Raises:
         OrderVersionStaleError: A newer version of the order was seen.
         OrderClosedError: The order was closed.
+        FieldError: The amount is beyond what an account can hold.
 
     """
     require_fresh(question, situation.order)
     case = Case(question, situation, rules)
-    tested = [
-        case.figures(account)
-        for account in situation.accounts
-        if case.tests(account) or case.lacks_rate(account)
-    ]
-    binding = min(tested, key=_tightness)
+    tested = _tested(case)
     if question.order_type != "sale":
-        return Judgement("APPROVE", "APPROVE", (), (), binding, question.amount.minor, None)
-    fired = [] if situation.mode == "OFF" else list(_fired(case, tested))
-    reasons, warnings = _sorted_out(case, fired)
+        return _passed(case, tested)
+    reasons, warnings = _verdict(case, tested)
     judged = _outcome(reasons)
     outcome: Outcome = judged if situation.mode == "ENFORCE" else "APPROVE"
     if situation.mode == "WARN":
         warnings = (*warnings, *reasons)
-    missing = any(case.lacks_rate(account) for account in situation.accounts)
-    if outcome == "APPROVE" and missing:
-        # what cannot be valued cannot be reserved, whatever the mode says
-        outcome = judged = "HOLD"
-        reasons = reasons or _missing_rate(case, tested)
     judgement = Judgement(
         outcome=outcome,
         judged=judged,
         reasons=reasons,
         warnings=warnings,
-        binding=binding,
-        ship_up_to=_ship_up_to(case, outcome, reasons, tested),
+        binding=min(tested, key=_tightness),
+        ship_up_to=question.amount.minor if outcome == "APPROVE" else _ship_up_to(case, tested),
         order=order_seen(case),
-        degraded=_degraded(reasons + warnings),
+        degraded=_degraded(case, reasons + warnings),
+        tested=tested,
     )
-    return granted(case, judgement, new_id) if outcome == "APPROVE" else judgement
+    if outcome != "APPROVE":
+        return judgement
+    # what cannot be valued cannot be reserved: in a mode that stops nothing it goes without
+    return replace(judgement, order=None) if case.unbookable else granted(case, judgement, new_id)
 
 
-def _tightness(figures: Figures) -> tuple[bool, int]:
+def _tested(case: Case) -> tuple[Figures, ...]:
+    return tuple(
+        case.figures(account)
+        for account in case.situation.accounts
+        if case.tests(account) or case.lacks_rate(account)
+    )
+
+
+def _passed(case: Case, tested: tuple[Figures, ...]) -> Judgement:
+    """Let go what needs no credit: it reserves nothing and touches no reservation."""
+    return Judgement(
+        outcome="APPROVE",
+        judged="APPROVE",
+        reasons=(),
+        warnings=(),
+        binding=min(tested, key=_tightness),
+        ship_up_to=case.question.amount.minor,
+        order=None,
+        degraded=_degraded(case, ()),
+        tested=tested,
+    )
+
+
+def _tightness(figures: Figures) -> tuple[bool, bool, int]:
     """Rank accounts: one without a rate first, then the least room, the unlimited last."""
-    return (not figures.fx_missing, 2**62 if figures.room is None else figures.room)
+    return (not figures.fx_missing, figures.room is None, figures.room or 0)
 
 
-def _fired(case: Case, tested: list[Figures]) -> Iterator[Fired]:
-    order_rows = list(
-        case.rules.fire(order_context(case.question, case.situation, tested), "order")
-    )
-    path_rows: list[Fired] = []
+def _verdict(case: Case, tested: Sequence[Figures]) -> tuple[tuple[Fired, ...], tuple[Fired, ...]]:
+    """Ask the rules; returns reasons and warnings."""
+    if case.situation.mode == "OFF":
+        return (), ()
+    return _sorted_out(case, list(_fired(case, tested)))
+
+
+def _fired(case: Case, tested: Sequence[Figures]) -> Iterator[Fired]:
+    context = order_context(case.question, case.situation, tested)
+    rows = list(case.rules.fire(context, "order"))
+    if not any(row.reason == _NO_RATE and row.outcome != "WARN" for row in rows):
+        rows += _ALWAYS.fire(context, "order")
     if case.needed > case.reserved:  # what is reserved already is not tested again
         for figures in tested:
-            if not figures.fx_missing:
-                account_id = figures.account.account_id
-                path_rows += case.rules.fire(path_context(figures), "path", account_id)
+            rows += [] if figures.fx_missing else _fired_along(case, figures)
     place = {row.rule_id: number for number, row in enumerate(case.rules.rows)}
-    yield from sorted(order_rows + path_rows, key=lambda one: place[one.row.rule_id])
+    yield from sorted(rows, key=lambda one: place.get(one.row.rule_id, len(place)))
 
 
-def _missing_rate(case: Case, tested: list[Figures]) -> tuple[Fired, ...]:
-    context = order_context(case.question, case.situation, tested)
-    rows = (row for row in case.rules.fire(context, "order") if row.reason == "FX_RATE_MISSING")
-    return tuple(rows)
+def _fired_along(case: Case, figures: Figures) -> list[Fired]:
+    context, account_id = path_context(figures), figures.account.account_id
+    found = list(case.rules.fire(context, "path", account_id))
+    if figures.excess and all(row.outcome == "WARN" for row in found):
+        found += _ALWAYS.fire(context, "path", account_id)
+    return found
 
 
 def _sorted_out(case: Case, fired: list[Fired]) -> tuple[tuple[Fired, ...], tuple[Fired, ...]]:
@@ -127,8 +163,9 @@ def _sorted_out(case: Case, fired: list[Fired]) -> tuple[tuple[Fired, ...], tupl
     if case.delivered_invoice:
         return (), tuple(warnings + reasons)
     if case.released:
-        kept = [row for row in reasons if row.reason in NEVER_RELEASED]
-        lifted = [row for row in reasons if row.reason not in NEVER_RELEASED]
+        stays = NEVER_RELEASED | ({_NO_RATE} if case.unbookable else set())
+        kept = [row for row in reasons if row.reason in stays]
+        lifted = [row for row in reasons if row.reason not in stays]
         return tuple(kept), tuple(warnings + lifted)
     return tuple(reasons), tuple(warnings)
 
@@ -140,19 +177,33 @@ def _outcome(reasons: tuple[Fired, ...]) -> Outcome:
     return "HOLD" if "HOLD" in outcomes else "APPROVE"
 
 
-def _degraded(fired: tuple[Fired, ...]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(row.reason for row in fired if row.reason in DEGRADING))
+def _degraded(case: Case, fired: tuple[Fired, ...]) -> tuple[str, ...]:
+    """List what the decision lacks; quarantined facts whatever the policy says of them."""
+    codes = ["LEDGER_QUARANTINE"] if case.payer.quarantined else []
+    codes += [row.reason for row in fired if row.reason in DEGRADING]
+    return tuple(dict.fromkeys(codes))
 
 
-def _ship_up_to(
-    case: Case, outcome: Outcome, reasons: tuple[Fired, ...], tested: list[Figures]
-) -> int:
-    """Give the largest whole amount that passes; nothing where more than a limit is in the way."""
-    amount = case.question.amount.minor
-    if outcome == "APPROVE":
-        return amount
-    if any(row.row.scope != "path" for row in reasons):
-        return 0
+def _ship_up_to(case: Case, tested: Sequence[Figures]) -> int:
+    """Give the largest whole amount that passes now; 0 where more than an amount is in the way."""
+    use, order, amount = case.situation.use, case.order, case.question.amount
     rooms = [figures.room for figures in tested if figures.room is not None]
-    fits = max(case.reserved, min(rooms, default=amount))
-    return min(amount, case.situation.use.carried + fits)
+    likely = {
+        use.carried + max(case.reserved, min(rooms, default=0)),
+        use.carried + case.reserved,
+        use.carried,
+        use.delivered,
+        (order.released_max if order else None) or 0,
+    }
+    for minor in sorted(likely, reverse=True):
+        if 0 < minor < amount.minor and _passes(case, minor):
+            return minor
+    return 0
+
+
+def _passes(case: Case, minor: int) -> bool:
+    """Ask the rules about another amount."""
+    amount = Money(minor, case.question.amount.currency)
+    other = replace(case, question=replace(case.question, amount=amount))
+    reasons, _ = _verdict(other, _tested(other))
+    return _outcome(reasons) == "APPROVE" and not other.unbookable

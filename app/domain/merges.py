@@ -1,44 +1,63 @@
-"""What changes when two records of one payer become one, besides whose documents they are."""
+"""What changes when two records of one payer become one, besides whose documents they are.
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+An invoice under one record may now cover a delivery under the other, so what orders carry is
+computed anew from all documents, and reservations may shrink.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 
 from app.domain.accounts import Use
+from app.domain.facts_book import Book, UseKey
 from app.domain.orders import Order, OrderUse
 
 
-@dataclass(frozen=True, slots=True)
-class SharedUse:
-    """One order in one currency, of which facts came in under both records."""
+@dataclass(slots=True)
+class Rejoined:
+    """`orders` are those that changed, `uses` what orders carry now, `deltas` by currency."""
 
-    segment_id: str
-    order_id: str
-    currency: str
-    source: OrderUse
-    target: OrderUse
+    orders: list[Order] = field(default_factory=list)
+    uses: dict[UseKey, OrderUse] = field(default_factory=dict)
+    deltas: dict[str, Use] = field(default_factory=dict)
 
-    @property
-    def joined(self) -> OrderUse:
-        """What the facts of both say together."""
-        return OrderUse(
-            self.source.delivered + self.target.delivered,
-            self.source.invoiced + self.target.invoiced,
-        )
+    def add(self, currency: str, delta: Use) -> None:
+        """Count a change of a position."""
+        after = self.deltas.pop(currency, Use()) + delta
+        if after:
+            self.deltas[currency] = after
 
 
 def rejoin(
-    shared: SharedUse, order: Order | None, payers: Iterable[int]
-) -> tuple[Order | None, Use]:
-    """Say how an order and its use change when both records' facts count as one payer's.
+    before: Mapping[UseKey, OrderUse], book: Book, orders: Iterable[Order], target_id: int
+) -> Rejoined:
+    """Say what orders carry for the record that goes on, and by how much its positions change.
 
-    An invoice under one record may now cover a delivery under the other, and a reservation may
-    shrink. `payers` are the accounts of both records; the use is in the order's currency.
+    `before` is what they carried under either record, `book` holds their documents as the
+    target's, `orders` are the target's by now.
     """
-    joined = shared.joined
-    delivered = joined.open_delivery - shared.source.open_delivery - shared.target.open_delivery
-    same = order is not None and order.account_id in payers and order.currency == shared.currency
-    if order is None or not same:
-        return order, Use(open_delivery=delivered)
-    after = replace(order, reserved=order.left(joined))
-    freed = after.reserved - order.reserved
-    return after, Use(authorized=freed, open_delivery=delivered)
+    found = Rejoined()
+    for order_id, currency in sorted({(key[0], key[2]) for key in before} | _named(book)):
+        key = (order_id, target_id, currency)
+        found.uses[key] = book.use_of(key)
+        found.add(currency, Use(open_delivery=found.uses[key].open_delivery))
+    for key, use in before.items():
+        found.add(key[2], Use(open_delivery=-use.open_delivery))
+    for order in orders:
+        use = found.uses.get((order.order_id, target_id, order.currency), OrderUse())
+        left = order.left(use)
+        if left != order.reserved:
+            found.orders.append(replace(order, reserved=left))
+            found.add(order.currency, Use(authorized=left - order.reserved))
+    return found
+
+
+def _named(book: Book) -> set[tuple[str, str]]:
+    of_deliveries = {
+        (key[0], key[2])
+        for delivery_id, _ in book.deliveries
+        for key in book.uses_of_delivery(delivery_id)
+    }
+    of_invoices = {
+        (key[0], key[2]) for invoice_id in book.invoices for key in book.uses_of_invoice(invoice_id)
+    }
+    return of_deliveries | of_invoices

@@ -8,7 +8,7 @@ is missing from the context is never "no hit": the row then holds with MISSING_I
 import operator
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any, Final, Literal
 
 Value = bool | int | str
@@ -44,8 +44,14 @@ _OPERATIONS: Final[dict[str, Callable[[Any, Any], bool]]] = {
     ">": operator.gt,
     ">=": operator.ge,
     "<": operator.lt,
+    "<=": operator.le,
     "in": lambda left, right: left in right,
 }
+
+_OUTCOMES: Final = ("HOLD", "REJECT", "WARN")
+_SCOPES: Final = ("order", "path")
+MOST_TOLERANCE_PERCENT: Final = 100
+"""The largest tolerance above a limit, inclusive."""
 
 STANDARD: Final[dict[str, Any]] = {
     "name": "standard",
@@ -238,7 +244,8 @@ def read_rule_set(version: int, data: Mapping[str, Any]) -> RuleSet:
     """Read a stored rule set.
 
     Raises:
-        ValueError: A row uses an unknown name, operation or type, or two rows share an id.
+        ValueError: A row uses an unknown name, operation, type, outcome or scope, or has no terms;
+            two rows share an id; the tolerance is below 0 or above `MOST_TOLERANCE_PERCENT`.
 
     """
     rows = tuple(_read_row(row) for row in data["rows"])
@@ -246,17 +253,35 @@ def read_rule_set(version: int, data: Mapping[str, Any]) -> RuleSet:
     if len(set(ids)) != len(ids):
         message = f"rule set {version}: two rows share an id"
         raise ValueError(message)
-    return RuleSet(version, Decimal(str(data.get("tolerance_percent", "0"))), rows)
+    tolerance = _read_tolerance(version, str(data.get("tolerance_percent", "0")))
+    return RuleSet(version, tolerance, rows)
+
+
+def _read_tolerance(version: int, text: str) -> Decimal:
+    try:
+        tolerance = Decimal(text)
+    except InvalidOperation:
+        tolerance = Decimal("NaN")
+    if not (tolerance.is_finite() and 0 <= tolerance <= MOST_TOLERANCE_PERCENT):
+        message = (
+            f"rule set {version}: tolerance_percent {text} is not 0 to {MOST_TOLERANCE_PERCENT}"
+        )
+        raise ValueError(message)
+    return tolerance
 
 
 def _read_row(row: Mapping[str, Any]) -> Row:
-    terms = tuple(_read_term(str(row["id"]), term) for term in row["when"])
+    rule_id, outcome, scope = str(row["id"]), row["outcome"], row.get("scope", "order")
+    if outcome not in _OUTCOMES or scope not in _SCOPES or not row["when"]:
+        # an outcome that nobody knows would stop nothing
+        message = f"rule {rule_id}: needs terms, an outcome of {_OUTCOMES}, a scope of {_SCOPES}"
+        raise ValueError(message)
     return Row(
-        rule_id=row["id"],
+        rule_id=rule_id,
         reason=row["reason"],
-        outcome=row["outcome"],
-        terms=terms,
-        scope=row.get("scope", "order"),
+        outcome=outcome,
+        terms=tuple(_read_term(rule_id, term) for term in row["when"]),
+        scope=scope,
         observed=row.get("observed"),
         threshold=row.get("threshold"),
     )

@@ -65,4 +65,4 @@ def says_the_same(one: Mapping[str, Any] | None, other: Mapping[str, Any] | None
 
 
 def _timeless(data: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in data.items() if key not in {*_MOMENTS, "features", "card"}}
+    return {key: value for key, value in data.items() if key not in {*_MOMENTS, "features"}}

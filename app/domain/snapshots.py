@@ -67,6 +67,7 @@ def situation_to_json(situation: Situation) -> dict[str, Any]:
         "use": [situation.use.delivered, situation.use.invoiced],
         "rates": {code: _rate_to_json(rate) for code, rate in situation.rates.items()},
         "ledger_at": situation.ledger_at and situation.ledger_at.isoformat(),
+        "releasing": situation.releasing or None,
     }
     return {name: value for name, value in data.items() if value not in (None, [], {})}
 
@@ -87,6 +88,7 @@ def situation_from_json(data: Mapping[str, Any], inputs: Inputs) -> Situation:
         use=OrderUse(*data["use"]),
         rates={code: _rate_from_json(rate) for code, rate in data.get("rates", {}).items()},
         ledger_at=None if ledger_at is None else datetime.fromisoformat(ledger_at),
+        releasing=data.get("releasing", False),
     )
 
 
@@ -106,7 +108,7 @@ _PLAIN_MORE = ("limit_expired", "forced", "seq", "input_version", "quarantined")
 def _account_to_json(account: Account) -> dict[str, Any]:
     use = account.use
     data = {name: getattr(account, name) for name in _PLAIN + _PLAIN_MORE}
-    data = {name: value for name, value in data.items() if value not in (None, False)}
+    data = {name: value for name, value in data.items() if value is not None and value is not False}
     data["id"], data["path"] = account.account_id, list(account.path)
     data["use"] = [
         use.authorized,
@@ -117,16 +119,20 @@ def _account_to_json(account: Account) -> dict[str, Any]:
     ]
     if account.foreign:
         data["foreign"] = foreign_to_json(account.foreign)
+    if account.limit_changes_on is not None:
+        data["changes_on"] = account.limit_changes_on.isoformat()
     return data
 
 
 def _account_from_json(data: Mapping[str, Any]) -> Account:
     plain = {name: data[name] for name in _PLAIN + _PLAIN_MORE if name in data}
+    changes_on = data.get("changes_on")
     return Account(
         account_id=data["id"],
         path=tuple(data["path"]),
         use=Use(*data["use"]),
         foreign=foreign_from_json(data.get("foreign")),
+        limit_changes_on=None if changes_on is None else date.fromisoformat(changes_on),
         **plain,
     )
 
@@ -138,7 +144,7 @@ def _order_to_json(order: Order) -> dict[str, Any]:
     data = {name: getattr(order, name) for name in Order.__slots__}
     for name in _MOMENTS:
         data[name] = data[name] and data[name].isoformat()
-    return {name: value for name, value in data.items() if value not in (None, False)}
+    return {name: value for name, value in data.items() if value is not None and value is not False}
 
 
 def _order_from_json(data: Mapping[str, Any]) -> Order:

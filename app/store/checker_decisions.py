@@ -10,8 +10,8 @@ from itertools import islice
 from typing import Any, Final
 from uuid import UUID
 
-from app.store.checker_figures import Ask, Json, excess, reserved_in
-from app.store.checker_ground import Difference, Snapshot, columns
+from app.store.checker_figures import Ask, Json, ceiling_of, excess, reserved_in
+from app.store.checker_ground import Difference, Snapshot, columns, used
 
 _DECISIONS: Final = """
 SELECT decision_id, kind, account_id, outcome, rule_set_version, inputs, answer FROM decision
@@ -55,6 +55,9 @@ class _Evidence:
 
     def entry(self, account_id: int, seq: int) -> Json | None:
         return _UNUSED if seq == 0 else self.entries.get((account_id, seq))
+
+    def tolerance(self, row: Json) -> str:
+        return str(self.rules.get(row["rule_set_version"], {}).get("tolerance_percent", "0"))
 
 
 def check_decisions(snapshot: Snapshot) -> Iterator[Difference]:
@@ -151,6 +154,12 @@ def _effect_fault(row: Json, ask: Ask, account: Json, evidence: _Evidence) -> st
     before = evidence.entry(account["id"], seq)
     if entry is None or before is None:
         return None
+    ceiling = ceiling_of(entry["limit_minor"] or 0, evidence.tolerance(row))
+    if found and entry["kind"] == "TOLERANCE" and used(columns(entry)) > ceiling:
+        return (
+            f"journal entry {seq + 1} (TOLERANCE): expected a use of at most {ceiling} minor units,"
+            f" found {used(columns(entry))}"
+        )
     own = account["currency"]
     for currency, minor in moved.items():
         change = _reserved(entry, own, currency) - _reserved(before, own, currency)
@@ -183,7 +192,7 @@ def _decline_fault(row: Json, ask: Ask, evidence: _Evidence) -> str | None:
         for term in one["when"]
         if term[:2] == ["limit_excess_minor", ">"]
     }
-    tolerance = str(rules.get("tolerance_percent", "0"))
+    tolerance = evidence.tolerance(row)
     by_customer = {one["customer_id"]: one for one in ask.accounts}
     for reason in row["answer"]["reasons"]:
         allowed = tests.get((reason["rule_id"], reason["code"]))

@@ -87,12 +87,16 @@ def excess(ask: Ask, account: Json, tolerance_percent: str) -> int | None:
     """
     if account.get("unlimited"):
         return None
-    limit = int(account.get("limit_minor", 0))
-    ceiling = limit + int(limit * Fraction(tolerance_percent) / 100)
+    ceiling = ceiling_of(int(account.get("limit_minor", 0)), tolerance_percent)
     before, reserved = ask.reserved_on(account["id"])
     bare = _with(account, before, -reserved, None)
     rate = ask.situation.get("rates", {}).get(account["currency"])
     return max(0, used(_with(bare, ask.currency, ask.needed, rate)["use"]) - ceiling)
+
+
+def ceiling_of(limit_minor: int, tolerance_percent: str) -> int:
+    """Give the largest use that a grant may lead to: the limit and what is tolerated above it."""
+    return limit_minor + int(limit_minor * Fraction(tolerance_percent) / 100)
 
 
 def _with(account: Json, currency: str, minor: int, rate: Sequence[Any] | None) -> Json:

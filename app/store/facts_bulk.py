@@ -20,8 +20,9 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.dialects.postgresql import JSONB, insert
+from sqlalchemy.dialects.postgresql import JSON, JSONB, insert
 from sqlalchemy.sql.dml import Delete, Insert, Update
+from sqlalchemy.types import TypeEngine
 
 from app.store.database import Tx
 
@@ -64,12 +65,23 @@ def _parameter(rows: Sequence[Row]) -> dict[str, str]:
 
 def recordset(table: Table, names: Sequence[str]) -> TableValuedAlias:
     """Read the parameter `rows` as a table `n` with columns of `table` (or integers)."""
-    columns = (
-        column(name, table.c[name].type if name in table.c else BigInteger) for name in names
-    )
+    columns = (column(name, _given_as(table, name)) for name in names)
     given = cast(bindparam("rows", type_=Text), JSONB)
     made = func.jsonb_to_recordset(given).table_valued(*columns)
     return made.render_derived(name="n", with_types=True)
+
+
+def _given_as(table: Table, name: str) -> TypeEngine[Any]:
+    """Documents within a row come as text: taken apart and put together again they cost double."""
+    kind = table.c[name].type if name in table.c else BigInteger()
+    return Text() if isinstance(kind, JSON) else kind
+
+
+def _chosen(table: Table, rows: TableValuedAlias, names: Sequence[str]) -> list[ColumnElement[Any]]:
+    return [
+        cast(rows.c[name], JSON) if isinstance(table.c[name].type, JSON) else rows.c[name]
+        for name in names
+    ]
 
 
 def _key(table: Table) -> list[str]:
@@ -84,7 +96,7 @@ def _matches(table: Table, rows: TableValuedAlias) -> list[ColumnElement[bool]]:
 def _insert(table: Table, names: tuple[str, ...]) -> Insert:
     rows = recordset(table, names)
     ordered = [rows.c[name] for name in _key(table) if name in names]
-    chosen = select(*(rows.c[name] for name in names)).order_by(*ordered)
+    chosen = select(*_chosen(table, rows, names)).order_by(*ordered)
     statement = insert(table).from_select(names, chosen).on_conflict_do_nothing()
     return statement.execution_options(preserve_rowcount=True)  # else it is told of updates only
 

@@ -1,11 +1,12 @@
 """Ledger events as they came, the quarantine, and when each source last reported."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+import orjson
 from sqlalchemy import and_, func, literal, select, text, update
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import BigInteger, Text
@@ -107,7 +108,7 @@ def write_inbox(tx: Tx, inbox: Inbox, at: datetime) -> None:
             "content": digest_text(event.digest),
             "type": event.kind,
             "result": result.result,
-            "payload": event.payload,
+            "payload": _text(event.payload),
             "received_at": at,
         }
         for event, result in inbox.fresh
@@ -122,7 +123,7 @@ def write_inbox(tx: Tx, inbox: Inbox, at: datetime) -> None:
             "customer_ref": one.event.customer_ref,
             "account_id": one.account_id,
             "content": digest_text(one.event.digest),
-            "payload": one.event.payload,
+            "payload": _text(one.event.payload),
             **_problem(one.problem),
             "status": "SUPERSEDED" if one.superseded else "OPEN",
             "received_at": at,
@@ -133,6 +134,10 @@ def write_inbox(tx: Tx, inbox: Inbox, at: datetime) -> None:
     insert_new(tx, quarantine, waiting)
     opened = [one for one in inbox.opened if not one.superseded]
     _count(tx, Counter(one.account_id for one in opened if one.account_id is not None))
+
+
+def _text(payload: Mapping[str, Any]) -> str:
+    return orjson.dumps(payload).decode()
 
 
 def _problem(problem: Problem) -> dict[str, str | None]:

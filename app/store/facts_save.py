@@ -1,8 +1,7 @@
 """Save what a batch changed of a segment's documents and orders.
 
-Documents of two batches meet only at their keys. A new one is inserted and must not be there; a
-known one is replaced only in the version that was read. Anything else means that the other batch
-was first, and this one begins again.
+A known document is safe under the lock of its account. New ones of two batches meet only at their
+key: what is inserted must not be there, else the other batch was first and this one begins again.
 """
 
 from collections.abc import Iterable
@@ -77,8 +76,10 @@ class Saving:
                 known.append(row | {"was": was})
         if insert_new(tx, _TABLES[kind], fresh) != len(fresh):
             raise ForestalledError(kind)
-        if replace_version(tx, _TABLES[kind], known) != len(known):
-            raise ForestalledError(kind)
+        replaced = replace_version(tx, _TABLES[kind], known)
+        if replaced != len(known):
+            message = f"{len(known)} documents were read under lock but {replaced} were there still"
+            raise AssertionError(message)
 
     def _row(self, kind: Kind, key: tuple[str, str]) -> Row:
         book, share = self.clerk.book, self.clerk.shares.get((kind, *key, 0))

@@ -12,6 +12,7 @@ from sqlalchemy import (
     bindparam,
     func,
     insert,
+    literal,
     or_,
     select,
     text,
@@ -101,7 +102,9 @@ def _conditions(wanted: HoldFilter) -> list[ColumnElement[bool]]:
     if wanted.updated_since is not None:
         found.append(own.updated_at >= wanted.updated_since)
     if wanted.after is not None:
-        found.append(tuple_(own.updated_at, own.hold_id) > tuple_(*wanted.after))
+        at, hold_id = wanted.after
+        last = tuple_(literal(at, own.updated_at.type), literal(hold_id, own.hold_id.type))
+        found.append(tuple_(own.updated_at, own.hold_id) > last)
     return found
 
 

@@ -1,6 +1,7 @@
 """UUIDv7 from a counter: ordered within a process, without a system call each."""
 
 import secrets
+import threading
 import time
 from typing import Final
 from uuid import UUID
@@ -20,12 +21,14 @@ class IdSource:
         """Draw the random part."""
         self._node = secrets.randbits(_NODE_BITS)
         self._last = 0
+        self._lock = threading.Lock()
 
     def __call__(self) -> str:
         """Give the next id."""
-        stamp = max(time.time_ns() // 1_000_000 << _COUNTER_BITS, self._last + 1)
-        self._last = stamp
-        self._node = (self._node + 0x9E3779B97F4A7C15) & ((1 << _NODE_BITS) - 1)
+        with self._lock:  # handlers in threads share it with the lanes
+            stamp = max(time.time_ns() // 1_000_000 << _COUNTER_BITS, self._last + 1)
+            self._last = stamp
+            self._node = node = (self._node + 0x9E3779B97F4A7C15) & ((1 << _NODE_BITS) - 1)
         millis, counter = stamp >> _COUNTER_BITS, stamp & ((1 << _COUNTER_BITS) - 1)
-        value = millis << 80 | 0x7 << 76 | counter << 64 | 0b10 << 62 | self._node
+        value = millis << 80 | 0x7 << 76 | counter << 64 | 0b10 << 62 | node
         return str(UUID(int=value))

@@ -133,8 +133,16 @@ class Lane:
         return found
 
     async def rule_set(self, version: int) -> Mapping[str, Any]:
-        """Read a rule set's data."""
+        """Read a rule set's data.
+
+        Raises:
+            LookupError: A segment names a version that nobody stored.
+
+        """
         (rows,) = await self._run((lane_sql.RULE_SET, {"version": version}))
+        if not rows:
+            message = f"no rule set {version} is stored"
+            raise LookupError(message)
         data: Mapping[str, Any] = rows[0]["data"]
         return data
 

@@ -111,7 +111,7 @@ def write(tx: Tx, orders: Collection[Order]) -> None:
             index_elements=["segment_id", "order_id"],
             set_={
                 name: statement.excluded[name]
-                for name in credit_order.columns.keys()  # noqa: SIM118 - columns, not names, by themselves
+                for name in (column.name for column in credit_order.columns)
                 if name not in {"segment_id", "order_id"}
             },
         ),

@@ -127,7 +127,7 @@ def _view(held: Account, overdue: Overdue, light: TrafficLight, at: datetime) ->
         authorized=money(use.authorized),
         forced=money(held.forced),
         headroom=None if held.headroom is None else money(held.headroom),
-        utilization=utilization(use.total, limit),
+        utilization=utilization(use.exposure, limit),
         overdue=overdue,
         status=held.status,
         traffic_light=light,

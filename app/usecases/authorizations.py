@@ -4,10 +4,11 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 
 import orjson
 
-from app.domain.advice import Advice, advise, over_limit
+from app.domain.advice import Advice, Outlook, advise, over_limit
 from app.domain.decisions import Judgement, Situation
 from app.domain.errors import (
     AccountStoppedError,
@@ -19,8 +20,9 @@ from app.domain.errors import (
     RateMissingError,
 )
 from app.domain.judging import judge
-from app.domain.money import Money
+from app.domain.money import Money, Rate
 from app.domain.payments import OpenInvoice
+from app.domain.rates import find_rate
 from app.domain.rules import RuleSet, read_rule_set
 from app.store.lane import Lane
 from app.store.lane_rows import Claim, Known, Loaded, Want
@@ -70,7 +72,7 @@ class AuthorizeOrders:
                 judged.append(result)
             else:
                 answers[id(ask)] = result
-        done = await self._answer(lane, judged)
+        done = await self._answer(lane, judged, batch.rates)
         refused = [ask for ask in fresh if isinstance(answers[id(ask)], CreditError)]
         record = record_of(batch, done, refused)
         await lane.record(record, batch.accounts)
@@ -98,7 +100,7 @@ class AuthorizeOrders:
         batch.keep_seqs()  # what is brought up to date here is not written
         results = [self._judge(batch, ask) for ask in asks]
         judged = [one for one in results if isinstance(one, Judged)]
-        done = await self._answer(lane, judged)
+        done = await self._answer(lane, judged, batch.rates)
         await lane.record(record_of(None, done, ()), {})
         for one in done:
             _count(one, time.perf_counter() - began)
@@ -132,7 +134,7 @@ class AuthorizeOrders:
                 situation = _released(situation, ask)
             rules = self.rule_sets[batch.segment(ask.question.segment_id).rule_set_version]
             judgement = judge(ask.question, situation, rules, self.new_id())
-            if ask.release is not None and judgement.outcome != "APPROVE":
+            if ask.release is not None and not judgement.lets_pass:
                 raise _not_released(judgement)
         except BusyError:
             raise
@@ -146,10 +148,12 @@ class AuthorizeOrders:
             batch.apply(judgement, ask.decision_id)
         return Judged(ask, situation, judgement, rules.version, hold_id)
 
-    async def _answer(self, lane: Lane, judged: Sequence[Judged]) -> list[Judged]:
+    async def _answer(
+        self, lane: Lane, judged: Sequence[Judged], rates: Sequence[Rate]
+    ) -> list[Judged]:
         """Render every answer; what was held gets its advice first."""
         held = [one for one in judged if one.judgement.outcome != "APPROVE"]
-        advice = await _advice(lane, held) if held else {}
+        advice = await _advice(lane, held, rates) if held else {}
         return [replace(one, body=_body(one, advice.get(id(one), ()))) for one in judged]
 
 
@@ -164,7 +168,9 @@ def _body(one: Judged, advice: Sequence[Advice]) -> bytes:
     return orjson.dumps(render(one.ask.question, one.situation, one.judgement, decided))
 
 
-async def _advice(lane: Lane, held: Sequence[Judged]) -> dict[int, tuple[Advice, ...]]:
+async def _advice(
+    lane: Lane, held: Sequence[Judged], rates: Sequence[Rate]
+) -> dict[int, tuple[Advice, ...]]:
     """Work out what would unblock each held order, from the payers' open invoices."""
     payers = {one.situation.accounts[0].account_id for one in held}
     invoices: dict[int, list[OpenInvoice]] = {key: [] for key in payers}
@@ -180,16 +186,13 @@ async def _advice(lane: Lane, held: Sequence[Judged]) -> dict[int, tuple[Advice,
         if figures.account.limit_changes_on is not None
     }
     limits = await lane.limits(changing) if changing else {}
-    return {
-        id(one): advise(
-            one.ask.question,
-            one.situation,
-            one.judgement,
-            invoices[one.situation.accounts[0].account_id],
-            limits,
-        )
-        for one in held
-    }
+    told = {}
+    for one in held:
+        payer, today = one.situation.accounts[0].account_id, one.situation.today
+        find = partial(find_rate, rates, today=today)
+        outlook = Outlook(invoices[payer], limits, find)
+        told[id(one)] = advise(one.ask.question, one.situation, one.judgement, outlook)
+    return told
 
 
 def _released(situation: Situation, ask: Ask) -> Situation:
@@ -217,7 +220,8 @@ def _released(situation: Situation, ask: Ask) -> Situation:
 def _not_released(judgement: Judgement) -> CreditError:
     """Say why a release let nothing pass."""
     codes = {row.reason for row in judgement.reasons}
-    if "FX_RATE_MISSING" in codes and "ACCOUNT_STOPPED" not in codes:
+    unvalued = judgement.outcome == "APPROVE" or "FX_RATE_MISSING" in codes
+    if unvalued and "ACCOUNT_STOPPED" not in codes:
         return RateMissingError("what cannot be valued cannot be reserved: store a rate first")
     if "ORDER_REJECTED" in codes:
         return HoldNotOpenError("the order was rejected meanwhile")

@@ -129,7 +129,7 @@ class Fields:
         if len(amount) > _LONGEST_AMOUNT:
             raise inner.fault("amount", f"must have at most {_LONGEST_AMOUNT} characters")
         money = parse_money(amount, code, field=self._path + name)
-        if amount.startswith("-"):
+        if money.minor < 0:
             raise inner.fault("amount", "must be zero or more")
         if currency is not None and code != currency:
             raise inner.fault("currency", f"must be {currency}, as in the document")

@@ -122,7 +122,8 @@ CREATE TABLE customer_score (
 )
  WITH (fillfactor = 70);
 COMMENT ON COLUMN customer_score.seen IS 'the seq of each account whose facts the score knows';
-COMMENT ON TABLE customer_score IS 'the score in force, and when it was last found so; null only within a transaction';
+COMMENT ON TABLE customer_score IS
+    'the score in force, and when it was last found so; null only within a transaction';
 """
 
 DROP = """

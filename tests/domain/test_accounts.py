@@ -33,8 +33,8 @@ def rate(source: str, target: str = "CNY", worth: str | None = None) -> Rate:
     return Rate(source, target, Decimal(worth or WORTH[source]), "2026-06-15", "tests")
 
 
-def account(number: int = 1, currency: str = "CNY", **more: Any) -> Account:  # noqa: ANN401 - any field
-    return Account(number, f"C-{number}", "main", (number,), currency, **more)
+def account(number: int = 1, currency: str = "CNY") -> Account:
+    return Account(number, f"C-{number}", "main", (number,), currency)
 
 
 def use(categories: Mapping[str, int]) -> Use:
@@ -56,7 +56,7 @@ def booked(held: Account, bookings: Sequence[tuple[str, Use]]) -> Account:
 def test_positions_are_sums_and_totals_their_worth(
     bookings: Sequence[tuple[str, Use]], minor: int | None
 ) -> None:
-    held = booked(account(limit_minor=minor), bookings)
+    held = booked(replace(account(), limit_minor=minor), bookings)
     total = Use()
     for currency in WORTH:
         position = Use()
@@ -98,7 +98,7 @@ def test_revaluing_moves_totals_and_no_position(
     ],
 )
 def test_forced_is_what_stands_above_the_limit(amount: int, forced: int) -> None:
-    held = account(limit_minor=100, use=Use(open_item=80))
+    held = replace(account(), limit_minor=100, use=Use(open_item=80))
     assert force(held, "CNY", Use(open_item=amount), None).forced == forced
     unlimited = replace(held, unlimited=True, limit_minor=None)
     assert force(unlimited, "CNY", Use(open_item=amount), None).forced == 0

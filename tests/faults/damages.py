@@ -18,10 +18,12 @@ class Control:
 
 
 def control(name: str, said: tuple[str, str | None, str], *statements: str) -> object:
+    """Name a control; `said` is the step, the customer and a part of the line."""
     return pytest.param(Control(statements, *said), id=name)
 
 
 def of(customer: str) -> str:
+    """Write the id of a customer's account."""
     return f"(SELECT account_id FROM account WHERE customer_id = '{customer}')"
 
 
@@ -35,6 +37,7 @@ def both(customer: str, change: str) -> tuple[str, str]:
 
 
 def entry(customer: str, change: str, which: str) -> str:
+    """Change journal entries of one account, and nothing else."""
     return f"UPDATE journal SET {change} WHERE account_id = {of(customer)} AND {which}"
 
 
@@ -45,6 +48,7 @@ def told(column: str, path: str, value: str, order_id: str) -> str:
 
 
 def foreign(customer: str, path: str, value: str) -> tuple[str, str]:
+    """Change a foreign position in an account and its last journal entry alike."""
     return both(customer, f"foreign_use = jsonb_set(foreign_use, '{{{path}}}', '{value}')")
 
 
@@ -260,11 +264,11 @@ POSITIONS = [
     control(
         "another-rate",
         ("positions", "C-2", "authorized: expected "),
-        *foreign("C-2", "USD,rate,2", '"7.2"'),
+        *foreign("C-2", "USD,rate,2", '"7.3"'),
     ),
     control(
         "rate-of-another-pair",
-        ("positions", "C-2", "position in USD: USD/JPY 7.12345 does not value USD in CNY"),
+        ("positions", "C-2", "position in USD: USD/JPY 7.2 does not value USD in CNY"),
         *foreign("C-2", "USD,rate,1", '"JPY"'),
     ),
     control(
@@ -382,6 +386,15 @@ DECISIONS = [
         "entry-without-a-grant",
         ("decisions", "C-1", "expected no journal entry of its own 2, found one"),
         told("inputs", "question,type", '"return"', "SO-1"),
+    ),
+    control(
+        "tolerated-beyond-tolerance",
+        (
+            "decisions",
+            "C-4",
+            "(TOLERANCE): expected a use of at most 10000 minor units, found 15000",
+        ),
+        entry("C-4", "kind = 'TOLERANCE'", "kind = 'RELEASE'"),
     ),
     control(
         "authorization-lost",

@@ -32,6 +32,7 @@ _events = count()
 
 
 def money(amount: str, currency: str = "CNY") -> Json:
+    """Write an amount as it goes over the wire."""
     return {"amount": amount, "currency": currency}
 
 
@@ -53,22 +54,27 @@ class Desk:
         return told
 
     def customer(self, customer_id: str, **more: object) -> None:
+        """Put master data; what is absent is cleared or kept, as the contract says."""
         self.send("PUT", f"/v1/customers/{customer_id}", {"name": customer_id, **more})
 
     def limit(self, customer_id: str, amount: str, currency: str = "CNY", **more: object) -> None:
+        """Put a base limit in force since January, unless `more` says otherwise."""
         body = {"kind": "base", "limit": money(amount, currency), "valid_from": "2026-01-01"}
         whole = {**body, "reason": "test", **more}
         self.send("POST", f"/v1/customers/{customer_id}/limits", whole)
 
     def no_limit(self, customer_id: str) -> None:
+        """Let a customer draw without a limit of its own."""
         body = {"kind": "base", "unlimited": True, "valid_from": "2026-01-01", "reason": "test"}
         self.send("POST", f"/v1/customers/{customer_id}/limits", body)
 
     def rate(self, base: str, quote: str, rate: str, day: str = TODAY) -> None:
+        """Store a rate: 1 `base` is `rate` `quote`."""
         pair = {"base": base, "quote": quote, "rate": rate}
         self.send("POST", "/v1/fx-rates", {**pair, "rate_date": day, "source": "test"})
 
     def ask(self, customer_id: str, order_id: str, asked: Json, **more: object) -> Json:
+        """Ask to authorize an order at ORDER; returns the decision."""
         return self.send(
             "POST",
             "/v1/authorizations",
@@ -82,6 +88,7 @@ class Desk:
         )
 
     def facts(self, *events: Json) -> Sequence[Result]:
+        """Report facts in one batch, at the moment of the desk's clock."""
         return report(self.database, events, self.clock)
 
 

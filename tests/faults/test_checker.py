@@ -13,11 +13,15 @@ import pytest
 from psycopg.rows import dict_row
 from sqlalchemy import make_url
 
+from app.cli.check import check
+from app.cli.failures import RefusedError, explain
+from app.cli.replay import replay
+from app.settings import Settings
 from app.store.checker import check_ledger, check_within
 from app.store.database import Database
 from tests.conftest import Server
-from tests.faults.damages import CONTROLS, Control
-from tests.faults.ledgers import build, open_desk, random_events, report
+from tests.faults.damages import CONTROLS, Control, told
+from tests.faults.ledgers import NOW, build, open_desk, random_events, report
 
 STORE = Path(__file__).parents[2] / "app" / "store"
 _numbers = count()
@@ -50,7 +54,7 @@ def test_a_whole_ledger_is_clean(ledger: str) -> None:
     found = check_ledger(ledger, steps.append)
     assert found.clean, str(found)
     assert re.fullmatch(
-        r"9 accounts, \d+ journal entries, 18 documents, 18 decisions: all exact", str(found)
+        r"11 accounts, \d+ journal entries, 20 documents, 23 decisions: all exact", str(found)
     )
     assert (steps[0], steps[-1]) == ("groups", "decisions")
 
@@ -70,6 +74,47 @@ def test_a_ledger_of_random_facts_is_clean(ledger: str, seed: int) -> None:
     assert sum(one.result == "applied" for one in results) > 70
     found = check_ledger(ledger)
     assert found.clean, str(found)
+
+
+def test_decisions_of_dropped_months_are_not_missed(ledger: str) -> None:
+    dropped, kept = "01000000-0000-7000-8000-000000000000", "02ff0000-0000-7000-8000-000000000000"
+    add = "INSERT INTO request_key (client, key, hash, decision_id) VALUES ('erp', %s, '', %s)"
+    with psycopg.connect(ledger) as connection:
+        connection.execute(add, ("old", dropped))
+    assert check_ledger(ledger).clean
+    with psycopg.connect(ledger) as connection:
+        connection.execute(add, ("new", kept))
+    assert check_ledger(ledger).difference == (
+        f"keys: key new of client erp: expected its decision {kept}, found none"
+    )
+
+
+def test_the_command_prints_totals_or_the_first_difference(
+    ledger: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = Settings(database_url=ledger)
+    check(settings)
+    assert capsys.readouterr().out.endswith(": all exact\n")
+    with psycopg.connect(ledger) as connection:
+        connection.execute("UPDATE account SET seq = seq + 1 WHERE customer_id = 'C-7'")
+    with pytest.raises(RefusedError, match=r"^balances: account \d+ \(customer C-7,") as refused:
+        check(settings)
+    assert explain(refused.value)[0] == 1
+
+
+def test_replay_judges_every_stored_decision_again(
+    ledger: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = Settings(database_url=ledger)
+    replay(settings, NOW)
+    assert capsys.readouterr().out == "23 decisions since 2026-06-15: all judged the same\n"
+    with psycopg.connect(ledger) as connection:
+        connection.execute("SET session_replication_role = replica")
+        connection.execute(told("inputs", "question,amount,0", "10000", "SO-24"))
+    with pytest.raises(RefusedError, match=r"^1 of 23 decisions since 2026-06-15 ") as refused:
+        replay(settings, NOW)
+    assert explain(refused.value)[0] == 1
+    assert 'outcome: stored "HOLD", judged again "APPROVE"' in capsys.readouterr().out
 
 
 def test_it_only_reads(ledger: str) -> None:

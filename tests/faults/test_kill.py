@@ -170,18 +170,18 @@ def test_nothing_acknowledged_is_lost(tmp_path: Path, kill: Callable[[Service], 
         service = stack.enter_context(served(state))
         set_up(service)
         line = threading.Barrier(CLIENTS + 1)
-        clients = [
+        threads = [
             threading.Thread(target=load.drive, args=(service, place, line))
             for place in range(CLIENTS)
         ]
-        for client in clients:
-            client.start()
+        for thread in threads:
+            thread.start()
         line.wait()
         time.sleep(LOAD_S)
         kill(service)
         load.over.set()
-        for client in clients:
-            client.join(PATIENCE_S)
+        for thread in threads:
+            thread.join(PATIENCE_S)
     assert load.acknowledged, "the load never got an answer"
     with served(state) as service, service.client() as client:
         for key, body in load.acknowledged.items():
@@ -201,12 +201,14 @@ def test_a_database_without_durability_is_caught(tmp_path: Path) -> None:
     """The control: with asynchronous commit an acknowledged write is gone, and that is seen."""
     state = tmp_path / "state"
     slow = {"synchronous_commit": "off", "wal_writer_delay": "10s"}
-    with start_embedded(state, options=slow) as server:
-        with psycopg.connect(server.url, autocommit=True) as connection:
-            connection.execute("CREATE TABLE acknowledged (one integer)")
-            connection.execute("CHECKPOINT")
-            connection.execute("INSERT INTO acknowledged VALUES (1)")
-            os.kill(server.pid, signal.SIGKILL)
+    with (
+        start_embedded(state, options=slow) as server,
+        psycopg.connect(server.url, autocommit=True) as connection,
+    ):
+        connection.execute("CREATE TABLE acknowledged (one integer)")
+        connection.execute("CHECKPOINT")
+        connection.execute("INSERT INTO acknowledged VALUES (1)")
+        os.kill(server.pid, signal.SIGKILL)
     with start_embedded(state) as server, psycopg.connect(server.url) as connection:
         found = connection.execute("SELECT count(*) FROM acknowledged").fetchone()
     assert found == (0,)

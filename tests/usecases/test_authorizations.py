@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 import pytest
 
+from app.domain.accounts import Account
 from app.domain.callers import Caller
 from app.domain.decisions import CheckPoint, Question
 from app.domain.errors import (
@@ -42,7 +43,12 @@ class Counter:
     lanes: list[Lanes] = field(default_factory=list)
     new_id: Callable[[], str] = field(default_factory=IdSource)
 
-    def question(self, order_id: str, amount: str = "10.00", **more: Any) -> Question:  # noqa: ANN401 - any field
+    def question(
+        self,
+        order_id: str,
+        amount: str = "10.00",
+        **more: Any,  # noqa: ANN401 - any field of a question
+    ) -> Question:
         """Make a question of customer C-1; `amount` in CNY unless `currency` says otherwise."""
         currency = more.pop("currency", "CNY")
         point: CheckPoint = more.pop("check_point", "ORDER")
@@ -83,7 +89,7 @@ class Counter:
             for desk in desks:
                 await desk.stop()
 
-    def account(self, customer_id: str = "C-1") -> accounts.Account:
+    def account(self, customer_id: str = "C-1") -> Account:
         """Read an account."""
         with self.database.begin() as tx:
             found = accounts.find(tx, customer_id, "main")

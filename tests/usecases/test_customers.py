@@ -1,5 +1,6 @@
 """Customers under their ids and aliases, alone and in a race; segments and what confines keys."""
 
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import pytest
@@ -17,7 +18,7 @@ from app.domain.errors import (
     SegmentUnknownError,
     VersionStaleError,
 )
-from app.store import inputs
+from app.store import customers, inputs
 from app.store.database import Database
 from app.usecases.causes import announce
 from app.usecases.currencies import take_ledger_currency
@@ -26,7 +27,7 @@ from app.usecases.groups import ensure_accounts
 from app.usecases.identifiers import check_lei, check_uscc
 from app.usecases.segments import SegmentChange
 from tests.server import Clock
-from tests.usecases.town import ADMIN, Town, at_once
+from tests.usecases.town import ADMIN, Town, at_once, wait_for_a_waiter
 
 
 @pytest.fixture
@@ -242,3 +243,28 @@ def test_lei(number: str, good: bool) -> None:
     else:
         with pytest.raises(FieldError):
             check_lei(number)
+
+
+def test_terms_of_an_account_honour_if_match(town: Town) -> None:
+    town.put("C-1")
+    change = AccountChange(owner="o")
+    with pytest.raises(VersionStaleError):
+        town.parties.put_terms(ADMIN, ("C-1", "main"), change, {2})
+    terms, version, created = town.parties.put_terms(ADMIN, ("C-1", "main"), change, {1})
+    assert (terms.owner, version, created) == ("o", 2, False)
+    assert town.parties.put_terms(ADMIN, ("C-1", "main"), change, {2})[1] == 2  # nothing differs
+
+
+def test_terms_do_not_go_to_a_record_that_was_merged(town: Town) -> None:
+    town.put("C-1")
+    town.put("C-2")
+    put = partial(town.parties.put_terms, ADMIN, ("C-1", "main"), AccountChange(owner="o"))
+    with ThreadPoolExecutor(1) as pool:
+        with town.database.begin() as tx:
+            customers.lock(tx, "C-1")
+            putting = pool.submit(put)
+            wait_for_a_waiter(town.database)
+            customers.hand_over_refs(tx, "C-1", "C-2")  # what a merge does under this lock
+        with pytest.raises(BusyError):
+            putting.result()
+    assert put()[0].customer_id == "C-2"

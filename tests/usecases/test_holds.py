@@ -165,7 +165,12 @@ def test_a_forced_hold_outweighs_an_earlier_release(erp: Erp) -> None:
 
 
 def test_a_rejected_order_frees_its_reservation_for_good(erp: Erp, database: Database) -> None:
-    erp.decide(erp.held("SO-1", "150.00"), "release", max_amount=money("200.00"))
+    erp.decide(
+        erp.held("SO-1", "150.00"),
+        "release",
+        max_amount=money("200.00"),
+        valid_until="2027-01-01T00:00:00Z",
+    )
     hold_id = erp.held("SO-1", "250.00")
     told = erp.decide(hold_id, "reject").json()
     assert (told["status"], told["history"][-1]["action"]) == ("REJECTED", "reject")
@@ -189,6 +194,19 @@ def test_a_cancelled_order_frees_its_reservation_and_may_come_back(
     assert (ended["status"], ended["remaining"]) == ("RELEASED", money("0.00"))
     assert erp.ask("SO-1", "100.00")["outcome"] == "APPROVE"
     assert_exact(database)
+
+
+@pytest.mark.parametrize("before", ["held-again", "forced"])
+def test_a_cancelled_order_keeps_no_earlier_release(erp: Erp, before: str) -> None:
+    until = "2027-01-01T00:00:00Z"
+    erp.decide(erp.held("SO-1", "150.00"), "release", valid_until=until)
+    if before == "forced":
+        hold_id = str(erp.place(order_id="SO-1").json()["order_hold_id"])
+    else:
+        hold_id = erp.held("SO-1", "160.00")
+    erp.decide(hold_id, "cancel")
+    outcomes = [erp.ask("SO-1", amount)["outcome"] for amount in ("150.00", "50.00", "150.00")]
+    assert outcomes == ["HOLD", "APPROVE", "HOLD"]  # a new grant does not revive it either
 
 
 def test_a_reservation_is_freed_on_the_whole_path(erp: Erp, database: Database) -> None:

@@ -6,6 +6,7 @@ from threading import Barrier
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
 
 from app.domain.callers import Caller
 from app.domain.errors import CurrencyFixedError, KeyReusedError
@@ -86,6 +87,24 @@ def test_a_refusal_leaves_the_key_free(database: Database) -> None:
 
     with pytest.raises(CurrencyFixedError), database.begin() as tx:
         once(tx, ERP, "k", ONE, refuse)
+    assert ask(database, ERP, "k", OTHER) == Answer(201, BODY)
+
+
+def test_a_commit_that_fails_gives_no_answer_and_leaves_the_key_free(database: Database) -> None:
+    """The control of decision 6: an answer made before the commit would have been sent."""
+    answers: list[Answer] = []
+
+    def handler() -> None:
+        with database.begin() as tx:
+            tx.execute(text("CREATE TABLE late (x int UNIQUE DEFERRABLE INITIALLY DEFERRED)"))
+            answer = once(tx, ERP, "k", ONE, effect(tx))
+            tx.execute(text("INSERT INTO late VALUES (1), (1)"))  # refused at the commit
+        answers.append(answer)
+
+    with pytest.raises(IntegrityError):
+        handler()
+    assert answers == []
+    assert count_effects(database) == 0
     assert ask(database, ERP, "k", OTHER) == Answer(201, BODY)
 
 

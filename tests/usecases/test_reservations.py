@@ -129,6 +129,8 @@ def test_a_release_by_a_person_ends_with_its_authorization(erp: Erp) -> None:
     told = erp.decide(erp.held("SO-1", "150.00"), "release").json()
     erp.post(f"{LIST}/{told['authorization_id']}/release")
     assert erp.ask("SO-1", "150.00")["outcome"] == "HOLD"
+    assert erp.ask("SO-1", "50.00")["outcome"] == "APPROVE"
+    assert erp.ask("SO-1", "150.00")["outcome"] == "HOLD"  # the new one does not revive it
 
 
 def test_a_release_by_a_person_with_an_end_lasts_until_then(erp: Erp, clock: Clock) -> None:

@@ -41,7 +41,7 @@ def desk(town: Town) -> Scores:
     return Scores.over(town.database, town.clock)
 
 
-def sell(town: Town, customer_id: str, number: int, **fields: Any) -> str:  # noqa: ANN401 - any field
+def sell(town: Town, customer_id: str, number: int, **fields: Any) -> str:  # noqa: ANN401
     """Invoice 100.00 a month apart, due after 30 days; `late_days` None: still open."""
     late_days = fields.pop("late_days", 0)
     invoice_id = f"{customer_id}-{number}"

@@ -83,7 +83,7 @@ order_use = Table(
     Column("currency", Text, primary_key=True),
     minor("delivered_minor"),
     minor("invoiced_minor"),
-    comment="per order, payer and currency; a lone delivery has an order_id of its own",
+    comment="by order, payer and currency; a lone delivery has an order of its own",
 )
 
 order_fact = Table(

@@ -1,0 +1,56 @@
+"""An authorization as clients see it, and what giving one back changes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Literal
+
+from app.domain.accounts import Account, Entry, Use, force
+from app.domain.money import Money
+from app.domain.orders import Order
+
+Status = Literal["OPEN", "CONSUMED", "RELEASED", "EXPIRED"]
+
+
+@dataclass(frozen=True, slots=True)
+class Authorization:
+    """A numbered reservation: `amount` is the order's whole value, `remaining` what is left of it.
+
+    `expires_at` None: until released. What was freed for another payer or currency is RELEASED.
+    """
+
+    authorization_id: str
+    customer_id: str
+    segment_id: str
+    order_id: str
+    status: Status
+    amount: Money
+    remaining: Money
+    expires_at: datetime | None
+    authorized_at: datetime | None
+
+
+def ended(order: Order, state: Literal["RELEASED", "EXPIRED"] = "RELEASED") -> Order:
+    """Give the order as it is once its authorization has ended; nothing is reserved any more.
+
+    A person's release that had no end of its own ends with the authorization it was made with.
+    """
+    released_max = order.released_max if order.released_until is not None else None
+    live = order.state == "LIVE"
+    return replace(
+        order, state=state if live else order.state, reserved=0, released_max=released_max
+    )
+
+
+def freed(order: Order, path: Sequence[Account]) -> list[Entry]:
+    """Take what is left of an order's reservation off every account of its payer's path.
+
+    `path` is locked. What is then above the limit is less than before, never more.
+    """
+    if not order.reserved:
+        return []
+    back = Use(authorized=-order.reserved)
+    return [
+        Entry(force(account, order.currency, back, None), "FREE", f"order:{order.order_id}")
+        for account in path
+    ]

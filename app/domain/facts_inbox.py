@@ -1,0 +1,62 @@
+"""The inbox: what each source said under which event id, so that a repeat changes nothing."""
+
+from dataclasses import dataclass, field
+
+from app.domain.facts import Event, Problem, Result
+
+EventKey = tuple[str, str]
+"""(source, event_id)."""
+
+
+@dataclass(slots=True)
+class Opened:
+    """A statement to be put in quarantine; `superseded` by what the same batch applied after it."""
+
+    event: Event
+    account_id: int | None
+    problem: Problem
+    superseded: bool = False
+
+
+@dataclass(slots=True)
+class Inbox:
+    """`known` is the digest of the first statement under an id; `told` is what a repeat hears.
+
+    `told` holds the answers to statements in quarantine by id and digest, those of other content
+    under a used id among them.
+    """
+
+    known: dict[EventKey, bytes] = field(default_factory=dict)
+    told: dict[tuple[EventKey, bytes], Result] = field(default_factory=dict)
+    fresh: list[tuple[Event, Result]] = field(default_factory=list)
+    opened: list[Opened] = field(default_factory=list)
+    opened_by: dict[str, list[Opened]] = field(default_factory=dict)
+
+    def answer(self, event: Event) -> Result | None:
+        """Answer a repeat, or a used id; None for a statement that is new."""
+        key = event.source, event.event_id
+        first = self.known.get(key)
+        if first is None:
+            return None
+        if (key, event.digest) in self.told:
+            return self.told[key, event.digest]
+        if first == event.digest:
+            return Result(event.event_id, "duplicate")
+        detail = f"{event.source} used the event_id {event.event_id} for another statement"
+        problem = Problem("event_id_reused", detail, "event_id", event.cause)
+        return Result(event.event_id, "quarantined", problem=problem)
+
+    def note(self, event: Event, account_id: int | None, result: Result) -> None:
+        """Remember a statement and its answer; what is applied supersedes what waits for it."""
+        key = event.source, event.event_id
+        if key not in self.known:
+            self.known[key] = event.digest
+            self.fresh.append((event, result))
+        if result.problem and (key, event.digest) not in self.told:
+            self.told[key, event.digest] = result
+            one = Opened(event, account_id, result.problem)
+            self.opened.append(one)
+            self.opened_by.setdefault(result.problem.cause, []).append(one)
+        if result.result == "applied" and self.opened:
+            for one in self.opened_by.get(event.cause, ()):
+                one.superseded |= one.event.version <= event.version
