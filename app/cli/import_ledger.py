@@ -1,7 +1,8 @@
 """Put a ledger in through the use cases of the service: customers first, then their facts."""
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from time import sleep
 from typing import Final, TypeVar
@@ -49,6 +50,21 @@ class LedgerCounts:
     sums_minor: Counter[str] = field(default_factory=Counter)
 
 
+@dataclass(frozen=True, slots=True)
+class LedgerSource:
+    """Where a ledger's rows come from; `progress` tells how far (0 to 1) reading them is."""
+
+    rows: Iterable[TableRow]
+    progress: Callable[[], float] = lambda: 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    batch: LedgerBatch
+    events: Sequence[Event]
+    progress: float
+
+
 @dataclass(slots=True)
 class LedgerImport:
     """One run over a ledger; `reject` takes the rows that are not taken, with the reason.
@@ -63,30 +79,41 @@ class LedgerImport:
     counts: LedgerCounts = field(default_factory=LedgerCounts)
     customers: dict[str, str] = field(default_factory=dict)
 
-    def run(self, rows: Iterable[TableRow], told: Callable[[LedgerCounts], None]) -> None:
-        """Apply the rows, batch by batch, each in one transaction; `told` hears of each.
+    def run(self, source: LedgerSource, told: Callable[[LedgerCounts, float], None]) -> None:
+        """Apply the rows, batch by batch, each in one transaction; the next is read meanwhile.
 
-        A run that breaks off may be repeated: what was applied is found to be there.
+        `told` hears after each batch how far reading is (0 to 1). A run that breaks off may be
+        repeated: what was applied is found to be there.
 
         Raises:
             FileRefusedError: The file changed meanwhile, or cannot be read on.
             BusyError: The database was out of reach; the batches before are applied.
 
         """
-        for batch in ledger_batches(rows, source=self.source, segment=self.segment):
-            self._take(batch)
-            told(self.counts)
+        batches = self._read(source)
+        with ThreadPoolExecutor(1) as reader:
+            coming = reader.submit(next, batches, None)
+            while (found := coming.result()) is not None:
+                coming = reader.submit(next, batches, None)
+                self._take(found)
+                told(self.counts, found.progress)
 
-    def _take(self, batch: LedgerBatch) -> None:
+    def _read(self, source: LedgerSource) -> Iterator[_Read]:
+        for batch in ledger_batches(source.rows, source=self.source, segment=self.segment):
+            events = parse_events(batch.events) if batch.events else []
+            yield _Read(batch, events, source.progress())
+
+    def _take(self, found: _Read) -> None:
+        batch = found.batch
         self.counts.rows += batch.size
         for reject in batch.rejects:
             self._reject(reject)
         for read in batch.rows:
             self.counts.sums_minor[read.row.amount.currency] += read.row.amount.minor
-        if batch.events:
+        if found.events:
             self._make_customers(batch.rows)
-            events = parse_events(batch.events)
-            self._count(batch, insist(lambda: self.doors.apply_facts(IMPORTER, events)))
+            results = insist(lambda: self.doors.apply_facts(IMPORTER, found.events))
+            self._count(batch, results)
 
     def _reject(self, reject: Reject) -> None:
         self.counts.rejected += 1

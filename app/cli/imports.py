@@ -14,7 +14,7 @@ import typer
 
 from app.cli.database import open_composition, read_settings, say
 from app.cli.failures import RefusedError, WrongUseError
-from app.cli.import_ledger import Doors, LedgerCounts, LedgerImport
+from app.cli.import_ledger import Doors, LedgerCounts, LedgerImport, LedgerSource
 from app.cli.import_master import MasterImport, RowCounts
 from app.cli.ledger_rows import LEDGER_COLUMNS
 from app.cli.ledger_totals import Expected, count_totals, parse_expected
@@ -105,7 +105,10 @@ def import_ledger(parts: Composition, table: Table, plan: LedgerPlan) -> None:
     with _rejects(table) as writer:
         run = LedgerImport(doors, plan.source, plan.segment, writer.write)
         with Shown("import") as shown:
-            run.run(table, lambda so_far: shown.show(table.progress(), f"{so_far.rows} rows"))
+            run.run(
+                LedgerSource(table, table.progress),
+                lambda counts, done: shown.show(done, f"{counts.rows} rows"),
+            )
     for line in ledger_lines(run.counts):
         typer.echo(line)
     with Shown("scoring") as shown:

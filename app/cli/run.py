@@ -3,6 +3,7 @@
 import csv
 from collections.abc import Callable, Iterator
 from datetime import date
+from itertools import islice
 from pathlib import Path
 from threading import Thread
 from typing import Final
@@ -12,8 +13,10 @@ import typer
 
 from app.cli.database import read_settings, say
 from app.cli.failures import RefusedError
+from app.cli.import_ledger import IMPORTER
 from app.cli.import_master import MasterImport
 from app.cli.imports import LedgerPlan, import_ledger, import_rows
+from app.cli.ledger_batches import ledger_batches
 from app.cli.ledger_rows import LEDGER_COLUMNS
 from app.cli.ledger_totals import Expected
 from app.cli.master_rows import CUSTOMER_COLUMNS, LIMIT_COLUMNS
@@ -26,6 +29,7 @@ from app.cli.tables_shape import Columns
 from app.main import Composition, utc_now
 from app.settings import Settings
 from app.store import accounts
+from app.usecases.facts_events import parse_events
 from app.usecases.seeds import DEFAULT_SEGMENT
 
 SEED: Final = 2026
@@ -33,6 +37,9 @@ SEED: Final = 2026
 
 MARK: Final = "sample"
 """The folder in the state directory with the sample's files, and how far their import came."""
+
+LEDGER: Final = "ledger.csv"
+SOURCE: Final = "sample"
 
 _COMPLETE: Final = "complete"
 _ZONE: Final = ZoneInfo("Asia/Shanghai")
@@ -80,6 +87,7 @@ def load_once(folder: Path, parts: Composition) -> None:
     if mark.exists():
         day, *done = mark.read_text(encoding="utf-8").split()
         if done == [_COMPLETE]:
+            report_again(parts, folder / LEDGER)
             return
         today = date.fromisoformat(day)
     else:
@@ -92,6 +100,21 @@ def load_once(folder: Path, parts: Composition) -> None:
     say(f"making a sample ledger of two years up to {today} (once; takes a while)")
     load_sample(parts, folder, today)
     mark.write_text(f"{today} {_COMPLETE}\n", encoding="utf-8")
+
+
+def report_again(parts: Composition, ledger: Path) -> None:
+    """Report the sample's first row again, as an ERP reports every night.
+
+    It changes nothing, and without it a sample of last week would be a ledger that nobody feeds:
+    rightly, every order would be held as STALE_LEDGER.
+
+    Raises:
+        BusyError: The database was out of reach.
+
+    """
+    rows = islice(open_table(ledger, LEDGER_COLUMNS), 1) if ledger.exists() else ()
+    for batch in ledger_batches(rows, source=SOURCE, segment=DEFAULT_SEGMENT):
+        parts.desk.facts.apply(IMPORTER, parse_events(batch.events))
 
 
 def load_sample(parts: Composition, folder: Path, today: date) -> None:
@@ -110,8 +133,8 @@ def load_sample(parts: Composition, folder: Path, today: date) -> None:
     import_master(customers, CUSTOMER_COLUMNS, lambda run, table: run.put_customers(table, put))
     limits = _write(folder / "limits.csv", sample_limits(SEED, today))
     import_master(limits, LIMIT_COLUMNS, lambda run, table: run.set_limits(table, limit))
-    ledger = _write(folder / "ledger.csv", sample_ledger(SEED, today))
-    plan = LedgerPlan("sample", DEFAULT_SEGMENT, Expected())
+    ledger = _write(folder / LEDGER, sample_ledger(SEED, today))
+    plan = LedgerPlan(SOURCE, DEFAULT_SEGMENT, Expected())
     import_ledger(parts, open_table(ledger, LEDGER_COLUMNS), plan)
 
 

@@ -62,6 +62,11 @@ class _Asked:
     told: Json
 
     @property
+    def key(self) -> str:
+        """The header; a key of the order's own, so that another day's lines never clash."""
+        return f"Idempotency-Key: {self.body['order']['id']}"
+
+    @property
     def codes(self) -> str:
         return ", ".join(reason["code"] for reason in self.told["reasons"])
 
@@ -97,10 +102,10 @@ def lines_to_try(url: str, token: str, place: Path) -> Iterator[str]:
         yield "\na limit check, which approves and changes nothing:"
         yield "  " + service.curl("/v1/limit-checks", passing.body)
         yield "an authorization, which reserves; the same key again gets the same answer:"
-        yield "  " + service.curl("/v1/authorizations", passing.body, "Idempotency-Key: try-1")
+        yield "  " + service.curl("/v1/authorizations", passing.body, passing.key)
     if held:
         yield f"an authorization that is held ({held.codes}):"
-        yield "  " + service.curl("/v1/authorizations", held.body, "Idempotency-Key: try-2")
+        yield "  " + service.curl("/v1/authorizations", held.body, held.key)
         yield "what would unblock it:"
         yield from (f"  - {way}" for way in held.ways)
 

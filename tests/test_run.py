@@ -1,0 +1,78 @@
+"""`make run` as a new user meets it: a sample ledger, three lines to try, a quick second run."""
+
+import json
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from tests.test_serve import AVAL, environment
+
+FIRST_S = 150.0
+LINE = re.compile(
+    r"curl -sS (?P<url>\S+) .*?(?:Idempotency-Key: (?P<key>[^']+)'.*?)?-d '(?P<body>\{.*\})'"
+)
+
+
+@contextmanager
+def run_sample(state: Path, output: Path) -> Iterator[list[re.Match[str]]]:
+    """Run until the lines to try are printed; ends with Ctrl-C, which must be clean."""
+    with output.open("wb") as file:
+        process = subprocess.Popen(
+            [AVAL, "run", "--port", "0"],
+            env=environment(AVAL_STATE_DIR=str(state)),
+            stdout=file,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        until = time.monotonic() + FIRST_S
+        while "what would unblock it" not in (said := output.read_text(encoding="utf-8")):
+            assert process.poll() is None, said
+            assert time.monotonic() < until, said
+            time.sleep(0.05)
+        yield list(LINE.finditer(said))
+        process.send_signal(signal.SIGINT)
+        assert process.wait(FIRST_S) == 0, output.read_text(encoding="utf-8")
+    finally:
+        process.kill()
+        process.wait()
+
+
+def follow(line: re.Match[str], state: Path) -> dict[str, Any]:
+    """Do what a printed line does."""
+    token = (state / "api-key").read_text(encoding="ascii").strip()
+    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+    if line["key"]:
+        headers["Idempotency-Key"] = line["key"]
+    answer = httpx2.post(
+        line["url"], content=line["body"], headers=headers, timeout=20, trust_env=False
+    )
+    told: dict[str, Any] = json.loads(answer.content)
+    assert answer.is_success, told
+    return told
+
+
+@pytest.mark.timeout(320)
+def test_three_lines_to_try_and_a_second_run(tmp_path: Path) -> None:
+    state, output = tmp_path / "state", tmp_path / "output"
+    with run_sample(state, output) as lines:
+        check, authorization, held = (follow(line, state) for line in lines)
+    assert (check["outcome"], check["authorization_id"]) == ("APPROVE", None)
+    assert authorization["outcome"] == "APPROVE"
+    assert authorization["authorization_id"]
+    assert held["outcome"] == "HOLD"
+    assert "PAY" in {row["action"] for row in held["unblock"]}
+    assert "making a sample ledger" in output.read_text(encoding="utf-8")
+
+    began = time.monotonic()
+    with run_sample(state, output) as lines:
+        assert time.monotonic() - began < FIRST_S / 3
+        assert follow(lines[1], state) == authorization
+    assert "making a sample ledger" not in output.read_text(encoding="utf-8")
