@@ -176,6 +176,12 @@ def next_waiting(tx: Tx, causes: Collection[str] | None, after: int, most: int) 
     return [_waiting(row) for row in rows]
 
 
+def count_waiting(tx: Tx) -> int:
+    """Count the open rows."""
+    query = select(func.count()).where(quarantine.c.status == "OPEN")
+    return int(tx.execute(query).scalar_one())
+
+
 def listing(tx: Tx, segments: Collection[str] | None, after: int, most: int) -> list[Quarantined]:
     """List up to `most` open rows of segments (None: all) with ids above `after`, by id."""
     query = select(quarantine).where(

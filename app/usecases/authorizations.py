@@ -26,7 +26,12 @@ from app.domain.rates import find_rate
 from app.domain.rules import RuleSet, read_rule_set
 from app.store.lane import Lane
 from app.store.lane_rows import Claim, Known, Loaded, Want
-from app.telemetry import ORDER_HOLDS_OPENED, SCORE_AGE_SECONDS, count_decision
+from app.telemetry import (
+    ORDER_HOLDS_CLOSED,
+    ORDER_HOLDS_OPENED,
+    SCORE_AGE_SECONDS,
+    count_decision,
+)
 from app.usecases.answers import Decided, render
 from app.usecases.asks import Answer, Ask
 from app.usecases.batches import Batch
@@ -284,3 +289,6 @@ def _count(one: Judged, seconds: float) -> None:
         SCORE_AGE_SECONDS.observe((one.situation.at - scored_at).total_seconds())
     if one.ask.kind != "CHECK" and one.hold_id and (before is None or before.hold_id is None):
         ORDER_HOLDS_OPENED.labels(codes[0]).inc()
+    after = judgement.order
+    if before and before.hold_id and after and after.hold_id is None and one.ask.kind != "CHECK":
+        ORDER_HOLDS_CLOSED.labels(one.ask.kind).inc()

@@ -23,7 +23,7 @@ from app.store.database import Database
 from app.store.facts_inbox import Quarantined, Waiting
 from app.store.facts_payers import known_refs
 from app.store.facts_save import ForestalledError
-from app.telemetry import count_ledger_event
+from app.telemetry import QUARANTINE_SIZE, count_ledger_event
 from app.usecases.dates import business_date
 from app.usecases.facts_batch import (
     AccountsMissingError,
@@ -106,7 +106,10 @@ class ApplyFacts:
         for _ in range(ATTEMPTS):
             try:
                 with self.database.begin(lock_timeout_ms=LOCK_TIMEOUT_MS) as tx:
-                    return run_batch(tx, task, scope)
+                    done = run_batch(tx, task, scope)
+                    if rows or any(one.problem for one in done.results):
+                        QUARANTINE_SIZE.set(facts_inbox.count_waiting(tx))
+                    return done
             except WidenError as found:
                 scope.accounts |= found.accounts
                 scope.orders |= found.orders

@@ -20,6 +20,7 @@ from app.domain.orders import Order
 from app.domain.snapshots import question_from_json
 from app.store import customers, holds, orders, requests
 from app.store.database import Database, Tx
+from app.telemetry import ORDER_HOLDS_CLOSED
 from app.usecases.asks import Answer, Ask, Release
 from app.usecases.holds import HoldView, Render, event_of, need_hold, restate, view_of
 from app.usecases.idempotency import once
@@ -218,13 +219,16 @@ class EndHold:
 
         """
         with self.database.begin() as tx:
-            return once(
+            answer = once(
                 tx,
                 keyed.caller,
                 keyed.key,
                 keyed.digest,
                 lambda: render(self._end(tx, keyed.caller, hold_id, ending)),
             )
+        if not answer.replayed:
+            ORDER_HOLDS_CLOSED.labels(ending.to).inc()
+        return answer
 
     def _end(self, tx: Tx, caller: Caller, hold_id: str, ending: Ending) -> HoldView:
         hold = need_hold(tx, caller, hold_id)
