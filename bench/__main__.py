@@ -16,7 +16,7 @@ from app.store.checker import check_ledger
 from app.store.embedded import running_url
 from bench import servers
 from bench.load import Plan, Tally, Target, drive, request, send_all
-from bench.report import machine, page, table
+from bench.report import busy_percent, machine, page, table
 
 RESULTS: Final = Path(__file__).with_name("RESULTS.md")
 LEVELS: Final = (1, 8, 32)
@@ -45,7 +45,7 @@ class Run:
 def main() -> int:
     """Run everything; exit 1 if an answer was not as wished or the checker found a difference."""
     run = _arguments()
-    began_s = time.monotonic()
+    busy, began_s = busy_percent(), time.monotonic()
     with (
         tempfile.TemporaryDirectory(prefix="aval-bench-") as folder,
         ProcessPoolExecutor(1, mp_context=get_context("spawn")) as load,
@@ -65,11 +65,12 @@ def main() -> int:
             f"{run.rounds} rounds of {run.seconds:g} s each, {run.customers} customers;"
             f" {time.monotonic() - began_s:.0f} s in all"
         ),
+        f"before it, other programs kept the processors {busy or 0:.0f} % busy",
         f"answers that were not an approval: {odd}",
         f"`aval check-ledger` after it: {report}",
     ]
     measured = table([one.name for one in scenarios], LEVELS, found)
-    sys.stderr.write("\r")
+    _say("")
     print("\n".join([*told, "", measured, "", *remarks]))
     RESULTS.write_text(page(told, measured, remarks), encoding="utf-8")
     return 0 if odd == 0 and report.clean else 1
@@ -106,6 +107,12 @@ def _limits(token: str, count: int) -> Iterator[bytes]:
         yield request(head, f"limit-{number}", json.dumps(body).encode())
 
 
+def _say(what: str) -> None:
+    """Show on a terminal what goes on, in one line that is written over."""
+    if sys.stderr.isatty():
+        sys.stderr.write(f"\r{what}\x1b[K")
+
+
 def _measure(
     load: ProcessPoolExecutor, scenarios: list[Scenario], run: Run
 ) -> dict[tuple[str, int], Tally]:
@@ -115,7 +122,7 @@ def _measure(
         for turn in range(run.rounds):
             for one in scenarios if turn % 2 == 0 else reversed(scenarios):
                 place = f"{scenarios.index(one)}-{level}-{turn}"
-                sys.stderr.write(f"\r{one.name}, {level} connections \x1b[K")
+                _say(f"{one.name}, {level} connections")
                 plan = Plan(one.target, level, one.customers, place, run.seconds, WARM_S)
                 found[one.name, level].add(load.submit(drive, plan).result())
     return found

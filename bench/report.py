@@ -44,6 +44,23 @@ def fsync_ms(folder: Path) -> float:
     return median(taken_s) * 1000
 
 
+def busy_percent(seconds: float = 1.0) -> float | None:
+    """Measure how busy other programs keep the processors; None where nothing tells."""
+    place = Path("/proc/stat")
+    if not place.exists():
+        return None
+    before = _ticks(place)
+    time.sleep(seconds)
+    idle, total = (after - first for after, first in zip(_ticks(place), before, strict=True))
+    return 100 * (1 - idle / total)
+
+
+def _ticks(place: Path) -> tuple[int, int]:
+    """Read idle ticks (waiting for disks included) and all ticks since the machine started."""
+    ticks = [int(field) for field in place.read_text(encoding="ascii").splitlines()[0].split()[1:]]
+    return ticks[3] + ticks[4], sum(ticks[:8])
+
+
 def machine(database_url: str, folder: Path) -> list[str]:
     """Describe what was measured on, a line a thing."""
     with psycopg.connect(database_url) as connection:

@@ -163,7 +163,7 @@ CREATE TABLE order_use (
     invoiced_minor BIGINT NOT NULL,
     CONSTRAINT order_use_pkey PRIMARY KEY (segment_id, order_id, account_id, currency)
 );
-COMMENT ON TABLE order_use IS 'by order, payer and currency; a lone delivery has an order of its own';
+COMMENT ON TABLE order_use IS 'by order, payer and currency; a lone delivery has its own order';
 
 CREATE TABLE past_authorization (
     authorization_id UUID NOT NULL,

@@ -83,7 +83,7 @@ order_use = Table(
     Column("currency", Text, primary_key=True),
     minor("delivered_minor"),
     minor("invoiced_minor"),
-    comment="by order, payer and currency; a lone delivery has an order of its own",
+    comment="by order, payer and currency; a lone delivery has its own order",
 )
 
 order_fact = Table(
