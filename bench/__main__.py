@@ -16,7 +16,7 @@ from app.store.checker import check_ledger
 from app.store.embedded import running_url
 from bench import servers
 from bench.load import Plan, Tally, Target, drive, request, send_all
-from bench.report import busy_percent, machine, page, table
+from bench.report import machine, page, table, told_busy
 
 RESULTS: Final = Path(__file__).with_name("RESULTS.md")
 LEVELS: Final = (1, 8, 32)
@@ -45,7 +45,7 @@ class Run:
 def main() -> int:
     """Run everything; exit 1 if an answer was not as wished or the checker found a difference."""
     run = _arguments()
-    busy, began_s = busy_percent(), time.monotonic()
+    busy, began_s = told_busy(), time.monotonic()
     with (
         tempfile.TemporaryDirectory(prefix="aval-bench-") as folder,
         ProcessPoolExecutor(1, mp_context=get_context("spawn")) as load,
@@ -65,7 +65,7 @@ def main() -> int:
             f"{run.rounds} rounds of {run.seconds:g} s each, {run.customers} customers;"
             f" {time.monotonic() - began_s:.0f} s in all"
         ),
-        f"before it, other programs kept the processors {busy or 0:.0f} % busy",
+        f"before it, other programs kept the processors busy by {busy}",
         f"answers that were not an approval: {odd}",
         f"`aval check-ledger` after it: {report}",
     ]

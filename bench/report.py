@@ -44,15 +44,15 @@ def fsync_ms(folder: Path) -> float:
     return median(taken_s) * 1000
 
 
-def busy_percent(seconds: float = 1.0) -> float | None:
-    """Measure how busy other programs keep the processors; None where nothing tells."""
+def told_busy(seconds: float = 1.0) -> str:
+    """Measure how busy other programs keep the processors, as a percentage of all of them."""
     place = Path("/proc/stat")
     if not place.exists():
-        return None
+        return "an unknown share"
     before = _ticks(place)
     time.sleep(seconds)
     idle, total = (after - first for after, first in zip(_ticks(place), before, strict=True))
-    return 100 * (1 - idle / total)
+    return f"{100 * (1 - idle / total):.0f} %"
 
 
 def _ticks(place: Path) -> tuple[int, int]:

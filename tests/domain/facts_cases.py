@@ -9,12 +9,14 @@ Fact = Mapping[str, Any]
 
 
 def order(version: int = 1, amount: str = "100", status: str = "OPEN", **more: object) -> Fact:
+    """Write an event about order O."""
     return fact("order", "O", version, amount=amount, status=status, **more)
 
 
 def delivery(
     name: str = "D", amount: str = "40", order_id: str = "O", version: int = 1, **more: object
 ) -> Fact:
+    """Write an event about a delivery for order O; an empty `order_id`: for none."""
     named = {"order_id": order_id} if order_id else {}
     return fact("delivery", name, version, amount=amount, **named, **more)
 
@@ -22,20 +24,24 @@ def delivery(
 def invoice(
     name: str = "I", amount: str = "40", *lines: Fact, version: int = 1, **more: object
 ) -> Fact:
+    """Write an event about an invoice with some lines."""
     return fact("invoice", name, version, amount=amount, lines=list(lines), **more)
 
 
 def pay(
     name: str = "P", amount: str = "40", *parts: Fact, version: int = 1, **more: object
 ) -> Fact:
+    """Write an event about a payment with some allocations."""
     return fact("payment", name, version, amount=amount, allocations=list(parts), **more)
 
 
 def to(invoice_id: str = "I", amount: str = "40", **more: object) -> Fact:
+    """Allocate part of a payment to an invoice."""
     return line(amount, "CNY", invoice_id=invoice_id, **more)
 
 
 def of(order_id: str = "O", amount: str = "40", **more: object) -> Fact:
+    """Bill part of an order."""
     return line(amount, "CNY", order_id=order_id, **more)
 
 

@@ -24,11 +24,13 @@ def minor(money: Mapping[str, str] | None) -> int:
 
 
 def key_of(fact: Fact) -> tuple[str, str, str]:
+    """Name a document: type, id, and the order of a delivery."""
     name = "invoice_id" if fact["type"] == "dispute" else f"{fact['type']}_id"
     return fact["type"], fact[name], fact.get("order_id", "") if name == "delivery_id" else ""
 
 
 def whose(fact: Fact) -> Whose:
+    """Give the payer and the currency."""
     return fact["customer_id"], fact["amount"]["currency"]
 
 

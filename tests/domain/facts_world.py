@@ -36,6 +36,7 @@ _number = count()
 
 
 def money(amount: str, currency: str = "CNY") -> dict[str, str]:
+    """Write an amount as the contract does."""
     return {"amount": amount, "currency": currency}
 
 
@@ -63,11 +64,8 @@ def fact(kind: str, document_id: str, version: int = 1, **fields: object) -> dic
 
 
 def line(amount: str, currency: str = "CNY", **fields: object) -> dict[str, Any]:
+    """Write a part of a document, with its amount."""
     return {"amount": money(amount, currency), **fields}
-
-
-def find_fixed(source: str, target: str) -> Rate | None:
-    return find_rate(RATES, source, target, AT.date())
 
 
 @dataclass(slots=True)
@@ -97,6 +95,7 @@ class World:
         return [self.tell(parse_event(one)).result for one in facts]
 
     def tell(self, event: Event) -> Result:
+        """Apply one event, told by the customer it names."""
         return self.clerk.apply(event, CUSTOMERS[event.customer_ref])
 
     def use(self, account_id: int = ANNA) -> dict[str, int]:

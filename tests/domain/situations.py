@@ -37,7 +37,11 @@ def rate(source: str, target: str, value: str, day: date = TODAY) -> Rate:
     return Rate(source, target, Decimal(value), day.isoformat(), "tests")
 
 
-def account(number: int, limit: int | None = 100_00, **fields: Any) -> Account:  # noqa: ANN401 - any field
+def account(
+    number: int,
+    limit: int | None = 100_00,
+    **fields: Any,  # noqa: ANN401 - any field
+) -> Account:
     """Make an account of the customer `C-<number>`, in CNY unless told; `groups` are above it."""
     told: dict[str, Any] = {
         "account_id": number,
@@ -172,7 +176,11 @@ def known(**fields: Any) -> Order:  # noqa: ANN401 - any field
     return Order("main", "SO-1", **(told | fields))
 
 
-def live(reserved: int, authorized: int | None = None, **fields: Any) -> Order:  # noqa: ANN401 - any field
+def live(
+    reserved: int,
+    authorized: int | None = None,
+    **fields: Any,  # noqa: ANN401 - any field
+) -> Order:
     """Make an order of C-1 with a reservation, its whole value unless told."""
     amount = reserved if authorized is None else authorized
     told: dict[str, Any] = {"state": "LIVE", "authorization_id": "A-1", "authorized": amount}

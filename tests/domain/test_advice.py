@@ -137,7 +137,7 @@ def limited(
         pytest.param(
             [
                 limited(150_00, TODAY - DAY),
-                CreditLimit("temporary", 10_00, False, TODAY - DAY, TODAY + DAY, 2),  # noqa: FBT003 - unlimited
+                replace(limited(10_00, TODAY - DAY, TODAY + DAY, 2), kind="temporary"),
             ],
             TODAY + 2 * DAY,
             id="a-cut-for-two-days-lapses",

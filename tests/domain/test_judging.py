@@ -376,6 +376,12 @@ def test_a_stop_of_the_group_stops_its_members() -> None:
     assert codes(desk.ask(question())) == ["ACCOUNT_STOPPED"]
 
 
+def test_a_part_may_not_ship_where_more_than_a_limit_is_in_the_way() -> None:
+    for status, up_to in (("OPEN", 5_00), ("STOPPED", 0)):
+        told = Desk.of(account(1, 5_00, status=status)).check(question(10_00))
+        assert (told.outcome, told.ship_up_to) == ("HOLD", up_to)
+
+
 def test_reasons_come_in_the_order_of_the_policy() -> None:
     desk = Desk.of(
         account(1, 0, status="STOPPED", groups=(9,)),

@@ -79,6 +79,15 @@ def test_what_a_release_does_not_lift(stays: dict[str, Any]) -> None:
     assert told.outcome != "APPROVE"
 
 
+def test_a_release_is_of_its_payer_and_currency() -> None:
+    desk = Desk.of(account(1), account(2), rates={("USD", "CNY"): USD})
+    desk.ask(question(150_00))
+    desk.release(question(150_00))
+    assert desk.check(question(150_00, currency="USD")).outcome == "HOLD"
+    assert desk.check(question(150_00, payer=2)).outcome == "HOLD"
+    assert desk.check(question(150_00)).outcome == "APPROVE"
+
+
 def test_a_release_lifts_what_no_person_said() -> None:
     desk = holding(
         Desk.of(account(1), overdue=Overdue({"CNY": 1}, {"CNY": 1}, 99)),

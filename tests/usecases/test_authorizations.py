@@ -1,131 +1,26 @@
 """Authorizations on a real database: what is reserved, what is held, and never one too many."""
 
-import asyncio
-from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import date
 from decimal import Decimal
-from typing import Any
 
-import orjson
 import pytest
 
-from app.domain.accounts import Account
-from app.domain.callers import Caller
-from app.domain.decisions import CheckPoint, Question
 from app.domain.errors import (
-    CreditError,
     CustomerUnknownError,
     KeyReusedError,
     OrderVersionStaleError,
 )
-from app.domain.money import Money, Rate
-from app.domain.rules import STANDARD
-from app.store import accounts, rates
+from app.domain.money import Rate
+from app.store import rates
 from app.store.database import Database
-from app.store.ids import IdSource
-from app.store.lane import Lane
-from app.usecases.asks import Answer, Ask, fingerprint
-from app.usecases.authorizations import AuthorizeOrders
-from app.usecases.lanes import BatchingLane, Lanes
-from app.usecases.seeds import SeedDatabase
+from app.usecases.asks import Answer
 from tests.parties import add_customer
-
-NOW = datetime(2026, 11, 24, 9, tzinfo=UTC)
-TESTER = Caller("tests", frozenset({"admin"}))
-
-
-@dataclass
-class Counter:
-    """A desk of lanes on one database; `ask` asks and reads the answer."""
-
-    database: Database
-    lanes: list[Lanes] = field(default_factory=list)
-    new_id: Callable[[], str] = field(default_factory=IdSource)
-
-    def question(
-        self,
-        order_id: str,
-        amount: str = "10.00",
-        **more: Any,  # noqa: ANN401 - any field of a question
-    ) -> Question:
-        """Make a question of customer C-1; `amount` in CNY unless `currency` says otherwise."""
-        currency = more.pop("currency", "CNY")
-        point: CheckPoint = more.pop("check_point", "ORDER")
-        digits = {"JPY": 0, "KRW": 0, "BHD": 3}.get(currency, 2)
-        minor = int(Decimal(amount).scaleb(digits))
-        customer = more.pop("customer_id", "C-1")
-        return Question(customer, "main", point, order_id, Money(minor, currency), **more)
-
-    def order(self, question: Question, key: str | None = None) -> Ask:
-        """Make an ask that reserves, with a key of its own unless one is given."""
-        told = fingerprint("POST /v1/authorizations", question)
-        new_id = self.new_id()
-        return Ask("AUTHORIZATION", TESTER, question, new_id, key or new_id, told)
-
-    def check(self, question: Question) -> Ask:
-        """Make a limit check."""
-        return Ask("CHECK", TESTER, question, self.new_id())
-
-    def ask(self, *asks: Ask, lanes: int = 1) -> list[dict[str, Any] | CreditError]:
-        """Ask all at once, spread over some lanes as over some processes."""
-        return [
-            one if isinstance(one, CreditError) else orjson.loads(one.body)
-            for one in self.answers(asks, lanes)
-        ]
-
-    def answers(self, asks: Sequence[Ask], lanes: int = 1) -> list[Answer | CreditError]:
-        """Ask all at once and give the answers as they are sent."""
-        return asyncio.run(self._answers(asks, lanes))
-
-    async def _answers(self, asks: Sequence[Ask], count: int) -> list[Answer | CreditError]:
-        desks = [_lanes(self.database.url, self.new_id) for _ in range(count)]
-        for desk in desks:
-            await desk.start()
-        try:
-            asking = [desks[place % count].ask(ask) for place, ask in enumerate(asks)]
-            return list(await asyncio.gather(*map(_refusal, asking)))
-        finally:
-            for desk in desks:
-                await desk.stop()
-
-    def account(self, customer_id: str = "C-1") -> Account:
-        """Read an account."""
-        with self.database.begin() as tx:
-            found = accounts.find(tx, customer_id, "main")
-        assert found is not None
-        return found
-
-
-async def _refusal(asking: Coroutine[Any, Any, Answer]) -> Answer | CreditError:
-    try:
-        return await asking
-    except CreditError as refusal:
-        return refusal
-
-
-def _lanes(url: str, new_id: Callable[[], str]) -> Lanes:
-    authorize = AuthorizeOrders(lambda: NOW, new_id)
-    missing = _no_account
-    return Lanes(
-        [BatchingLane(Lane(url), authorize, missing)],
-        BatchingLane(Lane(url), authorize.check, missing),
-    )
-
-
-def _no_account(customer_id: str, segment_id: str) -> None:
-    message = f"{customer_id} has no account in {segment_id}"
-    raise AssertionError(message)
+from tests.usecases.counter import Counter, outcomes
 
 
 @pytest.fixture
 def desk(database: Database) -> Counter:
-    SeedDatabase(database, lambda: NOW, STANDARD, {"version": 1, "name": "none"})()
-    return Counter(database)
-
-
-def outcomes(answers: Sequence[dict[str, Any] | CreditError]) -> list[str]:
-    return [one.code if isinstance(one, CreditError) else one["outcome"] for one in answers]
+    return Counter.open(database)
 
 
 def test_fifty_at_once_against_a_headroom_of_a_hundred(desk: Counter) -> None:

@@ -19,9 +19,7 @@ MAX_TOTAL = 10**18
 
 def minor(name: str, *, default: bool = False) -> Column[int]:
     """Make a required column of minor units; `default` gives it 0."""
-    return Column(
-        name, BigInteger, nullable=False, server_default=text("0") if default else None
-    )
+    return Column(name, BigInteger, nullable=False, server_default=text("0") if default else None)
 
 
 def instant(name: str, *, nullable: bool = False, now: bool = False) -> Column[object]:

@@ -34,9 +34,7 @@ scorecard = Table(
     Column("data", JSONB, nullable=False),
     Column("active", Boolean, nullable=False, server_default=text("false")),
     instant("created_at", now=True),
-    Index(
-        "scorecard_active_key", "active", unique=True, postgresql_where=text("active")
-    ),
+    Index("scorecard_active_key", "active", unique=True, postgresql_where=text("active")),
 )
 
 score = Table(

@@ -70,9 +70,7 @@ account = Table(
     Column("account_id", BigInteger, Identity(always=True), primary_key=True),
     Column("customer_id", Text, ForeignKey("customer.customer_id"), nullable=False),
     Column("segment_id", Text, ForeignKey("segment.segment_id"), nullable=False),
-    Column(
-        "path", ARRAY(BigInteger), nullable=False, comment="itself, then its groups, upwards"
-    ),
+    Column("path", ARRAY(BigInteger), nullable=False, comment="itself, then its groups, upwards"),
     required("currency"),
     required("currency_source", "SEGMENT"),
     Column("payment_terms_days", Integer),
