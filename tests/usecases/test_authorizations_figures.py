@@ -131,8 +131,10 @@ def test_figures_leave_out_the_orders_own_reservation(desk: Counter) -> None:
     assert (figures(first), first["account_seq"]) == (expected, 2)
     again = desk.told(desk.order(desk.question("SO-1", "70.00")))
     assert (figures(again), again["account_seq"]) == (expected, 3)
-    other = desk.told(desk.check(desk.question("SO-2", "70.00")))
-    assert (figures(other)["headroom"], other["account_seq"]) == ("30.00", 3)
+    for amount, outcome in (("30.01", "HOLD"), ("30.00", "APPROVE")):
+        other = desk.told(desk.check(desk.question("SO-2", amount)))
+        assert (other["outcome"], figures(other)["headroom"]) == (outcome, "30.00")
+        assert other["account_seq"] == 3  # what a check would have booked is not there
 
 
 def test_what_is_checked_first_is_what_is_decided_then(desk: Counter) -> None:
