@@ -13,6 +13,8 @@ import pytest
 
 from app.cli.sample import sample_ledger
 from app.store.checker import check_ledger
+from app.store.database import Database
+from app.usecases.decisions import ReplayDecisions
 from tests.replay_ledger import Line, Replay, exposures, read_ledger
 from tests.server import Clock
 
@@ -37,7 +39,7 @@ def clock() -> Clock:
 
 @pytest.mark.timeout(240)
 def test_a_ledger_in_time_order(
-    lines: list[Line], client: httpx2.Client, clock: Clock, database_url: str
+    lines: list[Line], client: httpx2.Client, clock: Clock, database: Database
 ) -> None:
     tally = Replay(client, clock).run(lines).counts
     assert tally["fact applied"] == 3 * len(lines)
@@ -47,6 +49,10 @@ def test_a_ledger_in_time_order(
     assert tally["authorization APPROVE"] > len(lines) / 2
     assert tally["authorization HOLD"] > 0
 
-    report = check_ledger(database_url)
+    replayed = list(ReplayDecisions(database)(datetime(2012, 1, 1, tzinfo=UTC)))
+    assert len(replayed) == 2 * len(lines) + tally["release"]
+    assert [one for one in replayed if one[1]] == []
+
+    report = check_ledger(database.url)
     assert report.clean, str(report)
     assert [one for one in exposures(client) if one[1:] != ("0.00", "0.00")] == []
