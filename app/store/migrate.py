@@ -1,5 +1,6 @@
 """Bring the schema to head, and refuse to run on another one."""
 
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from sqlalchemy.pool import NullPool
 
 from app.domain.errors import SchemaOldError
 from app.store.database import Database, dialect_url
+
+OLDEST_SERVER = (15,)
 
 MIGRATIONS = Path(__file__).parents[2] / "migrations"
 
@@ -60,6 +63,20 @@ def migrate(url: str, revision: str = "head") -> None:
     engine.dispose()
 
 
+def refuse_old_server(version: Sequence[int | str]) -> None:
+    """Refuse a PostgreSQL older than what the statements are written for; `version` is (18, 4).
+
+    Raises:
+        SchemaOldError: Says which version it is and which is needed.
+
+    """
+    if tuple(int(part) for part in version) < OLDEST_SERVER:
+        told = ".".join(map(str, version)) or "of unknown version"
+        raise SchemaOldError(
+            f"the database is PostgreSQL {told}, this program needs {OLDEST_SERVER[0]} or later"
+        )
+
+
 def require_head(database: Database) -> None:
     """Refuse a database whose schema is not the newest one known here.
 
@@ -67,6 +84,8 @@ def require_head(database: Database) -> None:
         SchemaOldError: Says which revision it has, which is needed, and what to run.
 
     """
+    with database.engine.connect() as connection:
+        refuse_old_server(connection.dialect.server_version_info or ())
     has, needs = current_revision(database), head_revision()
     if has != needs:
         raise SchemaOldError(
