@@ -216,15 +216,6 @@ class MoneyOut(AnswerModel):
         return cls(amount=money.text, currency=money.currency)
 
 
-class TextOut(AnswerModel):
-    """One sentence in both languages."""
-
-    model_config = _example(zh="超过信用额度", en="Over the credit limit")
-
-    zh: str
-    en: str
-
-
 class Page(QueryModel):
     """Which part of a list is asked for; lists with filters derive from it."""
 

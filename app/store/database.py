@@ -6,7 +6,7 @@ This file and the lane are the only places that commit (see docs/decisions/0006)
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 import orjson
 import psycopg
@@ -136,8 +136,3 @@ class Database:
 
 def _never_prepare(connection: Any, _record: object) -> None:  # noqa: ANN401 - DBAPI connection
     connection.prepare_threshold = None
-
-
-def host_address(socket_dir: str, *, user: str = "aval", name: str = "aval") -> str:
-    """Write the address of a server that listens on a socket in `socket_dir`."""
-    return f"postgresql://{user}@/{name}?host={quote(socket_dir, safe='')}"

@@ -19,6 +19,7 @@ from app.store import facts_rows
 from app.store.database import Tx
 from app.store.facts_bulk import delete_of, insert_new, replace_version, upsert
 from app.store.facts_load import Loaded
+from app.store.orders import past_row
 from app.store.orders import to_row as order_row
 from app.store.schema import decisions, documents, evidence
 
@@ -157,7 +158,7 @@ class Saving:
                 if name in self.known and orders[name] != self.known[name]
             ],
         )
-        insert_new(tx, documents.past_authorization, [_past_row(one, at) for one in changes.past])
+        insert_new(tx, documents.past_authorization, [past_row(one, at) for one in changes.past])
 
     def _cancel_holds(self, tx: Tx, caller: Caller, at: datetime) -> None:
         """Cancel the open holds of orders that were closed; the order's lock guards them."""
@@ -188,17 +189,3 @@ class Saving:
 
 def _within(segment_id: str, rows: Iterable[Row]) -> list[Row]:
     return [{"segment_id": segment_id, **row} for row in rows]
-
-
-def _past_row(order: Order, at: datetime) -> Row:
-    return {
-        "authorization_id": order.authorization_id,
-        "segment_id": order.segment_id,
-        "order_id": order.order_id,
-        "account_id": order.account_id,
-        "currency": order.currency,
-        "authorized_minor": order.authorized,
-        "expires_at": order.expires_at,
-        "authorized_at": order.authorized_at,
-        "released_at": at,
-    }

@@ -1,6 +1,7 @@
 """Order roots: find, lock in (segment, order) order, write."""
 
 from collections.abc import Collection, Mapping
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import RowMapping, select, tuple_
@@ -60,6 +61,21 @@ def to_row(order: Order) -> dict[str, Any]:
         "rejected": order.rejected,
         "hold_id": order.hold_id,
         "hold_kind": order.hold_kind,
+    }
+
+
+def past_row(order: Order, at: datetime) -> dict[str, Any]:
+    """Write an authorization that another payer's or currency's replaces at a moment."""
+    return {
+        "authorization_id": order.authorization_id,
+        "segment_id": order.segment_id,
+        "order_id": order.order_id,
+        "account_id": order.account_id,
+        "currency": order.currency,
+        "authorized_minor": order.authorized,
+        "expires_at": order.expires_at,
+        "authorized_at": order.authorized_at,
+        "released_at": at,
     }
 
 

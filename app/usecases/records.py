@@ -10,6 +10,7 @@ from app.domain.decisions import Judgement, Situation
 from app.domain.snapshots import question_to_json, situation_to_json
 from app.store.accounts import journal_row
 from app.store.lane_rows import Record
+from app.store.orders import past_row
 from app.store.orders import to_row as order_row
 from app.usecases.asks import Ask
 from app.usecases.batches import Batch
@@ -58,20 +59,7 @@ def record_of(batch: Batch | None, done: Sequence[Judged], refused: Iterable[Ask
             record.fresh.append(order_row(order))
         elif order != batch.loaded.orders[key]:
             record.known.append(order_row(order))
-    record.past = [
-        {
-            "authorization_id": order.authorization_id,
-            "segment_id": order.segment_id,
-            "order_id": order.order_id,
-            "account_id": order.account_id,
-            "currency": order.currency,
-            "authorized_minor": order.authorized,
-            "expires_at": order.expires_at,
-            "authorized_at": order.authorized_at,
-            "released_at": batch.at,
-        }
-        for order in batch.past
-    ]
+    record.past = [past_row(order, batch.at) for order in batch.past]
     record.journal = [journal_row(entry, batch.at) for entry in batch.entries]
     record.rooms = dict(batch.rooms)
     holds: dict[str, dict[str, Any]] = {}
