@@ -7,12 +7,15 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import httpx2
+import psycopg
 import pytest
 
+from app.store.embedded import running_url
 from tests.test_serve import AVAL, environment
 
 FIRST_S = 150.0
@@ -59,11 +62,23 @@ def follow(line: re.Match[str], state: Path) -> dict[str, Any]:
     return told
 
 
+def last_report(state: Path) -> datetime:
+    """When the sample's source last reported, which is what makes a ledger stale or not."""
+    url = running_url(state)
+    assert url is not None
+    with psycopg.connect(url) as connection:
+        found = connection.execute("SELECT max(last_at) FROM feed").fetchone()
+    assert found is not None
+    at: datetime = found[0]
+    return at
+
+
 @pytest.mark.timeout(320)
 def test_three_lines_to_try_and_a_second_run(tmp_path: Path) -> None:
     state, output = tmp_path / "state", tmp_path / "output"
     with run_sample(state, output) as lines:
         check, authorization, held = (follow(line, state) for line in lines)
+        reported = last_report(state)
     assert (check["outcome"], check["authorization_id"]) == ("APPROVE", None)
     assert authorization["outcome"] == "APPROVE"
     assert authorization["authorization_id"]
@@ -75,4 +90,5 @@ def test_three_lines_to_try_and_a_second_run(tmp_path: Path) -> None:
     with run_sample(state, output) as lines:
         assert time.monotonic() - began < FIRST_S / 3
         assert follow(lines[1], state) == authorization
+        assert last_report(state) > reported
     assert "making a sample ledger" not in output.read_text(encoding="utf-8")
