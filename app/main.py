@@ -24,7 +24,7 @@ from app.api.desk import Desk
 from app.api.idempotency import require_declared_keys
 from app.api.routes import ROUTERS
 from app.domain.errors import BusyError
-from app.domain.rules import STANDARD
+from app.domain.rules_standard import STANDARD
 from app.settings import Settings
 from app.store import lane as store_lane
 from app.store.database import Database
