@@ -5,7 +5,6 @@ judged again by the very version that judged it. A row fires where all its terms
 is missing from the context is never "no hit": the row then holds with MISSING_INPUT.
 """
 
-import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
@@ -13,7 +12,9 @@ from fractions import Fraction
 from typing import Any, Final, Literal
 
 Value = bool | int | str
-Context = Mapping[str, Value]
+Context = Mapping[str, Any]
+"""Values by name, each of the type that `SCHEMA` gives it."""
+
 Test = Callable[[Context], bool]
 """Says whether a term, or a row, holds; every name it reads is in the context."""
 
@@ -42,14 +43,14 @@ SCHEMA: Final[dict[str, type]] = {
 days; `fx_missing` is the pair without a rate (`USD/CNY`) or empty; `limit_state` is ACTIVE, NONE
 or EXPIRED; `score_class` is A to E, N (too little history) or empty (not scored)."""
 
-_OPERATIONS: Final[dict[str, Callable[[Any, Any], bool]]] = {
-    "==": operator.eq,
-    "!=": operator.ne,
-    ">": operator.gt,
-    ">=": operator.ge,
-    "<": operator.lt,
-    "<=": operator.le,
-    "in": lambda left, right: left in right,
+_OPERATIONS: Final[dict[str, Callable[[str, Any], Test]]] = {
+    "==": lambda name, value: lambda context: context[name] == value,
+    "!=": lambda name, value: lambda context: context[name] != value,
+    ">": lambda name, value: lambda context: context[name] > value,
+    ">=": lambda name, value: lambda context: context[name] >= value,
+    "<": lambda name, value: lambda context: context[name] < value,
+    "<=": lambda name, value: lambda context: context[name] <= value,
+    "in": lambda name, value: lambda context: context[name] in value,
 }
 
 _OUTCOMES: Final = ("HOLD", "REJECT", "WARN")
@@ -68,8 +69,7 @@ class Term:
 
     def test(self) -> "Test":
         """Make the comparison a function of a context that has the name."""
-        name, compare, value = self.name, _OPERATIONS[self.operation], self.value
-        return lambda context: compare(context[name], value)
+        return _OPERATIONS[self.operation](self.name, self.value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,8 @@ class Row:
     def threshold_of(self, context: Context) -> Value | None:
         """Give what was allowed: a name's value, or the constant of the observed name's term."""
         if isinstance(self.threshold, str) and self.threshold in context:
-            return context[self.threshold]
+            named: Value = context[self.threshold]
+            return named
         for term in self.terms:
             if term.name == self.observed and not isinstance(term.value, tuple):
                 return term.value

@@ -61,8 +61,12 @@ class BytesArray(Array):
 
 def texts(values: Sequence[str | None]) -> TextArray:
     """Make a `text[]`; None becomes NULL."""
+    count = len(values)
+    if count and values.count(values[0]) == count:  # half of all columns: one segment, one state …
+        cell = _NULL if values[0] is None else _cell(values[0].encode())
+        return TextArray(cell * count, count, nulls=cell is _NULL)
     cells = [_NULL if one is None else _cell(one.encode()) for one in values]
-    return TextArray(b"".join(cells), len(values), nulls=_NULL in cells)
+    return TextArray(b"".join(cells), count, nulls=_NULL in cells)
 
 
 def blobs(values: Sequence[bytes]) -> BytesArray:
