@@ -36,7 +36,8 @@ from app.usecases.facts import ApplyFacts, Facts, ListQuarantine
 from app.usecases.groups import ensure_accounts
 from app.usecases.health import CheckReadiness, Part
 from app.usecases.keys import Authenticate, CreateKey, ListKeys, RevokeKey
-from app.usecases.lanes import BatchingLane, Decide, Lanes, LaneSizes
+from app.usecases.lane_sets import Lanes
+from app.usecases.lanes import BatchingLane, Decide, LaneSizes
 from app.usecases.orders import Orders, Surroundings
 from app.usecases.parties import Parties
 from app.usecases.scores import Scores
@@ -153,7 +154,7 @@ def _lane(
     settings: Settings, url: str, decide: Decide, make_account: Callable[[str, str], object]
 ) -> BatchingLane:
     lane = store_lane.Lane(url, prepare=settings.prepare == "on")
-    sizes = LaneSizes(settings.lane_batch, settings.lane_queue)
+    sizes = LaneSizes(settings.lane_batch, settings.lane_queue, settings.lane_wait_s)
     return BatchingLane(lane, decide, make_account, sizes)
 
 

@@ -261,10 +261,12 @@ async def authorize_order(request: Request) -> Response:
     caller = await authenticate(request, "authorization:write")
     key = read_key(request)
     asked = await read(request, AuthorizeIn)
-    return send(await desk_of(request).lanes.ask(_keyed_ask(request, caller, key, asked)))
+    desk = desk_of(request)
+    return send(await desk.lanes.ask(keyed_ask(caller, key, asked, desk.new_id())))
 
 
-def _keyed_ask(request: Request, caller: Caller, key: str, asked: AuthorizeIn) -> Ask:
+def keyed_ask(caller: Caller, key: str, asked: AuthorizeIn, decision_id: str) -> Ask:
+    """Make the ask of an order under a key; alone or in a batch it has the same fingerprint."""
     question = asked.to_question()
     told = fingerprint("POST /v1/authorizations", question)
-    return Ask("AUTHORIZATION", caller, question, desk_of(request).new_id(), key, told)
+    return Ask("AUTHORIZATION", caller, question, decision_id, key, told)

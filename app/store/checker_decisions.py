@@ -4,8 +4,10 @@ A limit check takes no lock and may have met a limit or rate that nobody had wri
 decisions that lock are held to the journal. That a decline was justified is asked of both.
 """
 
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from importlib import resources
 from itertools import islice
 from typing import Any, Final
 from uuid import UUID
@@ -14,7 +16,6 @@ import orjson
 
 from app.store.checker_figures import Ask, Json, ceiling_of, excess, reserved_in
 from app.store.checker_ground import Difference, Snapshot, columns, used
-from app.store.packing import unpack
 
 _DECISIONS: Final = """
 SELECT decision_id, kind, account_id, outcome, rule_set_version, record FROM decision
@@ -31,6 +32,8 @@ SELECT authorization_id FROM credit_order WHERE authorization_id = any(%(ids)s)
 UNION ALL
 SELECT authorization_id FROM past_authorization WHERE authorization_id = any(%(ids)s)
 """
+
+_DICTIONARY: Final = resources.files("app.store").joinpath("packing_1.txt").read_bytes()
 
 _RULES: Final = "SELECT version, data FROM rule_set"
 
@@ -77,7 +80,12 @@ def check_decisions(snapshot: Snapshot) -> Iterator[Difference]:
 
 
 def _unpacked(row: Json) -> Json:
-    inputs, answer = unpack(row["record"])
+    """Read what a decision keeps: plain (first byte 0), or deflated with dictionary 1."""
+    record = row["record"]
+    data = record[1:]
+    if record[0]:
+        data = zlib.decompressobj(-12, _DICTIONARY).decompress(data)
+    inputs, answer = data.split(b"\n")
     return {**row, "inputs": orjson.loads(inputs), "answer": orjson.loads(answer)}
 
 

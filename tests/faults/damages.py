@@ -3,8 +3,12 @@
 # ruff: noqa: S608 - every statement is made of constants of this file
 
 from dataclasses import dataclass
+from typing import Any
 
+import psycopg
 import pytest
+
+from app.store.packing import unpack
 
 
 @dataclass(frozen=True)
@@ -42,9 +46,25 @@ def entry(customer: str, change: str, which: str) -> str:
 
 
 def told(column: str, path: str, value: str, order_id: str) -> str:
-    """Change what a decision stored."""
-    changed = f"jsonb_set({column}::jsonb, '{{{path}}}', '{value}')::json"
-    return f"UPDATE decision SET {column} = {changed} WHERE order_id = '{order_id}'"
+    """Change what a decision stored, once `lay_open` has made it plain."""
+    parts = {
+        name: f"split_part(convert_from(substr(record, 2), 'UTF8'), E'\\n', {place})"
+        for place, name in ((1, "inputs"), (2, "answer"))
+    }
+    parts[column] = f"jsonb_set({parts[column]}::jsonb, '{{{path}}}', '{value}')::text"
+    both = f"{parts['inputs']} || E'\\n' || {parts['answer']}"
+    plain = f"'\\x00'::bytea || convert_to({both}, 'UTF8')"
+    return f"UPDATE decision SET record = {plain} WHERE order_id = '{order_id}'"
+
+
+def lay_open(connection: psycopg.Connection[Any]) -> None:
+    """Make what decisions keep plain, so that SQL can damage it; nothing is changed by that."""
+    for row in connection.execute("SELECT decision_id AS id, record FROM decision").fetchall():
+        inputs, answer = unpack(row["record"])
+        plain = {"id": row["id"], "plain": b"\x00" + inputs + b"\n" + answer}
+        connection.execute(
+            "UPDATE decision SET record = %(plain)s WHERE decision_id = %(id)s", plain
+        )
 
 
 def foreign(customer: str, path: str, value: str) -> tuple[str, str]:

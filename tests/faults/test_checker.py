@@ -20,7 +20,7 @@ from app.settings import Settings
 from app.store.checker import check_ledger, check_within
 from app.store.database import Database
 from tests.conftest import Server
-from tests.faults.damages import CONTROLS, Control, told
+from tests.faults.damages import CONTROLS, Control, lay_open, told
 from tests.faults.ledgers import NOW, build, open_desk, random_events, report
 
 STORE = Path(__file__).parents[2] / "app" / "store"
@@ -108,8 +108,9 @@ def test_replay_judges_every_stored_decision_again(
     settings = Settings(database_url=ledger)
     replay(settings, NOW)
     assert capsys.readouterr().out == "23 decisions since 2026-06-15: all judged the same\n"
-    with psycopg.connect(ledger) as connection:
+    with psycopg.connect(ledger, row_factory=dict_row) as connection:
         connection.execute("SET session_replication_role = replica")
+        lay_open(connection)
         connection.execute(told("inputs", "question,amount,0", "10000", "SO-24"))
     with pytest.raises(RefusedError, match=r"^1 of 23 decisions since 2026-06-15 ") as refused:
         replay(settings, NOW)
@@ -145,6 +146,7 @@ def test_one_damaged_thing_is_named(server: Server, whole: str, control: Control
     with psycopg.connect(server.at(whole), row_factory=dict_row) as connection:
         # triggers and foreign keys sleep: this is what nothing in the service could do
         connection.execute("SET LOCAL session_replication_role = replica")
+        lay_open(connection)
         for statement in control.statements:
             assert connection.execute(statement).rowcount > 0, statement
         found = check_within(connection).difference
