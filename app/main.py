@@ -21,7 +21,7 @@ from fastapi.concurrency import run_in_threadpool
 from app import telemetry
 from app.api.conventions import install
 from app.api.desk import Desk
-from app.api.express import express_routes
+from app.api.express import ExpressApp, express_routes
 from app.api.idempotency import require_declared_keys
 from app.api.routes import ROUTERS
 from app.domain.errors import BusyError
@@ -167,7 +167,7 @@ def create_app(
 
 def application(parts: Composition) -> FastAPI:
     """Make the application of a composition, and close the composition when it stops."""
-    app = FastAPI(
+    app = ExpressApp(
         title="Aval",
         version=VERSION,
         description=_DESCRIPTION,
@@ -178,7 +178,8 @@ def application(parts: Composition) -> FastAPI:
         openapi_url="/openapi.json",
         separate_input_output_schemas=False,
     )
-    install(app, express_routes(ROUTERS))
+    install(app)
+    app.take(express_routes(ROUTERS))
     _finish_openapi(app)
     app.state.desk = parts.desk
     for router in ROUTERS:

@@ -256,7 +256,7 @@ def _allowed(request: Request) -> list[str]:
     ]
 
 
-async def _on_bug(request: Request, bug: Exception) -> Response:
+async def on_bug(request: Request, bug: Exception) -> Response:
     """Answer an id alone; the log line under that id has the traceback."""
     _log.error("bug", exc_info=bug)
     detail = "The error has been logged under this request_id"
@@ -274,5 +274,5 @@ def install_handlers(app: FastAPI) -> None:
     app.add_exception_handler(CreditError, _on_refusal)
     app.add_exception_handler(RequestValidationError, _on_refusal)
     app.add_exception_handler(HTTPException, _on_framework)
-    app.add_exception_handler(Exception, _on_bug)
-    app.add_middleware(ExceptionMiddleware, handlers={Exception: _on_bug})
+    app.add_exception_handler(Exception, on_bug)
+    app.add_middleware(ExceptionMiddleware, handlers={Exception: on_bug})

@@ -38,9 +38,9 @@ def ask(name: str, client: str = "tests", customer: str = "C-1") -> Ask:
     return Ask("AUTHORIZATION", caller, question, name, name)
 
 
-def lane_of(script: Slow, **sizes: float) -> BatchingLane:
-    sized = replace(LaneSizes(), **sizes)
-    return BatchingLane(Lane(NOWHERE), script, lambda *_: None, sized)
+def lane_of(script: Slow, batch: int = 256, wait_s: float = 2.0) -> BatchingLane:
+    sizes = LaneSizes(batch=batch, wait_s=wait_s)
+    return BatchingLane(Lane(NOWHERE), script, lambda *_: None, sizes)
 
 
 def test_who_would_wait_too_long_is_turned_away_at_once() -> None:
