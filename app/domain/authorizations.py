@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime
 from typing import Literal
 
 from app.domain.accounts import Account, Entry, Use, force
@@ -17,6 +17,7 @@ class Authorization:
     """A numbered reservation: `amount` is the order's whole value, `remaining` what is left of it.
 
     `expires_at` None: until released. What was freed for another payer or currency is RELEASED.
+    Before `counts_from` (a business date; None: it counts) it takes nothing of the limit.
     """
 
     authorization_id: str
@@ -28,6 +29,7 @@ class Authorization:
     remaining: Money
     expires_at: datetime | None
     authorized_at: datetime | None
+    counts_from: date | None = None
 
 
 def ended(order: Order, state: Literal["RELEASED", "EXPIRED"] = "RELEASED") -> Order:
@@ -38,7 +40,11 @@ def ended(order: Order, state: Literal["RELEASED", "EXPIRED"] = "RELEASED") -> O
     released_max = order.released_max if order.released_until is not None else None
     live = order.state == "LIVE"
     return replace(
-        order, state=state if live else order.state, reserved=0, released_max=released_max
+        order,
+        state=state if live else order.state,
+        reserved=0,
+        released_max=released_max,
+        counts_from=None,
     )
 
 

@@ -38,6 +38,7 @@ def from_row(row: Mapping[str, Any] | RowMapping) -> Order:
         rejected=row["rejected"],
         hold_id=row["hold_id"] and str(row["hold_id"]),
         hold_kind=row["hold_kind"],
+        counts_from=row["counts_from"],
     )
 
 
@@ -61,6 +62,7 @@ def to_row(order: Order) -> dict[str, Any]:
         "rejected": order.rejected,
         "hold_id": order.hold_id,
         "hold_kind": order.hold_kind,
+        "counts_from": order.counts_from,
     }
 
 
