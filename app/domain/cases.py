@@ -5,6 +5,7 @@ from fractions import Fraction
 
 from app.domain.accounts import Account, Use, force
 from app.domain.decisions import Figures, Question, Situation
+from app.domain.horizons import counts_from
 from app.domain.money import Rate, convert
 from app.domain.orders import Order
 from app.domain.rules import RuleSet
@@ -44,8 +45,11 @@ class Case:
 
     @property
     def needed(self) -> int:
-        """What must be reserved: the order's value less what facts carry; none for returns."""
-        if self.question.order_type != "sale":
+        """What must be reserved now: the order's value less what facts carry.
+
+        Nothing for returns, and for what does not count yet.
+        """
+        if self.question.order_type != "sale" or counts_from(self.question, self.situation):
             return 0
         return max(0, self.question.amount.minor - self.situation.use.carried)
 

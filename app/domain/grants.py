@@ -8,6 +8,7 @@ from app.domain.cases import Case
 from app.domain.decisions import Judgement
 from app.domain.errors import FieldError
 from app.domain.facts_balances import MAX_TOTAL
+from app.domain.horizons import counts_from
 from app.domain.orders import Order
 
 
@@ -52,6 +53,7 @@ def granted(case: Case, judgement: Judgement, new_id: str) -> Judgement:
         released_until=seen.released_until if let_pass else None,
         hold_id=None if seen.hold_kind == "AUTOMATIC" else seen.hold_id,
         hold_kind=None if seen.hold_kind == "AUTOMATIC" else seen.hold_kind,
+        counts_from=counts_from(question, case.situation),
     )
     after: list[tuple[Account, Kind]] = []
     ceilings: dict[int, int] = {}

@@ -78,7 +78,7 @@ JOIN order_use u ON u.segment_id = n.segment_id AND u.order_id = n.order_id
 """
 
 SEGMENTS: Final = """
-SELECT s.segment_id, s.mode, s.rule_set_version,
+SELECT s.segment_id, s.mode, s.rule_set_version, s.credit_horizon_days,
     (%(at)s AT TIME ZONE s.time_zone)::date AS today,
     (SELECT max(f.last_at) FROM feed f WHERE f.segment_id = s.segment_id) AS ledger_at
 FROM segment s WHERE s.segment_id = any(%(segments)s)
@@ -123,7 +123,7 @@ known AS (
         expires_at = n.expires_at, authorized_at = n.authorized_at,
         released_max_minor = n.released_max_minor, released_until = n.released_until,
         rejected = n.rejected, hold_id = n.hold_id,
-        hold_kind = n.hold_kind
+        hold_kind = n.hold_kind, counts_from = n.counts_from
     FROM p, json_populate_recordset(NULL::credit_order, p.j -> 'known') AS n
     WHERE o.segment_id = n.segment_id AND o.order_id = n.order_id
 ),
