@@ -22,6 +22,7 @@ LABEL_NAMES: Final = frozenset(
     {
         "check_point",
         "code",
+        "loop",
         "method",
         "outcome",
         "reason",
@@ -124,6 +125,40 @@ ORDER_HOLDS_OPENED: Final = Bounded(
 ORDER_HOLDS_CLOSED: Final = Bounded(
     Counter("aval_order_holds_closed", "Order holds closed.", ["reason"]), most=200
 )
+WORK_RUNS: Final = Bounded(
+    Counter(
+        "aval_work_runs",
+        "Passes of background work: `done`, `busy` (something out of reach) or `failed`.",
+        ["loop", "result"],
+    ),
+    most=60,
+)
+WORK_SECONDS: Final = Bounded(
+    Histogram(
+        "aval_work_seconds",
+        "One pass of background work.",
+        ["loop"],
+        buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300),
+    ),
+    most=20,
+)
+WORK_ITEMS: Final = Bounded(
+    Counter("aval_work_items", "What background work has done, by loop.", ["loop"]), most=20
+)
+WORK_LEFT: Final = Bounded(
+    Gauge(
+        "aval_work_left",
+        "What the last pass could not do for want of an exchange rate.",
+        ["loop"],
+        multiprocess_mode="livemostrecent",
+    ),
+    most=20,
+)
+EXPIRY_OVERDUE_SECONDS: Final = Gauge(
+    "aval_expiry_overdue_seconds",
+    "For how long the oldest authorization not yet expired has been due; 0: none is.",
+    multiprocess_mode="livemostrecent",
+)
 BUILD: Final = Bounded(
     Gauge("aval_build_info", "Version that runs; 1.", ["version"], multiprocess_mode="livemax"),
     most=1,
@@ -156,6 +191,11 @@ METRICS: Final[tuple[MetricWrapperBase, ...]] = tuple(
         QUARANTINE_SIZE,
         ORDER_HOLDS_OPENED,
         ORDER_HOLDS_CLOSED,
+        WORK_RUNS,
+        WORK_SECONDS,
+        WORK_ITEMS,
+        WORK_LEFT,
+        EXPIRY_OVERDUE_SECONDS,
         BUILD,
     )
 )
