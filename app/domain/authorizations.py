@@ -6,8 +6,10 @@ from datetime import date, datetime
 from typing import Literal
 
 from app.domain.accounts import Account, Entry, Use, force
+from app.domain.facts_balances import MAX_TOTAL
+from app.domain.groups import RateFinder
 from app.domain.money import Money
-from app.domain.orders import Order
+from app.domain.orders import Order, OrderUse
 
 Status = Literal["OPEN", "CONSUMED", "RELEASED", "EXPIRED"]
 
@@ -46,6 +48,31 @@ def ended(order: Order, state: Literal["RELEASED", "EXPIRED"] = "RELEASED") -> O
         released_max=released_max,
         counts_from=None,
     )
+
+
+def counted(
+    order: Order, use: OrderUse, path: Sequence[Account], find: RateFinder
+) -> tuple[Order, list[Entry]] | None:
+    """Let an order count from now on: a fact, whatever the limits of its payer's path say.
+
+    `use` is what its facts carry; `path` is locked. Returns None where an account could not value
+    it: no rate is known, nor is a position in its currency held by one; or no room is left to
+    count at all.
+    """
+    counting = replace(order, counts_from=None)
+    left = counting.left(use)
+    entries: list[Entry] = []
+    for account in path if left else ():
+        rate = None
+        if order.currency != account.currency:
+            rate = find(order.currency, account.currency)
+            if rate is None and order.currency not in account.foreign:
+                return None
+        after = force(account, order.currency, Use(authorized=left), rate)
+        if max(after.use.authorized, after.position(order.currency).authorized) > MAX_TOTAL:
+            return None
+        entries.append(Entry(after, "FACT", f"order:{order.order_id}"))
+    return replace(counting, reserved=left), entries
 
 
 def freed(order: Order, path: Sequence[Account]) -> list[Entry]:
