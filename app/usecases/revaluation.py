@@ -69,8 +69,9 @@ class RevaluePositions:
 
 
 def _mark(tx: Tx, today: Mapping[str, date]) -> Mark:
-    days = sorted({*today.values()})
-    return tuple(today[name] for name in sorted(today)), rates.mark(tx, days[0], days[-1])
+    days = [today[name] for name in sorted(today)]
+    newest = rates.mark(tx, min(days), max(days)) if days else (0, 0)
+    return tuple(days), newest
 
 
 def _finders(tx: Tx, held: Iterable[Account], today: Mapping[str, date]) -> dict[str, RateFinder]:
