@@ -253,7 +253,7 @@ def test_the_index_finds_what_is_due(erp: Erp, database: Database, clock: Clock)
     with database.begin() as tx:
         tx.execute(text("SET LOCAL enable_seqscan = off"))
         where = f"{UNSPENT} AND expires_at <= :at ORDER BY expires_at LIMIT 10"
-        plan = text(f"EXPLAIN SELECT * FROM credit_order WHERE {where} FOR NO KEY UPDATE")  # noqa: S608
+        plan = text(f"EXPLAIN SELECT * FROM credit_order WHERE {where}")  # noqa: S608 - constants
         seen = [str(row[0]) for row in tx.execute(plan, {"at": clock()})]
     assert any("Index Scan using credit_order_due_idx" in line for line in seen), seen
     assert not any("Sort" in line for line in seen), seen
