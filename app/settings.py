@@ -75,6 +75,21 @@ class Settings(BaseSettings):
         "127.0.0.1", min_length=1, description="Address of the operations port (`/metrics`)"
     )
     ops_port: int = Field(9464, ge=1, le=65535, description="Operations port (`/metrics`)")
+    work_ops_port: int = Field(
+        9465, ge=0, le=65535, description="Operations port of `aval work`; 0: none"
+    )
+    expire_every_s: float = Field(
+        5.0, ge=0.1, le=3600, description="Pause between looks for expired authorizations"
+    )
+    count_every_s: float = Field(
+        60.0, ge=0.1, le=3600, description="Pause between looks for orders that begin to count"
+    )
+    revalue_every_s: float = Field(
+        300.0, ge=0.1, le=3600, description="Pause between looks for a new day or exchange rate"
+    )
+    work_batch: int = Field(
+        100, ge=1, le=1000, description="Most orders or accounts that background work locks at once"
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Least level that is logged"
     )

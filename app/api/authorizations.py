@@ -179,6 +179,7 @@ _DECISION: Final[dict[str, Any]] = {
     "authorization_id": "019332b4-6c00-7000-8000-000000000002",
     "order_hold_id": None,
     "expires_at": "2026-12-04T03:00:00Z",
+    "counts_from": None,
     "account_seq": 4711,
     "evaluated_at": "2026-12-01T03:00:00Z",
 }
@@ -217,6 +218,7 @@ class DecisionOut(AnswerModel):
     authorization_id: str | None
     order_hold_id: str | None
     expires_at: str | None
+    counts_from: str | None
     account_seq: int
     evaluated_at: str
 

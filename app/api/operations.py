@@ -44,8 +44,10 @@ class _Endpoint:
         await self._app(scope, receive, send)
 
 
-def listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int, setting: str = "AVAL_OPS_PORT") -> socket.socket:
     """Take the port, before anything else is started that would have to be undone.
+
+    `setting` is the variable that chooses it, for the person who reads that it is taken.
 
     Raises:
         PortTakenError: Another program has it, or the address is not this machine's.
@@ -59,7 +61,7 @@ def listen(host: str, port: int) -> socket.socket:
         sock.listen()
     except OSError as bad:
         sock.close()
-        line = f"operations port {host}:{port}: {bad.strerror}; AVAL_OPS_PORT chooses another"
+        line = f"operations port {host}:{port}: {bad.strerror}; {setting} chooses another"
         raise PortTakenError(line) from None
     sock.setblocking(False)  # noqa: FBT003 - the standard library takes it by position
     return sock

@@ -117,6 +117,17 @@ def lock(tx: Tx, ids: Collection[int]) -> dict[int, Account]:
     return {row["account_id"]: from_row(row) for row in tx.execute(query).mappings()}
 
 
+def with_foreign(tx: Tx, after: int, most: int) -> list[Account]:
+    """Read accounts that hold a position in another currency, by id, above `after`, unlocked."""
+    query = (
+        select(account)
+        .where(account.c.foreign_use.is_not(None), account.c.account_id > after)
+        .order_by(account.c.account_id)
+        .limit(most)
+    )
+    return [from_row(row) for row in tx.execute(query).mappings()]
+
+
 def _among(ids: Collection[int]) -> Any:  # noqa: ANN401 - a column expression
     return account.c.account_id == any_(literal(sorted(ids), ARRAY(BigInteger)))
 

@@ -155,7 +155,7 @@ WITH {CARRIED}
 SELECT * FROM (
     SELECT o.segment_id, o.order_id AS name, o.account_id, o.currency,
         o.reserved_minor AS found_reserved,
-        CASE o.state WHEN 'LIVE' THEN greatest(0, o.authorized_minor
+        CASE WHEN o.state = 'LIVE' AND o.counts_from IS NULL THEN greatest(0, o.authorized_minor
             - greatest(coalesce(c.delivered_minor, 0), coalesce(c.invoiced_minor, 0)))
             ELSE 0 END AS expected_reserved
     FROM credit_order o

@@ -20,7 +20,8 @@ from app.store.checker_ground import (
 _POOLED: Final = f"""
 WITH {CARRIED}, {ITEMS},
 share AS (
-    SELECT o.account_id, o.currency, CASE o.state WHEN 'LIVE' THEN greatest(0, o.authorized_minor
+    SELECT o.account_id, o.currency, CASE WHEN o.state = 'LIVE' AND o.counts_from IS NULL
+            THEN greatest(0, o.authorized_minor
             - greatest(coalesce(c.delivered_minor, 0), coalesce(c.invoiced_minor, 0)))
             ELSE 0 END AS authorized,
         0 AS open_delivery, 0 AS open_item, 0 AS note_receivable, 0 AS prepayment

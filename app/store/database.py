@@ -5,6 +5,7 @@ This file and the lane are the only places that commit (see docs/decisions/0006)
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -31,6 +32,12 @@ type_of_lock_trouble = (
 
 Tx = Connection
 """An open transaction; every store function takes it first."""
+
+
+def moment(tx: Tx) -> datetime:
+    """Read the database's clock, at this very statement: the one clock of all background work."""
+    found: datetime = tx.execute(text("SELECT statement_timestamp()")).scalar_one()
+    return found.astimezone(UTC)
 
 
 def dialect_url(url: str) -> str:

@@ -4,6 +4,8 @@ A document is (segment, type, id); its newest version holds. Columns that end in
 marked as shares are what the document adds to its account at the moment, in its own currency.
 """
 
+from typing import Final
+
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -28,6 +30,9 @@ def _document(name: str) -> list[Column[object]]:
     ]
 
 
+UNSPENT: Final = "state = 'LIVE' AND (reserved_minor > 0 OR counts_from IS NOT NULL)"
+"""Orders whose expiry changes something; queries must say it in these words to use the index."""
+
 credit_order = Table(
     "credit_order",
     metadata,
@@ -47,15 +52,22 @@ credit_order = Table(
     Column("rejected", Boolean, nullable=False, server_default=text("false")),
     Column("hold_id", UUID(as_uuid=False)),
     Column("hold_kind", Text),
+    Column("counts_from", Date, comment="nothing is reserved before this business date"),
     one_of("state", "NONE", "LIVE", "RELEASED", "EXPIRED"),
     CheckConstraint(
         "reserved_minor BETWEEN 0 AND authorized_minor AND (state = 'LIVE' OR reserved_minor = 0)",
         name="reserved",
     ),
+    CheckConstraint(
+        "counts_from IS NULL OR (state = 'LIVE' AND reserved_minor = 0)", name="counts_from"
+    ),
+    Index("credit_order_due_idx", "expires_at", postgresql_where=text(UNSPENT)),
     Index(
-        "credit_order_expires_at_idx",
-        "expires_at",
-        postgresql_where=text("state = 'LIVE' AND reserved_minor > 0"),
+        "credit_order_counts_from_idx",
+        "counts_from",
+        "segment_id",
+        "order_id",
+        postgresql_where=text("counts_from IS NOT NULL"),
     ),
     Index("credit_order_account_id_idx", "account_id"),
     postgresql_with={"fillfactor": "70"},

@@ -31,7 +31,9 @@ segment = Table(
     Column("four_eyes", Boolean, nullable=False, server_default=text("false")),
     Column("rule_set_version", Integer, nullable=False, server_default=text("1")),
     Column("version", BigInteger, nullable=False, server_default=text("1")),
+    Column("credit_horizon_days", Integer, comment="orders that ship later do not count yet"),
     one_of("mode", "OFF", "SHADOW", "WARN", "ENFORCE"),
+    CheckConstraint("credit_horizon_days BETWEEN 0 AND 3650", name="credit_horizon_days"),
 )
 
 customer = Table(
@@ -92,6 +94,11 @@ account = Table(
     Column("quarantined", Integer, nullable=False, server_default=text("0")),
     UniqueConstraint("customer_id", "segment_id"),
     Index("account_segment_id_owner_idx", "segment_id", "owner"),
+    Index(
+        "account_foreign_idx",
+        "account_id",
+        postgresql_where=text("foreign_use IS NOT NULL"),
+    ),
     one_of("status", "OPEN", "STOPPED"),
     one_of("currency_source", "SEGMENT", "LEDGER", "LIMIT", "CUSTOMER"),
     CheckConstraint(
