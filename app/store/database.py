@@ -5,7 +5,7 @@ This file and the lane are the only places that commit (see docs/decisions/0006)
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Final
 from urllib.parse import urlsplit
 
 import orjson
@@ -28,6 +28,12 @@ type_of_lock_trouble = (
     psycopg.errors.CannotConnectNow,
     psycopg.errors.TooManyConnections,
 )
+
+OVERFLOW: Final = 4
+"""Connections beyond `pool_size`, opened when all are in use and closed afterwards."""
+
+_PREPARE_AFTER: Final = 5
+"""Executions on one connection after which a statement is prepared."""
 
 Tx = Connection
 """An open transaction; every store function takes it first."""
@@ -63,17 +69,18 @@ class Database:
         self.engine: Engine = create_engine(
             dialect_url(url),
             pool_size=pool_size,
-            max_overflow=4,
+            max_overflow=OVERFLOW,
             pool_timeout=5,
             pool_pre_ping=True,
             json_serializer=_dumps,
             json_deserializer=orjson.loads,
-            connect_args={"connect_timeout": 5},
+            connect_args={
+                "connect_timeout": 5,
+                "prepare_threshold": _PREPARE_AFTER if prepare else None,
+            },
         )
         event.listen(self.engine, "checkout", self._watch)
         event.listen(self.engine, "checkin", self._watch)
-        if not prepare:
-            event.listen(self.engine, "connect", _never_prepare)
 
     def _watch(self, *_: object) -> None:
         pool = self.engine.pool
@@ -132,7 +139,3 @@ class Database:
     def close(self) -> None:
         """Close every idle connection of the pool."""
         self.engine.dispose()
-
-
-def _never_prepare(connection: Any, _record: object) -> None:  # noqa: ANN401 - DBAPI connection
-    connection.prepare_threshold = None
