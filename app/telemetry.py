@@ -156,8 +156,8 @@ _PAGE_HEAD: Final = """\
 
 At `/metrics` on the operations port (`AVAL_OPS_PORT`); counters are exposed with `_total`. Labels
 are bounded and never name a customer, an account or an order; what passes a metric's bound is
-counted as `other`. Where a service is several processes (`--workers`, `aval work`), their figures are
-added up; `process_…` and `python_…` are those of the process that answers here. Written by
+counted as `other`. Where a service is several processes (`--workers`, `aval work`), their figures
+are added up; `process_…` and `python_…` are those of the process that answers here. Written by
 `app/telemetry.py`, held equal by `tests/test_telemetry.py`.
 
 | metric | type | labels | meaning |

@@ -56,6 +56,10 @@ class Patience:
     calm_s: float = 60.0
     starts: int = 3
 
+    def pause_s(self, falls: int) -> float:
+        """Say how long to wait after so many deaths, 1 or more, without a calm life between."""
+        return min(self.most_s, self.first_s * 2.0 ** min(falls - 1, 16))
+
 
 def child_environment(settings: Settings, database_url: str, figures: str) -> dict[str, str]:
     """Hand the parent's settings on, as they are in force, on the database that it opened."""
@@ -118,7 +122,7 @@ class Child:
             if unopened >= self.patience.starts:
                 told = f"{self.program.name} could not start {unopened} times in a row"
                 raise GaveUpError(f"{told} ({how}); the lines above say why")
-            pause_s = min(self.patience.most_s, self.patience.first_s * 2 ** min(falls - 1, 16))
+            pause_s = self.patience.pause_s(falls)
             log.error("child_ended", child=self.program.name, how=how, pause_s=pause_s)
             await self._pause(pause_s)
 
