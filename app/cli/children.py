@@ -63,7 +63,8 @@ class Patience:
 
 def child_environment(settings: Settings, database_url: str, figures: str) -> dict[str, str]:
     """Hand the parent's settings on, as they are in force, on the database that it opened."""
-    given = settings.model_copy(update={"database_url": database_url})
+    opened = {"database_url": database_url, "work_database_url": None}
+    given = settings.model_copy(update=opened)
     ours = {
         f"{PREFIX}{name.upper()}": str(value)
         for name in given.model_fields_set

@@ -3,7 +3,7 @@
 This file and the lane are the only places that commit (see docs/decisions/0006).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Final
 from urllib.parse import urlsplit
@@ -32,8 +32,11 @@ type_of_lock_trouble = (
 OVERFLOW: Final = 4
 """Connections beyond `pool_size`, opened when all are in use and closed afterwards."""
 
-_PREPARE_AFTER: Final = 5
-"""Executions on one connection after which a statement is prepared."""
+_PREPARE: Final[Mapping[str, int | None]] = {"prepare_threshold": 5}
+"""Options of a connection: what it executed so often is prepared."""
+
+NEVER_PREPARE: Final[Mapping[str, int | None]] = {"prepare_threshold": None}
+"""Options of a connection that leaves nothing behind in its session."""
 
 Tx = Connection
 """An open transaction; every store function takes it first."""
@@ -74,10 +77,7 @@ class Database:
             pool_pre_ping=True,
             json_serializer=_dumps,
             json_deserializer=orjson.loads,
-            connect_args={
-                "connect_timeout": 5,
-                "prepare_threshold": _PREPARE_AFTER if prepare else None,
-            },
+            connect_args={"connect_timeout": 5, **(_PREPARE if prepare else NEVER_PREPARE)},
         )
         event.listen(self.engine, "checkout", self._watch)
         event.listen(self.engine, "checkin", self._watch)
