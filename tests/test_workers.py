@@ -18,6 +18,7 @@ from pathlib import Path
 import httpx2
 import psycopg
 import pytest
+import uvloop
 
 from app.cli.children import Child, GaveUpError, Patience, Program, child_environment, kept
 from app.settings import Settings
@@ -264,7 +265,9 @@ def test_both_drain_after_the_signal(tmp_path: Path) -> None:
         assert service.process.wait(PATIENCE_S) == 0, service.said()
         assert "Traceback" not in service.said()
     assert not (state / "pg" / "postmaster.pid").exists()
-    assert [pid for pid in running.pids() if Path(f"/proc/{pid}").exists()] == []
+    for pid in running.pids():
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
 
 
 def await_refusal(port: int) -> None:
@@ -278,14 +281,23 @@ def await_refusal(port: int) -> None:
         time.sleep(0.02)
 
 
+OTHERS = """
+SELECT pid FROM pg_stat_activity
+WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'
+"""
+
+
 def test_workers_end_with_their_parent(tmp_path: Path, database_url: str) -> None:
-    with team(tmp_path, database_url) as running:
-        pids = running.pids()
+    with (
+        team(tmp_path, database_url) as running,
+        psycopg.connect(database_url, autocommit=True) as connection,
+    ):
+        assert connection.execute(OTHERS).fetchall()
         running.service.process.kill()
         running.service.process.wait(PATIENCE_S)
         await_refusal(running.port)
         until = time.monotonic() + PATIENCE_S
-        while any(Path(f"/proc/{pid}").exists() for pid in pids):
+        while connection.execute(OTHERS).fetchall():
             assert time.monotonic() < until
             time.sleep(0.05)
 
@@ -316,11 +328,21 @@ async def keep(program: Program, patience: Patience) -> None:
         giving_up.cancel()
 
 
-def test_a_command_is_kept_running_as_a_child(tmp_path: Path, database_url: str) -> None:
+@pytest.mark.parametrize(
+    "new_loop",
+    [
+        pytest.param(asyncio.new_event_loop, id="the-parent-of-workers"),
+        pytest.param(uvloop.new_event_loop, id="one-that-answers-itself"),
+    ],
+)
+def test_a_command_is_kept_running_as_a_child(
+    new_loop: Callable[[], asyncio.AbstractEventLoop], tmp_path: Path, database_url: str
+) -> None:
     settings = Settings(state_dir=tmp_path, ops_port=free_port())
     environment = child_environment(settings, database_url, str(tmp_path))
     program = Program("work", "a command", ["serve", "--port", "0"], environment)
-    asyncio.run(keep(program, Patience(stop_s=PATIENCE_S)))
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        runner.run(keep(program, Patience(stop_s=PATIENCE_S)))
 
 
 def test_a_command_that_never_starts_is_given_up(tmp_path: Path) -> None:
