@@ -154,11 +154,12 @@ PROCESS_RESTARTS: Final = Bounded(
 _PAGE_HEAD: Final = """\
 # Metrics
 
+Where a service is several processes (`aval serve --workers`, `aval work`), their figures are added
+up; `process_…` and `python_…` are those of the process that answers.
+
 At `/metrics` on the operations port (`AVAL_OPS_PORT`); counters are exposed with `_total`. Labels
 are bounded and never name a customer, an account or an order; what passes a metric's bound is
-counted as `other`. Where a service is several processes (`--workers`, `aval work`), their figures
-are added up; `process_…` and `python_…` are those of the process that answers here. Written by
-`app/telemetry.py`, held equal by `tests/test_telemetry.py`.
+counted as `other`. Written by `app/telemetry.py`, held equal by `tests/test_telemetry.py`.
 
 | metric | type | labels | meaning |
 |---|---|---|---|

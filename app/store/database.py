@@ -5,7 +5,7 @@ This file and the lane are the only places that commit (see docs/decisions/0006)
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Final
+from typing import Any
 from urllib.parse import urlsplit
 
 import orjson
@@ -29,13 +29,13 @@ type_of_lock_trouble = (
     psycopg.errors.TooManyConnections,
 )
 
-OVERFLOW: Final = 4
+OVERFLOW = 4
 """Connections beyond `pool_size`, opened when all are in use and closed afterwards."""
 
-_PREPARE: Final[Mapping[str, int | None]] = {"prepare_threshold": 5}
+_PREPARE: Mapping[str, Any] = {"prepare_threshold": 5}
 """Options of a connection: what it executed so often is prepared."""
 
-NEVER_PREPARE: Final[Mapping[str, int | None]] = {"prepare_threshold": None}
+NEVER_PREPARE: Mapping[str, Any] = {"prepare_threshold": None}
 """Options of a connection that leaves nothing behind in its session."""
 
 Tx = Connection
