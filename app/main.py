@@ -28,7 +28,7 @@ from app.domain.errors import BusyError
 from app.domain.rules_standard import STANDARD
 from app.settings import Settings
 from app.store import lane as store_lane
-from app.store.database import Database
+from app.store.database import OVERFLOW, Database
 from app.store.ids import IdSource
 from app.store.migrate import require_head
 from app.usecases.authorizations import AuthorizeOrders
@@ -63,6 +63,9 @@ _TAGS: Final = [
     {"name": "models", "description": "What scores are computed with"},
     {"name": "operations", "description": "For whoever runs the service"},
 ]
+
+_OTHER_LANES: Final = 4
+"""Connections for lanes of fixed number: limit checks, reads."""
 
 _GC: Final = (5000, 20, 100)
 """Thresholds of garbage collection after start-up, by generation."""
@@ -148,6 +151,11 @@ def compose(
         scores=scores,
     )
     return Composition(database, seed, desk, [lanes])
+
+
+def connections_of(settings: Settings) -> int:
+    """Say how many database connections one process that answers may open at most."""
+    return settings.pool_size + OVERFLOW + settings.lanes + _OTHER_LANES
 
 
 def _lane(
