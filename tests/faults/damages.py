@@ -148,6 +148,35 @@ BALANCES = [
     ),
 ]
 
+LIMITS = [
+    control(
+        "limit-raised-by-hand",
+        ("limits", "C-7", "limit: expected 100.00 CNY from approved limits, found 100.01 CNY"),
+        *both("C-7", "limit_minor = 10001"),
+    ),
+    control(
+        "unlimited-by-nobody",
+        ("limits", "C-7", "limit: expected 100.00 CNY from approved limits, found unlimited"),
+        *both("C-7", "limit_minor = NULL, unlimited = true"),
+    ),
+    control(
+        "approval-lost",
+        ("limits", "C-7", "limit: expected none from approved limits, found 100.00 CNY"),
+        f"UPDATE credit_limit SET status = 'REJECTED' WHERE account_id = {of('C-7')}",
+    ),
+    control(
+        "lapses-unseen",
+        ("limits", "C-7", "expired False until 2026-06-02 from approved limits, found"),
+        f"UPDATE credit_limit SET valid_to = '2026-06-01' WHERE account_id = {of('C-7')}",
+        "UPDATE account SET limit_changes_on = '2026-06-01' WHERE customer_id = 'C-7'",
+    ),
+    control(
+        "expired-by-hand",
+        ("limits", "C-3", "limit: expected none, expired False until None from approved limits"),
+        "UPDATE account SET limit_expired = true WHERE customer_id = 'C-3'",
+    ),
+]
+
 DOCUMENTS = [
     control(
         "order-delivered-off",
@@ -333,89 +362,4 @@ LINKS = [
     ),
 ]
 
-DECISIONS = [
-    control(
-        "hold-that-just-fits",
-        ("decisions", "C-7", "OVER_LIMIT: expected figures that pass the ceiling of account"),
-        told("inputs", "question,amount,0", "10000", "SO-24"),
-    ),
-    control(
-        "hold-of-nothing",
-        ("decisions", "C-3", "NO_LIMIT: expected figures that pass the ceiling"),
-        told("inputs", "question,amount,0", "0", "SO-22"),
-    ),
-    control(
-        "check-that-fits",
-        ("decisions", "C-1", "OVER_LIMIT: expected figures that pass the ceiling"),
-        told("inputs", "question,amount,0", "100", "SO-99"),
-    ),
-    control(
-        "snapshot-of-no-entry",
-        ("decisions", "C-7", "expected a journal entry 999, on which it rests, found none"),
-        told("inputs", "situation,accounts,0,seq", "999", "SO-24"),
-    ),
-    control(
-        "snapshot-used-off",
-        ("decisions", "C-7", "use: expected (0, 0, 0, 0, 0) as in journal entry 1, found"),
-        told("inputs", "situation,accounts,0,use,2", "10000", "SO-24"),
-    ),
-    control(
-        "snapshot-limit-off",
-        ("decisions", "C-7", "limit: expected 10000 as in journal entry 1, found 1"),
-        told("inputs", "situation,accounts,0,limit_minor", "1", "SO-24"),
-    ),
-    control(
-        "grant-of-another-amount",
-        ("decisions", "C-1", "expected 100001 minor units of CNY more reserved, found 100000"),
-        told("inputs", "question,amount,0", "100001", "SO-1"),
-    ),
-    control(
-        "grant-without-its-entry",
-        ("decisions", "C-7", "expected its journal entry 2, found none"),
-        told("inputs", "question,amount,0", "1", "SO-24"),
-        told("answer", "reasons", "[]", "SO-24"),
-        told("answer", "outcome", '"APPROVE"', "SO-24"),
-        "UPDATE decision SET outcome = 'APPROVE' WHERE order_id = 'SO-24'",
-    ),
-    control(
-        "entry-of-no-decision",
-        ("decisions", "C-6", "expected its journal entry 3, found none"),
-        entry("C-6", "decision_id = NULL", "seq = 3"),
-    ),
-    control(
-        "entry-without-a-grant",
-        ("decisions", "C-1", "expected no journal entry of its own 2, found one"),
-        told("inputs", "question,type", '"return"', "SO-1"),
-    ),
-    control(
-        "tolerated-beyond-tolerance",
-        (
-            "decisions",
-            "C-4",
-            "(TOLERANCE): expected a use of at most 10000 minor units, found 15000",
-        ),
-        entry("C-4", "kind = 'TOLERANCE'", "kind = 'RELEASE'"),
-    ),
-    control(
-        "authorization-lost",
-        ("decisions", "C-1", "authorization: expected an order with"),
-        "UPDATE credit_order SET authorization_id = gen_random_uuid() WHERE order_id = 'SO-1'",
-    ),
-    control(
-        "outcome-changed",
-        ("decisions", "C-1", "outcome: expected APPROVE as answered, found HOLD"),
-        "UPDATE decision SET outcome = 'HOLD' WHERE order_id = 'SO-1'",
-    ),
-    control(
-        "answered-another-seq",
-        ("decisions", "C-1", "account_seq: expected 2, found 3"),
-        told("answer", "account_seq", "3", "SO-1"),
-    ),
-    control(
-        "rules-lost",
-        ("decisions", "C-1", "expected a rule set 9, found none"),
-        "UPDATE decision SET rule_set_version = 9 WHERE order_id = 'SO-1'",
-    ),
-]
-
-CONTROLS = [*GROUPS, *JOURNAL, *BALANCES, *DOCUMENTS, *POSITIONS, *LINKS, *DECISIONS]
+CONTROLS = [*GROUPS, *JOURNAL, *BALANCES, *LIMITS, *DOCUMENTS, *POSITIONS, *LINKS]
