@@ -21,10 +21,11 @@ from fastapi.concurrency import run_in_threadpool
 from app import telemetry
 from app.api.conventions import install
 from app.api.desk import Desk
+from app.api.express import express_routes
 from app.api.idempotency import require_declared_keys
 from app.api.routes import ROUTERS
 from app.domain.errors import BusyError
-from app.domain.rules import STANDARD
+from app.domain.rules_standard import STANDARD
 from app.settings import Settings
 from app.store import lane as store_lane
 from app.store.database import Database
@@ -176,7 +177,7 @@ def application(parts: Composition) -> FastAPI:
         openapi_url="/openapi.json",
         separate_input_output_schemas=False,
     )
-    install(app)
+    install(app, express_routes(ROUTERS))
     _finish_openapi(app)
     app.state.desk = parts.desk
     for router in ROUTERS:

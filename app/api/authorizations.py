@@ -8,8 +8,9 @@ from pydantic import ConfigDict, Field
 from app.api.auth import authenticate, secured
 from app.api.conventions import body_of, refusals
 from app.api.desk import desk_of
+from app.api.express import ExpressRoute
 from app.api.idempotency import keyed, read_key, send
-from app.api.strict import StrictRoute, read
+from app.api.strict import read
 from app.api.wire import (
     AnswerModel,
     BusinessDate,
@@ -23,7 +24,7 @@ from app.domain.callers import Caller
 from app.domain.decisions import Question
 from app.usecases.asks import Ask, fingerprint
 
-router = APIRouter(prefix="/v1", tags=["authorizations"], route_class=StrictRoute)
+router = APIRouter(prefix="/v1", tags=["authorizations"], route_class=ExpressRoute)
 
 _DAY_S: Final = 86_400
 LONGEST_S: Final = 366 * 10 * _DAY_S

@@ -10,12 +10,14 @@ from itertools import islice
 from typing import Any, Final
 from uuid import UUID
 
+import orjson
+
 from app.store.checker_figures import Ask, Json, ceiling_of, reserved_in
-from app.store.checker_ground import Difference, Snapshot, columns, used
+from app.store.checker_ground import Difference, Snapshot, columns, unpacked, used
 from app.store.checker_verdicts import verdict_faults
 
 _DECISIONS: Final = """
-SELECT decision_id, kind, account_id, outcome, rule_set_version, inputs, answer FROM decision
+SELECT decision_id, kind, account_id, outcome, rule_set_version, record FROM decision
 ORDER BY decision_id
 """
 
@@ -66,12 +68,17 @@ def check_decisions(snapshot: Snapshot) -> Iterator[Difference]:
     snapshot.look_up_by_index()
     rules = {row["version"]: row["data"] for row in snapshot.rows(_RULES)}
     decisions = snapshot.stream(_DECISIONS)
-    while portion := list(islice(decisions, _AT_ONCE)):
+    while portion := [_unpacked(row) for row in islice(decisions, _AT_ONCE)]:
         evidence = _evidence(snapshot, portion, rules)
         for row in portion:
             text = _fault(row, evidence)
             if text:
                 yield Difference(row["account_id"], f"decision {row['decision_id']}: {text}")
+
+
+def _unpacked(row: Json) -> Json:
+    inputs, answer = unpacked(row["record"])
+    return {**row, "inputs": orjson.loads(inputs), "answer": orjson.loads(answer)}
 
 
 def _ask(row: Json) -> Ask:

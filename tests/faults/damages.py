@@ -4,7 +4,12 @@
 
 from dataclasses import dataclass
 
+import psycopg
 import pytest
+
+from app.store.checker_ground import unpacked
+
+_RECORD = "convert_from(substr(record, 2), 'UTF8')"
 
 
 @dataclass(frozen=True)
@@ -42,9 +47,22 @@ def entry(customer: str, change: str, which: str) -> str:
 
 
 def told(column: str, path: str, value: str, order_id: str) -> str:
-    """Change what a decision stored."""
-    changed = f"jsonb_set({column}::jsonb, '{{{path}}}', '{value}')::json"
-    return f"UPDATE decision SET {column} = {changed} WHERE order_id = '{order_id}'"
+    """Change what a decision stored; `column` is inputs or answer. They are plain, see `plain`."""
+    parts = [f"split_part({_RECORD}, E'\\n', {place})" for place in (1, 2)]
+    place = ("inputs", "answer").index(column)
+    parts[place] = f"jsonb_set({parts[place]}::jsonb, '{{{path}}}', '{value}')::text"
+    packed = f"'\\x00'::bytea || convert_to({parts[0]} || E'\\n' || {parts[1]}, 'UTF8')"
+    return f"UPDATE decision SET record = {packed} WHERE order_id = '{order_id}'"
+
+
+def plain(url: str) -> None:
+    """Store every decision as it could be stored as well, so that SQL can damage it."""
+    with psycopg.connect(url) as connection:
+        connection.execute("SET session_replication_role = replica")
+        for decision_id, record in connection.execute("SELECT decision_id, record FROM decision"):
+            whole = b"\x00" + b"\n".join(unpacked(record))
+            change = "UPDATE decision SET record = %s WHERE decision_id = %s"
+            connection.execute(change, (whole, decision_id))
 
 
 def foreign(customer: str, path: str, value: str) -> tuple[str, str]:

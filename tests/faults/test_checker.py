@@ -20,7 +20,7 @@ from app.settings import Settings
 from app.store.checker import check_ledger, check_within
 from app.store.database import Database
 from tests.conftest import Server
-from tests.faults.damages import CONTROLS, Control, told
+from tests.faults.damages import CONTROLS, Control, plain, told
 from tests.faults.damages_decisions import DECISIONS
 from tests.faults.ledgers import NOW, build, open_desk, random_events, report
 
@@ -35,6 +35,7 @@ def whole(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     try:
         with open_desk(server.create(name, server.template), tmp_path_factory.mktemp("desk")) as at:
             build(at)
+        plain(server.at(name))
         yield name
     finally:
         server.drop(name)

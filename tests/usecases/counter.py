@@ -15,7 +15,7 @@ from app.domain.callers import Caller
 from app.domain.decisions import Question
 from app.domain.errors import CreditError
 from app.domain.money import DIGITS, Money, Rate
-from app.domain.rules import STANDARD
+from app.domain.rules_standard import STANDARD
 from app.store import accounts, rates
 from app.store.checker import check_ledger
 from app.store.database import Database

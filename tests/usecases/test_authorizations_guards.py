@@ -14,7 +14,8 @@ from app.domain.decisions import Judgement, Question
 from app.domain.errors import CreditError
 from app.domain.grants import granted, order_seen
 from app.domain.judging import judge
-from app.domain.rules import STANDARD, read_rule_set
+from app.domain.rules import read_rule_set
+from app.domain.rules_standard import STANDARD
 from app.store.database import Database
 from app.store.lane import Lane
 from app.store.lane_rows import Claim, Want
