@@ -4,18 +4,17 @@ A limit check takes no lock and may have met a limit or rate that nobody had wri
 decisions that lock are held to the journal. That a decline was justified is asked of both.
 """
 
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from importlib import resources
 from itertools import islice
 from typing import Any, Final
 from uuid import UUID
 
 import orjson
 
-from app.store.checker_figures import Ask, Json, ceiling_of, excess, reserved_in
-from app.store.checker_ground import Difference, Snapshot, columns, used
+from app.store.checker_figures import Ask, Json, ceiling_of, reserved_in
+from app.store.checker_ground import Difference, Snapshot, columns, unpacked, used
+from app.store.checker_verdicts import verdict_faults
 
 _DECISIONS: Final = """
 SELECT decision_id, kind, account_id, outcome, rule_set_version, record FROM decision
@@ -32,8 +31,6 @@ SELECT authorization_id FROM credit_order WHERE authorization_id = any(%(ids)s)
 UNION ALL
 SELECT authorization_id FROM past_authorization WHERE authorization_id = any(%(ids)s)
 """
-
-_DICTIONARY: Final = resources.files("app.store").joinpath("packing_1.txt").read_bytes()
 
 _RULES: Final = "SELECT version, data FROM rule_set"
 
@@ -80,12 +77,7 @@ def check_decisions(snapshot: Snapshot) -> Iterator[Difference]:
 
 
 def _unpacked(row: Json) -> Json:
-    """Read what a decision keeps: plain (first byte 0), or deflated with dictionary 1."""
-    record = row["record"]
-    data = record[1:]
-    if record[0]:
-        data = zlib.decompressobj(-12, _DICTIONARY).decompress(data)
-    inputs, answer = data.split(b"\n")
+    inputs, answer = unpacked(row["record"])
     return {**row, "inputs": orjson.loads(inputs), "answer": orjson.loads(answer)}
 
 
@@ -129,7 +121,7 @@ def _fault(row: Json, evidence: _Evidence) -> str | None:
             if fault:
                 return f"account {account['id']}: {fault}"
     return (
-        _decline_fault(row, ask, evidence)
+        _verdict_fault(row, ask, evidence)
         or _grant_fault(row, ask, evidence)
         or _horizon_fault(row, ask)
     )
@@ -201,44 +193,26 @@ def _reserved(entry: Json, own: str, currency: str) -> int:
     return reserved_in(columns(entry), entry["foreign_use"], own, currency)
 
 
-def _decline_fault(row: Json, ask: Ask, evidence: _Evidence) -> str | None:
-    """Hold every reason that speaks of an excess to the figures recorded with it."""
+def _verdict_fault(row: Json, ask: Ask, evidence: _Evidence) -> str | None:
+    """Let the verdict follow from the figures recorded with it, by the rules it names."""
     rules = evidence.rules.get(row["rule_set_version"])
     if rules is None:
         return f"expected a rule set {row['rule_set_version']}, found none"
-    tests = {
-        (one["id"], one["reason"]): term[2]
-        for one in rules["rows"]
-        for term in one["when"]
-        if term[:2] == ["limit_excess_minor", ">"]
-    }
-    tolerance = evidence.tolerance(row)
-    by_customer = {one["customer_id"]: one for one in ask.accounts}
-    for reason in row["answer"]["reasons"]:
-        allowed = tests.get((reason["rule_id"], reason["code"]))
-        if allowed is None:
-            continue
-        account = by_customer[reason["customer_id"]]
-        over = excess(ask, account, tolerance)
-        if over is None or over <= allowed:
-            return (
-                f"{reason['code']}: expected figures that pass the ceiling of account"
-                f" {account['id']}, found an excess of {over or 0} minor units"
-            )
-    return None
+    try:
+        return next(verdict_faults(row, ask, rules), None)
+    except ValueError as error:
+        return str(error)
 
 
 def _grant_fault(row: Json, ask: Ask, evidence: _Evidence) -> str | None:
-    """Hold an approval to the authorization it answered."""
-    if row["kind"] not in _LOCKED or row["outcome"] != "APPROVE" or not ask.is_sale:
-        return None
-    if _goes_without(row):
-        return None
+    """Hold an approval to the authorization it answered, and any answer to its place."""
+    grants = row["kind"] in _LOCKED and row["outcome"] == "APPROVE" and ask.is_sale
+    grants = grants and not _goes_without(row)
     named: Any = row["answer"]["authorization_id"]
-    if named not in evidence.authorizations:
+    if grants and named not in evidence.authorizations:
         return f"authorization: expected an order with {named}, found none"
     payer = ask.accounts[0]
-    seq = payer.get("seq", 0) + bool(ask.moved_on(payer["id"]))
+    seq = payer.get("seq", 0) + (grants and bool(ask.moved_on(payer["id"])))
     if row["answer"]["account_seq"] != seq:
         return f"account_seq: expected {seq}, found {row['answer']['account_seq']}"
     return None

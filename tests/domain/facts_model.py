@@ -36,6 +36,20 @@ def whose(fact: Fact) -> Whose:
 
 def add_up(facts: Iterable[Fact]) -> Sums:
     """Add up what the newest documents say by customer, currency and category; zeros included."""
+    by_kind, sums = _newest(facts), Sums()
+    _Money(by_kind, sums).run()
+    _Orders(by_kind, sums).run()
+    return sums
+
+
+def carried(facts: Iterable[Fact], order_id: str, place: Whose) -> int:
+    """Give what needs no reservation of an order any more: delivered or invoiced."""
+    orders = _Orders(_newest(facts), Sums())
+    orders.run()
+    return max(orders.carried((order_id, place)))
+
+
+def _newest(facts: Iterable[Fact]) -> dict[str, dict[str, Fact]]:
     held: dict[tuple[str, str, str], Fact] = {}
     for fact in facts:
         key = key_of(fact)
@@ -44,10 +58,7 @@ def add_up(facts: Iterable[Fact]) -> Sums:
     by_kind: dict[str, dict[str, Fact]] = {}
     for (kind, name, order_id), fact in held.items():
         by_kind.setdefault(kind, {})[f"{name}/{order_id}" if order_id else name] = fact
-    sums: Sums = {}
-    _Money(by_kind, sums).run()
-    _Orders(by_kind, sums).run()
-    return sums
+    return by_kind
 
 
 def _add(sums: Sums, place: Whose, category: str, amount: int) -> None:

@@ -182,6 +182,8 @@ def _holds(desk: Desk) -> None:
     place = {"reason_code": "DISPUTE", "note": "see mail"}
     desk.send("POST", "/v1/order-holds", {"customer_id": "C-1", "order_id": "SO-23", **place})
     desk.send("POST", "/v1/order-holds", {"customer_id": "C-5", **place})
+    assert desk.ask("C-1", "SO-23", money("1.00"))["outcome"] == "HOLD"
+    assert desk.ask("C-5", "SO-25", money("1.00"))["outcome"] == "HOLD"
 
 
 def _shipments(desk: Desk) -> None:
