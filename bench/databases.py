@@ -64,7 +64,7 @@ def embedded(state: Path, workers: int = 1) -> Iterator[Side]:
         NotRunningError: It did not become ready.
 
     """
-    with servers.service(state, workers=workers) as service:
+    with servers.serve(state, workers=workers) as service:
         url = running_url(state)
         if url is None:
             message = f"the database in {state} does not answer"
@@ -94,7 +94,7 @@ def system(folder: Path) -> Iterator[Side]:
         state = folder / "system"
         servers.aval(state, url, "migrate")
         token = servers.aval(state, url, "key", "create", "--name", "bench", "--scope", "admin")
-        service = undo.enter_context(servers.service(state, url))
+        service = undo.enter_context(servers.serve(state, url))
         yield Side("system", url, naive_url, service, token, _postmaster(url))
 
 

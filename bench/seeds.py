@@ -19,7 +19,7 @@ from bench.databases import Side
 
 LIMIT_MINOR: Final = 10**15
 MEMBERS: Final = 100
-"""How many customers draw on the limit of the group `G`."""
+"""How many customers draw on the limit of the group `G`, where nothing else is said."""
 
 _LIMIT: Final = {
     "kind": "base",
@@ -65,6 +65,7 @@ class Size:
     customers: int
     open_items: int = 1
     paid_items: int = 4
+    members: int = MEMBERS
 
 
 def seed(side: Side, size: Size) -> None:
@@ -84,7 +85,7 @@ def seed(side: Side, size: Size) -> None:
         call("POST", f"/v1/customers/{_PATTERN}/score", {})
         call("PUT", "/v1/customers/G", {"name": "G"})
         call("POST", "/v1/customers/G/limits", _LIMIT)
-        for number in range(MEMBERS):
+        for number in range(size.members):
             name = f"G-{number}"
             call("PUT", f"/v1/customers/{name}", {"name": name, "parent_id": "G"})
             free = {"kind": "base", "unlimited": True, "valid_from": "2020-01-01"}

@@ -51,7 +51,19 @@ def naive(log: Path, database_url: str) -> Iterator[Server]:
 
 
 @contextmanager
-def service(state: Path, database_url: str | None = None, workers: int = 1) -> Iterator[Server]:
+def service(state: Path) -> Iterator[int]:
+    """Serve Aval on an embedded database in `state` until the block ends; gives its port.
+
+    Raises:
+        NotRunningError: It ended or did not become ready.
+
+    """
+    with serve(state) as server:
+        yield server.port
+
+
+@contextmanager
+def serve(state: Path, database_url: str | None = None, workers: int = 1) -> Iterator[Server]:
     """Serve Aval as it ships, on an embedded database in `state` or a given one.
 
     Raises:
