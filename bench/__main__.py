@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from app.store.checker import check_ledger
-from bench import databases, figures, growth, naive, servers, steps
+from bench import bulk, databases, figures, growth, naive, servers, steps
 from bench.databases import Side
 from bench.figures import Found
 from bench.growth import Sizes
@@ -37,7 +37,7 @@ _CLOSED: Final = (
 class Run:
     """How long each part takes, in seconds, how often it is repeated, and over what."""
 
-    seconds: float = 2.0
+    seconds: float = 1.5
     warm_s: float = 0.5
     rounds: int = 2
     customers: int = 100_000
@@ -46,7 +46,9 @@ class Run:
     slow_s: float = 3.0
     scheduled_s: float = 15.0
     worker_s: float = 4.0
-    batches: tuple[tuple[int, int], ...] = ((1, 10), (8, 4), (32, 1), (128, 1))
+    grown_s: float = 4.0
+    batches: tuple[tuple[int, int], ...] = ((1, 10), (8, 3), (32, 1), (128, 1))
+    turns: int = 1
     sizes: Sizes | None = None
     out: Path | None = RESULTS
 
@@ -57,7 +59,9 @@ QUICK: Final = Run(
     slow_s=1.5,
     scheduled_s=3.0,
     worker_s=1.0,
+    grown_s=1.0,
     batches=((1, 2), (8, 1)),
+    turns=0,
     out=None,
 )
 _QUICK_SIZES: Final = Sizes(Size(1_000, 10, 0), Size(20_000, 10, 0))
@@ -71,13 +75,16 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="aval-bench-") as name, meter(found) as counter:
         folder = Path(name)
         told, processes, checked = _compare(counter, run, folder)
-        growth.with_workers(counter, folder / figures.EMBEDDED, run.customers, run.worker_s)
+        with counter.part("workers"):
+            growth.with_workers(counter, folder / figures.EMBEDDED, run.customers, run.worker_s)
         if run.sizes is not None:
-            checked += growth.grow(counter, run.sizes, folder, run.seconds, run.rounds)
+            with counter.part("growth"):
+                checked += growth.grow(counter, run.sizes, folder, run.grown_s)
     said = [
         (
             f"{run.rounds} rounds of {run.seconds:g} s each, {run.customers:,} customers;"
-            f" {time.monotonic() - began_s:.0f} s in all"
+            f" {time.monotonic() - began_s:.0f} s in all: "
+            + ", ".join(f"{part} {spent_s:.0f} s" for part, spent_s in counter.spent_s.items())
         ),
         f"before it, other programs kept the processors busy by {busy}",
         *remarks(found),
@@ -115,24 +122,29 @@ def _compare(counter: Meter, run: Run, folder: Path) -> tuple[list[str], str, li
         sides = [undo.enter_context(databases.embedded(folder / figures.EMBEDDED))]
         try:
             sides.append(undo.enter_context(databases.system(folder)))
-        except databases.MissingError as missing:
+        except (databases.MissingError, servers.NotRunningError) as missing:
             counter.found.missing["", figures.SYSTEM] = str(missing)
-        naives = [undo.enter_context(_made(side, run, folder)) for side in sides]
+        with counter.part("making customers"):
+            naives = [undo.enter_context(_made(side, run, folder)) for side in sides]
         told = machine(sides, counter.found, folder)
+        with counter.part("disk"):
+            for side in sides:
+                steps.weigh(counter, side, run.customers, run.weigh_s)
+        with counter.part("closed loops"):
+            _closed(counter, run, sides, naives, echo)
+        with counter.part("slow commits"):
+            for side, server in zip(sides, naives, strict=True):
+                slow = of_naive(side, server, figures.SLOW_NAIVE, MEMBERS, "G")
+                steps.slowly(counter, side, slow, run.slow_s, run.rounds)
+        with counter.part("open loop"):
+            steps.on_schedule(counter, sides, run.customers, run.scheduled_s)
         for side in sides:
-            say(f"weighing authorizations on {side.name}")
-            steps.weigh(counter, side, run.customers, run.weigh_s)
-        _closed(counter, run, sides, naives, echo)
-        for side, server in zip(sides, naives, strict=True):
-            slow = of_naive(side, server, figures.SLOW_NAIVE, MEMBERS, "G")
-            steps.slowly(counter, side, slow, run.slow_s, run.rounds)
-        steps.on_schedule(counter, sides, run.customers, run.scheduled_s)
-        for side in sides:
-            steps.in_batches(counter, side, run.customers, dict(run.batches))
+            _in_bulk(counter, run, side)
         others = [("echo", echo)]
         others += [(f"naive on {side.name}", one) for side, one in zip(sides, naives, strict=True)]
         processes = steps.processes(counter, sides, others)
-        return told, processes, [_checked(counter, side) for side in sides]
+        with counter.part("checking"):
+            return told, processes, [_checked(counter, side) for side in sides]
 
 
 @contextmanager
@@ -158,10 +170,19 @@ def _closed(
         rows.append(of_naive(side, server, figures.NAIVE, run.customers))
         rows += [of_aval(side, what, form, run.customers) for what, form in _CLOSED]
         rows.append(of_aval(side, figures.HOT, "authorize", 1))
-        rows.append(of_aval(side, figures.GROUP, "authorize", MEMBERS, "G"))
+        rows.append(of_aval(side, figures.GROUP, "authorize", MEMBERS, prefix="G"))
     for connections in run.levels:
         for row in in_turns(rows, run.rounds):
             counter.for_time(row, connections, run.seconds, run.warm_s)
+
+
+def _in_bulk(counter: Meter, run: Run, side: Side) -> None:
+    with counter.part("batches"):
+        bulk.in_batches(counter, side, run.customers, dict(run.batches))
+    with counter.part("facts"):
+        bulk.reporting(counter, side, run.customers, dict(run.batches))
+        if run.turns:
+            bulk.beside_pgbench(counter, side, run.turns)
 
 
 def _checked(counter: Meter, side: Side) -> str:

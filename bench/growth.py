@@ -12,6 +12,7 @@ from bench.seeds import Size, seed
 from bench.servers import NotRunningError
 
 _LEVELS: Final = (1, 32)
+_ROUNDS: Final = 3
 _WORKER_LEVELS: Final = (32, 128)
 
 
@@ -26,7 +27,7 @@ class Sizes:
 FULL: Final = Sizes(Size(10_000, 10, 0), Size(1_000_000, 10, 0))
 
 
-def grow(meter: Meter, sizes: Sizes, folder: Path, seconds: float, rounds: int) -> list[str]:
+def grow(meter: Meter, sizes: Sizes, folder: Path, seconds: float) -> list[str]:
     """Measure authorizations on both ledgers in turns; returns what the checker said of them.
 
     Raises:
@@ -43,12 +44,15 @@ def grow(meter: Meter, sizes: Sizes, folder: Path, seconds: float, rounds: int) 
             seed(side, size)
             rows.append((side, of_aval(side, what, "authorize", size.customers)))
         for connections in _LEVELS:
-            for row in in_turns([row for _, row in rows], rounds):
+            for row in in_turns([row for _, row in rows], _ROUNDS):
                 meter.for_time(row, connections, seconds, 0.5)
         for side, row in rows:
             say(f"checking: {row.what}")
             report = check_ledger(side.url)
-            said.append(f"{row.what}: `aval check-ledger`: {report}")
+            size = ledgers[row.what]
+            items = f"{size.customers * size.open_items:,} open items"
+            told = f"{row.what}: {size.customers:,} customers and {items} at the start"
+            said.append(f"{told}; `aval check-ledger` after it: {report}")
             if not report.clean:
                 meter.failures.append(str(report))
     return said

@@ -118,7 +118,10 @@ def table(found: Found) -> str:
 def _row(key: Key, tally: Tally, tallies: Mapping[Key, Tally]) -> str:
     echo = tallies.get(Key(figures.ECHO, figures.NOWHERE, key.connections))
     share = f"{tally.rate / echo.rate:.2f}" if echo and echo.rate else ""
-    latencies = " | ".join(f"{value:.2f}" for value in tally.percentiles_ms(50, 99, 99.9))
+    known = bool(tally.latencies_s)
+    latencies = " | ".join(
+        f"{value:.2f}" if known else "" for value in tally.percentiles_ms(50, 99, 99.9)
+    )
     used = (tally.service_s, tally.database_s, tally.load_s)
     cpu = " | ".join(f"{tally.each_us(one):.0f}" if one else "" for one in used)
     connections = f"| {key.what} | {key.side} | {key.connections} |"

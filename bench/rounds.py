@@ -2,11 +2,13 @@
 
 import os
 import sys
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from multiprocessing import get_context
+from typing import Any
 
 from bench import figures
 from bench.asks import Source
@@ -51,10 +53,10 @@ def of_naive(side: Side, server: Server, what: str, customers: int, prefix: str 
     return Row(*at, prefix=prefix)
 
 
-def of_aval(side: Side, what: str, form: str, customers: int, prefix: str = "B") -> Row:
-    """Ask the service."""
+def of_aval(side: Side, what: str, form: str, customers: int, **more: Any) -> Row:  # noqa: ANN401
+    """Ask the service; `more` are `prefix` and `size`."""
     at = (what, side.name, side.service.port, form, customers, side.served_by, side.stored_by)
-    return Row(*at, token=side.token, prefix=prefix)
+    return Row(*at, token=side.token, **more)
 
 
 @dataclass(slots=True)
@@ -66,6 +68,17 @@ class Meter:
     _runs: int = 0
     failures: list[str] = field(default_factory=list)
     """Rows whose measurement broke off."""
+    spent_s: dict[str, float] = field(default_factory=dict)
+    """How long each part of the run took."""
+
+    @contextmanager
+    def part(self, name: str) -> Iterator[None]:
+        """Take the time of a part of the run; several of one name add up."""
+        began_s = time.monotonic()
+        try:
+            yield
+        finally:
+            self.spent_s[name] = self.spent_s.get(name, 0.0) + time.monotonic() - began_s
 
     def load_pid(self) -> int:
         """Name the load's process."""

@@ -1,7 +1,6 @@
 """The parts of a run beside the closed loops: disk, slow commits, a fixed schedule, memory."""
 
 from collections.abc import Sequence
-from http.client import HTTPConnection
 
 import psycopg
 
@@ -44,7 +43,7 @@ def _tidy(url: str) -> None:
 
 def slowly(meter: Meter, side: Side, naive: Row, seconds: float, rounds: int) -> None:
     """Measure one hot group while every commit waits 3 ms, here and in the naive service."""
-    ours = of_aval(side, figures.SLOW_GROUP, "authorize", MEMBERS, "G")
+    ours = of_aval(side, figures.SLOW_GROUP, "authorize", MEMBERS, prefix="G")
     with slow_commits(side.url) as refusal:
         if refusal:
             meter.found.missing[figures.SLOW_GROUP, side.name] = refusal
@@ -60,37 +59,6 @@ def on_schedule(meter: Meter, sides: Sequence[Side], customers: int, seconds: fl
         if fastest is not None:
             row = of_aval(side, figures.HALF, "authorize", customers)
             meter.at_rate(row, fastest.rate / 2, seconds)
-
-
-def in_batches(meter: Meter, side: Side, customers: int, each: dict[int, int]) -> None:
-    """Send batches of 1,000; `each` is how many a connection, by the number of connections."""
-    refusal = _probe(side)
-    if refusal:
-        meter.found.missing[figures.BATCH, side.name] = refusal
-        return
-    made = of_aval(side, figures.BATCH, "batch", customers)
-    row = Row(
-        *(made.what, made.side, made.port, made.form, made.customers),
-        *(made.served_by, made.stored_by, made.token, made.prefix),
-        size=1000,
-    )
-    for connections, count in each.items():
-        meter.whole(row, row.source(meter.next_run()), connections, count)
-
-
-def _probe(side: Side) -> str:
-    """Ask for an empty batch: what is there refuses it with 422; empty, or why there is none."""
-    path = "/v1/authorizations/batch"
-    wire = HTTPConnection("127.0.0.1", side.service.port, timeout=10)
-    wire.request(
-        "POST",
-        path,
-        '{"items":[]}',
-        {"Authorization": f"Bearer {side.token}", "Content-Type": "application/json"},
-    )
-    status = wire.getresponse().status
-    wire.close()
-    return f"POST {path} answers {status}" if status in {404, 405} else ""
 
 
 def processes(meter: Meter, sides: Sequence[Side], others: Sequence[tuple[str, Server]]) -> str:

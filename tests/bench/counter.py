@@ -12,6 +12,7 @@ Respond = Callable[[int], list[bytes]]
 
 
 def ok(body: bytes) -> bytes:
+    """Write a whole answer of status 200."""
     return b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body)
 
 

@@ -7,7 +7,9 @@ from itertools import islice
 import pytest
 
 from app.api.authorizations import AuthorizeIn
+from app.api.facts import LedgerEventsIn
 from bench.asks import FORMS, Source
+from bench.bulk import Reports
 
 
 def body(request: bytes) -> bytes:
@@ -59,3 +61,15 @@ def test_reads_have_no_body(form: str) -> None:
 
 def test_every_form_writes_requests() -> None:
     assert all(next(Source(form, "r", 1).requests(0)) for form in FORMS)
+
+
+def test_facts_are_new_events_of_other_customers_at_each_connection() -> None:
+    source = Reports("r", 10_000, "token", size=25)
+    events: list[list[dict[str, str]]] = [[], [], []]
+    for place, told in enumerate(events):
+        for request in islice(source.requests(place), 3):
+            LedgerEventsIn.model_validate_json(body(request))
+            told.extend(json.loads(body(request))["events"])
+    assert len({event["event_id"] for told in events for event in told}) == 3 * 3 * 25
+    customers = [{event["customer_id"] for event in told} for told in events]
+    assert sum(map(len, customers)) == len(set.union(*customers)) == 3 * 15

@@ -48,7 +48,7 @@ def test_a_seeded_ledger_is_exact_and_approves(side: Side) -> None:
         ("score", CUSTOMERS, "B"),
         ("card", CUSTOMERS, "B"),
     ):
-        row = of_aval(side, form, form, customers, prefix)
+        row = of_aval(side, form, form, customers, prefix=prefix)
         plan = Plan(row.port, row.source(f"{form}-{prefix}"), connections=4, seconds=0.0, each=10)
         tally = drive(plan)
         assert (tally.items, tally.odd, tally.shed) == (40, 0, 0), f"{form} {prefix}"
