@@ -36,10 +36,6 @@ _TABLES: Final[dict[Kind, Table]] = {
 }
 
 
-class ForestalledError(Exception):
-    """Another batch was first with a document or an event: begin again and see what it left."""
-
-
 @dataclass(frozen=True, slots=True)
 class Saving:
     """The work of one clerk on what was loaded; `known` are the orders that were locked."""
@@ -52,7 +48,7 @@ class Saving:
         """Write documents, shares, orders and what ended with them; accounts are not written here.
 
         Raises:
-            ForestalledError: Another batch was first; nothing of this one may stay.
+            TakenError: Another batch was first; nothing of this one may stay.
 
         """
         for kind in _TABLES:
@@ -75,8 +71,7 @@ class Saving:
                 fresh.append(row)
             else:
                 known.append(row | {"was": was})
-        if insert_new(tx, _TABLES[kind], fresh) != len(fresh):
-            raise ForestalledError(kind)
+        insert_new(tx, _TABLES[kind], fresh)
         replaced = replace_version(tx, _TABLES[kind], known)
         if replaced != len(known):
             message = f"{len(known)} documents were read under lock but {replaced} were there still"
@@ -147,8 +142,7 @@ class Saving:
         changed = {name for what, name, _, _ in changes.shares if what == "order"}
         names = sorted((changed | changes.orders) & {*orders})
         fresh = [order_row(orders[name]) for name in names if name not in self.known]
-        if insert_new(tx, documents.credit_order, fresh) != len(fresh):
-            raise ForestalledError("credit_order")
+        insert_new(tx, documents.credit_order, fresh)
         upsert(
             tx,
             documents.credit_order,

@@ -19,10 +19,10 @@ from app.domain.facts_orders import Stamp
 from app.domain.rates import find_rate
 from app.domain.segments import Segment
 from app.store import facts_inbox, rates, segments
+from app.store.copies import TakenError
 from app.store.database import Database
 from app.store.facts_inbox import Quarantined, Waiting
 from app.store.facts_payers import known_refs
-from app.store.facts_save import ForestalledError
 from app.telemetry import QUARANTINE_SIZE, count_ledger_event
 from app.usecases.dates import business_date
 from app.usecases.facts_batch import (
@@ -69,8 +69,10 @@ class ApplyFacts:
 
         """
         done = self._run(caller, events)
-        for event, result in zip(events, done.results, strict=True):
-            count_ledger_event(event.kind, result.result)
+        pairs = zip(events, done.results, strict=True)
+        kinds = Counter((event.kind, result.result) for event, result in pairs)
+        for (kind, word), number in kinds.items():
+            count_ledger_event(kind, word, number)
         counts: dict[str, int] = Counter(result.result for result in done.results)
         _log.info("ledger_events", client=caller.client, **counts)
         self.after(sorted(done.accounts))
@@ -115,7 +117,7 @@ class ApplyFacts:
                 scope.orders |= found.orders
             except AccountsMissingError as found:
                 self._make_accounts(found.missing)
-            except ForestalledError:
+            except TakenError:
                 continue
         raise BusyError("other batches kept changing the same documents; try again")
 

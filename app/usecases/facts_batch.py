@@ -96,7 +96,7 @@ def run_batch(tx: Tx, task: Task, scope: Scope) -> Done:
     Raises:
         WidenError: More is touched than `scope` and the events say.
         AccountsMissingError: Accounts are to be made first.
-        ForestalledError: Another batch was first with a document or event.
+        TakenError: Another batch was first with a document or event.
 
     """
     facts_inbox.use_indexes(tx)
@@ -225,7 +225,7 @@ class _Batch:
         """Write everything; events go in before the feed, where all batches meet.
 
         Raises:
-            ForestalledError: Another batch was first with a document or event.
+            TakenError: Another batch was first with a document or event.
 
         """
         tx, task = self.tx, self.task
