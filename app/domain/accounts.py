@@ -6,10 +6,11 @@ zero, whatever rates did in between, and moving a customer between groups moves 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import date
 from decimal import Decimal
 from fractions import Fraction
+from operator import attrgetter
 from typing import Final, Literal
 
 from app.domain.money import Rate, convert
@@ -164,9 +165,27 @@ class Entry:
     decision_id: str | None = None
 
 
-def _book(account: Account, currency: str, delta: Use, rate: Rate | None) -> Account:
+_values_of: Final = attrgetter(*(one.name for one in fields(Account)))
+_PLACES: Final = {one.name: place for place, one in enumerate(fields(Account))}
+_USE, _FOREIGN, _FORCED, _SEQ = (_PLACES[one] for one in ("use", "foreign", "forced", "seq"))
+
+
+def _stepped(account: Account, use: Use, foreign: Mapping[str, ForeignUse]) -> Account:
+    """Give an account after its next entry; what then stands above the limit is `forced`.
+
+    Each entry of a batch takes a step, and `replace` would cost three times as much.
+    """
+    values = list(_values_of(account))
+    above = 0 if account.unlimited else use.total - (account.limit_minor or 0)
+    values[_USE], values[_FOREIGN] = use, foreign
+    values[_FORCED], values[_SEQ] = max(0, above), account.seq + 1
+    return Account(*values)
+
+
+def force(account: Account, currency: str, delta: Use, rate: Rate | None) -> Account:
+    """Book a change that nobody refuses: what then stands above the limit is `forced`."""
     if currency == account.currency:
-        return replace(account, use=account.use + delta, seq=account.seq + 1)
+        return _stepped(account, account.use + delta, account.foreign)
     before = account.foreign.get(currency)
     if rate is None:
         if before is None:
@@ -180,13 +199,7 @@ def _book(account: Account, currency: str, delta: Use, rate: Rate | None) -> Acc
     others = {code: held for code, held in account.foreign.items() if code != currency}
     if after.use:
         others[currency] = after
-    return replace(account, use=use, foreign=others, seq=account.seq + 1)
-
-
-def force(account: Account, currency: str, delta: Use, rate: Rate | None) -> Account:
-    """Book a change that nobody refuses: what then stands above the limit is `forced`."""
-    booked = _book(account, currency, delta, rate)
-    return replace(booked, forced=booked.excess)
+    return _stepped(account, use, others)
 
 
 def revalue(account: Account, rates: Mapping[str, Rate]) -> Account:

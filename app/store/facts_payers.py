@@ -1,12 +1,11 @@
 """Whose account a fact belongs to: references resolved, accounts and paths found, all at once."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
 from sqlalchemy import text
 
-from app.domain.facts import Event
 from app.store.database import Tx
 from app.store.facts_queries import joined, split
 
@@ -38,9 +37,8 @@ class Payers:
     paths: set[int]
 
 
-def find_payers(tx: Tx, events: Iterable[Event]) -> Payers:
-    """Find the accounts of events, without a lock; `missing` names customers, not references."""
-    wanted = {(event.segment_id, event.customer_ref) for event in events}
+def find_payers(tx: Tx, wanted: Collection[PayerKey]) -> Payers:
+    """Find accounts without a lock; `missing` names customers, not references."""
     segments = sorted({segment for segment, _ in wanted})
     refs = sorted({ref for _, ref in wanted})
     accounts: dict[PayerKey, int] = {}

@@ -13,7 +13,7 @@ from sqlalchemy import Table, insert, update
 
 from app.domain.callers import Caller
 from app.domain.facts import Table as Kind
-from app.domain.facts_apply import Clerk
+from app.domain.facts_apply import Clerk, DocumentKey
 from app.domain.orders import Order
 from app.store import facts_rows
 from app.store.database import Tx
@@ -51,20 +51,23 @@ class Saving:
             TakenError: Another batch was first; nothing of this one may stay.
 
         """
+        changed: dict[str, set[DocumentKey]] = {kind: set() for kind in _TABLES}
+        for table, key in self.clerk.changes.documents:
+            changed[table].add(key)
+        for what, name, second, _ in self.clerk.changes.shares:
+            if what in changed:
+                changed[what].add((name, second))
         for kind in _TABLES:
-            self._save_kind(tx, kind)
+            self._save_kind(tx, kind, sorted(changed[kind]))
         self._save_parts(tx)
         self._save_uses(tx)
         self._save_orders(tx, at)
         self._cancel_holds(tx, caller, at)
 
-    def _save_kind(self, tx: Tx, kind: Kind) -> None:
-        changes = self.clerk.changes
-        keys = {key for held, key in changes.documents if held == kind}
-        keys |= {(name, second) for what, name, second, _ in changes.shares if what == kind}
+    def _save_kind(self, tx: Tx, kind: Kind, keys: list[DocumentKey]) -> None:
         fresh: list[Row] = []
         known: list[Row] = []
-        for key in sorted(keys):
+        for key in keys:
             row = self._row(kind, key)
             was = self.loaded.versions.get((kind, key))
             if was is None:

@@ -130,7 +130,8 @@ class _Batch:
             WidenError: Customers moved meanwhile.
 
         """
-        payers = find_payers(tx, task.events)
+        refs = {(event.segment_id, event.customer_ref) for event in task.events}
+        payers = find_payers(tx, refs)
         if payers.missing:
             raise AccountsMissingError(payers.missing)
         named = {(event.segment_id, one) for event in task.events for one in orders_named(event)}
@@ -140,7 +141,7 @@ class _Batch:
             for segment in sorted({event.segment_id for event in task.events})
         }
         books = Books.open(tx, payers.paths | with_groups(tx, scope.accounts), task.at)
-        if find_payers(tx, task.events) != payers:
+        if find_payers(tx, refs) != payers:
             raise WidenError(set(), set())
         waiting = facts_inbox.waiting_for(tx, {event.cause for event in task.events})
         inbox = Inbox() if task.rows else facts_inbox.read_inbox(tx, task.events)
