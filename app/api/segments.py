@@ -23,6 +23,7 @@ _FIELDS: Final[dict[str, Any]] = {
     "time_zone": "Asia/Shanghai",
     "mode": "ENFORCE",
     "four_eyes": False,
+    "provisional_haircut_percent": 100,
 }
 
 
@@ -30,6 +31,9 @@ class SegmentIn(WireModel):
     """What a segment shall be; an absent field takes its default.
 
     `four_eyes`: a limit is approved by another client than the one that proposed it.
+    `provisional_haircut_percent`: how much of a PROVISIONAL payment does not count while it is not
+    FINAL, in percent; 100: none of it counts. Payments that are there keep the percentage they
+    came under.
     """
 
     model_config = ConfigDict(json_schema_extra={"examples": [_FIELDS]})
@@ -39,10 +43,11 @@ class SegmentIn(WireModel):
     time_zone: str = Field("Asia/Shanghai", max_length=64)
     mode: Literal["OFF", "SHADOW", "WARN", "ENFORCE"] = "ENFORCE"
     four_eyes: bool = False
+    provisional_haircut_percent: int = Field(100, ge=0, le=100)
 
     def to_change(self) -> SegmentChange:
         """Make what the use case takes."""
-        return SegmentChange(self.name, self.currency, self.time_zone, self.mode, self.four_eyes)
+        return SegmentChange(**self.model_dump())
 
 
 class SegmentOut(AnswerModel):
@@ -58,6 +63,7 @@ class SegmentOut(AnswerModel):
     time_zone: str
     mode: Literal["OFF", "SHADOW", "WARN", "ENFORCE"]
     four_eyes: bool
+    provisional_haircut_percent: int
     version: int
 
 
@@ -89,6 +95,7 @@ def _shown(segment: Segment) -> SegmentOut:
         time_zone=segment.time_zone,
         mode=segment.mode,
         four_eyes=segment.four_eyes,
+        provisional_haircut_percent=segment.provisional_haircut_percent,
         version=segment.version,
     )
 

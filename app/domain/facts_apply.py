@@ -22,6 +22,7 @@ from app.domain.facts import (
     OrderBody,
     PaymentBody,
     Problem,
+    Provisional,
     Result,
     Share,
     Table,
@@ -77,7 +78,7 @@ class _Step:
 class Clerk:
     """Applies the events of one segment to its book and to balances that all segments share.
 
-    `shares` are those the accounts hold at the moment.
+    `shares` are those the accounts hold at the moment, `haircut_percent` is the segment's.
     """
 
     book: Book
@@ -85,6 +86,7 @@ class Clerk:
     stamp: Stamp
     shares: dict[ShareKey, Share] = field(default_factory=dict)
     changes: Changes = field(default_factory=Changes)
+    haircut_percent: int = 100
 
     def apply(self, event: Event, account_id: int) -> Result:
         """Apply one event for the account of its customer; its dates are all filled in."""
@@ -95,7 +97,7 @@ class Clerk:
         if held and held.version == event.version:
             return self._repeat(event, held, account_id)
         step = _Step()
-        self._put(step, event, Held(account_id, event.version, event.content, event.body))
+        self._put(step, event, self._held(event, account_id))
         posted = self._settle(step, event)
         if isinstance(posted, Problem):
             self._undo(step)
@@ -104,6 +106,14 @@ class Clerk:
         self.changes.accounts |= {account_id, held.account_id} if held else {account_id}
         self.changes.causes[event.cause] = event.version
         return Result(event.event_id, "applied", posted.over_limit)
+
+    def _held(self, event: Event, account_id: int) -> Held[Body]:
+        """Hold an event's document; PROVISIONAL money that comes too late has lapsed already."""
+        body, terms = event.body, None
+        if isinstance(body, PaymentBody) and body.status == "PROVISIONAL":
+            late = body.expires_at is not None and body.expires_at <= self.stamp.at
+            terms = Provisional(self.haircut_percent, self.stamp.at if late else None)
+        return Held(account_id, event.version, event.content, body, terms)
 
     def _asked(self, event: Event) -> int:
         """Give the newest version of an order that anybody told of; asks count."""
@@ -118,7 +128,7 @@ class Clerk:
             return Result(event.event_id, "quarantined", problem=problem)
         if _day(event.body) < _day(held.body):
             step = _Step()
-            self._put(step, event, Held(account_id, event.version, event.content, event.body))
+            self._put(step, event, self._held(event, account_id))
             self.changes.documents.update(place for place, _ in step.held)
         return Result(event.event_id, "duplicate")
 

@@ -14,6 +14,7 @@ class Segment:
     """`currency` is that of accounts with none of their own; `time_zone` is an IANA name.
 
     `four_eyes`: who proposes a limit does not approve it. `version` rises with every change.
+    `provisional_haircut_percent`: how much of PROVISIONAL money does not count, 0 to 100.
     """
 
     segment_id: str
@@ -24,3 +25,4 @@ class Segment:
     four_eyes: bool = False
     rule_set_version: int = 1
     version: int = 1
+    provisional_haircut_percent: int = 100

@@ -119,6 +119,17 @@ def lock(tx: Tx, ids: Collection[int]) -> dict[int, Account]:
     return {row["account_id"]: from_row(row) for row in tx.execute(query).mappings()}
 
 
+def lock_idle(tx: Tx, ids: Collection[int]) -> dict[int, Account]:
+    """Lock those of accounts that nobody else works on at the moment; nobody is waited for."""
+    query = (
+        select(account)
+        .where(_among(ids))
+        .order_by(account.c.account_id)
+        .with_for_update(key_share=True, skip_locked=True)
+    )
+    return {row["account_id"]: from_row(row) for row in tx.execute(query).mappings()}
+
+
 def _among(ids: Collection[int]) -> Any:  # noqa: ANN401 - a column expression
     return account.c.account_id == any_(literal(sorted(ids), ARRAY(BigInteger)))
 

@@ -34,6 +34,7 @@ from app.usecases.facts_batch import (
     run_batch,
 )
 from app.usecases.facts_events import parse_event
+from app.usecases.facts_lapse import LapseProvisional
 from app.usecases.groups import ensure_accounts
 
 ATTEMPTS: Final = 8
@@ -191,6 +192,7 @@ class Facts:
 
     apply: ApplyFacts
     list_quarantine: ListQuarantine
+    lapse_provisional: LapseProvisional
 
     def let_go(self, cause: str) -> None:
         """Apply what waits for a cause; see `ApplyFacts.requeue`."""

@@ -163,6 +163,7 @@ class _Batch:
             orders |= {(segment, one) for one in loaded.orders}
             balances = Balances(self.books.pool, self._finder(segment), self.books.entries)
             clerk = Clerk(loaded.book, balances, self.task.stamp, loaded.shares)
+            clerk.haircut_percent = self.task.segments[segment].provisional_haircut_percent
             self.work[segment] = Saving(loaded, clerk, known)
         held = self.books.pool
         unlocked = {

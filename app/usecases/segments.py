@@ -28,6 +28,7 @@ class SegmentChange:
     time_zone: str = "Asia/Shanghai"
     mode: Mode = "ENFORCE"
     four_eyes: bool = False
+    provisional_haircut_percent: int = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +108,7 @@ def _changed(held: Segment, change: SegmentChange) -> Segment:
         time_zone=change.time_zone,
         mode=change.mode,
         four_eyes=change.four_eyes,
+        provisional_haircut_percent=change.provisional_haircut_percent,
     )
 
 

@@ -31,7 +31,11 @@ segment = Table(
     Column("four_eyes", Boolean, nullable=False, server_default=text("false")),
     Column("rule_set_version", Integer, nullable=False, server_default=text("1")),
     Column("version", BigInteger, nullable=False, server_default=text("1")),
+    Column("provisional_haircut_percent", Integer, nullable=False, server_default=text("100")),
     one_of("mode", "OFF", "SHADOW", "WARN", "ENFORCE"),
+    CheckConstraint(
+        "provisional_haircut_percent BETWEEN 0 AND 100", name="provisional_haircut_percent"
+    ),
 )
 
 customer = Table(
