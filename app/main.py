@@ -33,6 +33,7 @@ from app.store.migrate import require_head
 from app.usecases.authorizations import AuthorizeOrders
 from app.usecases.facts import ApplyFacts, Facts, ListQuarantine
 from app.usecases.facts_lapse import LapseProvisional
+from app.usecases.facts_quarantine import CloseQuarantined
 from app.usecases.groups import ensure_accounts
 from app.usecases.health import CheckReadiness, Part
 from app.usecases.keys import Authenticate, CreateKey, ListKeys, RevokeKey
@@ -136,6 +137,7 @@ def compose(
         ApplyFacts(database, now, new_id, rescore),
         ListQuarantine(database),
         LapseProvisional(database, rescore),
+        CloseQuarantined(database, now),
     )
     desk = Desk(
         lanes=lanes,

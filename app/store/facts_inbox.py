@@ -222,7 +222,7 @@ def _waiting(row: Any) -> Waiting:  # noqa: ANN401 - a row
 
 
 def close(tx: Tx, ids: Collection[int], status: str, at: datetime) -> int:
-    """Close open rows as APPLIED or SUPERSEDED; returns how many were open still."""
+    """Close open rows as APPLIED, SUPERSEDED or CLOSED; returns how many were open still."""
     if not ids:
         return 0
     statement = (

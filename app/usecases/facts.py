@@ -35,6 +35,7 @@ from app.usecases.facts_batch import (
 )
 from app.usecases.facts_events import parse_event
 from app.usecases.facts_lapse import LapseProvisional
+from app.usecases.facts_quarantine import CloseQuarantined, need_waiting
 from app.usecases.groups import ensure_accounts
 
 ATTEMPTS: Final = 8
@@ -101,6 +102,21 @@ class ApplyFacts:
             done = self._run(_ITSELF, [parse_event(row.payload) for row in rows], rows)
             applied += sum(result.problem is None for result in done.results)
             self.after(sorted(done.accounts))
+
+    def retry(self, caller: Caller, quarantine_id: str) -> Result:
+        """Apply one fact that waits, whatever it waits for; where it still cannot be, it stays.
+
+        Raises:
+            NotFoundError: There is no such row within sight.
+            EventNotWaitingError: It was applied or closed already.
+            BusyError: Locks or the database were out of reach; nothing was changed.
+
+        """
+        with self.database.read() as tx:
+            row = need_waiting(tx, caller, quarantine_id)
+        done = self._run(caller, [parse_event(row.payload)], [row])
+        self.after(sorted(done.accounts))
+        return done.results[0]
 
     def _run(self, caller: Caller, events: Sequence[Event], rows: Sequence[Waiting] = ()) -> Done:
         known = self._segments(caller, events)
@@ -193,6 +209,7 @@ class Facts:
     apply: ApplyFacts
     list_quarantine: ListQuarantine
     lapse_provisional: LapseProvisional
+    close_quarantined: CloseQuarantined
 
     def let_go(self, cause: str) -> None:
         """Apply what waits for a cause; see `ApplyFacts.requeue`."""

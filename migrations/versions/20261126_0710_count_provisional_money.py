@@ -1,13 +1,15 @@
-"""Let PROVISIONAL money count, less a haircut, until it expires.
+"""Let PROVISIONAL money count until it expires, and a waiting fact be laid aside by hand.
 
 Why: cash that is announced (a cheque, a transfer under way) may lift an order before it is booked,
     as far as the segment says. Each payment keeps the percentage it came under; that it lapsed is
-    kept with it, for what it adds follows from what is stored.
+    kept with it, for what it adds follows from what is stored. A fact that can never be applied
+    (an id used twice by mistake) kept its account degraded for ever.
 Locks: ACCESS EXCLUSIVE on `segment` for a moment, on `payment` while PROVISIONAL rows are found
-    and the checks and the index look through it once; run it before traffic.
+    and the checks and the index look through it once, on `quarantine` while its check does; run
+    it before traffic.
 Deploy: before the code that writes the columns. Rows that are there counted nothing, and go on so.
 Undo: drops what was added; PROVISIONAL payments that count must be gone first, or counters differ
-    from documents.
+    from documents; and so must rows of the quarantine that were closed by hand.
 """
 
 from alembic import op
@@ -28,9 +30,18 @@ ALTER TABLE payment ADD CONSTRAINT payment_provisional_check CHECK (
     AND (lapsed_at IS NULL OR status = 'PROVISIONAL' AND expires_at <= lapsed_at));
 CREATE INDEX payment_expires_at_idx ON payment (expires_at)
     WHERE status = 'PROVISIONAL' AND lapsed_at IS NULL AND expires_at IS NOT NULL;
+ALTER TABLE quarantine ADD COLUMN closed_by TEXT, ADD COLUMN close_reason TEXT;
+COMMENT ON COLUMN quarantine.closed_by IS 'who closed it by hand';
+ALTER TABLE quarantine DROP CONSTRAINT quarantine_status_check;
+ALTER TABLE quarantine ADD CONSTRAINT quarantine_status_check
+    CHECK (status IN ('OPEN', 'APPLIED', 'SUPERSEDED', 'CLOSED'));
 """
 
 DOWN = """
+ALTER TABLE quarantine DROP CONSTRAINT quarantine_status_check;
+ALTER TABLE quarantine ADD CONSTRAINT quarantine_status_check
+    CHECK (status IN ('OPEN', 'APPLIED', 'SUPERSEDED'));
+ALTER TABLE quarantine DROP COLUMN close_reason, DROP COLUMN closed_by;
 DROP INDEX payment_expires_at_idx;
 ALTER TABLE payment DROP CONSTRAINT payment_provisional_check;
 ALTER TABLE payment DROP COLUMN lapsed_at, DROP COLUMN haircut_percent;
