@@ -33,6 +33,8 @@ from app.store.ids import IdSource
 from app.store.migrate import require_head
 from app.usecases.authorizations import AuthorizeOrders
 from app.usecases.facts import ApplyFacts, Facts, ListQuarantine
+from app.usecases.facts_lapse import LapseProvisional
+from app.usecases.facts_quarantine import CloseQuarantined
 from app.usecases.groups import ensure_accounts
 from app.usecases.health import CheckReadiness, Part
 from app.usecases.keys import Authenticate, CreateKey, ListKeys, RevokeKey
@@ -136,7 +138,12 @@ def compose(
         except BusyError as busy:  # the facts are in; what was not renewed says `stale`
             log.warning("not_rescored", accounts=len(account_ids), reason=busy.detail)
 
-    facts = Facts(ApplyFacts(database, now, new_id, rescore), ListQuarantine(database))
+    facts = Facts(
+        ApplyFacts(database, now, new_id, rescore),
+        ListQuarantine(database),
+        LapseProvisional(database, rescore),
+        CloseQuarantined(database, now),
+    )
     desk = Desk(
         lanes=lanes,
         new_id=new_id,

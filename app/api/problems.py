@@ -41,6 +41,7 @@ STATUS: Final[dict[type[CreditError], int]] = {
     errors.OrderVersionStaleError: 409,
     errors.OrderClosedError: 409,
     errors.HoldNotOpenError: 409,
+    errors.EventNotWaitingError: 409,
     errors.LimitStateError: 409,
     errors.MergeConflictError: 409,
     errors.AliasTakenError: 409,

@@ -136,7 +136,8 @@ class Database:
                 yield tx
         except PoolTimeoutError as error:
             raise BusyError("every database connection is in use; try again") from error
-        except OperationalError as error:
+        except (OperationalError, psycopg.OperationalError, *type_of_lock_trouble) as error:
+            # psycopg's own come from a COPY
             raise BusyError("the database or a lock was out of reach; try again") from error
         except DBAPIError as error:
             if error.connection_invalidated or isinstance(error.orig, type_of_lock_trouble):

@@ -56,7 +56,7 @@ def test_a_whole_ledger_is_clean(ledger: str) -> None:
     found = check_ledger(ledger, steps.append)
     assert found.clean, str(found)
     assert re.fullmatch(
-        r"11 accounts, \d+ journal entries, 20 documents, 25 decisions: all exact", str(found)
+        r"12 accounts, \d+ journal entries, 22 documents, 25 decisions: all exact", str(found)
     )
     assert (steps[0], steps[-1]) == ("groups", "decisions")
 

@@ -3,6 +3,7 @@
 import os
 import signal
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import httpx2
@@ -123,6 +124,11 @@ def run_on_a_database(
         act(server.url, lambda: os.kill(server.pid, signal.SIGKILL))
 
 
+def _both(kill: Callable[[], None], cut: Callable[[], None]) -> None:
+    kill()
+    cut()
+
+
 @pytest.mark.parametrize(("point", "happened"), POINTS)
 def test_the_database_is_killed(tmp_path: Path, point: Point, *, happened: bool) -> None:
     log, state = ClientLog(), tmp_path / "state"
@@ -134,7 +140,7 @@ def test_the_database_is_killed(tmp_path: Path, point: Point, *, happened: bool)
             with ServiceThread(app) as running, client_of(running.url, url) as client:
                 set_up(client)
                 assert ask(client, log, "before")
-                wire.arm(point, lambda: (kill(), wire.cut()))
+                wire.arm(point, partial(_both, kill, wire.cut))
                 told = ask(client, log, "K-1")
                 assert told is not None
                 assert told.status_code == 503, told.text

@@ -118,7 +118,7 @@ def test_a_lane_leaves_no_setting(database_url: str) -> None:
         lane = Lane(database_url, prepare=False)
         await lane.load(Want((), (), datetime.now(UTC)), ())
         inside = await lane.rule_set(1)
-        await lane.record(Record(), {})
+        await lane.record(Record(datetime.now(UTC)), {})
         after = await lane.rule_set(1)
         await lane.close()
         return inside, after
