@@ -21,12 +21,14 @@ from fastapi.concurrency import run_in_threadpool
 from app import telemetry
 from app.api.conventions import install
 from app.api.desk import Desk
+from app.api.dispatch import Dispatch
 from app.api.idempotency import require_declared_keys
 from app.api.routes import ROUTERS
 from app.domain.errors import BusyError
 from app.domain.rules import STANDARD
 from app.settings import Settings
 from app.store import lane as store_lane
+from app.store import read_lane as store_read_lane
 from app.store.database import Database
 from app.store.ids import IdSource
 from app.store.migrate import require_head
@@ -38,6 +40,8 @@ from app.usecases.keys import Authenticate, CreateKey, ListKeys, RevokeKey
 from app.usecases.lanes import BatchingLane, Decide, Lanes, LaneSizes
 from app.usecases.orders import Orders, Surroundings
 from app.usecases.parties import Parties
+from app.usecases.read_lane import ReadLane
+from app.usecases.reads import Reads
 from app.usecases.scores import Scores
 from app.usecases.seeds import SeedDatabase
 
@@ -123,6 +127,7 @@ def compose(
         [_lane(settings, database_url, authorize, make_account) for _ in range(settings.lanes)],
         _lane(settings, database_url, authorize.check, make_account),
     )
+    reading = _read_lane(settings, database_url, now)
     scores = Scores.over(database, now)
 
     def rescore(account_ids: Sequence[int]) -> None:
@@ -136,7 +141,7 @@ def compose(
         lanes=lanes,
         new_id=new_id,
         authenticate=Authenticate(database, time.monotonic),
-        check_readiness=CheckReadiness(database, [lanes]),
+        check_readiness=CheckReadiness(database, [lanes, reading]),
         create_key=CreateKey(database, now),
         list_keys=ListKeys(database),
         revoke_key=RevokeKey(database, now),
@@ -144,8 +149,9 @@ def compose(
         orders=Orders.over(database, Surroundings(now, new_id, lanes.ask)),
         facts=facts,
         scores=scores,
+        reads=Reads.over(reading),
     )
-    return Composition(database, seed, desk, [lanes])
+    return Composition(database, seed, desk, [lanes, reading])
 
 
 def _lane(
@@ -154,6 +160,11 @@ def _lane(
     lane = store_lane.Lane(url, prepare=settings.prepare == "on")
     sizes = LaneSizes(settings.lane_batch, settings.lane_queue)
     return BatchingLane(lane, decide, make_account, sizes)
+
+
+def _read_lane(settings: Settings, url: str, now: Callable[[], datetime]) -> ReadLane:
+    source = store_read_lane.ReadConnection(url, prepare=settings.prepare == "on")
+    return ReadLane(source, now, settings.lane_batch, settings.lane_queue)
 
 
 def create_app(
@@ -179,8 +190,8 @@ def application(parts: Composition) -> FastAPI:
     install(app)
     _finish_openapi(app)
     app.state.desk = parts.desk
-    for router in ROUTERS:
-        app.include_router(router)
+    routes = [route for router in ROUTERS for route in router.routes]
+    app.router.routes[:0] = [Dispatch(routes), *routes]
     return app
 
 

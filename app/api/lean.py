@@ -1,0 +1,166 @@
+"""Reads that are asked all day: the handler takes the raw request and sends bytes.
+
+Solving dependencies and validating an answer that was just made cost more than reading the
+account. A `LeanRoute` does neither; what a declared route refuses it refuses in the same words, and
+`declare` tells OpenAPI what the handler reads by itself.
+"""
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Annotated, Any, Final, TypeVar
+from urllib.parse import parse_qsl
+
+from fastapi import Request, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import Field, TypeAdapter, ValidationError
+from starlette.types import Receive, Scope, Send
+
+from app.api.auth import secured
+from app.api.middleware import SLASH
+from app.api.strict import StrictRoute
+from app.api.wire import Id, QueryModel
+from app.domain.errors import FieldError
+
+LONGEST_ID: Final = 64
+KNOWN_TAG: Final = "If-None-Match"
+_CUSTOMER: Final = "customer_id"
+_QUERY: Final = "aval.query"
+_REF: Final[TypeAdapter[str]] = TypeAdapter(Id)
+_TAG: Final[TypeAdapter[str]] = TypeAdapter(Annotated[str, Field(max_length=1024)])
+
+_Q = TypeVar("_Q", bound=QueryModel)
+
+
+class LeanRoute(StrictRoute):
+    """A route of one method without a body, whose handler reads the raw request.
+
+    What it knows of the query is what `openapi_extra` declares.
+    """
+
+    @property
+    def query(self) -> dict[str, bool]:
+        """Declared query parameters; none of them may be given several times."""
+        declared = (self.openapi_extra or {}).get("parameters", ())
+        return {one["name"]: False for one in declared if one["in"] == "query"}
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Call the handler; what it raises is made a problem further out."""
+        if scope["method"] not in (self.methods or ()):
+            await super().handle(scope, receive, send)
+            return
+        scope[_QUERY] = _read_query(scope["query_string"], self.query)
+        response: Response = await self.endpoint(Request(scope, receive))
+        await response(scope, receive, send)
+
+
+def _read_query(raw: bytes, declared: Mapping[str, bool]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    if not raw:
+        return found
+    for name, value in parse_qsl(raw.decode("latin-1"), keep_blank_values=True):
+        if name not in declared:
+            raise FieldError("is not a known query parameter", name)
+        if name in found:
+            raise FieldError("is given more than once", name)
+        if "\0" in value:
+            raise FieldError("holds a character that cannot be stored", name)
+        found[name] = value
+    return found
+
+
+def read_asked(request: Request, model: type[_Q]) -> tuple[str, _Q]:
+    """Read the path's `customer_id` and the query; every rule that is broken is told at once.
+
+    Raises:
+        RequestValidationError: No id, or a field of the query breaks a rule.
+        FieldError: The id holds what cannot be stored.
+
+    """
+    given, told = _ref(request), request.scope[_QUERY]
+    if not told and _is_plain(given):
+        return given, _default(model)
+    broken = _broken(_REF, given, ("path", _CUSTOMER))
+    query = None
+    try:
+        query = model.model_validate(told)
+    except ValidationError as bad:
+        broken += _located(bad, ("query",))
+    if broken or query is None:
+        raise RequestValidationError(broken)
+    return given, query
+
+
+def read_tagged(request: Request) -> tuple[str, str | None]:
+    """Read the path's `customer_id` and `If-None-Match`; there is no query.
+
+    Raises:
+        RequestValidationError: No id, or a header of more than 1,024 characters.
+        FieldError: The id holds what cannot be stored.
+
+    """
+    given, tag = _ref(request), request.headers.get(KNOWN_TAG)
+    broken = [] if _is_plain(given) else _broken(_REF, given, ("path", _CUSTOMER))
+    if tag is not None:
+        broken += _broken(_TAG, tag, ("header", KNOWN_TAG))
+    if broken:
+        raise RequestValidationError(broken)
+    return given, tag
+
+
+def _ref(request: Request) -> str:
+    given: str = request.path_params[_CUSTOMER]
+    if SLASH in given:
+        given = given.replace(SLASH, "/")
+    if "\0" in given:
+        raise FieldError("holds a character that cannot be stored", _CUSTOMER)
+    return given
+
+
+def _is_plain(given: str) -> bool:
+    """Tell whether it surely is an id; others need a closer look."""
+    return 0 < len(given) <= LONGEST_ID and given.isascii() and given.isprintable()
+
+
+@cache
+def _default(model: type[_Q]) -> _Q:
+    return model()
+
+
+def _broken(kind: TypeAdapter[str], value: str, loc: tuple[str, ...]) -> list[dict[str, Any]]:
+    try:
+        kind.validate_python(value)
+    except ValidationError as bad:
+        return _located(bad, loc)
+    return []
+
+
+def _located(bad: ValidationError, loc: tuple[str, ...]) -> list[dict[str, Any]]:
+    return [{**one, "loc": (*loc, *one["loc"])} for one in bad.errors(include_url=False)]
+
+
+def declare(scope: str, *models: type[QueryModel], tag: bool = False) -> dict[str, Any]:
+    """Declare the token, the customer and the query for `openapi_extra=`."""
+    customer = {
+        "name": _CUSTOMER,
+        "in": "path",
+        "required": True,
+        "description": "The customer's id, or an alias of it",
+        "schema": _REF.json_schema(),
+    }
+    parameters = [customer, *(one for model in models for one in _fields(model))]
+    if tag:
+        schema = {"type": "string", "maxLength": 1024}
+        parameters.append({"name": KNOWN_TAG, "in": "header", "required": False, "schema": schema})
+    whole = secured(scope)
+    return {**whole, "parameters": parameters + whole["parameters"]}
+
+
+def _fields(model: type[QueryModel]) -> list[dict[str, Any]]:
+    schema = model.model_json_schema()
+    needed = schema.get("required", ())
+    found = []
+    for name, field in schema["properties"].items():
+        described = {"description": field["description"]} if "description" in field else {}
+        declared = {"name": name, "in": "query", "required": name in needed}
+        found.append({**declared, **described, "schema": field})
+    return found
