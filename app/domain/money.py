@@ -58,8 +58,8 @@ def minor_to_text(minor: int, currency: str) -> str:
     if not digits:
         return str(minor)
     sign = "-" if minor < 0 else ""
-    whole, rest = divmod(abs(minor), 10**digits)
-    return f"{sign}{whole}.{rest:0{digits}d}"
+    text = str(abs(minor)).zfill(digits + 1)
+    return f"{sign}{text[:-digits]}.{text[-digits:]}"
 
 
 def parse_money(amount: str, currency: str, *, field: str = "amount") -> Money:

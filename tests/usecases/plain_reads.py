@@ -4,8 +4,13 @@ It shares no statement with the lane, computes the limit from the limits alone a
 what an account remembers of it.
 """
 
+from collections.abc import Collection
 from datetime import date, datetime
 from typing import Final
+
+from sqlalchemy import any_, func, literal, select
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.types import BigInteger
 
 from app.domain.accounts import Account
 from app.domain.callers import Caller
@@ -16,8 +21,9 @@ from app.domain.money import Money, Rate
 from app.domain.overdue import Overdue, overdue_worth, utilization
 from app.domain.rates import find_rate
 from app.domain.scores import StoredScore, TrafficLight, worse_light
-from app.store import accounts, customers, groups, inputs, limits, open_items, rates, segments
+from app.store import accounts, customers, groups, inputs, limits, rates, segments
 from app.store.database import Database, Tx
+from app.store.schema.documents import invoice
 from app.usecases.accounts import AccountView
 from app.usecases.dates import business_date
 from app.usecases.reads import Card
@@ -89,7 +95,7 @@ def look(tx: Tx, ref: str, segment_id: str, at: datetime) -> AccountView:
 def _overdue(tx: Tx, held: Account, today: date) -> Overdue:
     family = groups.family(tx, held.customer_id)
     ids = [key for key, (segment_id, _) in family.items() if segment_id == held.segment_id]
-    sums, oldest = open_items.overdue(tx, ids, today)
+    sums, oldest = _late(tx, ids, today)
     known = rates.recent(tx, {held.currency, *sums}, today)
 
     def find(source: str, target: str) -> Rate | None:
@@ -126,3 +132,17 @@ def _view(held: Account, overdue: Overdue, light: TrafficLight, at: datetime) ->
         as_of=at,
         seq=held.seq,
     )
+
+
+def _late(tx: Tx, account_ids: Collection[int], today: date) -> tuple[dict[str, int], date | None]:
+    query = (
+        select(invoice.c.currency, func.sum(invoice.c.open_minor), func.min(invoice.c.due_date))
+        .where(
+            invoice.c.account_id == any_(literal(sorted(account_ids), ARRAY(BigInteger))),
+            invoice.c.open_minor > 0,
+            invoice.c.due_date < today,
+        )
+        .group_by(invoice.c.currency)
+    )
+    rows = tx.execute(query).all()
+    return {row[0]: int(row[1]) for row in rows}, min((row[2] for row in rows), default=None)
