@@ -6,7 +6,7 @@ account. A `LeanRoute` does neither; what a declared route refuses it refuses in
 """
 
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, cached_property
 from typing import Annotated, Any, Final, TypeVar
 from urllib.parse import parse_qsl
 
@@ -25,19 +25,20 @@ LONGEST_ID: Final = 64
 KNOWN_TAG: Final = "If-None-Match"
 _CUSTOMER: Final = "customer_id"
 _QUERY: Final = "aval.query"
-_REF: Final[TypeAdapter[str]] = TypeAdapter(Id)
+_REF: Final = "aval.customer"
+_ID: Final[TypeAdapter[str]] = TypeAdapter(Id)
 _TAG: Final[TypeAdapter[str]] = TypeAdapter(Annotated[str, Field(max_length=1024)])
 
 _Q = TypeVar("_Q", bound=QueryModel)
 
 
 class LeanRoute(StrictRoute):
-    """A route of one method without a body, whose handler reads the raw request.
+    """A GET of something of a customer, whose handler reads the raw request.
 
-    What it knows of the query is what `openapi_extra` declares.
+    The path has a `customer_id`; the query may have what `openapi_extra` declares of it.
     """
 
-    @property
+    @cached_property
     def query(self) -> dict[str, bool]:
         """Declared query parameters; none of them may be given several times."""
         declared = (self.openapi_extra or {}).get("parameters", ())
@@ -48,15 +49,24 @@ class LeanRoute(StrictRoute):
         if scope["method"] not in (self.methods or ()):
             await super().handle(scope, receive, send)
             return
-        scope[_QUERY] = _read_query(scope["query_string"], self.query)
+        scope[_REF] = _read_customer(scope["path_params"])
+        raw = scope["query_string"]
+        scope[_QUERY] = _read_query(raw, self.query) if raw else {}
         response: Response = await self.endpoint(Request(scope, receive))
         await response(scope, receive, send)
 
 
+def _read_customer(given: Mapping[str, str]) -> str:
+    ref = given[_CUSTOMER]
+    if SLASH in ref:
+        ref = ref.replace(SLASH, "/")
+    if "\0" in ref:
+        raise FieldError("holds a character that cannot be stored", _CUSTOMER)
+    return ref
+
+
 def _read_query(raw: bytes, declared: Mapping[str, bool]) -> dict[str, str]:
     found: dict[str, str] = {}
-    if not raw:
-        return found
     for name, value in parse_qsl(raw.decode("latin-1"), keep_blank_values=True):
         if name not in declared:
             raise FieldError("is not a known query parameter", name)
@@ -73,13 +83,12 @@ def read_asked(request: Request, model: type[_Q]) -> tuple[str, _Q]:
 
     Raises:
         RequestValidationError: No id, or a field of the query breaks a rule.
-        FieldError: The id holds what cannot be stored.
 
     """
-    given, told = _ref(request), request.scope[_QUERY]
+    given, told = request.scope[_REF], request.scope[_QUERY]
     if not told and _is_plain(given):
         return given, _default(model)
-    broken = _broken(_REF, given, ("path", _CUSTOMER))
+    broken = _broken(_ID, given, ("path", _CUSTOMER))
     query = None
     try:
         query = model.model_validate(told)
@@ -95,25 +104,15 @@ def read_tagged(request: Request) -> tuple[str, str | None]:
 
     Raises:
         RequestValidationError: No id, or a header of more than 1,024 characters.
-        FieldError: The id holds what cannot be stored.
 
     """
-    given, tag = _ref(request), request.headers.get(KNOWN_TAG)
-    broken = [] if _is_plain(given) else _broken(_REF, given, ("path", _CUSTOMER))
+    given, tag = request.scope[_REF], request.headers.get(KNOWN_TAG)
+    broken = [] if _is_plain(given) else _broken(_ID, given, ("path", _CUSTOMER))
     if tag is not None:
         broken += _broken(_TAG, tag, ("header", KNOWN_TAG))
     if broken:
         raise RequestValidationError(broken)
     return given, tag
-
-
-def _ref(request: Request) -> str:
-    given: str = request.path_params[_CUSTOMER]
-    if SLASH in given:
-        given = given.replace(SLASH, "/")
-    if "\0" in given:
-        raise FieldError("holds a character that cannot be stored", _CUSTOMER)
-    return given
 
 
 def _is_plain(given: str) -> bool:
@@ -145,7 +144,7 @@ def declare(scope: str, *models: type[QueryModel], tag: bool = False) -> dict[st
         "in": "path",
         "required": True,
         "description": "The customer's id, or an alias of it",
-        "schema": _REF.json_schema(),
+        "schema": _ID.json_schema(),
     }
     parameters = [customer, *(one for model in models for one in _fields(model))]
     if tag:

@@ -22,8 +22,8 @@ from app.api import (
 ROUTERS: Final[tuple[APIRouter, ...]] = (
     segments.router,
     customers.router,
-    accounts.router,
     accounts.lean_router,
+    accounts.router,
     limits.router,
     rates.router,
     scores.lean_router,

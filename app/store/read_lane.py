@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from time import monotonic
 from typing import Any, Final
 
 import orjson
@@ -31,13 +32,19 @@ _ALIVE: Final = {
 """How soon a server that has vanished is noticed: seconds, the last one milliseconds."""
 
 
+REPLAN_S: Final = 10.0
+"""How long a plan is kept: so long may reads be slow after a table that was empty was filled."""
+
+
 class ReadConnection:
     """One connection that only reads; used by one task at a time."""
 
-    def __init__(self, url: str, *, prepare: bool = True) -> None:
+    def __init__(self, url: str, *, prepare: bool = True, replan_s: float = REPLAN_S) -> None:
         """Remember the address; the connection is made when it is first needed."""
         self._url = make_conninfo(url, **_ALIVE)
         self._prepare = prepare
+        self._replan_s = replan_s
+        self._planned_s = 0.0
         self._connection: psycopg.AsyncConnection[TupleRow] | None = None
 
     async def fetch(self, wants: Sequence[Want], at: datetime) -> list[Row]:
@@ -68,6 +75,9 @@ class ReadConnection:
         try:
             connection = await self._connected()
             async with connection.pipeline():
+                if self._prepare and monotonic() - self._planned_s >= self._replan_s:
+                    self._planned_s = monotonic()
+                    await connection.execute(read_sql.REPLAN, prepare=False)
                 await connection.execute(read_sql.SETTINGS)
                 cursors = [
                     await connection.execute(
