@@ -17,6 +17,7 @@ def _money(money: Money | None) -> MoneyOut | None:
 
 
 def account_out(view: AccountView) -> bytes:
+    """Write an account as `AccountOut`."""
     answer = AccountOut(
         customer_id=view.customer_id,
         segment=view.segment_id,
@@ -46,6 +47,7 @@ def _reason(reason: ScoreReason) -> ReasonOut:
 
 
 def score_out(found: StoredScore) -> bytes:
+    """Write a score as `ScoreOut`."""
     score = found.score
     answer = ScoreOut(
         customer_id=found.customer_id,
@@ -65,6 +67,7 @@ def score_out(found: StoredScore) -> bytes:
 
 
 def card_out(card: Card) -> bytes:
+    """Write a card as `CardOut`."""
     score, account = card.score and card.score.score, card.account
     answer = CardOut(
         customer_id=card.customer_id,

@@ -35,12 +35,14 @@ MAIN: Final = "main"
 def read_account(
     database: Database, caller: Caller, ref: str, segment_id: str, at: datetime
 ) -> AccountView:
+    """Read an account; refusals are those of the use case."""
     caller.visit(segment_id)
     with database.read() as tx:
         return look(tx, ref, segment_id, at)
 
 
 def read_stored(database: Database, caller: Caller, ref: str, at: datetime) -> StoredScore:
+    """Read a stored score."""
     with database.read() as tx:
         customer_id = find_customer(tx, caller, ref)
         found = read_score(tx, customer_id, at)
@@ -52,6 +54,7 @@ def read_stored(database: Database, caller: Caller, ref: str, at: datetime) -> S
 def read_card(
     database: Database, caller: Caller, ref: str, segment_id: str | None, at: datetime
 ) -> Card:
+    """Read a card."""
     if segment_id is not None:
         caller.visit(segment_id)
     with database.read() as tx:
@@ -73,6 +76,7 @@ def _segment_in_sight(tx: Tx, caller: Caller, customer_id: str) -> str | None:
 
 
 def look(tx: Tx, ref: str, segment_id: str, at: datetime) -> AccountView:
+    """Read an account within a snapshot."""
     today = business_date(segments.read(tx, segment_id), at)
     customer_id = accounts.customer_of(tx, ref)
     stored = accounts.find(tx, customer_id, segment_id)

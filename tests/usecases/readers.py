@@ -26,12 +26,15 @@ class Reader:
     now: Callable[[], datetime]
 
     def account(self, ref: str, segment_id: str = "main", caller: Caller = ADMIN) -> AccountView:
+        """Read an account."""
         return self.each(lambda reads: reads.account(caller, ref, segment_id))
 
     def score(self, ref: str, caller: Caller = ADMIN) -> StoredScore:
+        """Read a stored score."""
         return self.each(lambda reads: reads.score(caller, ref))
 
     def card(self, ref: str, segment_id: str | None = None, caller: Caller = ADMIN) -> Card:
+        """Read a card."""
         return self.each(lambda reads: reads.card(caller, ref, segment_id))
 
     def each(self, act: Callable[[Reads], Coroutine[Any, Any, T]]) -> T:
