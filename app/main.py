@@ -28,6 +28,7 @@ from app.domain.errors import BusyError
 from app.domain.rules_standard import STANDARD
 from app.settings import Settings
 from app.store import lane as store_lane
+from app.store import read_lane as store_read_lane
 from app.store.database import OVERFLOW, Database
 from app.store.ids import IdSource
 from app.store.migrate import require_head
@@ -42,6 +43,8 @@ from app.usecases.lane_sets import Lanes
 from app.usecases.lanes import BatchingLane, Decide, LaneSizes
 from app.usecases.orders import Orders, Surroundings
 from app.usecases.parties import Parties
+from app.usecases.read_lane import ReadLane
+from app.usecases.reads import Reads
 from app.usecases.scores import Scores
 from app.usecases.seeds import SeedDatabase
 
@@ -130,6 +133,7 @@ def compose(
         [_lane(settings, database_url, authorize, make_account) for _ in range(settings.lanes)],
         _lane(settings, database_url, authorize.check, make_account),
     )
+    reading = _read_lane(settings, database_url, now)
     scores = Scores.over(database, now)
 
     def rescore(account_ids: Sequence[int]) -> None:
@@ -148,7 +152,7 @@ def compose(
         lanes=lanes,
         new_id=new_id,
         authenticate=Authenticate(database, time.monotonic),
-        check_readiness=CheckReadiness(database, [lanes]),
+        check_readiness=CheckReadiness(database, [lanes, reading]),
         create_key=CreateKey(database, now),
         list_keys=ListKeys(database),
         revoke_key=RevokeKey(database, now),
@@ -156,8 +160,9 @@ def compose(
         orders=Orders.over(database, Surroundings(now, new_id, lanes.ask)),
         facts=facts,
         scores=scores,
+        reads=Reads.over(reading),
     )
-    return Composition(database, seed, desk, [lanes])
+    return Composition(database, seed, desk, [lanes, reading])
 
 
 def connections_of(settings: Settings) -> int:
@@ -171,6 +176,11 @@ def _lane(
     lane = store_lane.Lane(url, prepare=settings.prepare == "on")
     sizes = LaneSizes(settings.lane_batch, settings.lane_queue, settings.lane_wait_s)
     return BatchingLane(lane, decide, make_account, sizes)
+
+
+def _read_lane(settings: Settings, url: str, now: Callable[[], datetime]) -> ReadLane:
+    source = store_read_lane.ReadConnection(url, prepare=settings.prepare == "on")
+    return ReadLane(source, now, settings.lane_batch, settings.lane_queue)
 
 
 def create_app(

@@ -98,7 +98,7 @@ class Settings(BaseSettings):
     )
     lanes: int = Field(1, ge=1, le=8, description="Write lanes, a connection each, per process")
     lane_batch: int = Field(
-        256, ge=1, le=1024, description="Most requests decided in one transaction"
+        256, ge=1, le=1024, description="Most requests that a lane takes at once"
     )
     lane_queue: int = Field(
         2048, ge=1, le=100_000, description="Most requests waiting at a lane; beyond: 503"

@@ -12,6 +12,7 @@ from app.usecases.keys import Authenticate, CreateKey, ListKeys, RevokeKey
 from app.usecases.lane_sets import Lanes
 from app.usecases.orders import Orders
 from app.usecases.parties import Parties
+from app.usecases.reads import Reads
 from app.usecases.scores import Scores
 
 
@@ -30,6 +31,7 @@ class Desk:
     orders: Orders
     facts: Facts
     scores: Scores
+    reads: Reads
 
 
 def desk_of(request: Request) -> Desk:

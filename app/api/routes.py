@@ -23,9 +23,11 @@ from app.api import (
 ROUTERS: Final[tuple[APIRouter, ...]] = (
     segments.router,
     customers.router,
+    accounts.lean_router,
     accounts.router,
     limits.router,
     rates.router,
+    scores.lean_router,
     scores.router,
     authorizations.router,
     authorization_batches.router,

@@ -116,6 +116,14 @@ POOL_CONNECTIONS: Final = Bounded(
 LANE_QUEUE: Final = Gauge(
     "aval_lane_queue", "Requests waiting at the lanes.", multiprocess_mode="livesum"
 )
+READ_BATCH_SIZE: Final = Histogram(
+    "aval_read_batch_size",
+    "Accounts, scores and cards read in one round trip.",
+    buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024),
+)
+READ_QUEUE: Final = Gauge(
+    "aval_read_queue", "Requests waiting at the read lane.", multiprocess_mode="livesum"
+)
 QUARANTINE_SIZE: Final = Gauge(
     "aval_quarantine_size", "Facts waiting in quarantine.", multiprocess_mode="mostrecent"
 )
@@ -203,6 +211,8 @@ METRICS: Final[tuple[MetricWrapperBase, ...]] = tuple(
         SCORE_AGE_SECONDS,
         POOL_CONNECTIONS,
         LANE_QUEUE,
+        READ_BATCH_SIZE,
+        READ_QUEUE,
         QUARANTINE_SIZE,
         ORDER_HOLDS_OPENED,
         ORDER_HOLDS_CLOSED,
