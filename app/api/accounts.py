@@ -94,6 +94,7 @@ _ACCOUNT: Final[dict[str, Any]] = {
     "customer_id": "C-1001",
     "segment": "main",
     "effective_limit": _cny("500000.00"),
+    "covers": _cny("100000.00"),
     "unlimited": False,
     "limit_expired": False,
     "exposure": _cny("110000.00"),
@@ -127,6 +128,7 @@ class AccountOut(AnswerModel):
     customer_id: str
     segment: str
     effective_limit: MoneyOut | None
+    covers: MoneyOut = Field(description="What covers add to `effective_limit`, which has it in it")
     unlimited: bool
     limit_expired: bool
     exposure: MoneyOut
@@ -158,6 +160,7 @@ def account_out(view: AccountView) -> AccountOut:
         customer_id=view.customer_id,
         segment=view.segment_id,
         effective_limit=_money(view.effective_limit),
+        covers=MoneyOut.of(view.covers),
         unlimited=view.unlimited,
         limit_expired=view.limit_expired,
         exposure=MoneyOut.of(view.exposure),

@@ -7,6 +7,7 @@ from fastapi import APIRouter
 from app.api import (
     accounts,
     authorizations,
+    covers,
     customers,
     decisions,
     facts,
@@ -24,6 +25,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     customers.router,
     accounts.router,
     limits.router,
+    covers.router,
     rates.router,
     scores.router,
     authorizations.router,

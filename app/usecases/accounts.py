@@ -9,7 +9,7 @@ from app.domain.accounts import Account
 from app.domain.callers import Caller
 from app.domain.customers import Standing, joint_light
 from app.domain.errors import NotFoundError
-from app.domain.limits import settle
+from app.domain.limits import effective_limit, settle
 from app.domain.money import Money, Rate
 from app.domain.overdue import Overdue, overdue_worth, utilization
 from app.domain.rates import find_rate
@@ -24,12 +24,13 @@ class AccountView:
     """An account in one snapshot, with the limit of the business date.
 
     `headroom` is None where `unlimited`; `categories` are in the account's currency, PREPAYMENT
-    negative. `as_of` is the moment of the snapshot.
+    negative. `covers` is in `effective_limit`. `as_of` is the moment of the snapshot.
     """
 
     customer_id: str
     segment_id: str
     effective_limit: Money | None
+    covers: Money
     unlimited: bool
     limit_expired: bool
     exposure: Money
@@ -80,7 +81,8 @@ def look(tx: Tx, ref: str, segment_id: str, at: datetime) -> AccountView:
     stored = accounts.find(tx, customer_id, segment_id)
     if stored is None:
         raise NotFoundError(f"{ref!r} has no account in the segment {segment_id!r}", "segment")
-    held, _ = settle(stored, limits.approved(tx, [stored.account_id])[stored.account_id], today)
+    approved = limits.approved(tx, [stored.account_id])[stored.account_id]
+    held, _ = settle(stored, approved, today)
     overdue = _overdue(tx, held, today)
     known = inputs.get(tx, held.account_id, held.input_version)
     score = known.get("score") or {}
@@ -91,7 +93,8 @@ def look(tx: Tx, ref: str, segment_id: str, at: datetime) -> AccountView:
         overdue_days=overdue.days,
     )
     light = score.get("traffic_light")
-    return _view(held, overdue, joint_light(standing, TrafficLight(light) if light else None), at)
+    joint = joint_light(standing, TrafficLight(light) if light else None)
+    return _view(held, effective_limit(approved, today).covers_minor, overdue, joint, at)
 
 
 def _overdue(tx: Tx, held: Account, today: date) -> Overdue:
@@ -106,7 +109,9 @@ def _overdue(tx: Tx, held: Account, today: date) -> Overdue:
     return Overdue(overdue_worth(held, sums, find), (today - oldest).days if oldest else 0)
 
 
-def _view(held: Account, overdue: Overdue, light: TrafficLight, at: datetime) -> AccountView:
+def _view(
+    held: Account, covers_minor: int, overdue: Overdue, light: TrafficLight, at: datetime
+) -> AccountView:
     def money(minor: int) -> Money:
         return Money(minor, held.currency)
 
@@ -115,6 +120,7 @@ def _view(held: Account, overdue: Overdue, light: TrafficLight, at: datetime) ->
         customer_id=held.customer_id,
         segment_id=held.segment_id,
         effective_limit=None if limit is None else money(limit),
+        covers=money(covers_minor),
         unlimited=held.unlimited,
         limit_expired=held.limit_expired,
         exposure=money(use.exposure),

@@ -125,6 +125,7 @@ def build(desk: Desk) -> None:
     _foreign(desk)
     _moves(desk)
     _next_day(desk)
+    _covered(desk)
     told = desk.facts(
         {"type": "invoice", "customer_id": "C-1", "invoice_id": "I-1", "amount": money("1.00"),
          "issue_date": TODAY, "due_date": TODAY},
@@ -268,6 +269,18 @@ def _next_day(desk: Desk) -> None:
     desk.limit("C-8", "10.00")
     cut = desk.ask("C-8", "SO-43", money("1.00"))
     assert [row["code"] for row in cut["reasons"]] == ["OVER_LIMIT"]
+
+
+def _covered(desk: Desk) -> None:
+    """Back a limit by a cover for good, and by one that lapses."""
+    desk.customer("C-10")
+    desk.limit("C-10", "100.00")
+    half = {"kind": "INSURANCE", "percentage": "45.5", "cap": money("200.01")}
+    dated = {"kind": "DEPOSIT", "percentage": "100", "cap": money("5.00")}
+    desk.send("POST", "/v1/customers/C-10/covers", half)
+    dated |= {"valid_from": "2026-06-01", "valid_to": "2026-06-30"}
+    desk.send("POST", "/v1/customers/C-10/covers", dated)
+    assert desk.ask("C-10", "SO-50", money("196.00"))["outcome"] == "APPROVE"
 
 
 def random_events(seed: int, size: int) -> list[Json]:
