@@ -32,6 +32,7 @@ from app.store.ids import IdSource
 from app.store.migrate import require_head
 from app.usecases.authorizations import AuthorizeOrders
 from app.usecases.facts import ApplyFacts, Facts, ListQuarantine
+from app.usecases.figures import Figures
 from app.usecases.groups import ensure_accounts
 from app.usecases.health import CheckReadiness, Part
 from app.usecases.keys import Authenticate, CreateKey, ListKeys, RevokeKey
@@ -143,6 +144,7 @@ def compose(
         parties=Parties.over(database, now, facts.let_go),
         orders=Orders.over(database, Surroundings(now, new_id, lanes.ask)),
         facts=facts,
+        figures=Figures.over(database, now, new_id),
         scores=scores,
     )
     return Composition(database, seed, desk, [lanes])
