@@ -1,32 +1,22 @@
-"""Every Prometheus metric and the set-up of the log.
+"""Every Prometheus metric; the set-up of the log is in `log` beside it.
 
-Metrics: label values come from closed or capped sets; no label names a customer, an account or an
-order, and what passes a cap is counted as `other`. `labels()` is resolved once per set of values.
+Label values come from closed or capped sets; no label names a customer, an account or an order,
+and what passes a cap is counted as `other`. `labels()` is resolved once per set of values.
 Durations are seconds.
-
-Log: JSON lines on stderr, times in UTC. At INFO and above a line holds no personal data and no
-amounts: route templates, statuses, codes, ids of decisions and requests, and client names only.
 """
 
-import json
-import logging
-import sys
-from collections.abc import Callable, Iterable
-from contextvars import ContextVar
+from collections.abc import Iterable
 from threading import Lock
-from typing import Final, Generic, Literal, TextIO, TypeVar
+from typing import Final, Generic, TypeVar
 
-import orjson
-import structlog
 from prometheus_client import Counter, Gauge, Histogram
 from prometheus_client.metrics import MetricWrapperBase
-from structlog.typing import EventDict, Processor, WrappedLogger
+
+from app.telemetry.log import REQUEST_ID as REQUEST_ID
+from app.telemetry.log import set_up_log as set_up_log
 
 OTHER: Final = "other"
 """The label value of whatever lies outside a metric's bound."""
-
-REQUEST_ID: Final[ContextVar[str | None]] = ContextVar("request_id", default=None)
-"""The request that is being answered; every line of the log carries it. None outside of one."""
 
 LABEL_NAMES: Final = frozenset(
     {
@@ -144,7 +134,7 @@ _PAGE_HEAD: Final = """\
 
 At `/metrics` on the operations port (`AVAL_OPS_PORT`); counters are exposed with `_total`. Labels
 are bounded and never name a customer, an account or an order; what passes a metric's bound is
-counted as `other`. Written by `app/telemetry.py`, held equal by `tests/test_telemetry.py`.
+counted as `other`. Written by `app/telemetry/`, held equal by `tests/test_telemetry.py`.
 
 | metric | type | labels | meaning |
 |---|---|---|---|
@@ -200,76 +190,6 @@ def set_pool(used: int, size: int) -> None:
 def set_build(version: str) -> None:
     """Publish the program's version, once at start."""
     BUILD.labels(version).set(1)
-
-
-def set_up_log(
-    level: str, shape: Literal["json", "console"] = "json", stream: TextIO = sys.stderr
-) -> None:
-    """Send structlog's lines, and the standard library's, to `stream` in one form.
-
-    `level` is `debug`, `info`, `warning` or `error`. Records of other libraries (uvicorn, psycopg)
-    pass through the same renderer; uvicorn's own access log is silenced, since
-    `app/api/middleware.py` writes that line.
-    """
-    least = logging.getLevelNamesMapping()[level.upper()]
-    shared: list[Processor] = [
-        structlog.contextvars.merge_contextvars,
-        _add_request_id,
-        structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-    ]
-    # The console's own traceback would print local variables: amounts, names, passwords.
-    plain = structlog.dev.plain_traceback
-    ending: list[Processor] = [
-        structlog.dev.ConsoleRenderer(colors=False, exception_formatter=plain)
-    ]
-    if shape == "json":
-        json_lines = structlog.processors.JSONRenderer(serializer=_dump)
-        ending = [structlog.processors.format_exc_info, json_lines]
-    structlog.configure(
-        processors=[*shared, *ending],
-        wrapper_class=structlog.make_filtering_bound_logger(least),
-        logger_factory=structlog.WriteLoggerFactory(stream),
-        # Not cached: module loggers would keep the first set-up for good. It costs 2 µs a line.
-        cache_logger_on_first_use=False,
-    )
-    _adopt_standard_log(least, stream, shared, ending)
-
-
-def _add_request_id(_log: WrappedLogger, _method: str, line: EventDict) -> EventDict:
-    # A variable of its own costs a tenth of structlog's bound contexts, on every request.
-    request_id = REQUEST_ID.get()
-    if request_id is not None:
-        line["request_id"] = request_id
-    return line
-
-
-def _dump(line: object, default: Callable[[object], object]) -> str:
-    """Write a line fast; what orjson refuses (half a surrogate pair) the library escapes."""
-    try:
-        return orjson.dumps(line, default=default).decode("utf-8")
-    except TypeError:
-        return json.dumps(line, default=default)
-
-
-def _adopt_standard_log(
-    least: int, stream: TextIO, shared: list[Processor], ending: list[Processor]
-) -> None:
-    """Render records of the standard library as ours; other libraries speak from WARNING up."""
-    handler = logging.StreamHandler(stream)
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *ending],
-        )
-    )
-    root = logging.getLogger()
-    root.handlers = [handler]
-    root.setLevel(max(least, logging.WARNING))
-    for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
-        library = logging.getLogger(name)
-        library.handlers = []
-        library.propagate = name != "uvicorn.access"
 
 
 def metrics_page() -> str:
