@@ -6,6 +6,7 @@ from fastapi import APIRouter
 
 from app.api import (
     accounts,
+    adjustments,
     authorizations,
     covers,
     customers,
@@ -19,6 +20,7 @@ from app.api import (
     reservations,
     scores,
     segments,
+    snapshots,
 )
 
 ROUTERS: Final[tuple[APIRouter, ...]] = (
@@ -34,6 +36,8 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     reservations.router,
     decisions.router,
     facts.router,
+    snapshots.router,
+    adjustments.router,
     holds.router,
     health.router,
 )

@@ -42,10 +42,14 @@ class Books:
         self.pool[entry.account.account_id] = entry.account
         self.entries.append(entry)
 
-    def finder(self, today: date) -> RateFinder:
-        """Read the rates among all currencies of these accounts that count on a business date."""
+    def finder(self, today: date, *more: str) -> RateFinder:
+        """Read the rates among all currencies of these accounts that count on a business date.
+
+        `more` are currencies that none of them has yet.
+        """
         held = self.pool.values()
         currencies = {one.currency for one in held} | {code for one in held for code in one.foreign}
+        currencies.update(more)
         known = rates.recent(self.tx, currencies, today)
 
         def find(source: str, target: str) -> Rate | None:

@@ -6,7 +6,9 @@ from datetime import datetime
 from typing import Self
 
 from app.store.database import Database
+from app.usecases.adjustments import AdjustDrift, ReverseAdjustment
 from app.usecases.exposure import ListExposure
+from app.usecases.reconciliation import CompareSnapshot, ListDrifts, ReadSnapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,10 +16,22 @@ class Figures:
     """One field a use case."""
 
     list_exposure: ListExposure
+    compare_snapshot: CompareSnapshot
+    read_snapshot: ReadSnapshot
+    list_drifts: ListDrifts
+    adjust_drift: AdjustDrift
+    reverse_adjustment: ReverseAdjustment
 
     @classmethod
     def over(
         cls, database: Database, now: Callable[[], datetime], new_id: Callable[[], str]
     ) -> Self:
         """Make them on one database; `new_id` gives ids that rise."""
-        return cls(ListExposure(database, now))
+        return cls(
+            ListExposure(database, now),
+            CompareSnapshot(database, now, new_id),
+            ReadSnapshot(database),
+            ListDrifts(database),
+            AdjustDrift(database, now, new_id),
+            ReverseAdjustment(database, now, new_id),
+        )
