@@ -6,7 +6,7 @@ from typing import Annotated, Any, Final, Literal
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import ConfigDict, Field
 
-from app.api.auth import needs
+from app.api.auth import authenticate, secured
 from app.api.conventions import refusals
 from app.api.desk import desk_of
 from app.api.idempotency import answer_of, fingerprint_of, keyed, read_key, send
@@ -86,6 +86,17 @@ def _made(view: AdjustmentView) -> Answer:
     return answer_of(told, 201)
 
 
+async def _author(request: Request) -> Caller:
+    return await authenticate(request, "ledger:write")
+
+
+def _declared() -> dict[str, Any]:
+    """Declare token, author and key; at run time a missing author is refused by the use case."""
+    token = secured("ledger:write")
+    actor = {**token["parameters"][0], "required": True}
+    return {**token, "parameters": [actor, *keyed()["parameters"]]}
+
+
 @router.post(
     "/snapshots/drifts/{drift_id}/adjust",
     operation_id="adjustDrift",
@@ -93,12 +104,12 @@ def _made(view: AdjustmentView) -> Answer:
     status_code=201,
     response_model=AdjustmentOut,
     responses=refusals(404, 409),
-    openapi_extra=keyed(),
+    openapi_extra=_declared(),
 )
 def adjust_drift(
     drift_id: Id,
     body: ReasonIn,
-    caller: Annotated[Caller, Depends(needs("ledger:write"))],
+    caller: Annotated[Caller, Depends(_author)],
     request: Request,
 ) -> Response:
     """Answer the adjustment; `Aval-Actor` names its author and is needed."""
@@ -114,12 +125,12 @@ def adjust_drift(
     status_code=201,
     response_model=AdjustmentOut,
     responses=refusals(404, 409),
-    openapi_extra=keyed(),
+    openapi_extra=_declared(),
 )
 def reverse_adjustment(
     adjustment_id: Id,
     body: ReasonIn,
-    caller: Annotated[Caller, Depends(needs("ledger:write"))],
+    caller: Annotated[Caller, Depends(_author)],
     request: Request,
 ) -> Response:
     """Answer the adjustment of the opposite sign; `Aval-Actor` names its author and is needed."""

@@ -238,8 +238,8 @@ def sums_among(accounts: Mapping[Category, str]) -> str:
     `t.account_id`, a constant of the program. Columns: account_id, category, currency, minor.
     """
     return " UNION ALL ".join(
-        f"SELECT account_id, '{category}' AS category, currency, sum(minor)::bigint AS minor"  # noqa: S608 - made of constants
-        f" FROM ({_shares_of(category, among)}) AS of_{category}"
+        f"SELECT account_id, '{category}' AS category, currency,"  # noqa: S608 - constants
+        f" sum(minor)::bigint AS minor FROM ({_shares_of(category, among)}) AS of_{category}"
         " GROUP BY account_id, currency"
         for category, among in accounts.items()
     )
@@ -247,8 +247,8 @@ def sums_among(accounts: Mapping[Category, str]) -> str:
 
 def _shares_of(category: Category, among: str) -> str:
     return " UNION ALL ".join(
-        f"SELECT t.account_id, t.currency, {one.minor} AS minor FROM {one.table} t"  # noqa: S608 - made of constants
-        f" WHERE t.account_id {among} AND {one.counts}"
+        f"SELECT t.account_id, t.currency, {one.minor} AS minor"  # noqa: S608 - constants
+        f" FROM {one.table} t WHERE t.account_id {among} AND {one.counts}"
         for one in _BRANCHES[category]
     )
 

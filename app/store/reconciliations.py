@@ -23,8 +23,8 @@ _BY_INDEX: Final = text(
 """Plans made on empty tables must not stay; what was told is joined to its sums by a hash."""
 
 _AMONG: Final = {
-    category: f"IN (SELECT account_id FROM named WHERE category = '{category}')"  # noqa: S608 - made of constants
-    for category in CATEGORIES
+    one: f"IN (SELECT account_id FROM named WHERE category = '{one}')"  # noqa: S608 - constants
+    for one in CATEGORIES
 }
 
 _OURS: Final = text(f"""

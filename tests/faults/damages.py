@@ -148,41 +148,6 @@ BALANCES = [
     ),
 ]
 
-LIMITS = [
-    control(
-        "cover-ended-by-hand",
-        ("limits", "C-10", "expected 105.00 CNY from what was approved, found 196.00 CNY"),
-        "UPDATE credit_limit SET status = 'ENDED' WHERE cover_kind = 'INSURANCE'",
-    ),
-    control(
-        "cover-of-more",
-        ("limits", "C-10", "limit on 2026-06-30: expected 197.00 CNY from what was approved"),
-        "UPDATE credit_limit SET percentage = 46, limit_minor = 9200"
-        " WHERE cover_kind = 'INSURANCE'",
-    ),
-    control(
-        "cover-stretched",
-        ("limits", "C-10", "expected 191.00 CNY from what was approved, found 196.00 CNY"),
-        "UPDATE credit_limit SET valid_to = '2026-06-29' WHERE cover_kind = 'DEPOSIT'",
-    ),
-    control(
-        "limit-never-approved",
-        ("limits", "C-10", "expected none from what was approved, found 196.00 CNY"),
-        f"UPDATE credit_limit SET status = 'PROPOSED' WHERE account_id = {of('C-10')}"
-        " AND kind = 'base'",
-    ),
-    control(
-        "limit-forgets-its-end",
-        ("limits", "C-10", "limit on 9999-12-31: expected 191.00 CNY from what was approved"),
-        "UPDATE account SET limit_changes_on = NULL WHERE customer_id = 'C-10'",
-    ),
-    control(
-        "limit-raised-by-hand",
-        ("limits", "C-7", "expected 100.00 CNY from what was approved, found 100.01 CNY"),
-        *both("C-7", "limit_minor = limit_minor + 1"),
-    ),
-]
-
 DOCUMENTS = [
     control(
         "order-delivered-off",
@@ -453,4 +418,4 @@ DECISIONS = [
     ),
 ]
 
-CONTROLS = [*GROUPS, *JOURNAL, *BALANCES, *LIMITS, *DOCUMENTS, *POSITIONS, *LINKS, *DECISIONS]
+CONTROLS = [*GROUPS, *JOURNAL, *BALANCES, *DOCUMENTS, *POSITIONS, *LINKS, *DECISIONS]

@@ -21,6 +21,7 @@ from app.store.checker import check_ledger, check_within
 from app.store.database import Database
 from tests.conftest import Server
 from tests.faults.damages import CONTROLS, Control, told
+from tests.faults.damages_exposure import EXPOSURE
 from tests.faults.ledgers import NOW, build, open_desk, random_events, report
 
 STORE = Path(__file__).parents[2] / "app" / "store"
@@ -54,7 +55,7 @@ def test_a_whole_ledger_is_clean(ledger: str) -> None:
     found = check_ledger(ledger, steps.append)
     assert found.clean, str(found)
     assert re.fullmatch(
-        r"12 accounts, \d+ journal entries, 20 documents, 24 decisions: all exact", str(found)
+        r"13 accounts, \d+ journal entries, 26 documents, 24 decisions: all exact", str(found)
     )
     assert (steps[0], steps[-1]) == ("groups", "decisions")
 
@@ -140,7 +141,7 @@ def test_it_shares_nothing_with_what_it_checks() -> None:
         assert "sqlalchemy" not in names, path.name
 
 
-@pytest.mark.parametrize("control", CONTROLS)
+@pytest.mark.parametrize("control", [*CONTROLS, *EXPOSURE])
 def test_one_damaged_thing_is_named(server: Server, whole: str, control: Control) -> None:
     with psycopg.connect(server.at(whole), row_factory=dict_row) as connection:
         # triggers and foreign keys sleep: this is what nothing in the service could do

@@ -37,12 +37,13 @@ class Nightly:
         """Write one figure of the ERP."""
         return Told(customer_id, "main", category, Money(minor, currency))
 
-    def snapshot(self, *items: Told, name: str | None = None, **more: Any) -> Snapshot:  # noqa: ANN401 - any field
+    def snapshot(self, *items: Told, **more: Any) -> Snapshot:  # noqa: ANN401 - any field
         """Write a snapshot of this moment; its digest is that of its items."""
+        name = str(more.get("name", f"S-{next(self.numbers)}"))
         as_of: datetime = more.get("as_of", self.town.clock())
         digest = sha256(repr((items, as_of)).encode()).digest()
         source = str(more.get("source", "erp"))
-        return Snapshot(source, name or f"S-{next(self.numbers)}", as_of, items, digest)
+        return Snapshot(source, name, as_of, items, digest)
 
     def compare(self, *items: Told, **more: Any) -> Stored:  # noqa: ANN401 - any field
         """Compare a snapshot as if a minute had passed."""

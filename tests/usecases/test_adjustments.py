@@ -234,6 +234,21 @@ def test_a_reversal_takes_back_what_has_not_given_way(night: Nightly) -> None:
     night.town.exact()
 
 
+def test_a_foreign_figure_gives_way(night: Nightly) -> None:
+    day = night.town.today.isoformat()
+    bill = {"invoice_id": "I-1", "issue_date": day, "due_date": day, "currency": "USD"}
+    night.town.fact("invoice", "C-1", amount=100, **bill)
+    night.set_to("C-1", "OPEN_ITEM", 0, "USD")
+    assert night.town.account("TOP").foreign == {}
+    night.town.fact("invoice", "C-1", amount=40, version=2, **bill)
+    assert night.town.account("TOP").foreign == {}
+    night.town.exact()
+    night.town.fact("invoice", "C-1", amount=50, version=3, **bill)
+    assert night.town.position("TOP", "USD").open_item == 10
+    assert night.town.account("TOP").use.open_item == 70
+    night.town.exact()
+
+
 def test_members_do_not_hide_what_must_give_way(night: Nightly) -> None:
     """A pool above 0 is not enough: when the member leaves its group, it takes only its own."""
     bill(night, "I-1", 100)
@@ -330,7 +345,7 @@ _STEPS = st.lists(
 
 
 @settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(steps=_STEPS)
 def test_no_figure_falls_below_zero(night: Nightly, steps: list[tuple[str, int]]) -> None:
