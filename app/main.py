@@ -36,6 +36,7 @@ from app.usecases.authorizations import AuthorizeOrders
 from app.usecases.facts import ApplyFacts, Facts, ListQuarantine
 from app.usecases.facts_lapse import LapseProvisional
 from app.usecases.facts_quarantine import CloseQuarantined
+from app.usecases.figures import Figures
 from app.usecases.groups import ensure_accounts
 from app.usecases.health import CheckReadiness, Part
 from app.usecases.keys import Authenticate, CreateKey, ListKeys, RevokeKey
@@ -159,6 +160,7 @@ def compose(
         parties=Parties.over(database, now, facts.let_go),
         orders=Orders.over(database, Surroundings(now, new_id, lanes.ask)),
         facts=facts,
+        figures=Figures.over(database, now, new_id),
         scores=scores,
         reads=Reads.over(reading),
     )

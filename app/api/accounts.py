@@ -95,6 +95,7 @@ _ACCOUNT: Final[dict[str, Any]] = {
     "customer_id": "C-1001",
     "segment": "main",
     "effective_limit": _cny("500000.00"),
+    "covers": _cny("100000.00"),
     "unlimited": False,
     "limit_expired": False,
     "exposure": _cny("110000.00"),
@@ -128,6 +129,7 @@ class AccountOut(AnswerModel):
     customer_id: str
     segment: str
     effective_limit: MoneyOut | None
+    covers: MoneyOut = Field(description="What covers add to `effective_limit`, which has it in it")
     unlimited: bool
     limit_expired: bool
     exposure: MoneyOut

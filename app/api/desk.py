@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from app.usecases.facts import Facts
+from app.usecases.figures import Figures
 from app.usecases.health import CheckReadiness
 from app.usecases.keys import Authenticate, CreateKey, ListKeys, RevokeKey
 from app.usecases.lane_sets import Lanes
@@ -30,6 +31,7 @@ class Desk:
     parties: Parties
     orders: Orders
     facts: Facts
+    figures: Figures
     scores: Scores
     reads: Reads
 

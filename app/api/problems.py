@@ -58,6 +58,9 @@ STATUS: Final[dict[type[CreditError], int]] = {
     errors.RateMissingError: 409,
     errors.FourEyesError: 403,
     errors.AccountStoppedError: 409,
+    errors.SnapshotConflictError: 409,
+    errors.DriftStateError: 409,
+    errors.AdjustmentStateError: 409,
 }
 """The status of every leaf of `CreditError`; a test holds table and leaves equal."""
 

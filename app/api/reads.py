@@ -33,6 +33,7 @@ def account_bytes(view: AccountView) -> bytes:
             "customer_id": view.customer_id,
             "segment": view.segment_id,
             "effective_limit": _money(view.effective_limit),
+            "covers": _money(view.covers),
             "unlimited": view.unlimited,
             "limit_expired": view.limit_expired,
             "exposure": _money(view.exposure),

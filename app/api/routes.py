@@ -6,10 +6,13 @@ from fastapi import APIRouter
 
 from app.api import (
     accounts,
+    adjustments,
     authorization_batches,
     authorizations,
+    covers,
     customers,
     decisions,
+    exposure,
     facts,
     health,
     holds,
@@ -18,6 +21,7 @@ from app.api import (
     reservations,
     scores,
     segments,
+    snapshots,
 )
 
 ROUTERS: Final[tuple[APIRouter, ...]] = (
@@ -25,7 +29,9 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     customers.router,
     accounts.lean_router,
     accounts.router,
+    exposure.router,
     limits.router,
+    covers.router,
     rates.router,
     scores.lean_router,
     scores.router,
@@ -34,6 +40,8 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     reservations.router,
     decisions.router,
     facts.router,
+    snapshots.router,
+    adjustments.router,
     holds.router,
     health.router,
 )

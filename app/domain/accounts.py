@@ -28,6 +28,7 @@ Kind = Literal[
     "REGROUP",
     "MERGE",
     "CURRENCY",
+    "ADJUSTMENT",
 ]
 
 

@@ -210,3 +210,24 @@ class AccountStoppedError(CreditError):
 
     code = "account_stopped"
     title = "The account is stopped"
+
+
+class SnapshotConflictError(CreditError):
+    """The snapshot contradicts one of its source that was compared before."""
+
+    code = "snapshot_conflict"
+    title = "The snapshot contradicts an earlier one"
+
+
+class DriftStateError(CreditError):
+    """The drift can no longer be adjusted, or never could."""
+
+    code = "drift_state"
+    title = "The drift cannot be adjusted"
+
+
+class AdjustmentStateError(CreditError):
+    """The adjustment cannot be reversed."""
+
+    code = "adjustment_state"
+    title = "The adjustment cannot be reversed"

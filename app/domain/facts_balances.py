@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from app.domain.accounts import Account, Entry, Use, force, revalue
+from app.domain.accounts import Account, Entry, Kind, Use, force, revalue
+from app.domain.adjustments import Lowerings
 from app.domain.facts import OverLimit, Problem, rate_cause
 from app.domain.money import Rate
 
@@ -24,6 +25,9 @@ class Posted:
 
     entries: tuple[Entry, ...]
     over_limit: tuple[OverLimit, ...]
+    moves: Mapping[Place, Use]
+    ways: Mapping[Place, Use]
+    ref: str
 
 
 @dataclass(slots=True)
@@ -36,33 +40,51 @@ class Balances:
     accounts: dict[int, Account]
     find: Callable[[str, str], Rate | None]
     entries: list[Entry] = field(default_factory=list)
+    lowerings: Lowerings = field(default_factory=Lowerings)
 
-    def stage(self, moves: Mapping[Place, Use], ref: str) -> Posted | Problem:
+    def stage(self, moves: Mapping[Place, Use], ref: str, kind: Kind = "FACT") -> Posted | Problem:
         """Work out an event's postings; `ref` names its document in the journal.
 
-        One FACT entry an account of the paths, after one FX_REVALUATION where rates are newer.
-        A total or position beyond 10^18 and a rate that is missing make a problem; `cause` is
-        empty for the former.
+        One entry of `kind` an account of the paths, after one FX_REVALUATION where rates are newer
+        and one ADJUSTMENT where an adjustment gives way to it. A total or position beyond 10^18
+        and a rate that is missing make a problem; `cause` is empty for the former.
         """
+        ways = self.lowerings.ways(moves)
+        gave = self._post(ways, (ref, "ADJUSTMENT"), {})
+        if isinstance(gave, Problem):
+            return gave
+        posted = self._post(moves, (ref, kind), {one.account.account_id: one for one in gave[0]})
+        if isinstance(posted, Problem):
+            return posted
+        entries, over = posted
+        return Posted((*gave[0], *entries), tuple(over), moves, ways, ref)
+
+    def _post(
+        self, moves: Mapping[Place, Use], how: tuple[str, Kind], so_far: Mapping[int, Entry]
+    ) -> tuple[list[Entry], list[OverLimit]] | Problem:
+        ref, kind = how
         entries: list[Entry] = []
         over: list[OverLimit] = []
         for account_id, uses in self._along_paths(moves).items():
-            before = self._revalue(self.accounts[account_id])
-            if before is not self.accounts[account_id]:
+            last = so_far.get(account_id)
+            held = self.accounts[account_id] if last is None else last.account
+            before = self._revalue(held)
+            if before is not held:
                 entries.append(Entry(before, "FX_REVALUATION", ref))
             after = self._move(before, uses)
             if isinstance(after, Problem):
                 return after
-            entries.append(Entry(after, "FACT", ref))
+            entries.append(Entry(after, kind, ref))
             if after.forced > before.forced:
                 over.append(OverLimit(after.customer_id, after.excess, after.currency))
-        return Posted(tuple(entries), tuple(over))
+        return entries, over
 
     def keep(self, posted: Posted) -> None:
         """Let what was staged stand."""
         for entry in posted.entries:
             self.accounts[entry.account.account_id] = entry.account
         self.entries += posted.entries
+        self.lowerings.keep(posted.moves, posted.ways, posted.ref)
 
     def _along_paths(self, moves: Mapping[Place, Use]) -> dict[int, dict[str, Use]]:
         if len(moves) == 1:

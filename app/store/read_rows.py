@@ -44,8 +44,9 @@ class AccountState:
     """An account as stored, with what its figures of the business date `today` follow from.
 
     `limits` are its approved limits where the effective one may differ from the stored one since,
-    else None. `late` maps a currency to what was due before `today` and is still owed, in minor
-    units; `oldest` is the oldest due date among it. `rates` are in stored order.
+    else None; `covers_minor` is what its covers add up to on that date. `late` maps a currency to
+    what was due before `today` and is still owed, in minor units; `oldest` is the oldest due date
+    among it. `rates` are in stored order.
     """
 
     account: Account
@@ -54,6 +55,7 @@ class AccountState:
     score_light: str | None
     stopped: bool
     limits: Sequence[CreditLimit] | None
+    covers_minor: int
     late: Mapping[str, int]
     oldest: date | None
     rates: Sequence[Rate]
@@ -126,7 +128,7 @@ def _state(columns: Sequence[Any]) -> AccountState | None:
     if columns[0] is None:
         return None
     account, rest = _account(columns[:_ACCOUNT_COLUMNS]), columns[_ACCOUNT_COLUMNS:]
-    today, active, score_light, stopped, limits, oldest, own, others, rates = rest
+    today, active, score_light, stopped, limits, covers, oldest, own, others, rates = rest
     due = account.limit_changes_on is not None and account.limit_changes_on <= today
     late = {} if own is None else {account.currency: int(own)}
     if others is not None:
@@ -138,6 +140,7 @@ def _state(columns: Sequence[Any]) -> AccountState | None:
         score_light=score_light,
         stopped=stopped,
         limits=_limits(limits) if due else None,
+        covers_minor=covers or 0,
         late=late,
         oldest=oldest,
         rates=() if rates is None else [_rate(one) for one in orjson.loads(rates)],

@@ -48,6 +48,11 @@ _STATE: Final = f"""
             SELECT * FROM credit_limit z WHERE z.account_id BETWEEN a.account_id AND a.account_id
             ORDER BY z.account_id OFFSET 0) l
         WHERE l.status = 'APPROVED') END,
+    (SELECT sum(l.limit_minor) FROM (
+        SELECT * FROM credit_limit z WHERE z.account_id BETWEEN a.account_id AND a.account_id
+        ORDER BY z.account_id OFFSET 0) l
+    WHERE l.kind = 'cover' AND l.status = 'APPROVED' AND l.valid_from <= d.today
+        AND (l.valid_to IS NULL OR l.valid_to >= d.today))::bigint,
     o.oldest, o.own,
     CASE WHEN o.mixed THEN (
         SELECT json_object_agg(v.currency, v.total)::text FROM (

@@ -7,7 +7,7 @@ Durations are seconds.
 
 from collections.abc import Iterable
 from threading import Lock
-from typing import Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from prometheus_client import Counter, Gauge, Histogram
 from prometheus_client.metrics import MetricWrapperBase
@@ -20,8 +20,10 @@ OTHER: Final = "other"
 
 LABEL_NAMES: Final = frozenset(
     {
+        "category",
         "check_point",
         "code",
+        "currency",
         "loop",
         "method",
         "outcome",
@@ -167,6 +169,30 @@ EXPIRY_OVERDUE_SECONDS: Final = Gauge(
     "For how long the oldest authorization not yet expired has been due; 0: none is.",
     multiprocess_mode="livemostrecent",
 )
+_NEWEST: Final[dict[str, Any]] = {"multiprocess_mode": "livemostrecent"}
+SNAPSHOT_DRIFT_ACCOUNTS: Final = Bounded(
+    Gauge(
+        "aval_snapshot_drift_accounts",
+        "Accounts whose figure differs from the ERP's newest one and was not adjusted.",
+        ["category"],
+        **_NEWEST,
+    ),
+    most=5,
+)
+SNAPSHOT_DRIFT_AMOUNT: Final = Bounded(
+    Gauge(
+        "aval_snapshot_drift_amount",
+        "How far these differ: the sum without signs, in major units.",
+        ["currency"],
+        **_NEWEST,
+    ),
+    most=200,
+)
+SNAPSHOT_TIMESTAMP: Final = Gauge(
+    "aval_snapshot_timestamp_seconds",
+    "When the ERP's last snapshot was compared; its age is `time()` less this.",
+    **_NEWEST,
+)
 BUILD: Final = Bounded(
     Gauge("aval_build_info", "Version that runs; 1.", ["version"], multiprocess_mode="livemax"),
     most=1,
@@ -221,6 +247,9 @@ METRICS: Final[tuple[MetricWrapperBase, ...]] = tuple(
         WORK_ITEMS,
         WORK_LEFT,
         EXPIRY_OVERDUE_SECONDS,
+        SNAPSHOT_DRIFT_ACCOUNTS,
+        SNAPSHOT_DRIFT_AMOUNT,
+        SNAPSHOT_TIMESTAMP,
         BUILD,
         PROCESSES,
         PROCESS_RESTARTS,

@@ -22,12 +22,13 @@ class AccountView:
     """An account in one snapshot, with the limit of the business date.
 
     `headroom` is None where `unlimited`; `categories` are in the account's currency, PREPAYMENT
-    negative. `as_of` is the moment of the snapshot.
+    negative. `covers` is in `effective_limit`. `as_of` is the moment of the snapshot.
     """
 
     customer_id: str
     segment_id: str
     effective_limit: Money | None
+    covers: Money
     unlimited: bool
     limit_expired: bool
     exposure: Money
@@ -89,7 +90,9 @@ def view_account(state: AccountState, at: datetime) -> AccountView:
         overdue_days=overdue.days,
     )
     light = TrafficLight(state.score_light) if state.score_light else None
-    return _view(held, overdue, joint_light(standing, light), at)
+    counts = not held.unlimited and held.limit_minor is not None  # beside no limit they do not
+    covers = Money(state.covers_minor if counts else 0, held.currency)
+    return _view(held, covers, overdue, joint_light(standing, light), at)
 
 
 def _overdue(held: Account, state: AccountState) -> Overdue:
@@ -102,7 +105,9 @@ def _overdue(held: Account, state: AccountState) -> Overdue:
     return Overdue(overdue_worth(held, state.late, find), (state.today - state.oldest).days)
 
 
-def _view(held: Account, overdue: Overdue, light: TrafficLight, at: datetime) -> AccountView:
+def _view(
+    held: Account, covers: Money, overdue: Overdue, light: TrafficLight, at: datetime
+) -> AccountView:
     def money(minor: int) -> Money:
         return Money(minor, held.currency)
 
@@ -111,6 +116,7 @@ def _view(held: Account, overdue: Overdue, light: TrafficLight, at: datetime) ->
         customer_id=held.customer_id,
         segment_id=held.segment_id,
         effective_limit=None if limit is None else money(limit),
+        covers=covers,
         unlimited=held.unlimited,
         limit_expired=held.limit_expired,
         exposure=money(use.exposure),

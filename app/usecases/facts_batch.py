@@ -10,6 +10,7 @@ from datetime import datetime
 from functools import cache
 from typing import Self
 
+from app.domain.adjustments import Lowerings
 from app.domain.callers import Caller
 from app.domain.facts import (
     EXPECTED,
@@ -30,7 +31,7 @@ from app.domain.money import Rate
 from app.domain.orders import Order
 from app.domain.rates import find_rate
 from app.domain.segments import Segment
-from app.store import facts_inbox, facts_quarantine, rates
+from app.store import adjustments, facts_inbox, facts_quarantine, rates
 from app.store.database import Tx
 from app.store.facts_inbox import Waiting
 from app.store.facts_load import load, lock_orders
@@ -121,6 +122,7 @@ class _Batch:
     waiting: list[Waiting]
     gone: set[int]
     work: dict[str, Saving] = field(default_factory=dict)
+    lowerings: Lowerings = field(default_factory=Lowerings)
 
     @classmethod
     def lock(cls, tx: Tx, task: Task, scope: Scope) -> Self:
@@ -157,6 +159,7 @@ class _Batch:
             WidenError: They touch what is not locked.
 
         """
+        self.lowerings = adjustments.lowerings(self.tx, self.books.pool)
         accounts = {one.account_id for one in self.waiting if one.account_id is not None}
         orders: set[OrderKey] = set()
         for segment, known in self.orders.items():
@@ -164,7 +167,8 @@ class _Batch:
             loaded = load(self.tx, segment, events, known)
             accounts |= loaded.accounts
             orders |= {(segment, one) for one in loaded.orders}
-            balances = Balances(self.books.pool, self._finder(segment), self.books.entries)
+            find = self._finder(segment)
+            balances = Balances(self.books.pool, find, self.books.entries, self.lowerings)
             clerk = Clerk(loaded.book, balances, self.task.stamp, loaded.shares)
             clerk.haircut_percent = self.task.segments[segment].provisional_haircut_percent
             self.work[segment] = Saving(loaded, clerk, known)
@@ -243,6 +247,7 @@ class _Batch:
         tx, task = self.tx, self.task
         for saving in self.work.values():
             saving.save(tx, task.caller, task.at)
+        adjustments.add(tx, self.lowerings.given(task.stamp.new_id, task.at))
         self.books.close()
         self._supersede()
         if task.rows:

@@ -29,6 +29,8 @@ class Parties:
     propose_limit: ProposeLimit
     decide_limit: DecideLimit
     list_limits: ListLimits
+    decide_cover: DecideLimit
+    list_covers: ListLimits
     add_rate: AddRate
     list_rates: ListRates
 
@@ -46,6 +48,8 @@ class Parties:
             ProposeLimit(database, now),
             DecideLimit(database, now),
             ListLimits(database),
+            DecideLimit(database, now, "cover"),
+            ListLimits(database, "cover"),
             AddRate(database, now, requeue),
             ListRates(database),
         )

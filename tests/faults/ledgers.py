@@ -49,7 +49,7 @@ class Desk:
 
     def send(self, method: str, path: str, body: Json) -> Json:
         """Send what must succeed, under a key of its own."""
-        headers = {"Idempotency-Key": f"K-{next(self.keys)}"}
+        headers = {"Idempotency-Key": f"K-{next(self.keys)}", "Aval-Actor": "li.na"}
         answer = self.client.request(method, path, json=body, headers=headers)
         assert answer.is_success, f"{method} {path}: {answer.status_code} {answer.text}"
         told: Json = answer.json()
@@ -128,6 +128,8 @@ def build(desk: Desk) -> None:
     _moves(desk)
     _next_day(desk)
     _provisional(desk)
+    _covered(desk)
+    _adjusted(desk)
     told = desk.facts(
         {"type": "invoice", "customer_id": "C-1", "invoice_id": "I-1", "amount": money("1.00"),
          "issue_date": TODAY, "due_date": TODAY},
@@ -286,6 +288,41 @@ def _next_day(desk: Desk) -> None:
     desk.limit("C-8", "10.00")
     cut = desk.ask("C-8", "SO-43", money("1.00"))
     assert [row["code"] for row in cut["reasons"]] == ["OVER_LIMIT"]
+
+
+def _covered(desk: Desk) -> None:
+    """Back a limit by a cover for good, and by one that lapses."""
+    desk.customer("C-10")
+    desk.limit("C-10", "100.00")
+    half = {"kind": "INSURANCE", "percentage": "45.5", "cap": money("200.01")}
+    dated = {"kind": "DEPOSIT", "percentage": "100", "cap": money("5.00")}
+    desk.send("POST", "/v1/customers/C-10/covers", half)
+    dated |= {"valid_from": "2026-06-01", "valid_to": "2026-06-30"}
+    desk.send("POST", "/v1/customers/C-10/covers", dated)
+    assert desk.ask("C-10", "SO-50", money("196.00"))["outcome"] == "APPROVE"
+
+
+def _adjusted(desk: Desk) -> None:
+    """Adjust figures to the ERP's: one gives way in part to the money, one is taken back."""
+    desk.customer("C-11")
+    bill = {"invoice_id": "I-11", "amount": money("100.00"), "issue_date": TODAY, "due_date": TODAY}
+    desk.facts({"type": "invoice", "customer_id": "C-11", **bill})
+    _drift(desk, "OPEN_ITEM", money("70.00"))
+    parts = [{"invoice_id": "I-11", "amount": money("80.00")}]
+    paid = {"payment_id": "P-11", "paid_date": TODAY, "allocations": parts}
+    desk.facts({"type": "payment", "customer_id": "C-11", "amount": money("80.00"), **paid})
+    made = _drift(desk, "PREPAYMENT", money("5.00"))
+    desk.send("POST", f"/v1/adjustments/{made['adjustment_id']}/reverse", {"reason": "came"})
+
+
+def _drift(desk: Desk, category: str, theirs: Json) -> Json:
+    """Let the ERP tell a figure of C-11 that differs, and adjust it."""
+    desk.clock.advance(seconds=1)
+    item = {"customer_id": "C-11", "category": category, "amount": theirs}
+    body = {"source": "erp", "snapshot_id": category, "as_of": desk.clock().isoformat()}
+    told = desk.send("POST", "/v1/snapshots", {**body, "items": [item]})
+    path = f"/v1/snapshots/drifts/{told['results'][0]['drift_id']}/adjust"
+    return desk.send("POST", path, {"reason": "missing"})
 
 
 def random_events(seed: int, size: int) -> list[Json]:

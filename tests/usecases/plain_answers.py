@@ -22,6 +22,7 @@ def account_out(view: AccountView) -> bytes:
         customer_id=view.customer_id,
         segment=view.segment_id,
         effective_limit=_money(view.effective_limit),
+        covers=MoneyOut.of(view.covers),
         unlimited=view.unlimited,
         limit_expired=view.limit_expired,
         exposure=MoneyOut.of(view.exposure),

@@ -4,26 +4,21 @@ It shares no statement with the lane, computes the limit from the limits alone a
 what an account remembers of it.
 """
 
-from collections.abc import Collection
+from dataclasses import replace
 from datetime import date, datetime
 from typing import Final
-
-from sqlalchemy import any_, func, literal, select
-from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.types import BigInteger
 
 from app.domain.accounts import Account
 from app.domain.callers import Caller
 from app.domain.customers import Standing, joint_light
 from app.domain.errors import NotFoundError, NotScoredError
-from app.domain.limits import settle
+from app.domain.limits import effective_limit, settle
 from app.domain.money import Money, Rate
 from app.domain.overdue import Overdue, overdue_worth, utilization
 from app.domain.rates import find_rate
 from app.domain.scores import StoredScore, TrafficLight, worse_light
-from app.store import accounts, customers, groups, inputs, limits, rates, segments
+from app.store import accounts, customers, groups, inputs, limits, open_items, rates, segments
 from app.store.database import Database, Tx
-from app.store.schema.documents import invoice
 from app.usecases.accounts import AccountView
 from app.usecases.dates import business_date
 from app.usecases.reads import Card
@@ -82,7 +77,8 @@ def look(tx: Tx, ref: str, segment_id: str, at: datetime) -> AccountView:
     stored = accounts.find(tx, customer_id, segment_id)
     if stored is None:
         raise NotFoundError(f"{ref!r} has no account in the segment {segment_id!r}", "segment")
-    held, _ = settle(stored, limits.approved(tx, [stored.account_id])[stored.account_id], today)
+    approved = limits.approved(tx, [stored.account_id])[stored.account_id]
+    held, _ = settle(stored, approved, today)
     overdue = _overdue(tx, held, today)
     known = inputs.get(tx, held.account_id, held.input_version)
     score = known.get("score") or {}
@@ -93,13 +89,15 @@ def look(tx: Tx, ref: str, segment_id: str, at: datetime) -> AccountView:
         overdue_days=overdue.days,
     )
     light = score.get("traffic_light")
-    return _view(held, overdue, joint_light(standing, TrafficLight(light) if light else None), at)
+    joint = joint_light(standing, TrafficLight(light) if light else None)
+    covers = Money(effective_limit(approved, today).covers_minor, held.currency)
+    return replace(_view(held, overdue, joint, at), covers=covers)
 
 
 def _overdue(tx: Tx, held: Account, today: date) -> Overdue:
     family = groups.family(tx, held.customer_id)
     ids = [key for key, (segment_id, _) in family.items() if segment_id == held.segment_id]
-    sums, oldest = _late(tx, ids, today)
+    sums, oldest = open_items.overdue(tx, ids, today)
     known = rates.recent(tx, {held.currency, *sums}, today)
 
     def find(source: str, target: str) -> Rate | None:
@@ -117,6 +115,7 @@ def _view(held: Account, overdue: Overdue, light: TrafficLight, at: datetime) ->
         customer_id=held.customer_id,
         segment_id=held.segment_id,
         effective_limit=None if limit is None else money(limit),
+        covers=money(0),
         unlimited=held.unlimited,
         limit_expired=held.limit_expired,
         exposure=money(use.exposure),
@@ -136,17 +135,3 @@ def _view(held: Account, overdue: Overdue, light: TrafficLight, at: datetime) ->
         as_of=at,
         seq=held.seq,
     )
-
-
-def _late(tx: Tx, account_ids: Collection[int], today: date) -> tuple[dict[str, int], date | None]:
-    query = (
-        select(invoice.c.currency, func.sum(invoice.c.open_minor), func.min(invoice.c.due_date))
-        .where(
-            invoice.c.account_id == any_(literal(sorted(account_ids), ARRAY(BigInteger))),
-            invoice.c.open_minor > 0,
-            invoice.c.due_date < today,
-        )
-        .group_by(invoice.c.currency)
-    )
-    rows = tx.execute(query).all()
-    return {row[0]: int(row[1]) for row in rows}, min((row[2] for row in rows), default=None)

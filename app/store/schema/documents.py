@@ -98,6 +98,12 @@ order_use = Table(
     Column("currency", Text, primary_key=True),
     minor("delivered_minor"),
     minor("invoiced_minor"),
+    Index(
+        "order_use_open_idx",
+        "account_id",
+        "order_id",
+        postgresql_where=text("delivered_minor > invoiced_minor"),
+    ),
     comment="by order, payer and currency; a lone delivery has its own order",
 )
 
@@ -147,6 +153,12 @@ invoice = Table(
         "due_date",
         postgresql_where=text("open_minor > 0"),
     ),
+    Index(
+        "invoice_excess_idx",
+        "account_id",
+        "invoice_id",
+        postgresql_where=text("excess_minor > 0"),
+    ),
 )
 
 invoice_line = Table(
@@ -189,6 +201,12 @@ payment = Table(
         name="provisional",
     ),
     Index("payment_expires_at_idx", "expires_at", postgresql_where=text(LAPSING)),
+    Index(
+        "payment_open_idx",
+        "account_id",
+        "payment_id",
+        postgresql_where=text("prepayment_minor > 0 OR note_receivable_minor > 0"),
+    ),
     Index(
         "payment_segment_id_note_id_idx",
         "segment_id",
@@ -234,6 +252,12 @@ credit = Table(
     minor("prepayment_minor", default=True),
     content(),
     one_of("kind", "credit_note", "write_off"),
+    Index(
+        "credit_open_idx",
+        "account_id",
+        "credit_id",
+        postgresql_where=text("prepayment_minor > 0"),
+    ),
     Index("credit_segment_id_invoice_id_idx", "segment_id", "invoice_id"),
 )
 

@@ -46,6 +46,7 @@ journal = Table(
         "REGROUP",
         "MERGE",
         "CURRENCY",
+        "ADJUSTMENT",
     ),
     postgresql_partition_by="HASH (account_id)",
 )

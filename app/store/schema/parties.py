@@ -152,7 +152,19 @@ credit_limit = Table(
     Column("ended_by", Text),
     instant("ended_at", nullable=True),
     instant("created_at", now=True),
-    one_of("kind", "base", "temporary"),
+    Column("cover_kind", Text),
+    Column("percentage", Numeric(5, 2)),
+    Column("cap_minor", BigInteger),
+    Column("reference", Text),
+    one_of("kind", "base", "temporary", "cover"),
+    one_of("cover_kind", "INSURANCE", "GUARANTEE", "DEPOSIT"),
+    CheckConstraint(
+        "CASE kind WHEN 'cover' THEN cover_kind IS NOT NULL AND NOT unlimited"
+        " AND percentage > 0 AND percentage <= 100 AND cap_minor > 0"
+        " AND limit_minor IS NOT DISTINCT FROM floor(cap_minor * percentage / 100)"
+        " ELSE num_nonnulls(cover_kind, percentage, cap_minor, reference) = 0 END",
+        name="cover",
+    ),
     one_of("status", "PROPOSED", "APPROVED", "REJECTED", "ENDED"),
     CheckConstraint("valid_to >= valid_from", name="dates"),
     CheckConstraint("NOT (unlimited AND limit_minor IS NOT NULL)", name="unlimited"),
