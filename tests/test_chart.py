@@ -34,6 +34,7 @@ def test_they_are_found_at_all() -> None:
     assert commands_of(texts["Dockerfile"]) == {"serve"}
     assert commands_of(texts["deployment.yaml"]) == {"serve"}
     assert commands_of(texts["migrate.yaml"]) == {"migrate"}
+    assert commands_of(texts["work.yaml"]) == {"work"}
     assert "AVAL_OPS_PORT" in settings_of(texts["deployment.yaml"])
     assert "AVAL_DATABASE_URL" in settings_of(texts["_names.tpl"])
     assert "AVAL_STATE_DIR" in settings_of(texts["Dockerfile"])

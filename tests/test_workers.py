@@ -242,9 +242,14 @@ def test_both_drain_after_the_signal(tmp_path: Path) -> None:
     """On the embedded database, which goes last; a second signal changes nothing."""
     state = tmp_path / "state"
     body = b'{"customer_id": "C-1", "check_point": "ORDER"}'
-    with serve(tmp_path, "--workers", "2", AVAL_STATE_DIR=str(state)) as service:
+    ops = free_port()
+    given = {"AVAL_STATE_DIR": str(state), "AVAL_OPS_PORT": str(ops)}
+    with serve(tmp_path, "--workers", "2", **given) as service:
         token = (state / "api-key").read_text(encoding="ascii").strip()
-        running = Team(service, 0, "", token)
+        running = Team(service, ops, "", token)
+        await_line(running, '"child":"aval work","pid":\\d+,"event":"child_open"', 1)
+        assert running.metric("aval_processes", type="work") == 1
+        assert running.metric("aval_work_runs_total", loop="expire", result="done") >= 1
         head = (
             "POST /v1/limit-checks HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
             f"Authorization: Bearer {token}\r\nContent-Length: {len(body)}\r\n\r\n"
@@ -335,23 +340,25 @@ async def keep(program: Program, patience: Patience) -> None:
         pytest.param(uvloop.new_event_loop, id="one-that-answers-itself"),
     ],
 )
-def test_a_command_is_kept_running_as_a_child(
+def test_background_work_is_kept_running(
     new_loop: Callable[[], asyncio.AbstractEventLoop], tmp_path: Path, database_url: str
 ) -> None:
     settings = Settings(state_dir=tmp_path, ops_port=free_port())
     environment = child_environment(settings, database_url, str(tmp_path))
-    program = Program("work", "a command", ["serve", "--port", "0"], environment)
+    program = Program("work", "aval work", ["work"], environment)
     with asyncio.Runner(loop_factory=new_loop) as runner:
         runner.run(keep(program, Patience(stop_s=PATIENCE_S)))
 
 
-def test_a_command_that_never_starts_is_given_up(tmp_path: Path) -> None:
-    environment = child_environment(Settings(), "postgresql://nowhere/x", str(tmp_path))
-    program = Program("work", "aval nonsense", ["nonsense"], environment)
+def test_what_never_starts_is_given_up(tmp_path: Path) -> None:
+    nobody = "postgresql://127.0.0.1:1/aval"
+    program = Program(
+        "work", "aval work", ["work"], child_environment(Settings(), nobody, str(tmp_path))
+    )
     with pytest.raises(GaveUpError) as given_up:
         asyncio.run(keep(program, Patience(stop_s=5, first_s=0.01)))
     assert str(given_up.value).startswith(
-        "aval nonsense could not start 3 times in a row (exit code 2)"
+        "aval work could not start 3 times in a row (exit code 1)"
     )
 
 

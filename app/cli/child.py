@@ -17,14 +17,11 @@ from app import telemetry
 from app.cli.answer import ApiServer, Door
 from app.cli.database import read_settings
 from app.cli.failures import EXPECTED, WrongUseError, explain
-from app.cli.main import end, execute
+from app.cli.work import work_until_stopped
 from app.main import compose
 
 OPEN: Final = b"o"
 """What a child says once it does its work."""
-
-_SETTLED_S: Final = 3.0
-"""A command that has run for so long has started."""
 
 
 class Line:
@@ -44,29 +41,15 @@ class Line:
         with suppress(ConnectionError):  # then `watch` ends this process
             self._sock.sendall(OPEN)
 
-    def watch(self, settled_s: float | None = None) -> None:
-        """End this process by SIGTERM when the parent is gone, which is noticed at once.
+    def watch(self) -> None:
+        """End this process by SIGTERM when the parent is gone, which is noticed at once."""
+        threading.Thread(target=self._watch, name="line", daemon=True).start()
 
-        With `settled_s` the child counts as open after so many seconds.
-        """
-        watching = threading.Thread(target=self._watch, args=(settled_s,), name="line", daemon=True)
-        watching.start()
-
-    def _watch(self, settled_s: float | None) -> None:
-        if settled_s is not None:
-            self._sock.settimeout(settled_s)
-            try:
-                self._wait()
-            except TimeoutError:
-                self.say_open()
-                self._sock.settimeout(None)
-        self._wait()
-        os.kill(os.getpid(), signal.SIGTERM)
-
-    def _wait(self) -> None:
+    def _watch(self) -> None:
         with suppress(ConnectionError):
             while self._sock.recv(1):
                 pass
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 def answer(line: Line, handle: int) -> None:
@@ -95,20 +78,20 @@ def answer(line: Line, handle: int) -> None:
 def run() -> NoReturn:
     """Run as what the arguments say; exit codes are those of `aval`."""
     line = Line(int(sys.argv[1]))
-    match sys.argv[2:]:
-        case ["answer", handle]:
-            line.watch()
-            try:
+    line.watch()
+    try:
+        match sys.argv[2:]:
+            case ["answer", handle]:
                 answer(line, int(handle))
-            except EXPECTED as failure:
-                code, told = explain(failure)
-                print(f"aval: {told}", file=sys.stderr)  # noqa: T201 - the terminal is the reader
-                sys.exit(code)
-            sys.exit(0)
-        case command:
-            signal.signal(signal.SIGTERM, end)
-            line.watch(_SETTLED_S)
-            sys.exit(execute(command))
+            case ["work"]:
+                work_until_stopped(read_settings(), line.say_open)
+            case other:
+                raise WrongUseError(f"no such child: {other}")
+    except EXPECTED as failure:
+        code, told = explain(failure)
+        print(f"aval: {told}", file=sys.stderr)  # noqa: T201 - the terminal is the reader
+        sys.exit(code)
+    sys.exit(0)
 
 
 if __name__ == "__main__":

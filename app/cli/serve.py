@@ -148,6 +148,7 @@ def _answer(plan: Plan, parts: Composition, house: House, sock: socket.socket) -
 
     if plan.workers > 1:
         parts.database.close()  # the workers have their own connections
+        telemetry.set_pool(used=0, size=0)
         asyncio.run(answer_by_workers(house, plan.workers, sock, opened))
         return
     door = Door(sock, plan.settings.shutdown_s, opened)

@@ -5,7 +5,7 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 from typing import Final
 
@@ -27,6 +27,10 @@ _COUNTED_ELSEWHERE: Final = "PROMETHEUS_MULTIPROC_DIR"
 """Set by a service that shows the figures of its child processes on its own operations port."""
 
 
+def _nobody() -> None:
+    """Tell nobody."""
+
+
 def register(cli: typer.Typer) -> None:
     """Add the commands of this column."""
     cli.command("work")(_work)
@@ -40,8 +44,10 @@ def _work() -> None:
     work_until_stopped(read_settings())
 
 
-def work_until_stopped(settings: Settings) -> None:
+def work_until_stopped(settings: Settings, opened: Callable[[], None] = _nobody) -> None:
     """Work until a signal, then finish what is under way; any number may work at once.
+
+    `opened` hears when it has begun.
 
     Raises:
         RefusedError: No database is named, and no service runs on the state directory.
@@ -58,7 +64,7 @@ def work_until_stopped(settings: Settings) -> None:
             operations = undo.enter_context(closing(listen(*place, "AVAL_WORK_OPS_PORT")))
         database = undo.enter_context(closing(open_database(settings, _url(settings))))
         require_head(database)
-        asyncio.run(_until_signal(loops(settings, database), operations))
+        asyncio.run(_until_signal(loops(settings, database), operations, opened))
 
 
 def _url(settings: Settings) -> str:
@@ -78,7 +84,9 @@ def _url(settings: Settings) -> str:
     return url
 
 
-async def _until_signal(work: Sequence[Loop], operations: socket.socket | None) -> None:
+async def _until_signal(
+    work: Sequence[Loop], operations: socket.socket | None, opened: Callable[[], None]
+) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -86,6 +94,7 @@ async def _until_signal(work: Sequence[Loop], operations: socket.socket | None) 
     if metrics:
         await metrics.start()
     say(f"working: {', '.join(loop.name for loop in work)}")
+    opened()
     try:
         await run(work, stop)
     finally:

@@ -21,7 +21,6 @@ from typing import Final
 from app.api.operations import OperationsServer, create_operations_app
 from app.cli.answer import SIGNALS, ApiServer, Door
 from app.cli.children import Child, Patience, Program, child_environment, kept
-from app.cli.main import COLUMNS
 from app.main import Composition
 from app.settings import Settings
 from app.telemetry import PROCESSES
@@ -47,7 +46,7 @@ class House:
 
         The embedded database has this service only, so nobody else would do it.
         """
-        if self.settings.database_url is not None or "work" not in COLUMNS:
+        if self.settings.database_url is not None:
             return []
         return [self._child(Program("work", "aval work", ["work"], self._environment()))]
 
