@@ -23,10 +23,12 @@ from app.store.checker_links import (
     check_stops,
 )
 from app.store.checker_positions import check_positions
+from app.store.checker_revaluation import check_revaluations
 
 _STEPS: Final[dict[str, Callable[[Snapshot], Iterator[Difference]]]] = {
     "groups": check_paths,
     "journal": check_entries,
+    "revaluations": check_revaluations,
     "balances": check_last_entries,
     "documents": check_documents,
     "positions": check_positions,
