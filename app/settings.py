@@ -103,6 +103,9 @@ class Settings(BaseSettings):
     lane_queue: int = Field(
         2048, ge=1, le=100_000, description="Most requests waiting at a lane; beyond: 503"
     )
+    lane_wait_s: float = Field(
+        2.0, gt=0, le=60, description="Longest expected wait at a lane; beyond: 503 at once"
+    )
     pool_size: int = Field(
         8, ge=1, le=100, description="Connections of the other routes, per process"
     )

@@ -74,11 +74,11 @@ class Service:
 
 
 @contextmanager
-def serve(folder: Path, **given: str) -> Iterator[Service]:
+def serve(folder: Path, *arguments: str, **given: str) -> Iterator[Service]:
     output = folder / "output"
     with output.open("wb") as file:
         process = subprocess.Popen(
-            [AVAL, "serve", "--port", "0"],
+            [AVAL, "serve", "--port", "0", *arguments],
             env=environment(**given),
             stdout=file,
             stderr=subprocess.STDOUT,
@@ -208,7 +208,8 @@ UNREACHABLE = "postgresql://aval:s3cret@127.0.0.1:1/aval"
         pytest.param("serv", {}, 2, "No such command 'serv'", id="unknown-command"),
         pytest.param("serve --prot 1", {}, 2, "No such option: --prot", id="unknown-option"),
         pytest.param("serve --port 70000", {}, 2, "--port", id="port-out-of-range"),
-        pytest.param("serve --workers 2", {}, 2, "--workers 2", id="workers"),
+        pytest.param("serve --workers 0", {}, 2, "--workers", id="no-worker"),
+        pytest.param("serve --workers 33", {}, 2, "--workers", id="too-many-workers"),
         pytest.param("serve --host nohost.invalid", {}, 1, "nohost.invalid", id="no-such-host"),
         pytest.param("migrate", {"LANE": "1"}, 2, "did you mean AVAL_LANES", id="misspelt-setting"),
         pytest.param("migrate", {"DATABASE_URL": "mysql://x"}, 2, "postgresql://", id="mysql"),

@@ -8,8 +8,9 @@ from pydantic import ConfigDict, Field
 from app.api.auth import authenticate, secured
 from app.api.conventions import body_of, refusals
 from app.api.desk import desk_of
+from app.api.express import ExpressRoute
 from app.api.idempotency import keyed, read_key, send
-from app.api.strict import StrictRoute, read
+from app.api.strict import read
 from app.api.wire import (
     AnswerModel,
     BusinessDate,
@@ -23,7 +24,7 @@ from app.domain.callers import Caller
 from app.domain.decisions import Question
 from app.usecases.asks import Ask, fingerprint
 
-router = APIRouter(prefix="/v1", tags=["authorizations"], route_class=StrictRoute)
+router = APIRouter(prefix="/v1", tags=["authorizations"], route_class=ExpressRoute)
 
 _DAY_S: Final = 86_400
 LONGEST_S: Final = 366 * 10 * _DAY_S
@@ -262,10 +263,12 @@ async def authorize_order(request: Request) -> Response:
     caller = await authenticate(request, "authorization:write")
     key = read_key(request)
     asked = await read(request, AuthorizeIn)
-    return send(await desk_of(request).lanes.ask(_keyed_ask(request, caller, key, asked)))
+    desk = desk_of(request)
+    return send(await desk.lanes.ask(keyed_ask(caller, key, asked, desk.new_id())))
 
 
-def _keyed_ask(request: Request, caller: Caller, key: str, asked: AuthorizeIn) -> Ask:
+def keyed_ask(caller: Caller, key: str, asked: AuthorizeIn, decision_id: str) -> Ask:
+    """Make the ask of an order under a key; alone or in a batch it has the same fingerprint."""
     question = asked.to_question()
     told = fingerprint("POST /v1/authorizations", question)
-    return Ask("AUTHORIZATION", caller, question, desk_of(request).new_id(), key, told)
+    return Ask("AUTHORIZATION", caller, question, decision_id, key, told)

@@ -9,7 +9,7 @@ from fastapi import Depends, Request
 from app.usecases.facts import Facts
 from app.usecases.health import CheckReadiness
 from app.usecases.keys import Authenticate, CreateKey, ListKeys, RevokeKey
-from app.usecases.lanes import Lanes
+from app.usecases.lane_sets import Lanes
 from app.usecases.orders import Orders
 from app.usecases.parties import Parties
 from app.usecases.scores import Scores

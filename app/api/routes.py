@@ -6,6 +6,7 @@ from fastapi import APIRouter
 
 from app.api import (
     accounts,
+    authorization_batches,
     authorizations,
     customers,
     decisions,
@@ -27,6 +28,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     rates.router,
     scores.router,
     authorizations.router,
+    authorization_batches.router,
     reservations.router,
     decisions.router,
     facts.router,

@@ -25,6 +25,7 @@ _FIELDS: Final[dict[str, Any]] = {
     "mode": "ENFORCE",
     "four_eyes": False,
     "credit_horizon_days": 90,
+    "provisional_haircut_percent": 100,
 }
 
 
@@ -34,6 +35,9 @@ class SegmentIn(WireModel):
     `four_eyes`: a limit is approved by another client than the one that proposed it.
     `credit_horizon_days`: an order that ships later than so many days from today is authorized now
     and counts against its limits from that many days before it ships; null: every order counts.
+    `provisional_haircut_percent`: how much of a PROVISIONAL payment does not count while it is not
+    FINAL, in percent; 100: none of it counts. Payments that are there keep the percentage they
+    came under.
     """
 
     model_config = ConfigDict(json_schema_extra={"examples": [_FIELDS]})
@@ -44,6 +48,7 @@ class SegmentIn(WireModel):
     mode: Literal["OFF", "SHADOW", "WARN", "ENFORCE"] = "ENFORCE"
     four_eyes: bool = False
     credit_horizon_days: Annotated[int, Field(ge=0, le=MOST_DAYS)] | None = None
+    provisional_haircut_percent: int = Field(100, ge=0, le=100)
 
     def to_change(self) -> SegmentChange:
         """Make what the use case takes."""
@@ -64,6 +69,7 @@ class SegmentOut(AnswerModel):
     mode: Literal["OFF", "SHADOW", "WARN", "ENFORCE"]
     four_eyes: bool
     credit_horizon_days: int | None
+    provisional_haircut_percent: int
     version: int
 
 
@@ -96,6 +102,7 @@ def _shown(segment: Segment) -> SegmentOut:
         mode=segment.mode,
         four_eyes=segment.four_eyes,
         credit_horizon_days=segment.credit_horizon_days,
+        provisional_haircut_percent=segment.provisional_haircut_percent,
         version=segment.version,
     )
 

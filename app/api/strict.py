@@ -18,7 +18,7 @@ from fastapi.dependencies.models import Dependant
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, ValidationError
-from starlette.types import Scope
+from starlette.types import Receive, Scope
 
 from app.api.middleware import SLASH
 from app.api.parse import parse_strict
@@ -204,16 +204,30 @@ class StrictRoute(APIRoute):
         """Declared query parameters; true where one may be given several times."""
         return dict(_declared_query(self.dependant))
 
+    def strict(self, scope: Scope, receive: Receive) -> StrictRequest:
+        """Make the request that counts its body up to this route's limit."""
+        request = StrictRequest(scope, receive)
+        request.most_bytes = self.most_bytes
+        return request
+
+    def check(self, request: Request) -> None:
+        """Refuse what paths and queries leave open.
+
+        Raises:
+            FieldError: An unknown or repeated parameter, or a character that cannot be stored.
+
+        """
+        _restore_slashes(request)
+        if request.scope["query_string"]:
+            _check_query(request.scope["query_string"], self.query)
+
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Wrap the framework's handler."""
         handle = super().get_route_handler()
 
         async def handle_strictly(request: Request) -> Response:
-            _restore_slashes(request)
-            if request.scope["query_string"]:
-                _check_query(request.scope["query_string"], self.query)
-            strict = StrictRequest(request.scope, request.receive)
-            strict.most_bytes = self.most_bytes
+            strict = self.strict(request.scope, request.receive)
+            self.check(strict)
             if self.body_field is not None:
                 await _note_unreadable(strict)
             try:

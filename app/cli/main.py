@@ -84,13 +84,14 @@ def execute(arguments: Sequence[str]) -> int:
     return ended if isinstance(ended, int) else 0
 
 
-def _end(number: int, _: FrameType | None) -> NoReturn:
+def end(number: int, _: FrameType | None) -> NoReturn:
+    """End this process on a signal, so that what it opened is closed."""
     sys.exit(128 + number)  # unwinds, so that an embedded database is stopped
 
 
 def run() -> NoReturn:
     """Run the command this process was started with."""
-    signal.signal(signal.SIGTERM, _end)
+    signal.signal(signal.SIGTERM, end)
     sys.exit(execute(sys.argv[1:]))
 
 

@@ -141,7 +141,7 @@ class Account:
     @property
     def excess(self) -> int:
         """What stands above the limit at the moment, never negative."""
-        return 0 if self.unlimited else max(0, self.use.total - (self.limit_minor or 0))
+        return over(self, self.use)
 
     def position(self, currency: str) -> Use:
         """Give the exact position in one currency."""
@@ -164,9 +164,49 @@ class Entry:
     decision_id: str | None = None
 
 
-def _book(account: Account, currency: str, delta: Use, rate: Rate | None) -> Account:
+def stands(
+    account: Account, use: Use, foreign: Mapping[str, ForeignUse] | None = None, forced: int = 0
+) -> Account:
+    """Give an account as it stands after one more change of its balances.
+
+    Written out, because every decision makes at least one and `replace` costs several times this.
+    """
+    return Account(
+        account.account_id,
+        account.customer_id,
+        account.segment_id,
+        account.path,
+        account.currency,
+        account.status,
+        account.limit_minor,
+        account.unlimited,
+        account.limit_expired,
+        account.limit_changes_on,
+        use,
+        account.foreign if foreign is None else foreign,
+        forced,
+        account.seq + 1,
+        account.input_version,
+        account.quarantined,
+    )
+
+
+def over(account: Account, use: Use) -> int:
+    """Say how much of `use` stands above the account's limit, in minor units."""
+    return 0 if account.unlimited else max(0, use.total - (account.limit_minor or 0))
+
+
+def booked(
+    account: Account, currency: str, delta: Use, rate: Rate | None
+) -> tuple[Use, Mapping[str, ForeignUse]]:
+    """Work out the valued total and the foreign positions after a change.
+
+    Raises:
+        ValueError: Nothing values `currency` here; the caller checks that first.
+
+    """
     if currency == account.currency:
-        return replace(account, use=account.use + delta, seq=account.seq + 1)
+        return account.use + delta, account.foreign
     before = account.foreign.get(currency)
     if rate is None:
         if before is None:
@@ -180,13 +220,13 @@ def _book(account: Account, currency: str, delta: Use, rate: Rate | None) -> Acc
     others = {code: held for code, held in account.foreign.items() if code != currency}
     if after.use:
         others[currency] = after
-    return replace(account, use=use, foreign=others, seq=account.seq + 1)
+    return use, others
 
 
 def force(account: Account, currency: str, delta: Use, rate: Rate | None) -> Account:
     """Book a change that nobody refuses: what then stands above the limit is `forced`."""
-    booked = _book(account, currency, delta, rate)
-    return replace(booked, forced=booked.excess)
+    use, foreign = booked(account, currency, delta, rate)
+    return stands(account, use, foreign, over(account, use))
 
 
 def revalue(account: Account, rates: Mapping[str, Rate]) -> Account:

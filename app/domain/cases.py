@@ -1,7 +1,6 @@
 """A question held against its situation: what is reserved, what is needed, what fits where."""
 
-from dataclasses import dataclass
-from fractions import Fraction
+from dataclasses import dataclass, field
 
 from app.domain.accounts import Account, Use, force
 from app.domain.decisions import Figures, Question, Situation
@@ -18,40 +17,39 @@ class Case:
     question: Question
     situation: Situation
     rules: RuleSet
+    order: Order | None = field(init=False)
+    """The order as it stands; None for a new one."""
+    same_grant: bool = field(init=False)
+    """Whether the order's reservation is this payer's, in this currency."""
+    reserved: int = field(init=False)
+    """What is already reserved for this very grant."""
+    needed: int = field(init=False)
+    """What must be reserved now: the order's value less what facts carry.
 
-    @property
-    def order(self) -> Order | None:
-        """The order as it stands; None for a new one."""
-        return self.situation.order
+    Nothing for returns, and for what does not count yet.
+    """
+
+    def __post_init__(self) -> None:
+        """Work out once what every step asks for."""
+        question, order = self.question, self.situation.order
+        same = (
+            order is not None
+            and order.account_id == self.situation.accounts[0].account_id
+            and order.currency == question.amount.currency
+        )
+        needed = 0
+        if question.order_type == "sale" and counts_from(question, self.situation) is None:
+            needed = max(0, question.amount.minor - self.situation.use.carried)
+        keep = object.__setattr__  # the one way into a frozen value
+        keep(self, "order", order)
+        keep(self, "same_grant", same)
+        keep(self, "reserved", order.reserved if order is not None and same else 0)
+        keep(self, "needed", needed)
 
     @property
     def payer(self) -> Account:
         """The account of the customer who shall pay."""
         return self.situation.accounts[0]
-
-    @property
-    def same_grant(self) -> bool:
-        """Whether the order's reservation is this payer's, in this currency."""
-        return (
-            self.order is not None
-            and self.order.account_id == self.payer.account_id
-            and self.order.currency == self.question.amount.currency
-        )
-
-    @property
-    def reserved(self) -> int:
-        """What is already reserved for this very grant."""
-        return self.order.reserved if self.order is not None and self.same_grant else 0
-
-    @property
-    def needed(self) -> int:
-        """What must be reserved now: the order's value less what facts carry.
-
-        Nothing for returns, and for what does not count yet.
-        """
-        if self.question.order_type != "sale" or counts_from(self.question, self.situation):
-            return 0
-        return max(0, self.question.amount.minor - self.situation.use.carried)
 
     @property
     def released(self) -> bool:
@@ -115,35 +113,31 @@ class Case:
         """Up to where a grant may go: effective limit and tolerance; None where unlimited."""
         if account.unlimited:
             return None
-        limit = account.limit_minor or 0
-        return limit + int(limit * Fraction(self.rules.tolerance_percent) / 100)
+        return self.rules.ceiling(account.limit_minor or 0)
 
     def figures(self, account: Account) -> Figures:
         """Say how the order meets one account."""
         bare, ceiling = self.bare(account), self.ceiling(account)
+        if account.currency == self.question.amount.currency:
+            room = None if ceiling is None else ceiling - bare.use.total
+            return Figures(account, bare, self.needed, ceiling, room)
         if self.lacks_rate(account):
             none = None if ceiling is None else 0
             return Figures(account, bare, 0, ceiling, none, fx_missing=True)
-        asked = self.with_need(bare)
-        needed = asked.use.total - bare.use.total
+        needed = self.with_need(bare).use.total - bare.use.total
         room = None if ceiling is None else self._room(bare, ceiling)
         return Figures(account, bare, needed, ceiling, room)
 
-    def with_need(self, bare: Account, rate: Rate | None = None) -> Account:
-        """Add what must be reserved to an account that has none of the order's reservation.
-
-        `rate` (for an order in another currency) is a fresh one unless given.
-        """
+    def with_need(self, bare: Account) -> Account:
+        """Add what must be reserved, at a fresh rate, to an account without the order's own."""
         if not self.needed:
             return bare
         need = Use(authorized=self.needed)
-        return force(bare, self.question.amount.currency, need, rate or self.rate(bare))
+        return force(bare, self.question.amount.currency, need, self.rate(bare))
 
     def _room(self, bare: Account, ceiling: int) -> int:
-        """How much of the order's currency fits under a ceiling of the account's, exactly."""
+        """How much of another currency fits under a ceiling of the account's, exactly."""
         currency, rate = self.question.amount.currency, self.rate(bare)
-        if currency == bare.currency:
-            return ceiling - bare.use.total
         if rate is None:
             return 0
         # a position is rounded as a whole, so what fits is the most it may become, less itself

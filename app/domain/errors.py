@@ -93,6 +93,13 @@ class HoldNotOpenError(CreditError):
     title = "The hold is not open"
 
 
+class EventNotWaitingError(CreditError):
+    """The event left the quarantine: applied, superseded or closed."""
+
+    code = "event_not_waiting"
+    title = "The event does not wait any more"
+
+
 class LimitStateError(CreditError):
     """The limit is not in a state in which this can be done."""
 

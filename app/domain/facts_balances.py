@@ -3,7 +3,7 @@
 An account is revalued before its first posting of a batch; a fact is never refused for a limit.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -16,8 +16,6 @@ Place = tuple[int, str]
 
 MAX_TOTAL: Final = 10**18
 """The largest total of a category of an account, in minor units, inclusive: the column's bound."""
-
-_NOTHING: Final = Use()
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,15 +65,16 @@ class Balances:
         self.entries += posted.entries
 
     def _along_paths(self, moves: Mapping[Place, Use]) -> dict[int, dict[str, Use]]:
+        if len(moves) == 1:
+            ((place, use),) = moves.items()
+            path = self.accounts[place[0]].path if use else ()
+            return {one: {place[1]: use} for one in path}
         found: dict[int, dict[str, Use]] = {}
         for (account_id, currency), use in moves.items():
             for one in self.accounts[account_id].path:
                 uses = found.setdefault(one, {})
                 uses[currency] = uses[currency] + use if currency in uses else use
-        nothing = [one for one, uses in found.items() if not any(uses.values())]
-        for one in nothing:
-            del found[one]
-        return found
+        return {one: uses for one, uses in found.items() if any(uses.values())}
 
     def _revalue(self, account: Account) -> Account:
         if not account.foreign:
@@ -85,34 +84,30 @@ class Balances:
 
     def _move(self, account: Account, uses: Mapping[str, Use]) -> Account | Problem:
         after = account
-        for currency, use in sorted(uses.items(), key=lambda item: item[0]):
-            if use == _NOTHING:
+        for currency in sorted(uses):
+            use = uses[currency]
+            if not use:
                 continue
             rate = None
             if currency != account.currency:
                 rate = self.find(currency, account.currency)
                 # What only goes down may go at the rate that values it: the position has one.
-                if rate is None and (_grows(use) or currency not in account.foreign):
+                if rate is None and (_largest(use) > 0 or currency not in account.foreign):
                     return _rate_missing(currency, account.currency)
             after = force(after, currency, use, rate)
-        if any(total > MAX_TOTAL for total in _totals(after)):
+        if _largest(after.use) > MAX_TOTAL or any(
+            _largest(held.use) > MAX_TOTAL for held in after.foreign.values()
+        ):
             return Problem(
                 "amount_out_of_range", "a total of the account would pass 10^18 minor units"
             )
         return after if after.seq == account.seq + 1 else _one_step(account, after)
 
 
-def _grows(use: Use) -> bool:
-    return (
-        max(use.authorized, use.open_delivery, use.open_item, use.note_receivable, use.prepayment)
-        > 0
+def _largest(use: Use) -> int:
+    return max(
+        use.authorized, use.open_delivery, use.open_item, use.note_receivable, use.prepayment
     )
-
-
-def _totals(account: Account) -> Iterator[int]:
-    for use in (account.use, *(held.use for held in account.foreign.values())):
-        yield from (use.authorized, use.open_delivery, use.open_item)
-        yield from (use.note_receivable, use.prepayment)
 
 
 def _one_step(before: Account, after: Account) -> Account:

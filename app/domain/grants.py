@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from app.domain.accounts import Account, Kind
+from app.domain.accounts import Account, Kind, Use, booked, over, stands
 from app.domain.cases import Case
 from app.domain.decisions import Judgement
 from app.domain.errors import FieldError
@@ -23,8 +23,13 @@ def order_seen(case: Case) -> Order:
             question.amount.currency,
             version=question.version,
         )
-    seen = [one for one in (order.version, question.version) if one is not None]
-    return replace(order, version=max(seen, default=None))
+    return replace(order, version=_newest(order.version, question.version))
+
+
+def _newest(known: int | None, asked: int | None) -> int | None:
+    if known is None or asked is None:
+        return asked if known is None else known
+    return max(known, asked)
 
 
 def granted(case: Case, judgement: Judgement, new_id: str) -> Judgement:
@@ -34,66 +39,96 @@ def granted(case: Case, judgement: Judgement, new_id: str) -> Judgement:
         FieldError: The amount is beyond what an account can hold.
 
     """
-    question, seen = case.question, judgement.order
-    if seen is None:
-        return judgement
+    after: list[tuple[Account, Kind]] = []
+    ceilings: dict[int, int] = {}
+    for account in case.situation.accounts:
+        moved, kind = _booked(case, account)
+        if moved.use != account.use or moved.foreign != account.foreign:
+            after.append((moved, kind))
+            ceiling = case.ceiling(account)
+            if kind in {"AUTHORIZE", "TOLERANCE"} and ceiling is not None:
+                ceilings[account.account_id] = ceiling
+    if case.situation.freed:
+        path = {account.account_id for account in case.situation.accounts}
+        after += [
+            (case.bare(account), "FREE")
+            for account in case.situation.freed
+            if account.account_id not in path and case.bare(account) != account
+        ]
+    return Judgement(
+        judgement.outcome,
+        judgement.judged,
+        judgement.reasons,
+        judgement.warnings,
+        judgement.binding,
+        judgement.ship_up_to,
+        _authorized(case, new_id),
+        tuple(after),
+        ceilings,
+        judgement.degraded,
+        judgement.tested,
+    )
+
+
+def _authorized(case: Case, new_id: str) -> Order:
+    """Give the order with its reservation; what a person said of it stays where it may."""
+    question, seen = case.question, case.order or order_seen(case)
     keeps = case.same_grant and seen.authorization_id is not None
     let_pass = case.same_grant or case.situation.releasing
-    order = replace(
-        seen,
+    automatic = seen.hold_kind == "AUTOMATIC"
+    return Order(
+        segment_id=question.segment_id,
+        order_id=question.order_id,
         account_id=case.payer.account_id,
         currency=question.amount.currency,
-        state="LIVE",
+        version=_newest(seen.version, question.version),
+        closed_version=seen.closed_version,
         authorization_id=seen.authorization_id if keeps else new_id,
+        state="LIVE",
         authorized=question.amount.minor,
         reserved=case.needed,
         expires_at=_later(case),
         authorized_at=seen.authorized_at if keeps else case.situation.at,
         released_max=seen.released_max if let_pass else None,
         released_until=seen.released_until if let_pass else None,
-        hold_id=None if seen.hold_kind == "AUTOMATIC" else seen.hold_id,
-        hold_kind=None if seen.hold_kind == "AUTOMATIC" else seen.hold_kind,
+        rejected=seen.rejected,
+        hold_id=None if automatic else seen.hold_id,
+        hold_kind=None if automatic else seen.hold_kind,
         counts_from=counts_from(question, case.situation),
     )
-    after: list[tuple[Account, Kind]] = []
-    ceilings: dict[int, int] = {}
-    for account in case.situation.accounts:
-        booked, kind = _booked(case, account)
-        if booked.use != account.use or booked.foreign != account.foreign:
-            after.append((booked, kind))
-            ceiling = case.ceiling(account)
-            if kind in {"AUTHORIZE", "TOLERANCE"} and ceiling is not None:
-                ceilings[account.account_id] = ceiling
-    path = {account.account_id for account in case.situation.accounts}
-    after += [
-        (case.bare(account), "FREE")
-        for account in case.situation.freed
-        if account.account_id not in path and case.bare(account) != account
-    ]
-    return replace(judgement, order=order, after=tuple(after), ceilings=ceilings)
 
 
 def _booked(case: Case, account: Account) -> tuple[Account, Kind]:
     """Book the difference between what is needed and what is reserved, in one entry."""
-    currency = case.question.amount.currency
-    asked = case.with_need(case.bare(account), case.booking_rate(account))
-    asked = replace(asked, seq=account.seq + 1)
-    if max(asked.use.authorized, asked.position(currency).authorized) > MAX_TOTAL:
+    currency, bare = case.question.amount.currency, case.bare(account)
+    use, foreign = bare.use, bare.foreign
+    if case.needed:
+        need, rate = Use(authorized=case.needed), case.booking_rate(account)
+        use, foreign = booked(bare, currency, need, rate)
+    position = foreign[currency].use if currency in foreign else use
+    if max(use.authorized, position.authorized) > MAX_TOTAL:
         raise FieldError("the account's total would pass 10^18 minor units", "amount")
-    if asked.use.total <= account.use.total:
-        return replace(asked, forced=asked.excess), "FREE"
-    if asked.excess == 0:
-        return asked, "AUTHORIZE"
-    if case.released:
-        return asked, "RELEASE"
-    if case.situation.mode != "ENFORCE" or not case.tests(account):
-        return asked, "FACT"
-    ceiling = case.ceiling(account) or 0
-    if (account.limit_minor or 0) < asked.use.total <= ceiling:
-        return asked, "TOLERANCE"
+    kind = _kind(case, account, use)
     # a grant never raises `forced`: should the test above it ever be lost, the engine's CHECK
     # refuses this row
-    return replace(asked, forced=account.forced), "AUTHORIZE"
+    granted_only = kind == "AUTHORIZE" and over(account, use)
+    return stands(
+        account, use, foreign, account.forced if granted_only else over(account, use)
+    ), kind
+
+
+def _kind(case: Case, account: Account, use: Use) -> Kind:
+    """Say by what right the account's use becomes `use`."""
+    if use.total <= account.use.total:
+        return "FREE"
+    if over(account, use) == 0:
+        return "AUTHORIZE"
+    if case.released:
+        return "RELEASE"
+    if case.situation.mode != "ENFORCE" or not case.tests(account):
+        return "FACT"
+    within = (account.limit_minor or 0) < use.total <= (case.ceiling(account) or 0)
+    return "TOLERANCE" if within else "AUTHORIZE"
 
 
 def _later(case: Case) -> datetime | None:

@@ -4,7 +4,7 @@ The rules say which outcome; this file says what the figures are, and what becom
 reservation on every account of the payer's path.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -15,7 +15,8 @@ from app.domain.errors import OrderClosedError, OrderVersionStaleError
 from app.domain.grants import granted, order_seen
 from app.domain.money import Money
 from app.domain.orders import Order
-from app.domain.rules import STANDARD, Fired, Outcome, RuleSet, read_rule_set
+from app.domain.rules import Fired, Outcome, RuleSet, read_rule_set
+from app.domain.rules_standard import STANDARD
 
 NEVER_RELEASED: Final = frozenset({"FORCED_HOLD", "ACCOUNT_STOPPED", "ORDER_REJECTED"})
 """Reasons that a release of the order does not lift."""
@@ -91,14 +92,14 @@ def judge(question: Question, situation: Situation, rules: RuleSet, new_id: str)
         warnings=warnings,
         binding=min(tested, key=_tightness),
         ship_up_to=question.amount.minor if outcome == "APPROVE" else _ship_up_to(case, tested),
-        order=order_seen(case),
+        order=None if outcome == "APPROVE" else order_seen(case),
         degraded=_degraded(case, reasons + warnings),
         tested=tested,
     )
     if outcome != "APPROVE":
         return judgement
     # what cannot be valued cannot be reserved: in a mode that stops nothing it goes without
-    return replace(judgement, order=None) if case.unbookable else granted(case, judgement, new_id)
+    return judgement if case.unbookable else granted(case, judgement, new_id)
 
 
 def _tested(case: Case) -> tuple[Figures, ...]:
@@ -133,24 +134,26 @@ def _verdict(case: Case, tested: Sequence[Figures]) -> tuple[tuple[Fired, ...], 
     """Ask the rules; returns reasons and warnings."""
     if case.situation.mode == "OFF":
         return (), ()
-    return _sorted_out(case, list(_fired(case, tested)))
+    return _sorted_out(case, _fired(case, tested))
 
 
-def _fired(case: Case, tested: Sequence[Figures]) -> Iterator[Fired]:
+def _fired(case: Case, tested: Sequence[Figures]) -> list[Fired]:
     context = order_context(case.question, case.situation, tested)
-    rows = list(case.rules.fire(context, "order"))
+    rows = case.rules.fire(context, "order")
     if not any(row.reason == _NO_RATE and row.outcome != "WARN" for row in rows):
         rows += _ALWAYS.fire(context, "order")
     if case.needed > case.reserved:  # what is reserved already is not tested again
         for figures in tested:
             rows += [] if figures.fx_missing else _fired_along(case, figures)
-    place = {row.rule_id: number for number, row in enumerate(case.rules.rows)}
-    yield from sorted(rows, key=lambda one: place.get(one.row.rule_id, len(place)))
+    if len(rows) > 1:
+        place = {row.rule_id: number for number, row in enumerate(case.rules.rows)}
+        rows.sort(key=lambda one: place.get(one.row.rule_id, len(place)))
+    return rows
 
 
 def _fired_along(case: Case, figures: Figures) -> list[Fired]:
     context, account_id = path_context(figures), figures.account.account_id
-    found = list(case.rules.fire(context, "path", account_id))
+    found = case.rules.fire(context, "path", account_id)
     if figures.excess and all(row.outcome == "WARN" for row in found):
         found += _ALWAYS.fire(context, "path", account_id)
     return found

@@ -57,9 +57,11 @@ def minor_to_text(minor: int, currency: str) -> str:
     digits = DIGITS[currency]
     if not digits:
         return str(minor)
+    figures = str(minor) if minor >= 0 else str(-minor)
+    if len(figures) <= digits:
+        figures = figures.zfill(digits + 1)
     sign = "-" if minor < 0 else ""
-    whole, rest = divmod(abs(minor), 10**digits)
-    return f"{sign}{whole}.{rest:0{digits}d}"
+    return f"{sign}{figures[:-digits]}.{figures[-digits:]}"
 
 
 def parse_money(amount: str, currency: str, *, field: str = "amount") -> Money:

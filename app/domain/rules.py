@@ -5,14 +5,19 @@ judged again by the very version that judged it. A row fires where all its terms
 is missing from the context is never "no hit": the row then holds with MISSING_INPUT.
 """
 
-import operator
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
+from fractions import Fraction
 from typing import Any, Final, Literal
 
 Value = bool | int | str
-Context = Mapping[str, Value]
+Context = Mapping[str, Any]
+"""Values by name, each of the type that `SCHEMA` gives it."""
+
+Test = Callable[[Context], bool]
+"""Says whether a term, or a row, holds; every name it reads is in the context."""
+
 Outcome = Literal["APPROVE", "HOLD", "REJECT"]
 RowOutcome = Literal["HOLD", "REJECT", "WARN"]
 
@@ -38,134 +43,20 @@ SCHEMA: Final[dict[str, type]] = {
 days; `fx_missing` is the pair without a rate (`USD/CNY`) or empty; `limit_state` is ACTIVE, NONE
 or EXPIRED; `score_class` is A to E, N (too little history) or empty (not scored)."""
 
-_OPERATIONS: Final[dict[str, Callable[[Any, Any], bool]]] = {
-    "==": operator.eq,
-    "!=": operator.ne,
-    ">": operator.gt,
-    ">=": operator.ge,
-    "<": operator.lt,
-    "<=": operator.le,
-    "in": lambda left, right: left in right,
+_OPERATIONS: Final[dict[str, Callable[[str, Any], Test]]] = {
+    "==": lambda name, value: lambda context: context[name] == value,
+    "!=": lambda name, value: lambda context: context[name] != value,
+    ">": lambda name, value: lambda context: context[name] > value,
+    ">=": lambda name, value: lambda context: context[name] >= value,
+    "<": lambda name, value: lambda context: context[name] < value,
+    "<=": lambda name, value: lambda context: context[name] <= value,
+    "in": lambda name, value: lambda context: context[name] in value,
 }
 
 _OUTCOMES: Final = ("HOLD", "REJECT", "WARN")
 _SCOPES: Final = ("order", "path")
 MOST_TOLERANCE_PERCENT: Final = 100
 """The largest tolerance above a limit, inclusive."""
-
-STANDARD: Final[dict[str, Any]] = {
-    "name": "standard",
-    "tolerance_percent": "0",
-    "rows": [
-        {
-            "id": "customer-active",
-            "reason": "CUSTOMER_INACTIVE",
-            "outcome": "REJECT",
-            "when": [["customer_active", "==", False]],
-        },
-        {
-            "id": "order-rejected",
-            "reason": "ORDER_REJECTED",
-            "outcome": "REJECT",
-            "when": [["order_rejected", "==", True]],
-        },
-        {
-            "id": "forced-hold",
-            "reason": "FORCED_HOLD",
-            "outcome": "HOLD",
-            "when": [["order_forced_hold", "==", True]],
-        },
-        {
-            "id": "account-stop",
-            "reason": "ACCOUNT_STOPPED",
-            "outcome": "HOLD",
-            "when": [["account_stopped", "==", True]],
-        },
-        {
-            "id": "fx-rate",
-            "reason": "FX_RATE_MISSING",
-            "outcome": "HOLD",
-            "when": [["fx_missing", "!=", ""]],
-            "observed": "fx_missing",
-        },
-        {
-            "id": "quarantine",
-            "reason": "LEDGER_QUARANTINE",
-            "outcome": "HOLD",
-            "when": [["account_quarantined", ">", 0]],
-            "observed": "account_quarantined",
-        },
-        {
-            "id": "no-limit",
-            "reason": "NO_LIMIT",
-            "outcome": "HOLD",
-            "scope": "path",
-            "when": [["limit_state", "==", "NONE"], ["limit_excess_minor", ">", 0]],
-            "observed": "limit_needed_minor",
-            "threshold": "limit_ceiling_minor",
-        },
-        {
-            "id": "limit-expired",
-            "reason": "LIMIT_EXPIRED",
-            "outcome": "HOLD",
-            "scope": "path",
-            "when": [["limit_state", "==", "EXPIRED"], ["limit_excess_minor", ">", 0]],
-            "observed": "limit_needed_minor",
-            "threshold": "limit_ceiling_minor",
-        },
-        {
-            "id": "over-limit",
-            "reason": "OVER_LIMIT",
-            "outcome": "HOLD",
-            "scope": "path",
-            "when": [["limit_state", "==", "ACTIVE"], ["limit_excess_minor", ">", 0]],
-            "observed": "limit_needed_minor",
-            "threshold": "limit_ceiling_minor",
-        },
-        {
-            "id": "overdue-days",
-            "reason": "OVERDUE_DAYS",
-            "outcome": "HOLD",
-            "when": [["account_overdue_days", ">", 30]],
-            "observed": "account_overdue_days",
-        },
-        {
-            "id": "overdue-share",
-            "reason": "OVERDUE_SHARE",
-            "outcome": "HOLD",
-            "when": [["account_overdue_share_percent", ">", 50], ["account_overdue_days", ">", 7]],
-            "observed": "account_overdue_share_percent",
-        },
-        {
-            "id": "score-class",
-            "reason": "SCORE_CLASS",
-            "outcome": "HOLD",
-            "when": [["score_class", "in", ["E"]]],
-            "observed": "score_class",
-        },
-        {
-            "id": "stale-ledger",
-            "reason": "STALE_LEDGER",
-            "outcome": "HOLD",
-            "when": [["ledger_age_days", ">", 7]],
-            "observed": "ledger_age_days",
-        },
-        {
-            "id": "not-scored",
-            "reason": "NOT_SCORED",
-            "outcome": "WARN",
-            "when": [["score_class", "==", ""]],
-        },
-        {
-            "id": "stale-score",
-            "reason": "STALE_SCORE",
-            "outcome": "WARN",
-            "when": [["score_class", "!=", ""], ["score_age_days", ">", 35]],
-            "observed": "score_age_days",
-        },
-    ],
-}
-"""The built-in rule set, version 1: what ships before anybody wrote a policy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,9 +67,9 @@ class Term:
     operation: str
     value: Value | tuple[str, ...]
 
-    def holds(self, context: Context) -> bool:
-        """Apply the operation; the name is there."""
-        return _OPERATIONS[self.operation](context[self.name], self.value)
+    def test(self) -> "Test":
+        """Make the comparison a function of a context that has the name."""
+        return _OPERATIONS[self.operation](self.name, self.value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +87,8 @@ class Row:
     def threshold_of(self, context: Context) -> Value | None:
         """Give what was allowed: a name's value, or the constant of the observed name's term."""
         if isinstance(self.threshold, str) and self.threshold in context:
-            return context[self.threshold]
+            named: Value = context[self.threshold]
+            return named
         for term in self.terms:
             if term.name == self.observed and not isinstance(term.value, tuple):
                 return term.value
@@ -216,28 +108,76 @@ class Fired:
 
 
 @dataclass(frozen=True, slots=True)
+class _Compiled:
+    """The rows of one scope, ready to be asked thousands of times a second.
+
+    `names` are all that any of them reads: where the context has them, none needs to look.
+    """
+
+    names: frozenset[str]
+    rows: tuple[tuple[Row, Test], ...]
+
+    @classmethod
+    def of(cls, rows: Sequence[Row]) -> "_Compiled":
+        names = frozenset(term.name for row in rows for term in row.terms)
+        return cls(names, tuple((row, _all([term.test() for term in row.terms])) for row in rows))
+
+
+def _all(tests: Sequence[Test]) -> Test:
+    first, *more = tests
+    if not more:
+        return first
+    return lambda context: first(context) and all(test(context) for test in more)
+
+
+@dataclass(frozen=True, slots=True)
 class RuleSet:
     """An immutable version of the policy. `tolerance_percent` is allowed above a positive limit."""
 
     version: int
     tolerance_percent: Decimal
     rows: tuple[Row, ...]
+    _compiled: Mapping[str, _Compiled] = field(init=False, repr=False, compare=False)
+    _tolerance: Fraction = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Make of the table what is asked again and again."""
+        of_scope = {scope: [row for row in self.rows if row.scope == scope] for scope in _SCOPES}
+        compiled = {scope: _Compiled.of(rows) for scope, rows in of_scope.items()}
+        object.__setattr__(self, "_compiled", compiled)  # the one way into a frozen value
+        object.__setattr__(self, "_tolerance", Fraction(self.tolerance_percent) / 100)
+
+    def ceiling(self, limit_minor: int) -> int:
+        """Give limit and tolerance together, rounded down to a minor unit."""
+        tolerance = self._tolerance
+        return limit_minor + limit_minor * tolerance.numerator // tolerance.denominator
 
     def fire(
         self, context: Context, scope: Literal["order", "path"], account_id: int | None = None
-    ) -> Iterator[Fired]:
+    ) -> list[Fired]:
         """Evaluate every row of a scope in the table's order."""
-        for row in self.rows:
-            if row.scope != scope:
-                continue
+        compiled = self._compiled[scope]
+        if not compiled.names <= context.keys():
+            return self._fire_with_care(compiled, context, account_id)
+        return [_fired(row, context, account_id) for row, holds in compiled.rows if holds(context)]
+
+    def _fire_with_care(
+        self, compiled: _Compiled, context: Context, account_id: int | None
+    ) -> list[Fired]:
+        """Let a row that reads what is not there hold the order, whatever its other terms say."""
+        found = []
+        for row, holds in compiled.rows:
             missing = next((term.name for term in row.terms if term.name not in context), None)
             if missing is not None:
-                yield Fired(row, "MISSING_INPUT", "HOLD", missing, None, account_id)
-            elif all(term.holds(context) for term in row.terms):
-                seen = context.get(row.observed) if row.observed else None
-                yield Fired(
-                    row, row.reason, row.outcome, seen, row.threshold_of(context), account_id
-                )
+                found.append(Fired(row, "MISSING_INPUT", "HOLD", missing, None, account_id))
+            elif holds(context):
+                found.append(_fired(row, context, account_id))
+        return found
+
+
+def _fired(row: Row, context: Context, account_id: int | None) -> Fired:
+    seen = context.get(row.observed) if row.observed else None
+    return Fired(row, row.reason, row.outcome, seen, row.threshold_of(context), account_id)
 
 
 def read_rule_set(version: int, data: Mapping[str, Any]) -> RuleSet:

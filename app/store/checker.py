@@ -16,6 +16,7 @@ from app.store.checker_decisions import check_decisions
 from app.store.checker_documents import check_documents
 from app.store.checker_ground import Difference, Snapshot, connect
 from app.store.checker_journal import check_entries, check_last_entries, check_paths
+from app.store.checker_limits import check_limits
 from app.store.checker_links import (
     check_decision_ids,
     check_holds,
@@ -30,6 +31,7 @@ _STEPS: Final[dict[str, Callable[[Snapshot], Iterator[Difference]]]] = {
     "journal": check_entries,
     "revaluations": check_revaluations,
     "balances": check_last_entries,
+    "limits": check_limits,
     "documents": check_documents,
     "positions": check_positions,
     "quarantine": check_quarantine,

@@ -10,11 +10,14 @@ from itertools import islice
 from typing import Any, Final
 from uuid import UUID
 
-from app.store.checker_figures import Ask, Json, ceiling_of, excess, reserved_in
-from app.store.checker_ground import Difference, Snapshot, columns, used
+import orjson
+
+from app.store.checker_figures import Ask, Json, ceiling_of, reserved_in
+from app.store.checker_ground import Difference, Snapshot, columns, unpacked, used
+from app.store.checker_verdicts import verdict_faults
 
 _DECISIONS: Final = """
-SELECT decision_id, kind, account_id, outcome, rule_set_version, inputs, answer FROM decision
+SELECT decision_id, kind, account_id, outcome, rule_set_version, record FROM decision
 ORDER BY decision_id
 """
 
@@ -65,12 +68,17 @@ def check_decisions(snapshot: Snapshot) -> Iterator[Difference]:
     snapshot.look_up_by_index()
     rules = {row["version"]: row["data"] for row in snapshot.rows(_RULES)}
     decisions = snapshot.stream(_DECISIONS)
-    while portion := list(islice(decisions, _AT_ONCE)):
+    while portion := [_unpacked(row) for row in islice(decisions, _AT_ONCE)]:
         evidence = _evidence(snapshot, portion, rules)
         for row in portion:
             text = _fault(row, evidence)
             if text:
                 yield Difference(row["account_id"], f"decision {row['decision_id']}: {text}")
+
+
+def _unpacked(row: Json) -> Json:
+    inputs, answer = unpacked(row["record"])
+    return {**row, "inputs": orjson.loads(inputs), "answer": orjson.loads(answer)}
 
 
 def _ask(row: Json) -> Ask:
@@ -113,7 +121,7 @@ def _fault(row: Json, evidence: _Evidence) -> str | None:
             if fault:
                 return f"account {account['id']}: {fault}"
     return (
-        _decline_fault(row, ask, evidence)
+        _verdict_fault(row, ask, evidence)
         or _grant_fault(row, ask, evidence)
         or _horizon_fault(row, ask)
     )
@@ -185,44 +193,26 @@ def _reserved(entry: Json, own: str, currency: str) -> int:
     return reserved_in(columns(entry), entry["foreign_use"], own, currency)
 
 
-def _decline_fault(row: Json, ask: Ask, evidence: _Evidence) -> str | None:
-    """Hold every reason that speaks of an excess to the figures recorded with it."""
+def _verdict_fault(row: Json, ask: Ask, evidence: _Evidence) -> str | None:
+    """Let the verdict follow from the figures recorded with it, by the rules it names."""
     rules = evidence.rules.get(row["rule_set_version"])
     if rules is None:
         return f"expected a rule set {row['rule_set_version']}, found none"
-    tests = {
-        (one["id"], one["reason"]): term[2]
-        for one in rules["rows"]
-        for term in one["when"]
-        if term[:2] == ["limit_excess_minor", ">"]
-    }
-    tolerance = evidence.tolerance(row)
-    by_customer = {one["customer_id"]: one for one in ask.accounts}
-    for reason in row["answer"]["reasons"]:
-        allowed = tests.get((reason["rule_id"], reason["code"]))
-        if allowed is None:
-            continue
-        account = by_customer[reason["customer_id"]]
-        over = excess(ask, account, tolerance)
-        if over is None or over <= allowed:
-            return (
-                f"{reason['code']}: expected figures that pass the ceiling of account"
-                f" {account['id']}, found an excess of {over or 0} minor units"
-            )
-    return None
+    try:
+        return next(verdict_faults(row, ask, rules), None)
+    except ValueError as error:
+        return str(error)
 
 
 def _grant_fault(row: Json, ask: Ask, evidence: _Evidence) -> str | None:
-    """Hold an approval to the authorization it answered."""
-    if row["kind"] not in _LOCKED or row["outcome"] != "APPROVE" or not ask.is_sale:
-        return None
-    if _goes_without(row):
-        return None
+    """Hold an approval to the authorization it answered, and any answer to its place."""
+    grants = row["kind"] in _LOCKED and row["outcome"] == "APPROVE" and ask.is_sale
+    grants = grants and not _goes_without(row)
     named: Any = row["answer"]["authorization_id"]
-    if named not in evidence.authorizations:
+    if grants and named not in evidence.authorizations:
         return f"authorization: expected an order with {named}, found none"
     payer = ask.accounts[0]
-    seq = payer.get("seq", 0) + bool(ask.moved_on(payer["id"]))
+    seq = payer.get("seq", 0) + (grants and bool(ask.moved_on(payer["id"])))
     if row["answer"]["account_seq"] != seq:
         return f"account_seq: expected {seq}, found {row['answer']['account_seq']}"
     return None

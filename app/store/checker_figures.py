@@ -77,6 +77,17 @@ class Ask:
         delivered, invoiced = self.situation["use"]
         return max(0, int(self.question["amount"][0]) - max(int(delivered), int(invoiced)))
 
+    @property
+    def is_same_grant(self) -> bool:
+        """Whether the order's reservation is on the payer's account, in the order's currency."""
+        payer = self.accounts[0]["id"]
+        return (self.order.get("account_id"), self.order.get("currency")) == (payer, self.currency)
+
+    @property
+    def own_reservation(self) -> int:
+        """What is reserved already for this very grant."""
+        return int(self.order.get("reserved", 0)) if self.is_same_grant else 0
+
     def reserved_on(self, account_id: int) -> tuple[str, int]:
         """Give currency and amount of the order's own reservation on an account."""
         holders = {one["id"] for one in self.freed or self.accounts}
@@ -102,10 +113,20 @@ def excess(ask: Ask, account: Json, tolerance_percent: str) -> int | None:
     if account.get("unlimited"):
         return None
     ceiling = ceiling_of(int(account.get("limit_minor", 0)), tolerance_percent)
-    before, reserved = ask.reserved_on(account["id"])
-    bare = _with(account, before, -reserved, None)
     rate = ask.situation.get("rates", {}).get(account["currency"])
-    return max(0, used(_with(bare, ask.currency, ask.needed, rate)["use"]) - ceiling)
+    asked = _with(without_own(ask, account), ask.currency, ask.needed, rate)
+    return max(0, used(asked["use"]) - ceiling)
+
+
+def without_own(ask: Ask, account: Json) -> Json:
+    """Give an account as it would be without the order's own reservation.
+
+    Raises:
+        ValueError: The order is reserved in a currency that the account has no position in.
+
+    """
+    before, reserved = ask.reserved_on(account["id"])
+    return _with(account, before, -reserved, None)
 
 
 def ceiling_of(limit_minor: int, tolerance_percent: str) -> int:

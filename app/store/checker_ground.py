@@ -4,9 +4,11 @@ Nothing here or in any other `checker_*` file is shared with what writes the led
 mistake cannot be in both.
 """
 
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from importlib import resources
 from typing import Any, Final
 
 import orjson
@@ -23,6 +25,9 @@ Amounts = tuple[int, ...]
 _ROWS_AT_ONCE: Final = 2_000
 _NO_DIGITS: Final = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX VND VUV XAF XOF XPF"  # ISO 4217
 _THREE_DIGITS: Final = "BHD IQD JOD KWD LYD OMR TND"
+
+
+_DICTIONARIES: Final = {1: resources.files("app.store").joinpath("packing_1.txt").read_bytes()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +91,22 @@ def connect(url: str) -> psycopg.Connection[DictRow]:
     connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
     connection.read_only = True
     return connection
+
+
+def unpacked(record: bytes) -> tuple[bytes, bytes]:
+    """Give inputs and answer of a decision: a line of JSON each, plain after 0, else deflated.
+
+    Raises:
+        KeyError: It was deflated with a dictionary that is not known here.
+        zlib.error: It is damaged.
+
+    """
+    text = record[1:]
+    if record[0]:
+        inflating = zlib.decompressobj(-zlib.MAX_WBITS, _DICTIONARIES[record[0]])
+        text = inflating.decompress(text) + inflating.flush()
+    inputs, _, answer = text.partition(b"\n")
+    return inputs, answer
 
 
 def digits_of(currency: str) -> int:

@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, RowMapping, Select, Text, and_, cast, select
+import orjson
+from sqlalchemy import ColumnElement, RowMapping, Select, and_, select
 
 from app.store.database import Tx
+from app.store.packing import unpack
 from app.store.schema.decisions import decision, rule_set
 from app.store.schema.parties import account, account_input, customer_ref, segment
 
@@ -52,7 +54,6 @@ class DecisionFilter:
     segments: frozenset[str] | None = None
 
 
-_ANSWER = cast(decision.c.answer, Text)  # the text of `json` is what was sent
 _PLAIN = (
     decision.c.decision_id,
     decision.c.kind,
@@ -62,7 +63,7 @@ _PLAIN = (
     decision.c.evaluated_at,
     decision.c.rule_set_version,
     decision.c.input_version,
-    decision.c.inputs,
+    decision.c.record,
 )
 
 
@@ -71,13 +72,18 @@ def _query() -> Select[Any]:
         account_input.c.account_id == decision.c.account_id,
         account_input.c.version == decision.c.input_version,
     )
-    return select(*_PLAIN, account_input.c.data.label("slow"), _ANSWER.label("answer")).select_from(
+    return select(*_PLAIN, account_input.c.data.label("slow")).select_from(
         decision.outerjoin(account_input, version)
     )
 
 
 def _from_row(row: RowMapping) -> StoredDecision:
-    return StoredDecision(**{**row, "slow": row["slow"] or {}, "answer": row["answer"].encode()})
+    data = dict(row)
+    inputs, answer = unpack(data.pop("record"))
+    slow = data["slow"] or {}
+    return StoredDecision(
+        **{**data, "slow": slow, "inputs": orjson.loads(inputs), "answer": answer}
+    )
 
 
 def get(tx: Tx, decision_id: str) -> StoredDecision | None:
@@ -89,9 +95,9 @@ def get(tx: Tx, decision_id: str) -> StoredDecision | None:
 
 def page(tx: Tx, wanted: DecisionFilter) -> list[tuple[str, bytes]]:
     """List ids and answers, newest first."""
-    query = select(decision.c.decision_id, _ANSWER.label("answer")).where(*_conditions(wanted))
+    query = select(decision.c.decision_id, decision.c.record).where(*_conditions(wanted))
     query = query.order_by(decision.c.decision_id.desc()).limit(wanted.most)
-    return [(row.decision_id, row.answer.encode()) for row in tx.execute(query)]
+    return [(row.decision_id, unpack(row.record)[1]) for row in tx.execute(query)]
 
 
 def _conditions(wanted: DecisionFilter) -> list[ColumnElement[bool]]:

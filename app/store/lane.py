@@ -4,22 +4,31 @@ Only the task that owns a lane may use it; it is drained, never cancelled (see d
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, Final
 
 import orjson
 import psycopg
 from psycopg.conninfo import make_conninfo
-from psycopg.rows import DictRow, dict_row
 
 from app.domain.accounts import Account
 from app.domain.errors import BusyError
 from app.domain.limits import CreditLimit
 from app.domain.money import Rate
 from app.domain.rates import MAX_AGE_DAYS
-from app.store import accounts, lane_sql
+from app.store import lane_sql
+from app.store.arrays import blobs, ints, texts
 from app.store.database import type_of_lock_trouble
-from app.store.lane_rows import Claim, Known, Loaded, Record, Rows, Want, loaded, reads
+from app.store.lane_rows import Claim, DecisionRow, Known, Loaded, Record, Want, loaded, reads
+from app.store.lane_write import (
+    account_columns,
+    decision_columns,
+    journal_columns,
+    order_columns,
+)
+from app.store.orders import past_row
+from app.store.packing import unpack
+from app.store.wire import Rows, Statement, Wire
 
 _ALIVE: Final = {
     "connect_timeout": 5,
@@ -45,7 +54,7 @@ class Lane:
         """Remember the address; the connection is made when it is first needed."""
         self._url = make_conninfo(url, **_ALIVE)
         self._prepare = prepare
-        self._connection: psycopg.AsyncConnection[DictRow] | None = None
+        self._wire: Wire | None = None
         self._locked: dict[int, Account] = {}
 
     async def load(self, want: Want, claims: Sequence[Claim]) -> tuple[Loaded, dict[Any, Known]]:
@@ -60,7 +69,7 @@ class Lane:
         rows = await self._run(
             ("BEGIN", None),
             (lane_sql.SETTINGS, None),
-            (lane_sql.CLAIM, [_json([claim.row() for claim in claims])]),
+            (lane_sql.CLAIM, _claim_columns(claims)),
             *reads(want, lane_sql.LOCK_ORDERS, lane_sql.LOCK_ACCOUNTS),
         )
         claimed = {(row["client"], row["key"]) for row in rows[2]}
@@ -86,16 +95,13 @@ class Lane:
     async def _known(self, twice: Sequence[Claim]) -> dict[Any, Known]:
         if not twice:
             return {}
-        parameters = {
-            "clients": [claim.client for claim in twice],
-            "keys": [claim.key for claim in twice],
-        }
-        (rows,) = await self._run((lane_sql.KNOWN, parameters))
+        pairs = _pairs([(claim.client, claim.key) for claim in twice])
+        (rows,) = await self._run((lane_sql.KNOWN, pairs))
         if len(rows) != len(twice):
             raise BusyError("a key is being cleared away; try again")
         return {
             (row["client"], row["key"]): Known(
-                row["hash"], row["status"] or 0, (row["answer"] or "").encode()
+                row["hash"], row["status"] or 0, unpack(row["record"])[1] if row["record"] else b""
             )
             for row in rows
         }
@@ -108,7 +114,7 @@ class Lane:
                 {
                     "first": first - timedelta(days=MAX_AGE_DAYS),
                     "last": last,
-                    "currencies": sorted(currencies),
+                    "currencies": texts(sorted(currencies)),
                 },
             )
         )
@@ -125,7 +131,7 @@ class Lane:
 
     async def limits(self, ids: Collection[int]) -> dict[int, list[CreditLimit]]:
         """Read the approved limits of accounts."""
-        (rows,) = await self._run((lane_sql.LIMITS, {"ids": sorted(ids)}))
+        (rows,) = await self._run((lane_sql.LIMITS, {"ids": ints(sorted(ids))}))
         found: dict[int, list[CreditLimit]] = {key: [] for key in ids}
         for row in rows:
             account_id, order = row.pop("account_id"), row.pop("ordinal")
@@ -148,7 +154,7 @@ class Lane:
 
     async def open_invoices(self, ids: Collection[int]) -> Rows:
         """Read open invoices of accounts, oldest due first, 500 an account at most."""
-        (rows,) = await self._run((lane_sql.OPEN_INVOICES, {"ids": sorted(ids)}))
+        (rows,) = await self._run((lane_sql.OPEN_INVOICES, {"ids": ints(sorted(ids))}))
         return rows
 
     async def record(self, record: Record, after: Mapping[int, Account]) -> None:
@@ -159,75 +165,51 @@ class Lane:
                 asking again with the same key tells.
 
         """
-        statements: list[tuple[str, Any]] = [
-            (
-                lane_sql.RECORD,
-                {
-                    "rows": _json(
-                        {
-                            "fresh": record.fresh,
-                            "known": record.known,
-                            "past": record.past,
-                            "journal": record.journal,
-                            "holds": record.holds,
-                            "decisions": record.decisions,
-                        }
-                    )
-                },
-            )
-        ]
-        if record.hold_events:
-            statements.append((lane_sql.HOLD_EVENTS, {"rows": _json(record.hold_events)}))
         changed = [held for key, held in after.items() if held != self._locked.get(key)]
-        if changed:
-            rows = [self._account_row(held, record.rooms) for held in changed]
-            parameters = {"rows": _json(rows), "count": len(rows)}
-            statements.append((lane_sql.UPDATE_ACCOUNTS, parameters))
-        if record.forget:
-            pairs = {
-                "clients": [client for client, _ in record.forget],
-                "keys": [key for _, key in record.forget],
-            }
-            statements.append((lane_sql.FORGET, pairs))
+        parameters = {
+            "at": record.at,
+            **order_columns(record.fresh),
+            **journal_columns(record.entries),
+            **account_columns(changed, self._locked, record.rooms),
+            **decision_columns(record.decisions),
+        }
+        statements = [(lane_sql.RECORD, parameters), *_seldom(record)]
         await self._run(*statements, ("COMMIT", None))
 
-    def _account_row(self, held: Account, rooms: Mapping[int, int]) -> dict[str, Any]:
-        return {
-            **accounts.to_row(held),
-            "limit_expired": held.limit_expired,
-            "limit_changes_on": held.limit_changes_on,
-            "locked_seq": self._locked[held.account_id].seq,
-            "room": rooms.get(held.account_id),
-        }
+    async def log(self, at: datetime, decisions: Sequence[DecisionRow]) -> None:
+        """Write decisions that changed nothing, and commit.
+
+        Raises:
+            BusyError: The database was lost; the decisions may be there or not.
+
+        """
+        parameters = {"at": at, **decision_columns(decisions)}
+        await self._run((lane_sql.DECISIONS, parameters), ("COMMIT", None))
 
     async def rollback(self) -> None:
         """Undo what is open, if anything; a broken connection is thrown away."""
-        connection = self._connection
-        if connection is None:
+        wire = self._wire
+        if wire is None:
             return
         try:
-            await connection.rollback()
+            if wire.in_transaction:
+                await wire.exchange([("ROLLBACK", None)])
         except psycopg.Error:
             await self.close()
 
     async def close(self) -> None:
         """Close the connection."""
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            await connection.close()
+        wire, self._wire = self._wire, None
+        if wire is not None:
+            await wire.close()
 
-    async def _run(self, *statements: tuple[str, Any]) -> list[Rows]:
+    async def _run(self, *statements: Statement) -> list[Rows]:
         """Send statements in one round trip and fetch what each returns."""
         try:
-            connection = await self._connected()
-            async with connection.pipeline():
-                cursors = [
-                    await connection.execute(statement, parameters)
-                    for statement, parameters in statements
-                ]
-            results = [await cursor.fetchall() if cursor.description else [] for cursor in cursors]
+            wire = await self._connected()
+            results = await wire.exchange(statements)
         except (*type_of_lock_trouble, psycopg.errors.UniqueViolation) as error:
-            if self._lost():
+            if self._wire is None or self._wire.lost:
                 raise LostError("the database was out of reach; try again") from error
             raise BusyError("another decision came in between; try again") from error
         except (psycopg.OperationalError, *_OUTDATED) as error:
@@ -237,18 +219,44 @@ class Lane:
             raise AssertionError("a guard of the batch stopped it") from error
         return results
 
-    def _lost(self) -> bool:
-        return self._connection is None or self._connection.closed
+    async def _connected(self) -> Wire:
+        if self._wire is None or self._wire.lost:
+            await self.close()
+            self._wire = await Wire.connect(self._url, prepare=self._prepare)
+        return self._wire
 
-    async def _connected(self) -> psycopg.AsyncConnection[DictRow]:
-        if self._connection is None or self._connection.closed:
-            self._connection = await psycopg.AsyncConnection.connect(
-                self._url,
-                autocommit=True,
-                prepare_threshold=0 if self._prepare else None,
-                row_factory=dict_row,
-            )
-        return self._connection
+
+def _claim_columns(claims: Sequence[Claim]) -> dict[str, Any]:
+    return {
+        "clients": texts([claim.client for claim in claims]),
+        "keys": texts([claim.key for claim in claims]),
+        "hashes": blobs([claim.hash for claim in claims]),
+        "decisions": texts([claim.decision_id for claim in claims]),
+    }
+
+
+def _pairs(pairs: Sequence[tuple[str, str]]) -> dict[str, Any]:
+    return {
+        "clients": texts([client for client, _ in pairs]),
+        "keys": texts([key for _, key in pairs]),
+    }
+
+
+def _seldom(record: Record) -> list[Statement]:
+    """List the statements for what most batches do not have."""
+    found: list[Statement] = []
+    if record.known:
+        found.append((lane_sql.UPDATE_ORDERS, order_columns(record.known)))
+    if record.past:
+        rows = [past_row(order, record.at) for order in record.past]
+        found.append((lane_sql.PAST, {"rows": _json(rows)}))
+    if record.holds:
+        found.append((lane_sql.HOLDS, {"rows": _json(record.holds)}))
+    if record.hold_events:
+        found.append((lane_sql.HOLD_EVENTS, {"rows": _json(record.hold_events)}))
+    if record.forget:
+        found.append((lane_sql.FORGET, _pairs(record.forget)))
+    return found
 
 
 def _json(value: object) -> str:

@@ -3,24 +3,22 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
-from psycopg.rows import DictRow
-
-from app.domain.accounts import Account
+from app.domain.accounts import Account, Entry
 from app.domain.decisions import Mode
 from app.domain.orders import Order, OrderUse
 from app.store import accounts, lane_sql, orders
+from app.store.arrays import texts
 from app.store.orders import UseKey
-
-Rows = list[DictRow]
+from app.store.wire import Rows, Statement
 
 
 @dataclass(frozen=True, slots=True)
 class Want:
-    """What a batch asks about: references to customers, and orders as (segment, order id)."""
+    """What a batch asks about: payers as (segment, reference), orders as (segment, order id)."""
 
-    refs: Collection[str]
+    refs: Collection[tuple[str, str]]
     orders: Collection[tuple[str, str]]
     at: datetime
 
@@ -62,83 +60,91 @@ class Loaded:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """An idempotency key to claim; `hash` is hexadecimal."""
+    """An idempotency key to claim, with the digest of its question."""
 
     client: str
     key: str
-    hash: str
+    hash: bytes
     decision_id: str
-
-    def row(self) -> dict[str, str]:
-        """Write the claim as a row, ready for JSON."""
-        return {
-            "client": self.client,
-            "key": self.key,
-            "hash": self.hash,
-            "decision_id": self.decision_id,
-        }
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
     """A key that was claimed before, with its answer."""
 
-    hash: str
+    hash: bytes
     status: int
+    answer: bytes
+
+
+class DecisionRow(NamedTuple):
+    """A decision as it is stored; `inputs` and `answer` are rendered JSON, a line each."""
+
+    decision_id: str
+    kind: str
+    account_id: int
+    segment_id: str
+    customer_id: str
+    order_id: str
+    outcome: str
+    judged: str
+    client: str
+    actor: str | None
+    rule_set_version: int
+    input_version: int
+    status: int
+    inputs: bytes
     answer: bytes
 
 
 @dataclass(slots=True)
 class Record:
-    """What a batch writes, as rows ready for JSON.
+    """What a batch writes, all at one moment.
 
     `fresh` are orders that were not there (another one's insert in between fails the batch),
-    `known` those that were locked; `rooms` maps an account to its guard.
+    `known` those that were locked; `rooms` maps an account to its guard. `holds` and
+    `hold_events` are rows ready for JSON.
     """
 
-    fresh: list[dict[str, Any]] = field(default_factory=list)
-    known: list[dict[str, Any]] = field(default_factory=list)
-    past: list[dict[str, Any]] = field(default_factory=list)
-    journal: list[dict[str, Any]] = field(default_factory=list)
+    at: datetime
+    fresh: list[Order] = field(default_factory=list)
+    known: list[Order] = field(default_factory=list)
+    past: list[Order] = field(default_factory=list)
+    entries: list[Entry] = field(default_factory=list)
+    decisions: list[DecisionRow] = field(default_factory=list)
     holds: list[dict[str, Any]] = field(default_factory=list)
     hold_events: list[dict[str, Any]] = field(default_factory=list)
-    decisions: list[dict[str, Any]] = field(default_factory=list)
     forget: list[tuple[str, str]] = field(default_factory=list)
     rooms: dict[int, int] = field(default_factory=dict)
 
 
-def reads(want: Want, read_orders: str, read_accounts: str) -> list[tuple[str, Any]]:
+def reads(want: Want, read_orders: str, read_accounts: str) -> list[Statement]:
     """List the reads of a batch; orders before accounts, everything else after both."""
-    pairs = sorted(want.orders)
+    orders, pairs = sorted(want.orders), sorted(want.refs)
     parameters = {
-        "refs": sorted(want.refs),
-        "segments": [segment for segment, _ in pairs],
-        "orders": [order for _, order in pairs],
+        "pair_segments": texts([segment for segment, _ in pairs]),
+        "pair_refs": texts([ref for _, ref in pairs]),
+        "segments": texts([segment for segment, _ in orders]),
+        "orders": texts([order for _, order in orders]),
         "at": want.at,
     }
-    statements = (
-        read_orders,
-        read_accounts,
-        lane_sql.REFS,
-        lane_sql.PAYERS,
-        lane_sql.USES,
-        lane_sql.SEGMENTS,
-    )
+    statements = (read_orders, read_accounts, lane_sql.GROUND, lane_sql.USES)
     return [(statement, parameters) for statement in statements]
 
 
 def loaded(rows: Sequence[Rows]) -> Loaded:
     """Make domain objects of what `reads` brought, in its order."""
-    order_rows, account_rows, ref_rows, payer_rows, use_rows, segment_rows = rows
+    order_rows, account_rows, ground_rows, use_rows = rows
     return Loaded(
-        customers={row["ref"]: row["customer_id"] for row in ref_rows},
+        customers={row["ref"]: row["customer_id"] for row in ground_rows if row["customer_id"]},
         orders={(row["segment_id"], row["order_id"]): orders.from_row(row) for row in order_rows},
         accounts={row["account_id"]: accounts.from_row(row) for row in account_rows},
         payers={
             (row["segment_id"], row["ref"]): Payer(
                 row["account_id"], row["input"] or {}, row["overdue"] or {}
             )
-            for row in payer_rows
+            for row in ground_rows
+            if row["account_id"] is not None
         },
         uses={
             (row["segment_id"], row["order_id"], row["account_id"], row["currency"]): OrderUse(
@@ -154,6 +160,7 @@ def loaded(rows: Sequence[Rows]) -> Loaded:
                 row["ledger_at"],
                 row["credit_horizon_days"],
             )
-            for row in segment_rows
+            for row in ground_rows
+            if row["mode"] is not None
         },
     )

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from sqlalchemy import text
 
 from app.store.database import Tx
+from app.store.packing import unpack
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +24,7 @@ _CLAIM = text(
 
 # Rows that a lane wrote name a decision, which has the answer. `::text` of `json` is what was sent.
 _FIND = text(
-    "SELECT k.hash, coalesce(k.status, d.status) AS status,"
-    " coalesce(k.answer, d.answer)::text AS answer"
+    "SELECT k.hash, coalesce(k.status, d.status) AS status, k.answer::text AS answer, d.record"
     " FROM request_key AS k LEFT JOIN decision AS d ON d.decision_id = k.decision_id"
     " WHERE k.client = :client AND k.key = :key"
 )
@@ -50,7 +50,9 @@ def find(tx: Tx, client: str, key: str) -> StoredAnswer | None:
     row = tx.execute(_FIND, {"client": client, "key": key}).one_or_none()
     if row is None:
         return None
-    return StoredAnswer(bytes(row.hash), row.status, (row.answer or "").encode())
+    packed = row.answer is None and row.record is not None
+    body = unpack(row.record)[1] if packed else (row.answer or "").encode()
+    return StoredAnswer(bytes(row.hash), row.status, body)
 
 
 def keep(tx: Tx, client: str, key: str, answer: tuple[int, bytes]) -> None:

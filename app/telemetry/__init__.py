@@ -117,7 +117,7 @@ LANE_QUEUE: Final = Gauge(
     "aval_lane_queue", "Requests waiting at the lanes.", multiprocess_mode="livesum"
 )
 QUARANTINE_SIZE: Final = Gauge(
-    "aval_quarantine_size", "Facts waiting in quarantine.", multiprocess_mode="livemostrecent"
+    "aval_quarantine_size", "Facts waiting in quarantine.", multiprocess_mode="mostrecent"
 )
 ORDER_HOLDS_OPENED: Final = Bounded(
     Counter("aval_order_holds_opened", "Order holds opened.", ["reason"]), most=200
@@ -163,9 +163,24 @@ BUILD: Final = Bounded(
     Gauge("aval_build_info", "Version that runs; 1.", ["version"], multiprocess_mode="livemax"),
     most=1,
 )
+PROCESSES: Final = Bounded(
+    Gauge(
+        "aval_processes",
+        "Processes of this service that answer (`api`) or do what is periodic (`work`).",
+        ["type"],
+        multiprocess_mode="livesum",
+    ),
+    most=2,
+)
+PROCESS_RESTARTS: Final = Bounded(
+    Counter("aval_process_restarts", "Child processes that ended by themselves.", ["type"]), most=2
+)
 
 _PAGE_HEAD: Final = """\
 # Metrics
+
+Where a service is several processes (`aval serve --workers`, `aval work`), their figures are added
+up; `process_…` and `python_…` are those of the process that answers.
 
 At `/metrics` on the operations port (`AVAL_OPS_PORT`); counters are exposed with `_total`. Labels
 are bounded and never name a customer, an account or an order; what passes a metric's bound is
@@ -197,6 +212,8 @@ METRICS: Final[tuple[MetricWrapperBase, ...]] = tuple(
         WORK_LEFT,
         EXPIRY_OVERDUE_SECONDS,
         BUILD,
+        PROCESSES,
+        PROCESS_RESTARTS,
     )
 )
 """Every metric of Aval, once; `docs/metrics.md` lists them in this order."""
@@ -246,3 +263,13 @@ def metrics_page() -> str:
 def label_names(metric: MetricWrapperBase) -> tuple[str, ...]:
     """Return the names of a metric's labels, in the order `labels` takes their values."""
     return tuple(metric._labelnames)  # noqa: SLF001 - prometheus_client offers no other way
+
+
+def gauge_rules() -> dict[str, str]:
+    """Say by name how a gauge's values of several processes meet: `sum`, `max`, `min`, …."""
+    return {
+        family.name: metric._multiprocess_mode.removeprefix("live")  # noqa: SLF001 - as above
+        for metric in METRICS
+        if isinstance(metric, Gauge)
+        for family in metric.describe()
+    }

@@ -4,13 +4,16 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Final, Literal
 
 import orjson
 
 from app.domain.callers import Caller
 from app.domain.decisions import Question
 from app.domain.snapshots import question_to_json
+
+_DIGEST_BYTES: Final = 16
+"""Enough to tell two requests under one key apart; each key keeps one for years."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +40,7 @@ class Ask:
     question: Question
     decision_id: str
     key: str | None = None
-    hash: str = ""
+    hash: bytes = b""
     release: Release | None = None
 
 
@@ -50,7 +53,7 @@ class Answer:
     replayed: bool = False
 
 
-def fingerprint(route: str, question: Question, extra: Sequence[object] = ()) -> str:
-    """Hash a request after validation: method and route, and the body as canonical JSON."""
+def fingerprint(route: str, question: Question, extra: Sequence[object] = ()) -> bytes:
+    """Digest a request after validation: method and route, and the body as canonical JSON."""
     body = orjson.dumps([route, question_to_json(question), *extra], option=orjson.OPT_SORT_KEYS)
-    return hashlib.sha256(body).hexdigest()
+    return hashlib.blake2b(body, digest_size=_DIGEST_BYTES).digest()

@@ -35,7 +35,7 @@ from app.telemetry import (
 from app.usecases.answers import Decided, render
 from app.usecases.asks import Answer, Ask
 from app.usecases.batches import Batch
-from app.usecases.records import Judged, hold_id_of, record_of
+from app.usecases.records import Judged, decision_row, hold_id_of, record_of
 
 Outcome = Answer | CreditError
 
@@ -106,7 +106,7 @@ class AuthorizeOrders:
         results = [self._judge(batch, ask) for ask in asks]
         judged = [one for one in results if isinstance(one, Judged)]
         done = await self._answer(lane, judged, batch.rates)
-        await lane.record(record_of(None, done, ()), {})
+        await lane.log(at, [decision_row(one) for one in done])
         for one in done:
             _count(one, time.perf_counter() - began)
         bodies = iter(done)
@@ -273,7 +273,7 @@ def _reused(ask: Ask) -> KeyReusedError:
 
 def _want(asks: Sequence[Ask], at: datetime) -> Want:
     return Want(
-        refs={ask.question.customer_id for ask in asks},
+        refs={(ask.question.segment_id, ask.question.customer_id) for ask in asks},
         orders={(ask.question.segment_id, ask.question.order_id) for ask in asks},
         at=at,
     )

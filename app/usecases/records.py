@@ -8,10 +8,7 @@ import orjson
 
 from app.domain.decisions import Judgement, Situation
 from app.domain.snapshots import question_to_json, situation_to_json
-from app.store.accounts import journal_row
-from app.store.lane_rows import Record
-from app.store.orders import past_row
-from app.store.orders import to_row as order_row
+from app.store.lane_rows import DecisionRow, Record
 from app.usecases.asks import Ask
 from app.usecases.batches import Batch
 
@@ -48,20 +45,22 @@ def hold_id_of(judgement: Judgement, new_id: Callable[[], str]) -> tuple[str | N
     return order.hold_id, replace(judgement, order=order)
 
 
-def record_of(batch: Batch | None, done: Sequence[Judged], refused: Iterable[Ask]) -> Record:
-    """Collect the rows of a batch; `batch` is None for checks, which only log decisions."""
-    record = Record(decisions=[_decision(one) for one in done])
-    record.forget = [(ask.caller.client, ask.key) for ask in refused if ask.key is not None]
-    if batch is None:
-        return record
+def record_of(batch: Batch, done: Sequence[Judged], refused: Iterable[Ask]) -> Record:
+    """Collect what a batch writes."""
+    record = Record(
+        batch.at,
+        past=batch.past,
+        entries=batch.entries,
+        decisions=[decision_row(one) for one in done],
+        forget=[(ask.caller.client, ask.key) for ask in refused if ask.key is not None],
+        rooms=batch.rooms,
+    )
+    loaded = batch.loaded.orders
     for key, order in batch.orders.items():
-        if key not in batch.loaded.orders:
-            record.fresh.append(order_row(order))
-        elif order != batch.loaded.orders[key]:
-            record.known.append(order_row(order))
-    record.past = [past_row(order, batch.at) for order in batch.past]
-    record.journal = [journal_row(entry, batch.at) for entry in batch.entries]
-    record.rooms = dict(batch.rooms)
+        if key not in loaded:
+            record.fresh.append(order)
+        elif order != loaded[key]:
+            record.known.append(order)
     holds: dict[str, dict[str, Any]] = {}
     for one in done:
         row, event = _hold(one)
@@ -76,29 +75,32 @@ def record_of(batch: Batch | None, done: Sequence[Judged], refused: Iterable[Ask
     return record
 
 
-def _decision(one: Judged) -> dict[str, Any]:
-    question, situation = one.ask.question, one.situation
-    return {
-        "decision_id": one.ask.decision_id,
-        "kind": one.ask.kind,
-        "account_id": situation.accounts[0].account_id,
-        "segment_id": question.segment_id,
-        "customer_id": situation.accounts[0].customer_id,
-        "order_id": question.order_id,
-        "outcome": one.judgement.outcome,
-        "judged": one.judgement.judged,
-        "client": one.ask.caller.client,
-        "actor": one.ask.caller.actor,
-        "evaluated_at": situation.at,
-        "rule_set_version": one.rule_set_version,
-        "input_version": situation.inputs.version,
-        "status": one.status,
-        "inputs": {
-            "question": question_to_json(question),
-            "situation": situation_to_json(situation),
-        },
-        "answer": orjson.Fragment(one.body),
+def decision_row(one: Judged) -> DecisionRow:
+    """Write a decision with what it rests on."""
+    ask, judgement = one.ask, one.judgement
+    question, situation = ask.question, one.situation
+    payer = situation.accounts[0]
+    inputs = {
+        "question": question_to_json(question),
+        "situation": situation_to_json(situation),
     }
+    return DecisionRow(
+        ask.decision_id,
+        ask.kind,
+        payer.account_id,
+        question.segment_id,
+        payer.customer_id,
+        question.order_id,
+        judgement.outcome,
+        judgement.judged,
+        ask.caller.client,
+        ask.caller.actor,
+        one.rule_set_version,
+        situation.inputs.version,
+        one.status,
+        orjson.dumps(inputs),
+        one.body,
+    )
 
 
 def _hold(one: Judged) -> tuple[dict[str, Any] | None, dict[str, Any]]:

@@ -126,7 +126,7 @@ class ReleaseHold:
             question=replace(held, customer_id=hold.customer_id, amount=amount),
             decision_id=self.new_id(),
             key=keyed.key,
-            hash=keyed.digest.hex(),
+            hash=keyed.digest,
             release=Release(
                 hold.hold_id,
                 most.minor,

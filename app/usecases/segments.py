@@ -29,6 +29,7 @@ class SegmentChange:
     mode: Mode = "ENFORCE"
     four_eyes: bool = False
     credit_horizon_days: int | None = None
+    provisional_haircut_percent: int = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +110,7 @@ def _changed(held: Segment, change: SegmentChange) -> Segment:
         mode=change.mode,
         four_eyes=change.four_eyes,
         credit_horizon_days=change.credit_horizon_days,
+        provisional_haircut_percent=change.provisional_haircut_percent,
     )
 
 

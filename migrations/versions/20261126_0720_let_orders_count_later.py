@@ -12,7 +12,7 @@ Undo: orders that do not count yet must be gone: the code before this one would 
 from alembic import op
 
 revision = "20261126_0720"
-down_revision = "20261124_0350"
+down_revision = "20261126_0710"
 
 UP = """
 ALTER TABLE segment ADD COLUMN credit_horizon_days INTEGER

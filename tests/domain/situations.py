@@ -11,7 +11,8 @@ from app.domain.decisions import Inputs, Judgement, Mode, Overdue, Question, Sit
 from app.domain.judging import judge
 from app.domain.money import Money, Rate
 from app.domain.orders import Order, OrderUse
-from app.domain.rules import STANDARD, RuleSet, read_rule_set
+from app.domain.rules import RuleSet, read_rule_set
+from app.domain.rules_standard import STANDARD
 
 NOW: Final = datetime(2026, 11, 24, 9, tzinfo=UTC)
 TODAY: Final = date(2026, 11, 24)

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from app.domain.rules import SCHEMA, STANDARD, read_rule_set
+from app.domain.rules import SCHEMA, read_rule_set
+from app.domain.rules_standard import STANDARD
 from app.texts import TEXTS
 
 

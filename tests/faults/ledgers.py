@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
 from random import Random
@@ -19,11 +19,13 @@ from app.store.database import Database
 from app.store.ids import IdSource
 from app.usecases.facts import ApplyFacts
 from app.usecases.facts_events import parse_events
+from app.usecases.facts_lapse import LapseProvisional
 from app.usecases.keys import CreateKey
 from tests.server import Clock, ServiceThread
 
 NOW = datetime(2026, 6, 15, 4, tzinfo=UTC)
 TODAY = "2026-06-15"
+LATER = "2100-01-01T00:00:00Z"
 ERP = Caller("erp", frozenset({"admin"}))
 
 Json = dict[str, Any]
@@ -125,6 +127,7 @@ def build(desk: Desk) -> None:
     _foreign(desk)
     _moves(desk)
     _next_day(desk)
+    _provisional(desk)
     told = desk.facts(
         {"type": "invoice", "customer_id": "C-1", "invoice_id": "I-1", "amount": money("1.00"),
          "issue_date": TODAY, "due_date": TODAY},
@@ -182,6 +185,8 @@ def _holds(desk: Desk) -> None:
     place = {"reason_code": "DISPUTE", "note": "see mail"}
     desk.send("POST", "/v1/order-holds", {"customer_id": "C-1", "order_id": "SO-23", **place})
     desk.send("POST", "/v1/order-holds", {"customer_id": "C-5", **place})
+    assert desk.ask("C-1", "SO-23", money("1.00"))["outcome"] == "HOLD"
+    assert desk.ask("C-5", "SO-25", money("1.00"))["outcome"] == "HOLD"
 
 
 def _shipments(desk: Desk) -> None:
@@ -239,6 +244,19 @@ def _foreign(desk: Desk) -> None:
             "due_date": TODAY,
         }
     )
+
+
+def _provisional(desk: Desk) -> None:
+    """Let money count before it is FINAL, and some of it lapse; the haircut stays at 40 %."""
+    desk.send("PUT", "/v1/segments/main", {"name": "main", "provisional_haircut_percent": 40})
+    desk.customer("C-P")
+    told = {"type": "payment", "customer_id": "C-P", "paid_date": TODAY, "status": "PROVISIONAL"}
+    ends = desk.clock() + timedelta(hours=1)
+    desk.facts(
+        {**told, "payment_id": "P-5", "amount": money("10.00"), "expires_at": LATER},
+        {**told, "payment_id": "P-6", "amount": money("4.00"), "expires_at": ends.isoformat()},
+    )
+    assert LapseProvisional(desk.database)(ends, 10) == 1
 
 
 def _moves(desk: Desk) -> None:

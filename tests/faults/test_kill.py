@@ -2,13 +2,10 @@
 
 import os
 import signal
-import socket
-import subprocess
-import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,85 +15,11 @@ import pytest
 
 from app.store.checker import check_ledger
 from app.store.embedded import running_url, start_embedded
+from tests.faults.service import PATIENCE_S, Service, served
 
 CLIENTS = 8
 CUSTOMERS = 4
 LOAD_S = 0.5
-PATIENCE_S = 60
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as sock:
-        port: int = sock.getsockname()[1]
-        return port
-
-
-@dataclass
-class Service:
-    """`aval serve` as a process on a state directory."""
-
-    state: Path
-    port: int
-    process: subprocess.Popen[bytes]
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
-    def client(self) -> httpx2.Client:
-        token = (self.state / "api-key").read_text(encoding="ascii").strip()
-        headers = {"Authorization": f"Bearer {token}"}
-        return httpx2.Client(base_url=self.url, headers=headers, timeout=10, trust_env=False)
-
-    def kill(self) -> None:
-        """Kill the service alone, as the kernel would when memory runs out."""
-        self.process.kill()
-        self.process.wait(PATIENCE_S)
-
-    def kill_database(self) -> None:
-        """Kill the postmaster; its children end with it."""
-        pid = int((self.state / "pg" / "postmaster.pid").read_text(encoding="utf-8").split()[0])
-        os.kill(pid, signal.SIGKILL)
-
-
-@contextmanager
-def served(state: Path) -> Iterator[Service]:
-    """Serve until the block ends; ready inside."""
-    port = free_port()
-    environment = {
-        **{name: value for name, value in os.environ.items() if not name.startswith("AVAL_")},
-        "AVAL_STATE_DIR": str(state),
-        "AVAL_OPS_PORT": str(free_port()),
-    }
-    command = [sys.executable, "-m", "app.cli.main", "serve", "--port", str(port)]
-    with (state.parent / "service.log").open("ab") as log:
-        process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
-    service = Service(state, port, process)
-    try:
-        await_ready(service)
-        yield service
-    finally:
-        process.terminate()
-        try:
-            process.wait(PATIENCE_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-
-
-def await_ready(service: Service) -> None:
-    """Wait until the service says it is ready."""
-    until = time.monotonic() + PATIENCE_S
-    while time.monotonic() < until:
-        try:
-            if httpx2.get(f"{service.url}/readyz", trust_env=False).is_success:
-                return
-        except httpx2.TransportError:
-            pass
-        assert service.process.poll() is None, "the service ended while starting"
-        time.sleep(0.05)
-    message = "the service did not become ready"
-    raise AssertionError(message)
 
 
 @dataclass

@@ -15,7 +15,7 @@ from app.domain.callers import Caller
 from app.domain.decisions import Question
 from app.domain.errors import CreditError
 from app.domain.money import DIGITS, Money, Rate
-from app.domain.rules import STANDARD
+from app.domain.rules_standard import STANDARD
 from app.store import accounts, rates
 from app.store.checker import check_ledger
 from app.store.database import Database
@@ -24,7 +24,8 @@ from app.store.lane import Lane
 from app.usecases.asks import Answer, Ask, fingerprint
 from app.usecases.authorizations import AuthorizeOrders
 from app.usecases.groups import ensure_accounts
-from app.usecases.lanes import BatchingLane, Lanes, LaneSizes
+from app.usecases.lane_sets import Lanes
+from app.usecases.lanes import BatchingLane, LaneSizes
 from app.usecases.seeds import SeedDatabase
 from tests.parties import add_customer
 

@@ -8,7 +8,8 @@ import httpx2
 import orjson
 import pytest
 
-from app.domain.rules import STANDARD, read_rule_set
+from app.domain.rules import read_rule_set
+from app.domain.rules_standard import STANDARD
 from app.store import decisions
 from app.store.database import Database
 from app.usecases.decisions import ReplayDecisions, replay_one

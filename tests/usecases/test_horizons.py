@@ -20,6 +20,8 @@ from app.usecases.expiry import ExpireAuthorizations
 from app.usecases.horizons import CountOrders
 from app.usecases.portions import Portion
 from tests.erp import Erp, money
+from tests.faults.damages import plain
+from tests.faults.damages import told as damaged
 from tests.server import Clock
 from tests.usecases.town import at_once
 
@@ -370,13 +372,12 @@ def test_the_index_finds_what_is_due(erp: Erp, database: Database) -> None:
             id="counted-without-booking",
         ),
         pytest.param(
-            "UPDATE decision SET answer = jsonb_set(answer::jsonb, '{counts_from}',"
-            " '\"2026-08-25\"')::json",
+            damaged("answer", "counts_from", '"2026-08-25"', "SO-1"),
             "decisions: .*counts_from: expected 2026-08-24, found 2026-08-25",
             id="another-day-answered",
         ),
         pytest.param(
-            "UPDATE decision SET inputs = inputs::jsonb #- '{situation,horizon_days}'",
+            damaged("inputs", "situation,horizon_days", "null", "SO-1"),
             "decisions: .*expected its journal entry 2, found none",
             id="horizon-forgotten",
         ),
@@ -386,6 +387,7 @@ def test_the_checker_names_what_is_damaged(
     erp: Erp, database: Database, statement: str, said: str
 ) -> None:
     erp.ask("SO-1", "150.00", ship_date=FAR)
+    plain(database.url)
     with psycopg.connect(database.url, row_factory=dict_row) as connection:
         assert check_within(connection).clean
         connection.execute("SET LOCAL session_replication_role = replica")

@@ -14,7 +14,7 @@ from app.domain.accounts import Account, Use
 from app.domain.callers import Caller
 from app.domain.errors import CustomerUnknownError, NotScoredError
 from app.domain.money import Money
-from app.domain.rules import STANDARD
+from app.domain.rules_standard import STANDARD
 from app.domain.scorecard_json import scorecard_to_json
 from app.domain.scores import RiskClass, StoredScore, TrafficLight
 from app.scoring.scorecard_file import standard_scorecard

@@ -17,7 +17,7 @@ from app.domain.callers import Caller
 from app.domain.customers import AccountChange, CustomerChange
 from app.domain.errors import CreditError
 from app.domain.money import Money, Rate
-from app.domain.rules import STANDARD
+from app.domain.rules_standard import STANDARD
 from app.domain.scores import TrafficLight
 from app.store import accounts, rates
 from app.store.checker import check_ledger

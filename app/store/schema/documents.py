@@ -22,6 +22,9 @@ from sqlalchemy.dialects.postgresql import UUID
 
 from app.store.schema.columns import content, instant, metadata, minor, one_of, required
 
+LAPSING = "status = 'PROVISIONAL' AND lapsed_at IS NULL AND expires_at IS NOT NULL"
+"""Payments that count until a moment, as an index knows them."""
+
 
 def _document(name: str) -> list[Column[object]]:
     return [
@@ -170,6 +173,8 @@ payment = Table(
     Column("paid_date", Date, nullable=False),
     required("status", "FINAL"),
     instant("expires_at", nullable=True),
+    Column("haircut_percent", Integer, comment="in force when a PROVISIONAL version was applied"),
+    instant("lapsed_at", nullable=True),
     Column("note_id", Text),
     Column("note_kind", Text),
     Column("note_due_date", Date),
@@ -177,6 +182,13 @@ payment = Table(
     minor("note_receivable_minor", default=True),
     content(),
     one_of("status", "FINAL", "PROVISIONAL"),
+    CheckConstraint(
+        "(status = 'PROVISIONAL') = (haircut_percent IS NOT NULL)"
+        " AND haircut_percent BETWEEN 0 AND 100"
+        " AND (lapsed_at IS NULL OR status = 'PROVISIONAL' AND expires_at <= lapsed_at)",
+        name="provisional",
+    ),
+    Index("payment_expires_at_idx", "expires_at", postgresql_where=text(LAPSING)),
     Index(
         "payment_segment_id_note_id_idx",
         "segment_id",

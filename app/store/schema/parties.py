@@ -34,6 +34,10 @@ segment = Table(
     Column("credit_horizon_days", Integer, comment="orders that ship later do not count yet"),
     one_of("mode", "OFF", "SHADOW", "WARN", "ENFORCE"),
     CheckConstraint("credit_horizon_days BETWEEN 0 AND 3650", name="credit_horizon_days"),
+    Column("provisional_haircut_percent", Integer, nullable=False, server_default=text("100")),
+    CheckConstraint(
+        "provisional_haircut_percent BETWEEN 0 AND 100", name="provisional_haircut_percent"
+    ),
 )
 
 customer = Table(

@@ -1,0 +1,76 @@
+"""The limit in force on every account, from the limits that were approved for it.
+
+A row's limit was found on some business date and holds until `limit_changes_on`; so it must be
+what the approved limits say of the day before that date, whatever day it is today.
+"""
+
+from collections.abc import Iterator
+from typing import Final
+
+from app.store.checker_ground import Difference, Snapshot, money
+
+_LIMITS: Final = """
+WITH approved AS (
+    SELECT l.*, row_number() OVER (
+            PARTITION BY l.account_id ORDER BY l.decided_at, l.created_at, l.limit_id) AS place,
+        coalesce(a.limit_changes_on - 1, DATE '9999-12-31') AS day
+    FROM credit_limit l JOIN account a ON a.account_id = l.account_id
+    WHERE l.status = 'APPROVED'
+),
+valid AS (
+    SELECT * FROM approved WHERE valid_from <= day AND (valid_to IS NULL OR valid_to >= day)
+),
+standing AS (
+    SELECT v.* FROM valid v WHERE v.kind = 'temporary' OR NOT EXISTS (
+        SELECT FROM approved o
+        WHERE o.account_id = v.account_id AND o.kind = 'base' AND o.place > v.place
+            AND o.valid_from BETWEEN v.valid_from AND v.day)
+),
+best AS (
+    SELECT DISTINCT ON (account_id) account_id, limit_minor, unlimited
+    FROM standing ORDER BY account_id, kind = 'temporary' DESC, place DESC
+),
+lapsed AS (
+    SELECT DISTINCT account_id FROM approved WHERE kind = 'base' AND valid_to < day
+),
+turning AS (
+    SELECT account_id, min(turn) AS turn FROM (
+        SELECT account_id, valid_from AS turn FROM approved WHERE valid_from > day
+        UNION ALL
+        SELECT account_id, valid_to + 1 FROM valid
+        WHERE valid_to < DATE '9999-12-31') AS t
+    GROUP BY account_id
+)
+SELECT a.account_id, a.currency, a.limit_minor AS found, a.unlimited AS found_unlimited,
+    b.limit_minor AS expected, coalesce(b.unlimited, false) AS expected_unlimited,
+    a.limit_expired AS found_expired, a.limit_changes_on AS found_turn, t.turn AS expected_turn,
+    b.account_id IS NULL AND p.account_id IS NOT NULL AS expected_expired
+FROM account a
+LEFT JOIN best b ON b.account_id = a.account_id
+LEFT JOIN lapsed p ON p.account_id = a.account_id
+LEFT JOIN turning t ON t.account_id = a.account_id
+WHERE a.limit_minor IS DISTINCT FROM b.limit_minor
+    OR a.unlimited <> coalesce(b.unlimited, false)
+    OR a.limit_expired <> (b.account_id IS NULL AND p.account_id IS NOT NULL)
+    OR a.limit_changes_on IS DISTINCT FROM t.turn
+ORDER BY a.account_id LIMIT 1
+"""
+
+
+def check_limits(snapshot: Snapshot) -> Iterator[Difference]:
+    """Find the effective limit of every account again."""
+    for row in snapshot.rows(_LIMITS):
+        expected, found = _shown(row, "expected"), _shown(row, "found")
+        if expected == found:
+            expected += f", expired {row['expected_expired']} until {row['expected_turn']}"
+            found += f", expired {row['found_expired']} until {row['found_turn']}"
+        yield Difference(
+            row["account_id"], f"limit: expected {expected} from approved limits, found {found}"
+        )
+
+
+def _shown(row: dict[str, object], side: str) -> str:
+    minor = row[side]
+    if row[f"{side}_unlimited"]:
+        return "unlimited"
+    return money(None if minor is None else int(str(minor)), str(row["currency"]))

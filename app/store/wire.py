@@ -1,0 +1,218 @@
+"""A connection that stays in pipeline mode: what belongs together goes out and comes back as one.
+
+psycopg's own pipeline waits at the socket once a statement, which costs a lane more than all it
+decides. Here one callback takes whatever has arrived; a round trip is one wait. Results are read
+by psycopg's loaders, errors are psycopg's.
+"""
+
+import asyncio
+import re
+from collections.abc import Callable, Sequence
+from datetime import date, datetime
+from functools import lru_cache
+from typing import Any, Final
+
+import psycopg
+from psycopg.adapt import Transformer
+from psycopg.errors import error_from_result
+from psycopg.pq import ConnStatus, ExecStatus, TransactionStatus
+from psycopg.pq.abc import PGconn, PGresult
+from psycopg.types.string import TextLoader
+
+from app.store.arrays import Array
+
+Parameters = dict[str, Any]
+Statement = tuple[str, Parameters | None]
+"""SQL with `%(name)s` for parameters, and their values: arrays, texts, numbers, dates, moments."""
+
+Rows = list[dict[str, Any]]
+
+_NAME: Final = re.compile(r"%\((\w+)\)s")
+_UNREAD: Final = frozenset({ExecStatus.COMMAND_OK, ExecStatus.PIPELINE_ABORTED})
+_Sent = tuple[bytes | None, int, int]
+"""A parameter as it is sent: its bytes, its type's oid, and 1 where they are binary."""
+
+
+@lru_cache(maxsize=256)
+def _numbered(statement: str) -> tuple[bytes, tuple[str, ...]]:
+    """Write a statement as the server takes it, `$1` for names, and list the names in order."""
+    names = tuple(dict.fromkeys(_NAME.findall(statement)))
+    places = {name: f"${place}" for place, name in enumerate(names, 1)}
+    return _NAME.sub(lambda found: places[found[1]], statement).encode(), names
+
+
+_OIDS: Final[dict[type, int]] = {bool: 16, int: 20, str: 25, date: 1082, datetime: 1184}
+
+
+def _sent(value: object) -> _Sent:
+    """Write a parameter.
+
+    Raises:
+        KeyError: Its type is none that lanes send.
+
+    """
+    if isinstance(value, Array):
+        return value.data, value.oid, 1
+    if value is None:
+        return None, 0, 0
+    return str(value).encode(), _OIDS[type(value)], 0
+
+
+class Wire:
+    """One connection; only one exchange at a time, by the task that owns it."""
+
+    def __init__(self, connection: psycopg.AsyncConnection[Any], *, prepare: bool) -> None:
+        """Take over a fresh connection in autocommit mode."""
+        self._connection = connection
+        self._pgconn: PGconn = connection.pgconn
+        self._prepare = prepare
+        self._prepared: dict[bytes, bytes] = {}
+        self._results: list[PGresult] = []
+        self._waiting: asyncio.Future[None] | None = None
+        self._loop = asyncio.get_running_loop()
+        connection.adapters.register_loader("uuid", TextLoader)  # ids are text in the house
+        self._pgconn.nonblocking = 1
+        self._pgconn.enter_pipeline_mode()
+        self._socket = self._pgconn.socket
+        self._loop.add_reader(self._socket, self._readable)
+
+    @classmethod
+    async def connect(cls, url: str, *, prepare: bool) -> "Wire":
+        """Connect.
+
+        Raises:
+            psycopg.OperationalError: The server is out of reach.
+
+        """
+        return cls(await psycopg.AsyncConnection.connect(url, autocommit=True), prepare=prepare)
+
+    @property
+    def lost(self) -> bool:
+        """Whether nothing can be sent any more."""
+        return self._connection.closed or self._pgconn.status != ConnStatus.OK
+
+    @property
+    def in_transaction(self) -> bool:
+        """Whether something was begun that is neither committed nor rolled back."""
+        return self._pgconn.transaction_status != TransactionStatus.IDLE
+
+    async def exchange(self, statements: Sequence[Statement]) -> list[Rows]:
+        """Send statements together and give the rows of each.
+
+        What follows a statement that fails is not executed.
+
+        Raises:
+            psycopg.Error: The first that failed, or the connection was lost.
+
+        """
+        self._results.clear()
+        self._waiting = self._loop.create_future()
+        steps: list[bytes | None] = []  # the statement that a result prepares; None: rows
+        for statement, parameters in statements:
+            steps += self._send(statement, parameters)
+        self._pgconn.pipeline_sync()
+        self._flush()
+        await self._waiting
+        return self._read(steps)
+
+    def _send(self, statement: str, parameters: Parameters | None) -> list[bytes | None]:
+        """Put a statement into the buffer; list what its results are."""
+        sql, names = _numbered(statement)
+        sent = [_sent(parameters[name]) for name in names] if parameters is not None else []
+        values = [value for value, _, _ in sent]
+        formats = [binary for _, _, binary in sent]
+        if not self._prepare:
+            oids = [oid for _, oid, _ in sent]
+            self._pgconn.send_query_params(sql, values, oids, formats)
+            return [None]
+        name, steps = self._prepared.get(sql), list[bytes | None]()
+        if name is None:
+            name = b"aval_%d" % len(self._prepared)
+            self._pgconn.send_prepare(name, sql, [oid for _, oid, _ in sent])
+            self._prepared[sql] = name
+            steps.append(sql)
+        self._pgconn.send_query_prepared(name, values, formats)
+        return [*steps, None]
+
+    def _flush(self) -> None:
+        """Write what the socket takes; the rest when it takes more."""
+        try:
+            left = self._pgconn.flush()
+        except psycopg.Error as error:
+            self._fail(error)
+            return
+        if left:
+            self._loop.add_writer(self._socket, self._writable)
+
+    def _writable(self) -> None:
+        self._loop.remove_writer(self._socket)
+        self._flush()
+
+    def _readable(self) -> None:
+        """Take what has arrived; the sync that ends an exchange wakes who waits for it."""
+        try:
+            self._pgconn.consume_input()
+            while not self._pgconn.is_busy():
+                result = self._pgconn.get_result()
+                if result is None:
+                    if self._waiting is None:
+                        return
+                    continue
+                if result.status == ExecStatus.PIPELINE_SYNC:
+                    self._wake()
+                    return
+                self._results.append(result)
+        except psycopg.Error as error:
+            self._fail(error)
+
+    def _wake(self) -> None:
+        waiting, self._waiting = self._waiting, None
+        if waiting is not None and not waiting.done():
+            waiting.set_result(None)
+
+    def _fail(self, error: psycopg.Error) -> None:
+        """Tell who waits that the connection is gone; nothing will arrive any more."""
+        self._detach()
+        waiting, self._waiting = self._waiting, None
+        if waiting is not None and not waiting.done():
+            waiting.set_exception(error)
+
+    def _read(self, steps: Sequence[bytes | None]) -> list[Rows]:
+        rows: list[Rows] = []
+        trouble: psycopg.Error | None = None
+        for step, result in zip(steps, self._results, strict=True):
+            if result.status == ExecStatus.FATAL_ERROR and trouble is None:
+                trouble = error_from_result(result)
+            if step is not None and result.status != ExecStatus.COMMAND_OK:
+                self._prepared.pop(step, None)
+            if step is None and trouble is None:
+                rows.append(self._rows(result))
+        self._results.clear()
+        if trouble is not None:
+            raise trouble
+        return rows
+
+    def _rows(self, result: PGresult) -> Rows:
+        if result.status in _UNREAD or not result.ntuples:
+            return []
+        reader = Transformer(self._connection)
+        reader.set_pgresult(result)
+        names = [(result.fname(place) or b"").decode() for place in range(result.nfields)]
+        return reader.load_rows(0, result.ntuples, _maker(names))
+
+    def _detach(self) -> None:
+        self._loop.remove_reader(self._socket)
+        self._loop.remove_writer(self._socket)
+
+    async def close(self) -> None:
+        """Close the connection; a second time does nothing."""
+        if not self._connection.closed:
+            self._detach()
+            await self._connection.close()
+
+
+def _maker(names: Sequence[str]) -> Callable[[Sequence[Any]], dict[str, Any]]:
+    def make(values: Sequence[Any]) -> dict[str, Any]:
+        return dict(zip(names, values, strict=True))
+
+    return make

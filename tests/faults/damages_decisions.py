@@ -1,0 +1,157 @@
+"""Damages to decisions of the ledger of `ledgers.build`, and the line that must name each."""
+
+from tests.faults.damages import control, entry, told
+
+DECISIONS = [
+    control(
+        "hold-that-just-fits",
+        ("decisions", "C-7", "OVER_LIMIT: expected figures that pass the ceiling of account"),
+        told("inputs", "question,amount,0", "10000", "SO-24"),
+    ),
+    control(
+        "hold-of-nothing",
+        ("decisions", "C-3", "NO_LIMIT: expected figures that pass the ceiling"),
+        told("inputs", "question,amount,0", "0", "SO-22"),
+    ),
+    control(
+        "check-that-fits",
+        ("decisions", "C-1", "OVER_LIMIT: expected figures that pass the ceiling"),
+        told("inputs", "question,amount,0", "100", "SO-99"),
+    ),
+    control(
+        "snapshot-of-no-entry",
+        ("decisions", "C-7", "expected a journal entry 999, on which it rests, found none"),
+        told("inputs", "situation,accounts,0,seq", "999", "SO-24"),
+    ),
+    control(
+        "snapshot-used-off",
+        ("decisions", "C-7", "use: expected (0, 0, 0, 0, 0) as in journal entry 1, found"),
+        told("inputs", "situation,accounts,0,use,2", "10000", "SO-24"),
+    ),
+    control(
+        "snapshot-limit-off",
+        ("decisions", "C-7", "limit: expected 10000 as in journal entry 1, found 1"),
+        told("inputs", "situation,accounts,0,limit_minor", "1", "SO-24"),
+    ),
+    control(
+        "grant-of-another-amount",
+        ("decisions", "C-1", "expected 100001 minor units of CNY more reserved, found 100000"),
+        told("inputs", "question,amount,0", "100001", "SO-1"),
+    ),
+    control(
+        "grant-without-its-entry",
+        ("decisions", "C-7", "expected its journal entry 2, found none"),
+        told("inputs", "question,amount,0", "1", "SO-24"),
+        told("answer", "reasons", "[]", "SO-24"),
+        told("answer", "outcome", '"APPROVE"', "SO-24"),
+        "UPDATE decision SET outcome = 'APPROVE' WHERE order_id = 'SO-24'",
+    ),
+    control(
+        "entry-of-no-decision",
+        ("decisions", "C-6", "expected its journal entry 3, found none"),
+        entry("C-6", "decision_id = NULL", "seq = 3"),
+    ),
+    control(
+        "entry-without-a-grant",
+        ("decisions", "C-1", "expected no journal entry of its own 2, found one"),
+        told("inputs", "question,type", '"return"', "SO-1"),
+    ),
+    control(
+        "tolerated-beyond-tolerance",
+        (
+            "decisions",
+            "C-4",
+            "(TOLERANCE): expected a use of at most 10000 minor units, found 15000",
+        ),
+        entry("C-4", "kind = 'TOLERANCE'", "kind = 'RELEASE'"),
+    ),
+    control(
+        "authorization-lost",
+        ("decisions", "C-1", "authorization: expected an order with"),
+        "UPDATE credit_order SET authorization_id = gen_random_uuid() WHERE order_id = 'SO-1'",
+    ),
+    control(
+        "outcome-changed",
+        ("decisions", "C-1", "outcome: expected APPROVE as answered, found HOLD"),
+        "UPDATE decision SET outcome = 'HOLD' WHERE order_id = 'SO-1'",
+    ),
+    control(
+        "answered-another-seq",
+        ("decisions", "C-1", "account_seq: expected 2, found 3"),
+        told("answer", "account_seq", "3", "SO-1"),
+    ),
+    control(
+        "rules-lost",
+        ("decisions", "C-1", "expected a rule set 9, found none"),
+        "UPDATE decision SET rule_set_version = 9 WHERE order_id = 'SO-1'",
+    ),
+    control(
+        "held-for-no-reason",
+        ("decisions", "C-7", "judged: expected APPROVE from its reasons, found HOLD"),
+        told("answer", "reasons", "[]", "SO-24"),
+    ),
+    control(
+        "passed-in-spite-of-its-reasons",
+        ("decisions", "C-7", "outcome: expected that of mode ENFORCE, found APPROVE"),
+        told("answer", "outcome", '"APPROVE"', "SO-24"),
+        "UPDATE decision SET kind = 'CHECK', outcome = 'APPROVE' WHERE order_id = 'SO-24'",
+    ),
+    control(
+        "grant-that-does-not-fit",
+        ("decisions", "C-7", "APPROVE: expected to fit account "),
+        told("answer", "reasons", "[]", "SO-24"),
+        told("answer", "judged", '"APPROVE"', "SO-24"),
+        told("answer", "outcome", '"APPROVE"', "SO-24"),
+        "UPDATE decision SET kind = 'CHECK', outcome = 'APPROVE' WHERE order_id = 'SO-24'",
+    ),
+    control(
+        "group-that-does-not-fit",
+        ("decisions", "C-1", "whose ceiling is 20000000 minor units, found 20768"),
+        told("answer", "reasons", "[]", "SO-99"),
+        told("answer", "judged", '"APPROVE"', "SO-99"),
+        told("answer", "outcome", '"APPROVE"', "SO-99"),
+        told("inputs", "question,amount,0", "40000000", "SO-99"),
+        told("inputs", "situation,accounts,0,limit_minor", "90000000", "SO-99"),
+        "UPDATE decision SET outcome = 'APPROVE' WHERE order_id = 'SO-99'",
+    ),
+    control(
+        "release-of-too-little",
+        ("decisions", "C-4", "APPROVE: expected to fit account "),
+        told("inputs", "situation,order,released_max", "14999", "SO-20"),
+    ),
+    control(
+        "stop-that-was-not",
+        ("decisions", "C-5", "ACCOUNT_STOPPED: expected account_stopped == True, found False"),
+        told("inputs", "situation,accounts,0,status", '"OPEN"', "SO-25"),
+    ),
+    control(
+        "forced-hold-that-was-not",
+        ("decisions", "C-1", "FORCED_HOLD: expected order_forced_hold == True, found False"),
+        told("inputs", "situation,order,hold_kind", '"AUTOMATIC"', "SO-23"),
+    ),
+    control(
+        "told-another-headroom",
+        ("decisions", "C-7", "headroom: expected 100.00 CNY of account"),
+        told("answer", "headroom,amount", '"100.01"', "SO-24"),
+    ),
+    control(
+        "told-another-limit",
+        ("decisions", "C-7", "effective_limit: expected 100.00 CNY of account"),
+        told("answer", "effective_limit", "null", "SO-24"),
+    ),
+    control(
+        "told-another-account",
+        ("decisions", "C-1", "binding_customer_id: expected that of account"),
+        told("answer", "binding_customer_id", '"G"', "SO-1"),
+    ),
+    control(
+        "told-an-account-without-a-limit",
+        ("decisions", "C-1", "binding_customer_id: expected one whose limit is tested, found TOP"),
+        told("answer", "binding_customer_id", '"TOP"', "SO-1"),
+    ),
+    control(
+        "held-at-another-seq",
+        ("decisions", "C-7", "account_seq: expected 1, found 2"),
+        told("answer", "account_seq", "2", "SO-24"),
+    ),
+]

@@ -1,0 +1,109 @@
+"""The service as a process of its own, on a state directory or on a given database."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx2
+
+PATIENCE_S = 60
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        port: int = sock.getsockname()[1]
+        return port
+
+
+@dataclass
+class Service:
+    """`aval serve` as a process on a state directory."""
+
+    state: Path
+    port: int
+    process: subprocess.Popen[bytes]
+    token: str | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def client(self) -> httpx2.Client:
+        token = self.token or (self.state / "api-key").read_text(encoding="ascii").strip()
+        headers = {"Authorization": f"Bearer {token}"}
+        return httpx2.Client(base_url=self.url, headers=headers, timeout=10, trust_env=False)
+
+    def kill(self) -> None:
+        """Kill the service alone, as the kernel would when memory runs out."""
+        self.process.kill()
+        self.process.wait(PATIENCE_S)
+
+    def kill_database(self) -> None:
+        """Kill the postmaster; its children end with it."""
+        pid = int((self.state / "pg" / "postmaster.pid").read_text(encoding="utf-8").split()[0])
+        os.kill(pid, signal.SIGKILL)
+
+
+@contextmanager
+def served(
+    state: Path, token: str | None = None, settings: Mapping[str, str] | None = None
+) -> Iterator[Service]:
+    """Serve until the block ends; ready inside.
+
+    `settings` are more environment variables. `token` is needed with a database of one's own,
+    where no key is written to the state directory.
+    """
+    service = start(state, token, settings)
+    try:
+        await_ready(service)
+        yield service
+    finally:
+        stop(service)
+
+
+def start(state: Path, token: str | None, settings: Mapping[str, str] | None) -> Service:
+    """Start a service and return at once."""
+    port = free_port()
+    environment = {
+        **{name: value for name, value in os.environ.items() if not name.startswith("AVAL_")},
+        "AVAL_STATE_DIR": str(state),
+        "AVAL_OPS_PORT": str(free_port()),
+        **(settings or {}),
+    }
+    command = [sys.executable, "-m", "app.cli.main", "serve", "--port", str(port)]
+    with (state.parent / "service.log").open("ab") as log:
+        process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+    return Service(state, port, process, token)
+
+
+def stop(service: Service) -> None:
+    """Ask the service to end, and wait; one that does not is killed."""
+    process = service.process
+    process.terminate()
+    try:
+        process.wait(PATIENCE_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def await_ready(service: Service) -> None:
+    """Wait until the service says it is ready."""
+    until = time.monotonic() + PATIENCE_S
+    while time.monotonic() < until:
+        try:
+            if httpx2.get(f"{service.url}/readyz", trust_env=False).is_success:
+                return
+        except httpx2.TransportError:
+            pass
+        assert service.process.poll() is None, "the service ended while starting"
+        time.sleep(0.05)
+    message = "the service did not become ready"
+    raise AssertionError(message)
