@@ -25,10 +25,12 @@ from app.store.checker_links import (
     check_stops,
 )
 from app.store.checker_positions import check_positions
+from app.store.checker_revaluation import check_revaluations
 
 _STEPS: Final[dict[str, Callable[[Snapshot], Iterator[Difference]]]] = {
     "groups": check_paths,
     "journal": check_entries,
+    "revaluations": check_revaluations,
     "balances": check_last_entries,
     "limits": check_limits,
     "documents": check_documents,
