@@ -6,17 +6,15 @@ Durations are seconds.
 """
 
 from collections.abc import Iterable
-from threading import Lock
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final
 
 from prometheus_client import Counter, Gauge, Histogram
 from prometheus_client.metrics import MetricWrapperBase
 
+from app.telemetry.bounded import OTHER as OTHER
+from app.telemetry.bounded import Bounded as Bounded
 from app.telemetry.log import REQUEST_ID as REQUEST_ID
 from app.telemetry.log import set_up_log as set_up_log
-
-OTHER: Final = "other"
-"""The label value of whatever lies outside a metric's bound."""
 
 LABEL_NAMES: Final = frozenset(
     {
@@ -37,34 +35,6 @@ LABEL_NAMES: Final = frozenset(
     }
 )
 """The only label names there are; none of them can identify a business partner or a document."""
-
-_M = TypeVar("_M", bound=MetricWrapperBase)
-
-
-class Bounded(Generic[_M]):
-    """A metric with labels whose children are kept, at most `most` of them.
-
-    The cap makes the bound a property of this class, not of its callers: whatever comes after
-    the first `most` different sets of values is counted under `other`.
-    """
-
-    def __init__(self, metric: _M, most: int) -> None:
-        """Wrap a metric; `most` is inclusive and leaves room for one `other` child beside it."""
-        self.metric = metric
-        self._most = most
-        self._children: dict[tuple[str, ...], _M] = {}
-        self._adding = Lock()
-
-    def labels(self, *values: str) -> _M:
-        """Return the child of these label values, in the order of the metric's label names."""
-        return self._children.get(values) or self._add(values)
-
-    def _add(self, values: tuple[str, ...]) -> _M:
-        with self._adding:  # handlers run in threads too: the cap must hold under a race
-            if len(self._children) >= self._most and values not in self._children:
-                return self.metric.labels(*(OTHER for _ in values))
-            return self._children.setdefault(values, self.metric.labels(*values))
-
 
 _REQUEST_S: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 _DECISION_S: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)

@@ -29,7 +29,13 @@ def on_wire(url: str, act: Callable[[Wire], Coroutine[Any, Any, T]], *, prepare:
     return asyncio.run(run())
 
 
-def rows_of(url: str, *, prepare: bool = True, **arrays: Any) -> list[dict[str, Any]]:  # noqa: ANN401
+def rows_of(
+    url: str,
+    *,
+    prepare: bool = True,
+    **arrays: Any,  # noqa: ANN401 - any array
+) -> list[dict[str, Any]]:
+    """Send arrays as columns and give the rows that come back."""
     names = ", ".join(f"%({name})s" for name in arrays)
     sql = f"SELECT * FROM unnest({names}) AS n({', '.join(arrays)})"  # noqa: S608 - our own names
 

@@ -49,7 +49,7 @@ def read_stored(database: Database, caller: Caller, ref: str, at: datetime) -> S
 def read_card(
     database: Database, caller: Caller, ref: str, segment_id: str | None, at: datetime
 ) -> Card:
-    """Read a card."""
+    """Read what a card shows, in one transaction."""
     if segment_id is not None:
         caller.visit(segment_id)
     with database.read() as tx:
