@@ -186,6 +186,11 @@ _LISTS: Final[Mapping[Figure, TextClause]] = {
     **{category: _list_of(branches) for category, branches in _BRANCHES.items()},
     "OVERDUE": _list_of([_LATE]),
 }
+_IN_ORDER: Final = text(
+    "SELECT set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan', 'off', true)"
+)
+"""A page follows an index in its order; the whole of a large account would be sorted for it."""
+
 _START: Final = Mark(-1, 0, date.min, "", "")
 
 
@@ -197,6 +202,7 @@ def documents(
     By account, kind of document, and due date or id. OVERDUE was due before `today`.
     """
     after, most = page[0] or _START, page[1]
+    tx.execute(_IN_ORDER)
     rows = tx.execute(
         _LISTS[figure],
         {
