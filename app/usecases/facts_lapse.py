@@ -6,13 +6,15 @@ from datetime import datetime
 from itertools import groupby
 from operator import attrgetter
 from typing import Final
+from uuid import uuid4
 
 import structlog
 
 from app.domain.accounts import Use
+from app.domain.adjustments import Lowerings
 from app.domain.facts import Problem
 from app.domain.facts_balances import Balances
-from app.store import accounts, facts_lapse, segments
+from app.store import accounts, adjustments, facts_lapse, segments
 from app.store.database import Database, Tx
 from app.store.facts_inbox import use_indexes
 from app.store.facts_lapse import Lapsing
@@ -31,6 +33,10 @@ def _nobody(_account_ids: Sequence[int]) -> None:
     """Tell nobody."""
 
 
+def _drawn() -> str:
+    return str(uuid4())
+
+
 @dataclass(frozen=True, slots=True)
 class LapseProvisional:
     """Let PROVISIONAL payments lapse; any number may run at once, none waits for another.
@@ -40,6 +46,7 @@ class LapseProvisional:
 
     database: Database
     after: Callable[[Sequence[int]], None] = _nobody
+    new_id: Callable[[], str] = _drawn
 
     def __call__(self, now: datetime, most: int) -> int:
         """Let up to `most` payments lapse that expire at `now` or before; returns how many did.
@@ -64,10 +71,13 @@ class LapseProvisional:
             locked = (accounts.lock if wait else accounts.lock_idle)(tx, wanted)
             books = Books(tx, now, locked, dict(locked))
             whole = [key for key, held in locked.items() if {*held.path} <= {*locked}]
+            # read before the payments change: what adjustments lower gives way to what lapses
+            lowerings = adjustments.lowerings(tx, locked)
             lapsed = facts_lapse.lapse(tx, found, whole, now)
-            for segment_id, group in groupby(lapsed, attrgetter("segment_id")):
-                _post(tx, books, segment_id, list(group))
+            for _, group in groupby(lapsed, attrgetter("segment_id")):
+                _post(tx, books, lowerings, list(group))
             books.close()
+            adjustments.add(tx, lowerings.given(self.new_id, now))
         if lapsed:
             count_ledger_event("payment", "lapsed", len(lapsed))
             _log.info("provisional_lapsed", payments=len(lapsed))
@@ -75,8 +85,9 @@ class LapseProvisional:
         return len(lapsed)
 
 
-def _post(tx: Tx, books: Books, segment_id: str, lapsed: Sequence[Lapsing]) -> None:
-    """Take what payments of a segment counted from their accounts, one entry each."""
+def _post(tx: Tx, books: Books, lowerings: Lowerings, lapsed: Sequence[Lapsing]) -> None:
+    """Take what payments of one segment counted from their accounts, one entry each."""
+    segment_id = lapsed[0].segment_id
     today = business_date(segments.read(tx, segment_id), books.at)
     due = {
         key
@@ -87,7 +98,7 @@ def _post(tx: Tx, books: Books, segment_id: str, lapsed: Sequence[Lapsing]) -> N
     }
     if due:
         books.settle(due, today)
-    balances = Balances(books.pool, books.finder(today), books.entries)
+    balances = Balances(books.pool, books.finder(today), books.entries, lowerings)
     for one in lapsed:
         move = {(one.account_id, one.currency): Use(prepayment=-one.prepayment)}
         posted = balances.stage(move, f"payment:{one.payment_id}")
