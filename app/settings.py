@@ -84,6 +84,9 @@ class Settings(BaseSettings):
     count_every_s: float = Field(
         60.0, ge=0.1, le=3600, description="Pause between looks for orders that begin to count"
     )
+    lapse_every_s: float = Field(
+        60.0, ge=0.1, le=3600, description="Pause between looks for provisional money that expired"
+    )
     revalue_every_s: float = Field(
         300.0, ge=0.1, le=3600, description="Pause between looks for a new day or exchange rate"
     )

@@ -8,18 +8,21 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Final, Literal
 
 import structlog
 
 from app.domain.errors import BusyError
 from app.settings import Settings
-from app.store.database import Database
+from app.store.database import Database, moment
 from app.telemetry import WORK_ITEMS, WORK_LEFT, WORK_RUNS, WORK_SECONDS
 from app.usecases.expiry import ExpireAuthorizations
+from app.usecases.facts_lapse import LapseProvisional
 from app.usecases.horizons import CountOrders
 from app.usecases.portions import Cursor, Portion
 from app.usecases.revaluation import RevaluePositions
+from app.usecases.scores import Scores
 
 MOST_BACKOFF_S: Final = 60.0
 """The longest wait after failures, in seconds, where the loop's own pause is not longer."""
@@ -45,13 +48,35 @@ def loops(settings: Settings, database: Database) -> list[Loop]:
     return [
         Loop("expire", settings.expire_every_s, ExpireAuthorizations(database, most)),
         Loop("count", settings.count_every_s, CountOrders(database, most)),
+        Loop("lapse", settings.lapse_every_s, lapsing(database, most)),
         Loop("revalue", settings.revalue_every_s, RevaluePositions(database, most)),
     ]
 
 
+def lapsing(database: Database, most: int) -> Callable[[Cursor | None], Portion]:
+    """Let provisional money lapse by the database's clock; who paid it is scored again after."""
+    scores = Scores.over(database, lambda: datetime.now(UTC))
+
+    def rescore(account_ids: Sequence[int]) -> None:
+        try:
+            scores.rescore(account_ids)
+        except BusyError as busy:  # the money has lapsed; what was not renewed says `stale`
+            _log.warning("not_rescored", accounts=len(account_ids), reason=busy.detail)
+
+    lapse = LapseProvisional(database, rescore)
+
+    def portion(_: Cursor | None) -> Portion:
+        with database.read() as tx:
+            at = moment(tx)
+        done = lapse(at, most)
+        return Portion(done, () if done else None)
+
+    return portion
+
+
 def open_database(settings: Settings, url: str) -> Database:
     """Make the pool: each loop uses one connection at a time; nothing is connected yet."""
-    return Database(url, pool_size=4, prepare=settings.prepare == "on")
+    return Database(url, pool_size=5, prepare=settings.prepare == "on")
 
 
 async def run(loops: Sequence[Loop], stop: asyncio.Event) -> None:

@@ -12,26 +12,29 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx2
 import psycopg
 import pytest
 from prometheus_client import REGISTRY
+from sqlalchemy import text
 
 from app.domain.errors import BusyError
-from app.main import create_app
+from app.main import compose, create_app
 from app.settings import Settings
 from app.store.checker import check_ledger
-from app.store.database import Database
+from app.store.database import Database, moment
 from app.store.embedded import start_embedded
 from app.store.migrate import migrate
 from app.usecases.keys import CreateKey
 from app.usecases.portions import Cursor, Portion
 from app.work import MOST_BACKOFF_S, Loop, loops, pause_s, run
+from tests.domain.facts_cases import pay
 from tests.erp import Erp
-from tests.server import ServiceThread
+from tests.server import Clock, ServiceThread
+from tests.usecases.facts_ledger import Ledger
 
 AVAL = Path(sys.executable).with_name("aval")
 PATIENCE_S = 60.0
@@ -161,12 +164,30 @@ def test_the_database_may_go_away_and_come_back(tmp_path: Path) -> None:
         url = embedded.url
     with closing(Database(url)) as database:
         work = {one.name: one for one in loops(Settings(), database)}
-        assert list(work) == ["expire", "count", "revalue"]
+        assert list(work) == ["expire", "count", "lapse", "revalue"]
         for one in work.values():
             with pytest.raises(BusyError):
                 one.portion(None)
         with start_embedded(tmp_path, options=QUICK):
-            assert [one.portion(None) for one in work.values()] == [Portion(0)] * 3
+            assert [one.portion(None) for one in work.values()] == [Portion(0)] * 4
+
+
+def test_provisional_money_lapses_by_the_databases_clock(database: Database) -> None:
+    with database.read() as tx:
+        clock = Clock(moment(tx) - timedelta(hours=2))
+    parts = compose(Settings(), database.url, clock)
+    with closing(parts.database):
+        parts.prepare()  # with a scorecard: who paid is scored again
+    ledger = Ledger.found(database, clock)
+    for name, hours in (("P1", 1), ("P2", 1), ("P3", 3)):
+        ends = (clock() + timedelta(hours=hours)).isoformat()
+        ledger.apply(pay(name, "40", status="PROVISIONAL", expires_at=ends))
+    lapse = {one.name: one for one in loops(Settings(work_batch=1), database)}["lapse"].portion
+    assert [lapse(None), lapse(()), lapse(())] == [Portion(1, ()), Portion(1, ()), Portion(0)]
+    with database.read() as tx:
+        query = text("SELECT payment_id FROM payment WHERE lapsed_at IS NULL")
+        assert tx.execute(query).scalars().all() == ["P3"]
+    ledger.town.exact()
 
 
 # The command
