@@ -75,7 +75,7 @@ def _post(books: Books, made: Adjustment, refuse: type[CreditError]) -> Adjustme
     tx, held = books.tx, books.pool[made.account_id]
     today = business_date(segments.read(tx, held.segment_id), books.at)
     books.settle(held.path, today)
-    find = books.finder(today, made.amount.currency)
+    find = books.finder(today, {made.amount.currency})
     balances = Balances(books.pool, find, books.entries)
     purse = (made.account_id, made.amount.currency)
     posted = balances.stage({purse: made.use}, made.adjustment_id, "ADJUSTMENT")

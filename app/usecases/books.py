@@ -1,6 +1,7 @@
 """Locked accounts of one transaction, as they stand so far, and the entries still to be written."""
 
 from collections.abc import Collection
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Self
@@ -77,7 +78,7 @@ class Books:
         self.pool[entry.account.account_id] = entry.account
         self.entries.append(entry)
 
-    def finder(self, today: date, also: Collection[str] = ()) -> RateFinder:
+    def finder(self, today: date, also: AbstractSet[str] = frozenset()) -> RateFinder:
         """Read the rates among all currencies of these accounts that count on a business date.
 
         `also` are currencies that are about to be booked.

@@ -1,6 +1,7 @@
 """Adjustments: once a drift, exact on every account of the path, and giving way to facts."""
 
 from dataclasses import replace
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -22,6 +23,7 @@ from app.domain.errors import (
 from app.domain.exposure import Category, share
 from app.store.database import Database
 from app.usecases.exposure import FigurePage
+from app.usecases.facts_lapse import LapseProvisional
 from app.usecases.segments import SegmentChange
 from tests.faults.ledgers import money, random_events, report
 from tests.server import Clock
@@ -91,6 +93,22 @@ def test_an_adjustment_brings_the_whole_path_to_their_figure(
     assert sum(minor for _, minor in listed(night, "TOP", category)) == theirs
     assert night.drifts() == []
     assert night.compare(night.told("C-1", category, theirs)).matched == 1
+    night.town.exact()
+
+
+def test_it_gives_way_to_provisional_money_that_lapses(night: Nightly, clock: Clock) -> None:
+    """Without that the account's own prepayment would fall below 0."""
+    half = SegmentChange("main", provisional_haircut_percent=50)
+    night.town.parties.put_segment(ADMIN, "main", half)
+    ends = clock() + timedelta(hours=1)
+    day = night.town.today.isoformat()
+    told = {"status": "PROVISIONAL", "expires_at": ends.isoformat(), "paid_date": day}
+    night.town.fact("payment", "C-1", payment_id="P-1", amount=40, **told)
+    night.set_to("C-1", "PREPAYMENT", 5)
+    assert night.town.position("C-1").prepayment == 5
+    assert LapseProvisional(night.town.database)(ends, 10) == 1
+    for name in ("C-1", "G", "TOP"):
+        assert night.town.position(name).prepayment == 0
     night.town.exact()
 
 
