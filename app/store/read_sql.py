@@ -16,7 +16,8 @@ from app.domain.rates import MAX_AGE_DAYS
 SETTINGS: Final = """
 SELECT set_config('statement_timeout', '5s', true), set_config('jit', 'off', true),
     set_config('plan_cache_mode', 'force_generic_plan', true),
-    set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true),
+    set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan', 'off', true),
+    set_config('enable_hashjoin', 'off', true),
     set_config('enable_mergejoin', 'off', true), set_config('enable_material', 'off', true),
     set_config('join_collapse_limit', '1', true), set_config('from_collapse_limit', '1', true)
 """
@@ -105,7 +106,9 @@ _SCORE: Final = f"""
             SELECT j.kind FROM journal j WHERE j.account_id = h.account_id
                 AND j.seq > coalesce((q.seen ->> h.account_id::text)::bigint, -1)
             ORDER BY j.seq LIMIT {LOOKED_THROUGH}) AS later
-        WHERE h.customer_id = q.customer_id AND later.kind IN ('FACT', 'MERGE'))
+        WHERE h.customer_id = q.customer_id
+            AND h.seq > coalesce((q.seen ->> h.account_id::text)::bigint, -1)
+            AND later.kind IN ('FACT', 'MERGE'))
 """  # noqa: S608 - a number of this file
 
 _BESIDE_SCORE: Final = """

@@ -45,6 +45,16 @@ class AccountView:
 
 
 @dataclass(frozen=True, slots=True)
+class AccountGlance:
+    """What a card shows of an account; `headroom` is None where it is unlimited."""
+
+    segment_id: str
+    headroom: Money | None
+    overdue: Overdue
+    traffic_light: TrafficLight
+
+
+@dataclass(frozen=True, slots=True)
 class ReadAccount:
     """Read one account; nothing is locked or written."""
 
@@ -79,20 +89,35 @@ def no_account(ref: str, segment_id: str) -> NotFoundError:
 
 def view_account(state: AccountState, at: datetime) -> AccountView:
     """Work out how an account stands on its business date; `at` is the moment of the snapshot."""
+    held, overdue = _held(state)
+    counts = not held.unlimited and held.limit_minor is not None  # beside no limit they do not
+    covers = Money(state.covers_minor if counts else 0, held.currency)
+    return _view(held, covers, overdue, _light(state, held, overdue), at)
+
+
+def glance_at(state: AccountState) -> AccountGlance:
+    """Work out of an account what a card shows."""
+    held, overdue = _held(state)
+    headroom = None if held.headroom is None else Money(held.headroom, held.currency)
+    return AccountGlance(held.segment_id, headroom, overdue, _light(state, held, overdue))
+
+
+def _held(state: AccountState) -> tuple[Account, Overdue]:
+    """Put the limit of the business date in force, and sum what is overdue on it."""
     held = state.account
     if state.limits is not None:
         held, _ = settle(held, state.limits, state.today)
-    overdue = _overdue(held, state)
+    return held, _overdue(held, state)
+
+
+def _light(state: AccountState, held: Account, overdue: Overdue) -> TrafficLight:
     standing = Standing(
         active=state.active,
         stopped=state.stopped,
         over_limit=held.excess > 0,
         overdue_days=overdue.days,
     )
-    light = TrafficLight(state.score_light) if state.score_light else None
-    counts = not held.unlimited and held.limit_minor is not None  # beside no limit they do not
-    covers = Money(state.covers_minor if counts else 0, held.currency)
-    return _view(held, covers, overdue, joint_light(standing, light), at)
+    return joint_light(standing, TrafficLight(state.score_light) if state.score_light else None)
 
 
 def _overdue(held: Account, state: AccountState) -> Overdue:

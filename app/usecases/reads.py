@@ -8,7 +8,7 @@ from app.domain.callers import Caller
 from app.domain.errors import CustomerUnknownError, NotScoredError, SegmentUnknownError
 from app.domain.scores import StoredScore, TrafficLight, worse_light
 from app.store.read_rows import Want, found_card, found_score
-from app.usecases.accounts import AccountView, ReadAccount, no_account, view_account
+from app.usecases.accounts import AccountGlance, ReadAccount, glance_at, no_account
 from app.usecases.read_lane import ReadLane
 from app.usecases.scores import aged
 
@@ -48,7 +48,7 @@ class Card:
     name: str
     traffic_light: TrafficLight
     score: StoredScore | None
-    account: AccountView | None
+    account: AccountGlance | None
     as_of: datetime
 
 
@@ -79,7 +79,7 @@ class ReadCard:
         if segment_id is not None and found.state is None:
             raise no_account(found.customer_id, segment_id)
         score = None if found.score is None else aged(found.score, read.at)
-        account = None if found.state is None else view_account(found.state, read.at)
+        account = None if found.state is None else glance_at(found.state)
         light = score.score.traffic_light if score else TrafficLight.YELLOW
         if account is not None:
             light = worse_light(light, account.traffic_light)

@@ -19,7 +19,7 @@ from app.domain.rates import find_rate
 from app.domain.scores import StoredScore, TrafficLight, worse_light
 from app.store import accounts, customers, groups, inputs, limits, open_items, rates, segments
 from app.store.database import Database, Tx
-from app.usecases.accounts import AccountView
+from app.usecases.accounts import AccountGlance, AccountView
 from app.usecases.dates import business_date
 from app.usecases.reads import Card
 from app.usecases.scores import find_customer, read_score
@@ -49,7 +49,7 @@ def read_stored(database: Database, caller: Caller, ref: str, at: datetime) -> S
 def read_card(
     database: Database, caller: Caller, ref: str, segment_id: str | None, at: datetime
 ) -> Card:
-    """Read what a card shows, in one transaction."""
+    """Read score and account under one snapshot."""
     if segment_id is not None:
         caller.visit(segment_id)
     with database.read() as tx:
@@ -61,7 +61,11 @@ def read_card(
     light = found.score.traffic_light if found else TrafficLight.YELLOW
     if account is not None:
         light = worse_light(light, account.traffic_light)
-    return Card(customer_id, name, light, found, account, at)
+    glance = None
+    if account is not None:
+        told = account.segment_id, account.headroom, account.overdue, account.traffic_light
+        glance = AccountGlance(*told)
+    return Card(customer_id, name, light, found, glance, at)
 
 
 def _segment_in_sight(tx: Tx, caller: Caller, customer_id: str) -> str | None:
