@@ -134,7 +134,7 @@ def test_the_database_is_killed(tmp_path: Path, point: Point, *, happened: bool)
             with ServiceThread(app) as running, client_of(running.url, url) as client:
                 set_up(client)
                 assert ask(client, log, "before")
-                wire.arm(point, lambda: (kill(), wire.cut()))
+                wire.arm(point, kill)
                 told = ask(client, log, "K-1")
                 assert told is not None
                 assert told.status_code == 503, told.text
