@@ -18,8 +18,9 @@ COPY pyproject.toml README.md ./
 COPY app app
 COPY migrations migrations
 COPY models_store models_store
-ENV PATH=/opt/aval/bin:$PATH AVAL_STATE_DIR=/var/lib/aval PYTHONUNBUFFERED=1 \
-    PYTHONDONTWRITEBYTECODE=1
+# metrics on every address of the container: who publishes only 8000 keeps them inside
+ENV PATH=/opt/aval/bin:$PATH AVAL_STATE_DIR=/var/lib/aval AVAL_OPS_HOST=0.0.0.0 \
+    PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 USER 10001
 VOLUME /var/lib/aval
 EXPOSE 8000 9464

@@ -75,8 +75,8 @@ migration: setup ## a new revision: make migration m="verb object"
 	@[ -n "$$m" ] || { echo 'usage: make migration m="verb object"' >&2; exit 2; }
 	@$(BIN)/alembic revision --message "$$m" --rev-id "$$(date -u +%Y%m%d_%H%M)"
 
-bench: setup ## what is measured, against what
-	@exec $(BIN)/python -m bench
+bench: setup ## what is measured, against what; BENCH="--quick" or BENCH="--growth"
+	@exec $(BIN)/python -m bench $(BENCH)
 
 check-ops: setup ## tests that need root or other tools; a missing tool fails
 	@$(BIN)/python -m pytest -m ops --numprocesses=0

@@ -21,24 +21,31 @@ from fastapi.concurrency import run_in_threadpool
 from app import telemetry
 from app.api.conventions import install
 from app.api.desk import Desk
-from app.api.express import express_routes
+from app.api.express import ExpressApp, express_routes
 from app.api.idempotency import require_declared_keys
 from app.api.routes import ROUTERS
 from app.domain.errors import BusyError
 from app.domain.rules_standard import STANDARD
 from app.settings import Settings
 from app.store import lane as store_lane
-from app.store.database import Database
+from app.store import read_lane as store_read_lane
+from app.store.database import OVERFLOW, Database
 from app.store.ids import IdSource
 from app.store.migrate import require_head
 from app.usecases.authorizations import AuthorizeOrders
 from app.usecases.facts import ApplyFacts, Facts, ListQuarantine
+from app.usecases.facts_lapse import LapseProvisional
+from app.usecases.facts_quarantine import CloseQuarantined
+from app.usecases.figures import Figures
 from app.usecases.groups import ensure_accounts
 from app.usecases.health import CheckReadiness, Part
 from app.usecases.keys import Authenticate, CreateKey, ListKeys, RevokeKey
-from app.usecases.lanes import BatchingLane, Decide, Lanes, LaneSizes
+from app.usecases.lane_sets import Lanes
+from app.usecases.lanes import BatchingLane, Decide, LaneSizes
 from app.usecases.orders import Orders, Surroundings
 from app.usecases.parties import Parties
+from app.usecases.read_lane import ReadLane
+from app.usecases.reads import Reads
 from app.usecases.scores import Scores
 from app.usecases.seeds import SeedDatabase
 
@@ -62,6 +69,9 @@ _TAGS: Final = [
     {"name": "models", "description": "What scores are computed with"},
     {"name": "operations", "description": "For whoever runs the service"},
 ]
+
+_OTHER_LANES: Final = 4
+"""Connections for lanes of fixed number: limit checks, reads."""
 
 _GC: Final = (5000, 20, 100)
 """Thresholds of garbage collection after start-up, by generation."""
@@ -124,6 +134,7 @@ def compose(
         [_lane(settings, database_url, authorize, make_account) for _ in range(settings.lanes)],
         _lane(settings, database_url, authorize.check, make_account),
     )
+    reading = _read_lane(settings, database_url, now)
     scores = Scores.over(database, now)
 
     def rescore(account_ids: Sequence[int]) -> None:
@@ -132,29 +143,46 @@ def compose(
         except BusyError as busy:  # the facts are in; what was not renewed says `stale`
             log.warning("not_rescored", accounts=len(account_ids), reason=busy.detail)
 
-    facts = Facts(ApplyFacts(database, now, new_id, rescore), ListQuarantine(database))
+    facts = Facts(
+        ApplyFacts(database, now, new_id, rescore),
+        ListQuarantine(database),
+        LapseProvisional(database, rescore),
+        CloseQuarantined(database, now),
+    )
     desk = Desk(
         lanes=lanes,
         new_id=new_id,
         authenticate=Authenticate(database, time.monotonic),
-        check_readiness=CheckReadiness(database, [lanes]),
+        check_readiness=CheckReadiness(database, [lanes, reading]),
         create_key=CreateKey(database, now),
         list_keys=ListKeys(database),
         revoke_key=RevokeKey(database, now),
         parties=Parties.over(database, now, facts.let_go),
         orders=Orders.over(database, Surroundings(now, new_id, lanes.ask)),
         facts=facts,
+        figures=Figures.over(database, now, new_id),
         scores=scores,
+        reads=Reads.over(reading),
     )
-    return Composition(database, seed, desk, [lanes])
+    return Composition(database, seed, desk, [lanes, reading])
+
+
+def connections_of(settings: Settings) -> int:
+    """Say how many database connections one process that answers may open at most."""
+    return settings.pool_size + OVERFLOW + settings.lanes + _OTHER_LANES
 
 
 def _lane(
     settings: Settings, url: str, decide: Decide, make_account: Callable[[str, str], object]
 ) -> BatchingLane:
     lane = store_lane.Lane(url, prepare=settings.prepare == "on")
-    sizes = LaneSizes(settings.lane_batch, settings.lane_queue)
+    sizes = LaneSizes(settings.lane_batch, settings.lane_queue, settings.lane_wait_s)
     return BatchingLane(lane, decide, make_account, sizes)
+
+
+def _read_lane(settings: Settings, url: str, now: Callable[[], datetime]) -> ReadLane:
+    source = store_read_lane.ReadConnection(url, prepare=settings.prepare == "on")
+    return ReadLane(source, now, settings.lane_batch, settings.lane_queue)
 
 
 def create_app(
@@ -166,7 +194,7 @@ def create_app(
 
 def application(parts: Composition) -> FastAPI:
     """Make the application of a composition, and close the composition when it stops."""
-    app = FastAPI(
+    app = ExpressApp(
         title="Aval",
         version=VERSION,
         description=_DESCRIPTION,
@@ -177,7 +205,8 @@ def application(parts: Composition) -> FastAPI:
         openapi_url="/openapi.json",
         separate_input_output_schemas=False,
     )
-    install(app, express_routes(ROUTERS))
+    install(app)
+    app.take(express_routes(ROUTERS))
     _finish_openapi(app)
     app.state.desk = parts.desk
     for router in ROUTERS:

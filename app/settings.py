@@ -75,6 +75,24 @@ class Settings(BaseSettings):
         "127.0.0.1", min_length=1, description="Address of the operations port (`/metrics`)"
     )
     ops_port: int = Field(9464, ge=1, le=65535, description="Operations port (`/metrics`)")
+    work_ops_port: int = Field(
+        9465, ge=0, le=65535, description="Operations port of `aval work`; 0: none"
+    )
+    expire_every_s: float = Field(
+        5.0, ge=0.1, le=3600, description="Pause between looks for expired authorizations"
+    )
+    count_every_s: float = Field(
+        60.0, ge=0.1, le=3600, description="Pause between looks for orders that begin to count"
+    )
+    lapse_every_s: float = Field(
+        60.0, ge=0.1, le=3600, description="Pause between looks for provisional money that expired"
+    )
+    revalue_every_s: float = Field(
+        300.0, ge=0.1, le=3600, description="Pause between looks for a new day or exchange rate"
+    )
+    work_batch: int = Field(
+        100, ge=1, le=1000, description="Most orders or accounts that background work locks at once"
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Least level that is logged"
     )
@@ -83,10 +101,13 @@ class Settings(BaseSettings):
     )
     lanes: int = Field(1, ge=1, le=8, description="Write lanes, a connection each, per process")
     lane_batch: int = Field(
-        256, ge=1, le=1024, description="Most requests decided in one transaction"
+        256, ge=1, le=1024, description="Most requests that a lane takes at once"
     )
     lane_queue: int = Field(
         2048, ge=1, le=100_000, description="Most requests waiting at a lane; beyond: 503"
+    )
+    lane_wait_s: float = Field(
+        2.0, gt=0, le=60, description="Longest expected wait at a lane; beyond: 503 at once"
     )
     pool_size: int = Field(
         8, ge=1, le=100, description="Connections of the other routes, per process"

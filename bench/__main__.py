@@ -1,131 +1,196 @@
-"""`make bench`: the service beside a bare echo, in one run; prints a table, writes `RESULTS.md`."""
+"""`make bench`: Aval beside a bare echo and a naive service; prints tables, writes `RESULTS.md`.
+
+A run on a quiet machine; Linux only. `--quick` takes two minutes and writes nothing; `--growth`
+adds ledgers of 10,000 and 1,000,000 customers.
+"""
 
 import argparse
-import json
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
-from multiprocessing import get_context
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 from app.store.checker import check_ledger
-from app.store.embedded import running_url
-from bench import servers
-from bench.load import Plan, Tally, Target, drive, request, send_all
-from bench.report import machine, page, table, told_busy
+from bench import bulk, databases, figures, growth, naive, servers, steps
+from bench.databases import Side
+from bench.figures import Found
+from bench.growth import Sizes
+from bench.report import machine, page, remarks, told_busy
+from bench.rounds import Meter, in_turns, meter, of_aval, of_echo, of_naive, say
+from bench.seeds import LIMIT_MINOR, MEMBERS, Size, seed
 
 RESULTS: Final = Path(__file__).with_name("RESULTS.md")
-LEVELS: Final = (1, 8, 32)
-WARM_S: Final = 0.4
-LIMIT: Final = {"amount": "10000000000000.00", "currency": "CNY"}
-
-
-@dataclass(frozen=True, slots=True)
-class Scenario:
-    """A name for the table, where its requests go, and how many customers they are spread over."""
-
-    name: str
-    target: Target
-    customers: int
+_CLOSED: Final = (
+    (figures.UNIFORM, "authorize"),
+    (figures.CHECK, "check"),
+    (figures.ACCOUNT, "account"),
+    (figures.SCORE, "score"),
+    (figures.CARD, "card"),
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """How long each measurement takes, how often it is repeated, and over how many customers."""
+    """How long each part takes, in seconds, how often it is repeated, and over what."""
 
-    seconds: float
-    rounds: int
-    customers: int
+    seconds: float = 1.5
+    warm_s: float = 0.5
+    rounds: int = 2
+    customers: int = 100_000
+    levels: tuple[int, ...] = (1, 8, 32, 128)
+    weigh_s: float = 10.0
+    slow_s: float = 3.0
+    scheduled_s: float = 15.0
+    worker_s: float = 4.0
+    grown_s: float = 4.0
+    batches: tuple[tuple[int, int], ...] = ((1, 10), (8, 3), (32, 1), (128, 1))
+    turns: int = 1
+    sizes: Sizes | None = None
+    out: Path | None = RESULTS
+
+
+QUICK: Final = Run(
+    *(0.5, 0.4, 1, 5_000),
+    weigh_s=2.0,
+    slow_s=1.5,
+    scheduled_s=3.0,
+    worker_s=1.0,
+    grown_s=1.0,
+    batches=((1, 2), (8, 1)),
+    turns=0,
+    out=None,
+)
+_QUICK_SIZES: Final = Sizes(Size(1_000, 10, 0), Size(20_000, 10, 0))
 
 
 def main() -> int:
     """Run everything; exit 1 if an answer was not as wished or the checker found a difference."""
     run = _arguments()
     busy, began_s = told_busy(), time.monotonic()
-    with (
-        tempfile.TemporaryDirectory(prefix="aval-bench-") as folder,
-        ProcessPoolExecutor(1, mp_context=get_context("spawn")) as load,
-    ):
-        state = Path(folder) / "state"
-        with servers.echo(Path(folder)) as echo_port, servers.service(state) as port:
-            token = (state / "api-key").read_text(encoding="ascii").strip()
-            refused = load.submit(send_all, port, list(_customers(token, run.customers))).result()
-            refused += load.submit(send_all, port, list(_limits(token, run.customers))).result()
-            scenarios = _scenarios(echo_port, port, token, run.customers)
-            found = _measure(load, scenarios, run)
-            url = running_url(state) or ""
-            report, told = check_ledger(url), machine(url, state)
-    odd = refused + sum(tally.odd for tally in found.values())
-    remarks = [
+    found = Found()
+    with tempfile.TemporaryDirectory(prefix="aval-bench-") as name, meter(found) as counter:
+        folder = Path(name)
+        told, processes, checked = _compare(counter, run, folder)
+        with counter.part("workers"):
+            growth.with_workers(counter, folder / figures.EMBEDDED, run.customers, run.worker_s)
+        if run.sizes is not None:
+            with counter.part("growth"):
+                checked += growth.grow(counter, run.sizes, folder, run.grown_s)
+    said = [
         (
-            f"{run.rounds} rounds of {run.seconds:g} s each, {run.customers} customers;"
-            f" {time.monotonic() - began_s:.0f} s in all"
+            f"{run.rounds} rounds of {run.seconds:g} s each, {run.customers:,} customers;"
+            f" {time.monotonic() - began_s:.0f} s in all: "
+            + ", ".join(f"{part} {spent_s:.0f} s" for part, spent_s in counter.spent_s.items())
         ),
         f"before it, other programs kept the processors busy by {busy}",
-        f"answers that were not an approval: {odd}",
-        f"`aval check-ledger` after it: {report}",
+        *remarks(found),
+        *checked,
+        *(f"broke off: {failure}" for failure in counter.failures),
     ]
-    measured = table([one.name for one in scenarios], LEVELS, found)
-    _say("")
-    print("\n".join([*told, "", measured, "", *remarks]))
-    RESULTS.write_text(page(told, measured, remarks), encoding="utf-8")
-    return 0 if odd == 0 and report.clean else 1
+    say("")
+    text = page(told, found, processes, said)
+    print(text)
+    if run.out is not None:
+        run.out.write_text(text, encoding="utf-8")
+    odd = sum(tally.odd for tally in found.tallies.values())
+    return 1 if odd or counter.failures else 0
 
 
 def _arguments() -> Run:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("--seconds", type=float, default=2.0, help="of one measurement")
-    parser.add_argument("--rounds", type=int, default=2, help="how often each is repeated")
-    parser.add_argument("--customers", type=int, default=500)
-    return Run(**vars(parser.parse_args()))
+    parser.add_argument("--quick", action="store_true", help="two minutes; rough, writes nothing")
+    parser.add_argument("--growth", action="store_true", help="also 1,000,000 customers")
+    parser.add_argument("--seconds", type=float, help="of one measurement")
+    parser.add_argument("--rounds", type=int, help="how often each is repeated")
+    parser.add_argument("--customers", type=int, help="that the load is spread over")
+    parser.add_argument("--out", type=Path, help="where to write instead of bench/RESULTS.md")
+    given = vars(parser.parse_args())
+    quick, grown = given.pop("quick"), given.pop("growth")
+    sizes = (_QUICK_SIZES if quick else growth.FULL) if grown else None
+    set_ = {name: value for name, value in given.items() if value is not None}
+    return replace(QUICK if quick else Run(), sizes=sizes, **set_)
 
 
-def _scenarios(echo_port: int, port: int, token: str, customers: int) -> list[Scenario]:
-    authorize = Target(port, "/v1/authorizations", token)
-    return [
-        Scenario("echo", Target(echo_port, "/v1/authorizations"), customers),
-        Scenario("limit check", Target(port, "/v1/limit-checks", token), customers),
-        Scenario(f"authorization, {customers} customers", authorize, customers),
-        Scenario("authorization, one customer", authorize, 1),
-    ]
+def _compare(counter: Meter, run: Run, folder: Path) -> tuple[list[str], str, list[str]]:
+    """Measure everything side by side; returns machine, processes and what the checker said."""
+    with ExitStack() as undo:
+        echo = undo.enter_context(servers.echo(folder))
+        sides = [undo.enter_context(databases.embedded(folder / figures.EMBEDDED))]
+        try:
+            sides.append(undo.enter_context(databases.system(folder)))
+        except (databases.MissingError, servers.NotRunningError) as missing:
+            counter.found.missing["", figures.SYSTEM] = str(missing)
+        with counter.part("making customers"):
+            naives = [undo.enter_context(_made(side, run, folder)) for side in sides]
+        told = machine(sides, counter.found, folder)
+        with counter.part("disk"):
+            for side in sides:
+                steps.weigh(counter, side, run.customers, run.weigh_s)
+        with counter.part("closed loops"):
+            _closed(counter, run, sides, naives, echo)
+        with counter.part("slow commits"):
+            for side, server in zip(sides, naives, strict=True):
+                slow = of_naive(side, server, figures.SLOW_NAIVE, MEMBERS, "G")
+                steps.slowly(counter, side, slow, run.slow_s, run.rounds)
+        with counter.part("open loop"):
+            steps.on_schedule(counter, sides, run.customers, run.scheduled_s)
+        for side in sides:
+            _in_bulk(counter, run, side)
+        others = [("echo", echo)]
+        others += [(f"naive on {side.name}", one) for side, one in zip(sides, naives, strict=True)]
+        processes = steps.processes(counter, sides, others)
+        with counter.part("checking"):
+            return told, processes, [_checked(counter, side) for side in sides]
 
 
-def _customers(token: str, count: int) -> Iterator[bytes]:
-    for number in range(count):
-        head = Target(0, f"/v1/customers/B-{number}", token).head("PUT")
-        yield request(head, f"customer-{number}", json.dumps({"name": f"B-{number}"}).encode())
+@contextmanager
+def _made(side: Side, run: Run, folder: Path) -> Iterator[servers.Server]:
+    """Fill both databases of a side and serve the naive service until the block ends."""
+    say(f"making {run.customers:,} customers on {side.name}")
+    seed(side, Size(run.customers))
+    naive.prepare(side.naive_url, run.customers, MEMBERS, LIMIT_MINOR)
+    with servers.naive(folder / f"naive-{side.name}.log", side.naive_url) as server:
+        yield server
 
 
-def _limits(token: str, count: int) -> Iterator[bytes]:
-    body = {"kind": "base", "limit": LIMIT, "valid_from": "2020-01-01", "reason": "bench"}
-    for number in range(count):
-        head = Target(0, f"/v1/customers/B-{number}/limits", token).head()
-        yield request(head, f"limit-{number}", json.dumps(body).encode())
+def _closed(
+    counter: Meter,
+    run: Run,
+    sides: Sequence[Side],
+    naives: Sequence[servers.Server],
+    echo: servers.Server,
+) -> None:
+    """Let all closed loops take turns at each number of connections."""
+    rows = [of_echo(echo)]
+    for side, server in zip(sides, naives, strict=True):
+        rows.append(of_naive(side, server, figures.NAIVE, run.customers))
+        rows += [of_aval(side, what, form, run.customers) for what, form in _CLOSED]
+        rows.append(of_aval(side, figures.HOT, "authorize", 1))
+        rows.append(of_aval(side, figures.GROUP, "authorize", MEMBERS, prefix="G"))
+    for connections in run.levels:
+        for row in in_turns(rows, run.rounds):
+            counter.for_time(row, connections, run.seconds, run.warm_s)
 
 
-def _say(what: str) -> None:
-    """Show on a terminal what goes on, in one line that is written over."""
-    if sys.stderr.isatty():
-        sys.stderr.write(f"\r{what}\x1b[K")
+def _in_bulk(counter: Meter, run: Run, side: Side) -> None:
+    with counter.part("batches"):
+        bulk.in_batches(counter, side, run.customers, dict(run.batches))
+    with counter.part("facts"):
+        bulk.reporting(counter, side, run.customers, dict(run.batches))
+        if run.turns:
+            bulk.beside_pgbench(counter, side, run.turns)
 
 
-def _measure(
-    load: ProcessPoolExecutor, scenarios: list[Scenario], run: Run
-) -> dict[tuple[str, int], Tally]:
-    """Let the scenarios take turns at each number of connections."""
-    found = {(one.name, level): Tally() for one in scenarios for level in LEVELS}
-    for level in LEVELS:
-        for turn in range(run.rounds):
-            for one in scenarios if turn % 2 == 0 else reversed(scenarios):
-                place = f"{scenarios.index(one)}-{level}-{turn}"
-                _say(f"{one.name}, {level} connections")
-                plan = Plan(one.target, level, one.customers, place, run.seconds, WARM_S)
-                found[one.name, level].add(load.submit(drive, plan).result())
-    return found
+def _checked(counter: Meter, side: Side) -> str:
+    say(f"checking the ledger on {side.name}")
+    report = check_ledger(side.url)
+    if not report.clean:
+        counter.failures.append(str(report))
+    return f"{side.name}: `aval check-ledger` after it: {report}"
 
 
 if __name__ == "__main__":

@@ -1,177 +1,218 @@
-"""A closed loop of HTTP/1.1 clients: each sends its next request when it has its answer.
+"""The load: HTTP/1.1 clients on keep-alive connections, in a process of its own.
 
-Latency therefore is what a client sees at that many connections, not at a given rate. It runs in
-a process of its own; sockets are spoken to directly, so that the client costs little beside what
-it measures.
+Closed loop: each connection sends its next request when it has its answer, so latency is what a
+client sees at that many connections. Open loop: requests are due by a fixed schedule, whatever
+the server does, and latency counts from when a request was due; one that finds no free connection
+waits, and its waiting counts. Sockets are spoken to directly, so that the clients cost little
+beside what they measure. Needs Linux.
 """
 
-import asyncio
 import gc
-import re
+import select
+import socket
+import time
+from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from functools import partial
-from itertools import count
-from random import Random
+from dataclasses import dataclass
+from itertools import islice
 from time import perf_counter
-from typing import Final, cast
+from typing import Final, Protocol
 
-import uvloop
+from bench.tallies import Tally
 
-_LENGTH: Final = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 _END: Final = b"\r\n\r\n"
-_CREATED: Final = b"201"
-_OK: Final = b"200"
-_PATIENCE_S: Final = 30.0
+_LENGTH: Final = b"\r\ncontent-length: "
+_BUSY: Final = b"503"
+_CHUNK: Final = 262_144
+_PATIENCE_S: Final = 60.0
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
-    """Where requests go; `token` is empty where none is needed."""
+class Requests(Protocol):
+    """Where requests come from; it travels to the load's process, so it must pickle."""
 
-    port: int
-    path: str
-    token: str = ""
+    @property
+    def wanted(self) -> bytes:
+        """What a good answer holds once an item; empty: any 2xx answer is one item."""
+        ...
 
-    def head(self, method: str = "POST") -> bytes:
-        """Write the part of a request that never changes, the content type last."""
-        lines = [f"{method} {self.path} HTTP/1.1", "Host: 127.0.0.1"]
-        if self.token:
-            lines.append(f"Authorization: Bearer {self.token}")
-        lines.append("Content-Type: application/json")
-        return "\r\n".join(lines).encode()
+    @property
+    def size(self) -> int:
+        """How many items a request asks for."""
+        ...
+
+    def requests(self, place: int) -> Iterator[bytes]:
+        """Give the requests of the connection number `place`."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One measurement: orders of 10.00 for customers `B-0`, `B-1`, … below `customers`.
+    """One measurement of `seconds` after `warm_s` that do not count.
 
-    `run` makes keys and orders unique; `warm_s` is driven before anything counts.
+    `each`: so many requests a connection instead, and all of them count. `rate`: an open loop of
+    that many requests a second over all connections.
     """
 
-    target: Target
+    port: int
+    source: Requests
     connections: int
-    customers: int
-    run: str
     seconds: float
-    warm_s: float
+    warm_s: float = 0.0
+    each: int | None = None
+    rate: float | None = None
 
 
-@dataclass(slots=True)
-class Tally:
-    """Seconds of each answered request, answers that were not as wished, and time measured."""
-
-    latencies_s: list[float] = field(default_factory=list)
-    odd: int = 0
-    seconds: float = 0.0
-
-    def add(self, other: "Tally") -> None:
-        """Take over another round of the same measurement."""
-        self.latencies_s.extend(other.latencies_s)
-        self.odd += other.odd
-        self.seconds += other.seconds
-
-    @property
-    def rate(self) -> float:
-        """Answers a second."""
-        return len(self.latencies_s) / self.seconds if self.seconds else 0.0
-
-    def percentile_ms(self, percent: float) -> float:
-        """Give a percentile of the latencies (nearest rank), in milliseconds."""
-        ordered = sorted(self.latencies_s)
-        rank = min(len(ordered) - 1, int(len(ordered) * percent / 100))
-        return ordered[rank] * 1000 if ordered else 0.0
+def due_times(rate: float, seconds: float) -> Iterator[float]:
+    """Give when requests are due, in seconds from the start: evenly, the first at 0."""
+    return (number / rate for number in range(int(rate * seconds)))
 
 
-def request(head: bytes, key: str, body: bytes) -> bytes:
-    """Complete a request with its idempotency key and body."""
-    return b"%b\r\nIdempotency-Key: %b\r\nContent-Length: %d\r\n\r\n%b" % (
-        head,
-        key.encode(),
-        len(body),
-        body,
-    )
+class _Client:
+    """One connection with at most one request under way; `since_s` is when it began to wait."""
 
+    __slots__ = ("_needed", "_read", "_rest", "_sock", "requests", "since_s")
 
-def orders(plan: Plan, place: int) -> Iterator[bytes]:
-    """Write the requests of one connection: each a new order of a customer drawn uniformly."""
-    draw = Random(f"{plan.run} {place}").randrange
-    head = plan.target.head()
-    for number in count():
-        name = f"{plan.run}-{place}-{number}"
-        body = (
-            f'{{"customer_id":"B-{draw(plan.customers)}","check_point":"ORDER",'
-            f'"order":{{"id":"{name}"}},"amount":{{"amount":"10.00","currency":"CNY"}}}}'
-        )
-        yield request(head, name, body.encode())
-
-
-class _Client(asyncio.Protocol):
-    """One connection; `tally` gets what is answered between `starts_s` and `ends_s`."""
-
-    def __init__(
-        self, requests: Iterator[bytes], tally: Tally, window_s: tuple[float, float]
-    ) -> None:
-        self._requests = requests
-        self._tally = tally
-        self._starts_s, self._ends_s = window_s
-        self._read = bytearray()
+    def __init__(self, port: int, requests: Iterator[bytes]) -> None:
+        self._sock = socket.create_connection(("127.0.0.1", port), timeout=_PATIENCE_S)
+        self._sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._sock.setblocking(False)  # noqa: FBT003 - the standard library takes it by position
+        self._read = b""
+        self._rest = memoryview(b"")
         self._needed = 0
-        self._sent_s = 0.0
-        self.over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.requests = requests
+        self.since_s = 0.0
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast("asyncio.Transport", transport)
-        self._send()
+    def fileno(self) -> int:
+        return self._sock.fileno()
 
-    def data_received(self, data: bytes) -> None:
-        self._read += data
+    def close(self) -> None:
+        self._sock.close()
+
+    def send(self, request: bytes) -> bool:
+        """Send a request; False: some of it waits for room, `flush` goes on with it."""
+        sent = self._sock.send(request)
+        self._rest = memoryview(request)[sent:]
+        return not self._rest
+
+    def flush(self) -> bool:
+        self._rest = self._rest[self._sock.send(self._rest) :]
+        return not self._rest
+
+    def receive(self) -> bytes | None:
+        """Read what is there; the whole answer, once it is whole."""
+        got = self._sock.recv(_CHUNK)
+        if not got:
+            message = "the server closed the connection"
+            raise ConnectionError(message)
+        read = self._read = self._read + got if self._read else got
         if not self._needed:
-            end = self._read.find(_END)
-            length = _LENGTH.search(self._read, 0, end + 2) if end >= 0 else None
-            if length is None:
-                return
-            self._needed = end + len(_END) + int(length[1])
-        if len(self._read) >= self._needed:
-            self._answered(bytes(self._read))
+            end, at = read.find(_END), read.find(_LENGTH)
+            if end < 0 or at < 0:
+                return None
+            at += len(_LENGTH)
+            self._needed = end + len(_END) + int(read[at : read.find(b"\r", at)])
+        if len(read) < self._needed:
+            return None
+        self._read, self._needed = b"", 0
+        return read
 
-    def connection_lost(self, exc: Exception | None) -> None:
-        if not self.over.done():
-            self.over.set_exception(exc or ConnectionError("the server closed the connection"))
 
-    def _answered(self, answer: bytes) -> None:
+class _Drive:
+    """The clients of one measurement and what they count."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._wanted, self._size = plan.source.wanted, plan.source.size
+        self._poll = select.epoll()
+        self._clients: dict[int, _Client] = {}
+        for place in range(plan.connections):
+            requests = islice(plan.source.requests(place), plan.each)
+            client = _Client(plan.port, requests)
+            self._clients[client.fileno()] = client
+            self._poll.register(client.fileno(), select.EPOLLIN)
+        self.tally = Tally()
+        self._first_s = perf_counter()
+        self._starts_s = self._first_s + plan.warm_s
+        endless = plan.each is None
+        self._ends_s = self._starts_s + plan.seconds if endless else float("inf")
+        self._last_s = self._first_s + plan.warm_s + (plan.seconds if endless else 0)
+
+    def close(self) -> None:
+        for client in self._clients.values():
+            client.close()
+        self._poll.close()
+
+    def closed_loop(self) -> None:
+        busy = 0
+        for client in self._clients.values():
+            busy += self._ask_next(client)
+        while busy:
+            for client in self._answered(1.0):
+                busy -= not self._ask_next(client)
+
+    def _ask_next(self, client: _Client) -> bool:
+        """Send a client's next request; False: it has none, or the time is over."""
+        if perf_counter() >= self._ends_s:
+            return False
+        request = next(client.requests, None)
+        if request is not None:
+            self._send(client, request, perf_counter())
+        return request is not None
+
+    def open_loop(self, rate: float) -> None:
+        plan = self._plan
+        dues = deque(due_times(rate, plan.warm_s + plan.seconds))
+        idle = deque(self._clients.values())
+        total = len(idle)
+        while dues or len(idle) < total:
+            now_s = perf_counter() - self._first_s
+            while dues and idle and dues[0] <= now_s:
+                client = idle.popleft()
+                self._send(client, next(client.requests), self._first_s + dues.popleft())
+            wait_s = max(0.0, dues[0] - now_s) if dues and idle else 1.0
+            select.select([self._poll], [], [], wait_s)  # unlike epoll's, its time-out is in µs
+            idle.extend(self._answered(0))
+
+    def _send(self, client: _Client, request: bytes, since_s: float) -> None:
+        client.since_s = since_s
+        if not client.send(request):
+            self._poll.modify(client.fileno(), select.EPOLLIN | select.EPOLLOUT)
+
+    def _answered(self, wait_s: float) -> Iterator[_Client]:
+        """Give the clients that have their answer, which is counted."""
+        for number, event in self._poll.poll(wait_s):
+            client = self._clients[number]
+            if event & select.EPOLLOUT and client.flush():
+                self._poll.modify(number, select.EPOLLIN)
+            if event & ~select.EPOLLOUT:
+                answer = client.receive()
+                if answer is not None:
+                    self._count(answer, client.since_s)
+                    yield client
+        if perf_counter() > self._last_s + _PATIENCE_S:
+            message = f"an answer took longer than {_PATIENCE_S:.0f} s"
+            raise TimeoutError(message)
+
+    def _count(self, answer: bytes, since_s: float) -> None:
         now_s = perf_counter()
-        if self._sent_s >= self._starts_s and now_s <= self._ends_s:
-            self._tally.latencies_s.append(now_s - self._sent_s)
-            wished = answer[9:12] in {_OK, _CREATED} and b'"HOLD"' not in answer
-            self._tally.odd += not wished
-        self._read.clear()
-        self._needed = 0
-        self._send()
+        tally = self.tally
+        if self._plan.each is not None:
+            self._last_s = now_s
+        good = answer[9:10] == b"2"
+        items = answer.count(self._wanted) if self._wanted else self._size * good
+        tally.done += items
+        if self._starts_s <= now_s <= self._ends_s:
+            tally.items += items
+        if self._starts_s <= since_s <= self._ends_s:
+            tally.latencies_s.append(now_s - since_s)
+        if not good or items != self._size:
+            tally.shed += answer[9:12] == _BUSY
+            tally.odd += answer[9:12] != _BUSY
 
-    def _send(self) -> None:
-        following = next(self._requests, None)
-        if following is None or perf_counter() >= self._ends_s:
-            if not self.over.done():
-                self.over.set_result(None)
-            self._transport.close()
-            return
-        self._sent_s = perf_counter()
-        self._transport.write(following)
-
-
-async def _converse(
-    port: int, sources: list[Iterator[bytes]], window_s: tuple[float, float]
-) -> Tally:
-    tally = Tally(seconds=window_s[1] - window_s[0])
-    loop = asyncio.get_running_loop()
-    clients = []
-    for source in sources:
-        made = partial(_Client, source, tally, window_s)
-        clients.append((await loop.create_connection(made, "127.0.0.1", port))[1])
-    async with asyncio.timeout(max(0.0, window_s[1] - perf_counter()) + _PATIENCE_S):
-        await asyncio.gather(*(client.over for client in clients))
-    return tally
+    def finish(self) -> Tally:
+        whole = self._plan.each is not None
+        self.tally.seconds = self._last_s - self._starts_s if whole else self._plan.seconds
+        return self.tally
 
 
 def drive(plan: Plan) -> Tally:
@@ -179,17 +220,20 @@ def drive(plan: Plan) -> Tally:
 
     Raises:
         ConnectionError: The server closed a connection.
-        TimeoutError: An answer took longer than 30 s.
+        TimeoutError: An answer came more than a minute too late.
 
     """
     gc.disable()
-    sources = [orders(plan, place) for place in range(plan.connections)]
-    starts_s = perf_counter() + plan.warm_s
-    return uvloop.run(_converse(plan.target.port, sources, (starts_s, starts_s + plan.seconds)))
-
-
-def send_all(port: int, requests: list[bytes], connections: int = 8) -> int:
-    """Send requests that prepare a measurement, in any order; returns how many were refused."""
-    sources = [iter(requests[place::connections]) for place in range(connections)]
-    now_s = perf_counter()
-    return uvloop.run(_converse(port, sources, (now_s, now_s + 60.0))).odd
+    run = _Drive(plan)
+    began_s = time.process_time()
+    try:
+        if plan.rate is None:
+            run.closed_loop()
+        else:
+            run.open_loop(plan.rate)
+    finally:
+        run.close()
+        gc.enable()
+    tally = run.finish()
+    tally.load_s = time.process_time() - began_s
+    return tally

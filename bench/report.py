@@ -1,4 +1,4 @@
-"""The machine in words, and the measurements as a markdown table."""
+"""The machine in words, and what was found as markdown tables."""
 
 import os
 import platform
@@ -10,25 +10,37 @@ from pathlib import Path
 from statistics import median
 from typing import Final
 
-import psycopg
-
-from bench.load import Tally
+from bench import figures
+from bench.databases import Side, ask
+from bench.figures import Found, Key
+from bench.reach import reach
+from bench.tallies import Tally
 
 _WRITES: Final = 50
+_COLUMNS: Final = (
+    "| what | on | connections | a second | of echo | p50 ms | p99 ms | p99.9 ms"
+    " | CPU µs: service | PostgreSQL | clients |"
+)
 _HEAD: Final = """\
 # Results of `make bench`
 
-Written by the last run; a run takes about a minute and a half. Absolute figures move with the
-machine: compare within one run, as a share of the echo.
+Written by the last full run. Absolute figures move with the machine: compare within one run, as a
+ratio.
 """
 _NOTES: Final = """
-Clients are closed loops on keep-alive connections, in a process of their own on the same machine:
-they, the service and PostgreSQL share its cores, and at one connection a request waits for each of
-them in turn. The echo is a bare FastAPI that reads the same body through a model and sends it
-back: no token, log, metrics or database. The service runs as it ships: API key, request log,
-metrics, every decision stored and committed with `fsync` before it is answered. Programs take
-turns in rounds whose order is reversed each time; figures are over all rounds of a run. `of echo`
-is the rate as a share of the echo's at the same number of connections.
+Clients are keep-alive connections in one process on the same machine: they, the service and
+PostgreSQL share its cores, and at one connection a request waits for each of them in turn. They
+are closed loops unless a row says otherwise; an open loop sends by a fixed schedule and counts
+latency from when a request was due, so that waiting is not hidden. The echo is a bare FastAPI that
+reads the same body through a model and sends it back: no token, log, metrics or database. The
+naive service is one ORM session and one transaction a request (`bench/naive.py`), on the same
+PostgreSQL. Aval runs as it ships: API key, request log, metrics, every decision stored and
+committed with `fsync` before it is answered. Programs take turns in rounds whose order is reversed
+each time; figures are over all rounds. `a second` counts authorizations and events where a request
+carries many. `of echo` is that rate as a share of the echo's requests at the same number of
+connections. CPU is user and system time, in microseconds for each authorization, event or request:
+of the service's processes, of all of PostgreSQL's, and of the clients. Disk is what tables and
+indexes grew by.
 """
 
 
@@ -46,70 +58,112 @@ def fsync_ms(folder: Path) -> float:
 
 def told_busy(seconds: float = 1.0) -> str:
     """Measure how busy other programs keep the processors, as a percentage of all of them."""
-    place = Path("/proc/stat")
-    if not place.exists():
-        return "an unknown share"
-    before = _ticks(place)
+    before = _ticks()
     time.sleep(seconds)
-    idle, total = (after - first for after, first in zip(_ticks(place), before, strict=True))
+    idle, total = (after - first for after, first in zip(_ticks(), before, strict=True))
     return f"{100 * (1 - idle / total):.0f} %"
 
 
-def _ticks(place: Path) -> tuple[int, int]:
+def _ticks() -> tuple[int, int]:
     """Read idle ticks (waiting for disks included) and all ticks since the machine started."""
-    ticks = [int(field) for field in place.read_text(encoding="ascii").splitlines()[0].split()[1:]]
+    first = Path("/proc/stat").read_text(encoding="ascii").splitlines()[0]
+    ticks = [int(field) for field in first.split()[1:]]
     return ticks[3] + ticks[4], sum(ticks[:8])
 
 
-def machine(database_url: str, folder: Path) -> list[str]:
+def machine(sides: Sequence[Side], found: Found, folder: Path) -> list[str]:
     """Describe what was measured on, a line a thing."""
-    with psycopg.connect(database_url) as connection:
-        row = connection.execute("SHOW server_version").fetchone()
-    server = row[0] if row else "unknown"
-    return [
+    told = [
         f"{os.cpu_count()} cores ({_processor()}), {platform.system()} {platform.machine()}",
         (
             f"Python {platform.python_version()}, FastAPI {version('fastapi')},"
             f" uvicorn {version('uvicorn')} with uvloop and httptools, one process"
         ),
-        (
-            f"PostgreSQL {server}, embedded, default settings of the service; a write of 8 KiB with"
-            f" fsync takes {fsync_ms(folder):.2f} ms"
-        ),
-        f"Aval {version('aval')}, {time.strftime('%Y-%m-%d', time.gmtime())}",
+        f"a write of 8 KiB with fsync takes {fsync_ms(folder):.2f} ms",
     ]
+    for side in sides:
+        settings = {
+            name: ask(side.url, f"SHOW {name}")
+            for name in ("server_version", "shared_buffers", "fsync", "synchronous_commit")
+        }
+        rest = ", ".join(f"{name} {value}" for name, value in settings.items() if "ver" not in name)
+        told.append(f"{side.name}: PostgreSQL {settings['server_version']}, {rest}")
+    measured = {side.name for side in sides}
+    told += [
+        f"{name}: not measured, {found.why_not('', name)}"
+        for name in figures.SIDES
+        if name not in measured
+    ]
+    return [*told, f"Aval {version('aval')}, {time.strftime('%Y-%m-%d', time.gmtime())}"]
 
 
 def _processor() -> str:
-    information = Path("/proc/cpuinfo")
-    if information.exists():
-        for line in information.read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
+    for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
     return platform.processor() or "unknown"
 
 
-def table(
-    names: Sequence[str], levels: Sequence[int], found: Mapping[tuple[str, int], Tally]
-) -> str:
-    """Write the measurements; the first name is what the others are a share of."""
-    head = "| connections |" + "".join(f" {level} | | | |" for level in levels)
-    rule = "|---|" + "--:|" * (4 * len(levels))
-    columns = "| |" + " req/s | p50 ms | p99 ms | of echo |" * len(levels)
-    rows = []
-    for name in names:
-        row = f"| {name} |"
-        for level in levels:
-            tally = found[name, level]
-            share = tally.rate / found[names[0], level].rate
-            row += f" {tally.rate:,.0f} | {tally.percentile_ms(50):.2f} |"
-            row += f" {tally.percentile_ms(99):.2f} | {share:.2f} |"
-        rows.append(row)
-    return "\n".join([head, rule, columns, *rows])
+def table(found: Found) -> str:
+    """Write every row that was measured, then a row for each that was not, with the reason."""
+    lines = [_COLUMNS, "|---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|"]
+    lines += [_row(key, tally, found.tallies) for key, tally in found.rows()]
+    lines += [
+        f"| {what or 'everything'} | {side} | | not measured: {reason} | | | | | | | |"
+        for (what, side), reason in found.missing.items()
+    ]
+    return "\n".join(lines)
 
 
-def page(told: Sequence[str], measured: str, remarks: Sequence[str]) -> str:
-    """Put the page together; `remarks` are lines on how the run went."""
-    machine_lines = "\n".join(f"- {line}" for line in told)
-    remark_lines = "\n".join(f"- {line}" for line in remarks)
-    return f"{_HEAD}\n{machine_lines}\n\n{measured}\n{_NOTES}\n{remark_lines}\n"
+def _row(key: Key, tally: Tally, tallies: Mapping[Key, Tally]) -> str:
+    echo = tallies.get(Key(figures.ECHO, figures.NOWHERE, key.connections))
+    share = f"{tally.rate / echo.rate:.2f}" if echo and echo.rate else ""
+    known = bool(tally.latencies_s)
+    latencies = " | ".join(
+        f"{value:.2f}" if known else "" for value in tally.percentiles_ms(50, 99, 99.9)
+    )
+    used = (tally.service_s, tally.database_s, tally.load_s)
+    cpu = " | ".join(f"{tally.each_us(one):.0f}" if one else "" for one in used)
+    connections = f"| {key.what} | {key.side} | {key.connections} |"
+    return f"{connections} {tally.rate:,.0f} | {share} | {latencies} | {cpu} |"
+
+
+def remarks(found: Found) -> list[str]:
+    """Say what the table does not: answers that were not as wished, disk, how far rounds differ."""
+    tallies = found.tallies.values()
+    odd = sum(tally.odd for tally in tallies)
+    spreads = sorted(tally.spread for tally in tallies if len(tally.rates) > 1)
+    shed = sum(tally.shed for tally in tallies)
+    lines = [f"answers that were not as wished: {odd}; shed with 503: {shed}"]
+    for side in figures.SIDES:
+        if (figures.DISK, side) in found.numbers:
+            disk, wal = found.numbers[figures.DISK, side], found.numbers[figures.WAL, side]
+            lines.append(
+                f"{side}: an authorization takes {disk:,.0f} bytes of disk,"
+                f" and {wal:,.0f} bytes of write-ahead log"
+            )
+    if spreads:
+        lines.append(
+            f"the fastest round of a row was {median(spreads):.2f} times its slowest (median),"
+            f" {spreads[-1]:.2f} times at most"
+        )
+    return lines
+
+
+def page(told: Sequence[str], found: Found, processes: str, said: Sequence[str]) -> str:
+    """Put the page together; `said` are lines on how the run went."""
+    parts = [
+        _HEAD,
+        "\n".join(f"- {line}" for line in told),
+        "",
+        table(found),
+        _NOTES,
+        processes,
+        "",
+        "\n".join(f"- {line}" for line in said),
+        "\n## Reach\n",
+        "Computed from this run. Numbers of connections are those at which rates are compared.",
+        "",
+        reach(found),
+    ]
+    return "\n".join(parts) + "\n"

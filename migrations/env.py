@@ -4,7 +4,7 @@ from alembic import context
 from sqlalchemy import create_engine
 from sqlalchemy.pool import NullPool
 
-from app.store.database import dialect_url
+from app.store.database import NEVER_PREPARE, dialect_url
 from app.store.schema import metadata
 
 
@@ -27,7 +27,7 @@ def include_object(item: object, name: str | None, kind: str, *_: object) -> boo
 def run() -> None:
     """Migrate in one transaction, or not at all."""
     url = context.config.attributes["url"]
-    engine = create_engine(dialect_url(url), poolclass=NullPool)
+    engine = create_engine(dialect_url(url), poolclass=NullPool, connect_args=NEVER_PREPARE)
     with engine.connect() as connection:
         context.configure(
             connection=connection,

@@ -74,11 +74,11 @@ class Service:
 
 
 @contextmanager
-def serve(folder: Path, **given: str) -> Iterator[Service]:
+def serve(folder: Path, *arguments: str, **given: str) -> Iterator[Service]:
     output = folder / "output"
     with output.open("wb") as file:
         process = subprocess.Popen(
-            [AVAL, "serve", "--port", "0"],
+            [AVAL, "serve", "--port", "0", *arguments],
             env=environment(**given),
             stdout=file,
             stderr=subprocess.STDOUT,
@@ -110,6 +110,8 @@ def test_the_embedded_service_from_first_start_to_second(tmp_path: Path) -> None
         assert asked.json()["items"] == []
         metrics = httpx2.get(f"http://127.0.0.1:{ops}/metrics", trust_env=False)
         assert 'aval_requests_total{method="GET",route="/readyz",status="200"} 1.0' in metrics.text
+        assert 'aval_processes{type="api"} 1.0' in metrics.text
+        assert "aval_work_runs_total" in work_shown(ops)
         beside = aval("key", "list", AVAL_STATE_DIR=str(state))
         assert beside.stdout.startswith("admin\tworks\tadmin\tevery segment\t")
         second = aval("serve", "--port", "0", AVAL_STATE_DIR=str(state))
@@ -122,6 +124,17 @@ def test_the_embedded_service_from_first_start_to_second(tmp_path: Path) -> None
         assert again.status_code == 200
         assert service.end(signal.SIGINT) == 0
     assert not (state / "pg" / "postmaster.pid").exists()
+
+
+def work_shown(ops: int) -> str:
+    """Wait until the figures of background work are shown beside the service's own."""
+    until = time.monotonic() + PATIENCE_S
+    while "aval_work_runs_total" not in (
+        page := httpx2.get(f"http://127.0.0.1:{ops}/metrics", trust_env=False).text
+    ):
+        assert time.monotonic() < until, page
+        time.sleep(0.1)
+    return page
 
 
 def test_what_is_in_flight_is_answered_after_the_signal(
@@ -208,7 +221,8 @@ UNREACHABLE = "postgresql://aval:s3cret@127.0.0.1:1/aval"
         pytest.param("serv", {}, 2, "No such command 'serv'", id="unknown-command"),
         pytest.param("serve --prot 1", {}, 2, "No such option: --prot", id="unknown-option"),
         pytest.param("serve --port 70000", {}, 2, "--port", id="port-out-of-range"),
-        pytest.param("serve --workers 2", {}, 2, "--workers 2", id="workers"),
+        pytest.param("serve --workers 0", {}, 2, "--workers", id="no-worker"),
+        pytest.param("serve --workers 33", {}, 2, "--workers", id="too-many-workers"),
         pytest.param("serve --host nohost.invalid", {}, 1, "nohost.invalid", id="no-such-host"),
         pytest.param("migrate", {"LANE": "1"}, 2, "did you mean AVAL_LANES", id="misspelt-setting"),
         pytest.param("migrate", {"DATABASE_URL": "mysql://x"}, 2, "postgresql://", id="mysql"),

@@ -179,6 +179,7 @@ _DECISION: Final[dict[str, Any]] = {
     "authorization_id": "019332b4-6c00-7000-8000-000000000002",
     "order_hold_id": None,
     "expires_at": "2026-12-04T03:00:00Z",
+    "counts_from": None,
     "account_seq": 4711,
     "evaluated_at": "2026-12-01T03:00:00Z",
 }
@@ -217,6 +218,7 @@ class DecisionOut(AnswerModel):
     authorization_id: str | None
     order_hold_id: str | None
     expires_at: str | None
+    counts_from: str | None
     account_seq: int
     evaluated_at: str
 
@@ -261,10 +263,12 @@ async def authorize_order(request: Request) -> Response:
     caller = await authenticate(request, "authorization:write")
     key = read_key(request)
     asked = await read(request, AuthorizeIn)
-    return send(await desk_of(request).lanes.ask(_keyed_ask(request, caller, key, asked)))
+    desk = desk_of(request)
+    return send(await desk.lanes.ask(keyed_ask(caller, key, asked, desk.new_id())))
 
 
-def _keyed_ask(request: Request, caller: Caller, key: str, asked: AuthorizeIn) -> Ask:
+def keyed_ask(caller: Caller, key: str, asked: AuthorizeIn, decision_id: str) -> Ask:
+    """Make the ask of an order under a key; alone or in a batch it has the same fingerprint."""
     question = asked.to_question()
     told = fingerprint("POST /v1/authorizations", question)
-    return Ask("AUTHORIZATION", caller, question, desk_of(request).new_id(), key, told)
+    return Ask("AUTHORIZATION", caller, question, decision_id, key, told)

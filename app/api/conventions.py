@@ -1,13 +1,11 @@
 """What all routes share, set up in one place, and how OpenAPI tells of it."""
 
-from collections.abc import Sequence
 from typing import Any, Final
 
 from fastapi import FastAPI
 from pydantic import BaseModel
 
 from app.api import problems, strict
-from app.api.express import Express, ExpressRoute
 from app.api.middleware import RequestMiddleware
 from app.api.problems import MEDIA_TYPE, Problem
 
@@ -16,14 +14,12 @@ _HEADERS: Final = {401: "WWW-Authenticate", 429: "Retry-After", 503: "Retry-Afte
 _SCHEMAS: Final = "#/components/schemas/"
 
 
-def install(app: FastAPI, express: Sequence[ExpressRoute] = ()) -> None:
+def install(app: FastAPI) -> None:
     """Make every route of `app` strict and every refusal a problem; call before adding routes.
 
-    Routers of their own need `APIRouter(route_class=StrictRoute)`; `express` are those of them
-    that are answered without the framework's layers.
+    Routers of their own need `APIRouter(route_class=StrictRoute)`.
     """
     app.router.route_class = strict.StrictRoute
-    app.add_middleware(Express, routes=express)
     problems.install_handlers(app)
     app.add_middleware(RequestMiddleware)
     generate = app.openapi

@@ -7,11 +7,13 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from app.usecases.facts import Facts
+from app.usecases.figures import Figures
 from app.usecases.health import CheckReadiness
 from app.usecases.keys import Authenticate, CreateKey, ListKeys, RevokeKey
-from app.usecases.lanes import Lanes
+from app.usecases.lane_sets import Lanes
 from app.usecases.orders import Orders
 from app.usecases.parties import Parties
+from app.usecases.reads import Reads
 from app.usecases.scores import Scores
 
 
@@ -29,7 +31,9 @@ class Desk:
     parties: Parties
     orders: Orders
     facts: Facts
+    figures: Figures
     scores: Scores
+    reads: Reads
 
 
 def desk_of(request: Request) -> Desk:

@@ -12,7 +12,7 @@ from app.api.desk import DeskDep
 from app.api.facts_models import INVOICE, ToldAsFact
 from app.api.problems import cut
 from app.api.strict import LONG_BODY_BYTES, StrictRoute
-from app.api.wire import AnswerModel, MoneyOut, Page, WireModel, encode_cursor
+from app.api.wire import PRINTABLE, AnswerModel, Id, MoneyOut, Page, WireModel, encode_cursor
 from app.domain.callers import Caller
 from app.domain.facts import Problem, Result
 from app.domain.money import Money
@@ -31,6 +31,7 @@ _OVER: Final[dict[str, Any]] = {
     "excess": {"amount": "320.00", "currency": "CNY"},
 }
 _WAITING: Final[dict[str, Any]] = {
+    "quarantine_id": "17",
     "source": "erp-1",
     "event_id": "5f0c7d",
     "type": "invoice",
@@ -40,6 +41,7 @@ _WAITING: Final[dict[str, Any]] = {
     "received_at": "2026-12-01T00:00:03Z",
     "event": INVOICE,
 }
+_CLOSING: Final[dict[str, Any]] = {"reason": "sent twice by mistake, corrected under 5f0c7e"}
 
 
 class LedgerEventsIn(WireModel):
@@ -114,6 +116,7 @@ class QuarantinedOut(AnswerModel):
 
     model_config = ConfigDict(json_schema_extra={"examples": [_WAITING]})
 
+    quarantine_id: str
     source: str
     event_id: str
     type: str
@@ -178,6 +181,59 @@ def list_quarantine(
     return Response(orjson.dumps(told, option=orjson.OPT_UTC_Z), media_type="application/json")
 
 
+class ClosingIn(WireModel):
+    """Why a fact is laid aside."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_CLOSING]})
+
+    reason: str = Field(min_length=1, max_length=500, pattern=PRINTABLE)
+
+
+class ClosedOut(AnswerModel):
+    """A fact that was laid aside; it stays as evidence."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"quarantine_id": "17", "status": "CLOSED"}]}
+    )
+
+    quarantine_id: str
+    status: Literal["CLOSED"]
+
+
+@router.post(
+    "/quarantine/{quarantine_id}/retry",
+    operation_id="retryQuarantined",
+    summary="Try a fact that waits again",
+    response_model=EventResultOut,
+    responses=refusals(404, 409),
+)
+def retry_quarantined(
+    quarantine_id: Id,
+    caller: Annotated[Caller, Depends(needs("ledger:write"))],
+    desk: DeskDep,
+) -> Response:
+    """Apply it whatever it waits for; where it still cannot be, it stays `quarantined`."""
+    told = _result(desk.facts.apply.retry(caller, quarantine_id))
+    return Response(orjson.dumps(told), media_type="application/json")
+
+
+@router.post(
+    "/quarantine/{quarantine_id}/close",
+    operation_id="closeQuarantined",
+    summary="Lay a fact that waits aside",
+    responses=refusals(404, 409),
+)
+def close_quarantined(
+    quarantine_id: Id,
+    body: ClosingIn,
+    caller: Annotated[Caller, Depends(needs("ledger:write"))],
+    desk: DeskDep,
+) -> ClosedOut:
+    """Close it by hand: its account waits for one fact less, and a repeat is a duplicate."""
+    desk.facts.close_quarantined(caller, quarantine_id, body.reason)
+    return ClosedOut(quarantine_id=quarantine_id, status="CLOSED")
+
+
 def _result(result: Result) -> dict[str, Any]:
     return {
         "event_id": result.event_id,
@@ -202,6 +258,7 @@ def _problem(problem: Problem) -> dict[str, Any]:
 
 def _waiting(one: Quarantined) -> dict[str, Any]:
     return {
+        "quarantine_id": str(one.quarantine_id),
         "source": one.source,
         "event_id": one.event_id,
         "type": one.kind,

@@ -1,5 +1,6 @@
 """Limits: zero grants no credit, null none either, `unlimited` any; each says so on purpose."""
 
+from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Annotated, Any, Final, Literal, Self
 
@@ -137,6 +138,9 @@ class LimitsQuery(Page):
 
 def _out(view: LimitView) -> LimitOut:
     held = view.record
+    if held.kind == "cover":
+        message = f"{held.limit_id} is a cover, not a limit"
+        raise TypeError(message)
     money = None if held.limit_minor is None else Money(held.limit_minor, held.currency)
     return LimitOut(
         limit_id=held.limit_id,
@@ -166,12 +170,34 @@ def _decided(view: LimitView) -> Answer:
     return answer_of(_out(view))
 
 
-async def _proposer(request: Request) -> Caller:
+async def proposer(request: Request) -> Caller:
     """Bring a caller who may propose, or approve, which is more."""
     try:
         return await authenticate(request, "limit:propose")
     except ForbiddenError:
         return await authenticate(request, "limit:approve")
+
+
+def proposed() -> dict[str, Any]:
+    """Declare token and key for `openapi_extra=` of a handler whose caller is a `proposer`."""
+    token = secured("limit:propose")
+    return {**token, "parameters": [*token["parameters"], *keyed()["parameters"]]}
+
+
+def page_of(views: Sequence[LimitView], query: Page) -> tuple[list[LimitView], str | None]:
+    """Cut a page out of a whole list; people made what is in it, so it is short.
+
+    Raises:
+        FieldError: The cursor is none of this list's.
+
+    """
+    after, left = query.after(str), list(views)
+    if after is not None:
+        seen = [view.record.limit_id for view in left]
+        left = left[seen.index(after[0]) + 1 :] if after[0] in seen else []
+    page = left[: query.limit]
+    more = len(left) > len(page)
+    return page, encode_cursor([page[-1].record.limit_id]) if more else None
 
 
 @router.post(
@@ -181,15 +207,12 @@ async def _proposer(request: Request) -> Caller:
     status_code=201,
     response_model=LimitOut,
     responses=refusals(404, 409) | {202: {"model": LimitOut, "description": "Proposed"}},
-    openapi_extra={
-        **secured("limit:propose"),
-        "parameters": [*secured("limit:propose")["parameters"], *keyed()["parameters"]],
-    },
+    openapi_extra=proposed(),
 )
 def propose_limit(
     customer_id: Id,
     body: LimitIn,
-    caller: Annotated[Caller, Depends(_proposer)],
+    caller: Annotated[Caller, Depends(proposer)],
     request: Request,
 ) -> Response:
     """Answer 201 where it is in force at once (`limit:approve`), 202 where it is proposed."""
@@ -211,17 +234,9 @@ def list_limits(
     request: Request,
 ) -> LimitsOut:
     """Answer one page of all limits there were, the newest first."""
-    items = [
-        _out(view)
-        for view in desk_of(request).parties.list_limits(caller, customer_id, query.segment)
-    ]
-    after = query.after(str)
-    if after is not None:
-        seen = [item.limit_id for item in items]
-        items = items[seen.index(after[0]) + 1 :] if after[0] in seen else []
-    more = len(items) > query.limit
-    items = items[: query.limit]
-    return LimitsOut(items=items, next_cursor=encode_cursor([items[-1].limit_id]) if more else None)
+    found = desk_of(request).parties.list_limits(caller, customer_id, query.segment)
+    page, cursor = page_of(found, query)
+    return LimitsOut(items=[_out(view) for view in page], next_cursor=cursor)
 
 
 @router.post(

@@ -8,10 +8,11 @@ from typing import Final
 
 import uvicorn
 from prometheus_client import REGISTRY, CollectorRegistry, make_asgi_app
-from prometheus_client.multiprocess import MultiProcessCollector
 from starlette.applications import Starlette
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
+
+from app.api.figures import AddedUp
 
 _START_S: Final = 5.0
 
@@ -21,15 +22,15 @@ class PortTakenError(Exception):
 
 
 def create_operations_app(multiprocess_dir: str | None = None) -> ASGIApp:
-    """Build the application; with `multiprocess_dir` it sums what all workers wrote there.
+    """Build the application; with `multiprocess_dir` it adds what child processes wrote there.
 
-    `multiprocess_dir` is the value of `PROMETHEUS_MULTIPROC_DIR`, which must be in the environment
-    before the first import of `prometheus_client`, in the workers too.
+    `multiprocess_dir` is the `PROMETHEUS_MULTIPROC_DIR` of the children, which must be in their
+    environment before they first import `prometheus_client`, and must not be in this one's.
     """
     registry: CollectorRegistry = REGISTRY
     if multiprocess_dir:
         registry = CollectorRegistry()
-        MultiProcessCollector(registry, multiprocess_dir)  # type: ignore[no-untyped-call] # theirs
+        registry.register(AddedUp(REGISTRY, multiprocess_dir))
     metrics: ASGIApp = make_asgi_app(registry)
     return Starlette(routes=[Route("/metrics", _Endpoint(metrics), methods=["GET"])])
 
@@ -44,8 +45,10 @@ class _Endpoint:
         await self._app(scope, receive, send)
 
 
-def listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int, setting: str = "AVAL_OPS_PORT") -> socket.socket:
     """Take the port, before anything else is started that would have to be undone.
+
+    `setting` is the variable that chooses it, for the person who reads that it is taken.
 
     Raises:
         PortTakenError: Another program has it, or the address is not this machine's.
@@ -59,7 +62,7 @@ def listen(host: str, port: int) -> socket.socket:
         sock.listen()
     except OSError as bad:
         sock.close()
-        line = f"operations port {host}:{port}: {bad.strerror}; AVAL_OPS_PORT chooses another"
+        line = f"operations port {host}:{port}: {bad.strerror}; {setting} chooses another"
         raise PortTakenError(line) from None
     sock.setblocking(False)  # noqa: FBT003 - the standard library takes it by position
     return sock

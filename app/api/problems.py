@@ -41,6 +41,7 @@ STATUS: Final[dict[type[CreditError], int]] = {
     errors.OrderVersionStaleError: 409,
     errors.OrderClosedError: 409,
     errors.HoldNotOpenError: 409,
+    errors.EventNotWaitingError: 409,
     errors.LimitStateError: 409,
     errors.MergeConflictError: 409,
     errors.AliasTakenError: 409,
@@ -57,6 +58,9 @@ STATUS: Final[dict[type[CreditError], int]] = {
     errors.RateMissingError: 409,
     errors.FourEyesError: 403,
     errors.AccountStoppedError: 409,
+    errors.SnapshotConflictError: 409,
+    errors.DriftStateError: 409,
+    errors.AdjustmentStateError: 409,
 }
 """The status of every leaf of `CreditError`; a test holds table and leaves equal."""
 
@@ -256,7 +260,7 @@ def _allowed(request: Request) -> list[str]:
     ]
 
 
-async def _on_bug(request: Request, bug: Exception) -> Response:
+async def on_bug(request: Request, bug: Exception) -> Response:
     """Answer an id alone; the log line under that id has the traceback."""
     _log.error("bug", exc_info=bug)
     detail = "The error has been logged under this request_id"
@@ -274,5 +278,5 @@ def install_handlers(app: FastAPI) -> None:
     app.add_exception_handler(CreditError, _on_refusal)
     app.add_exception_handler(RequestValidationError, _on_refusal)
     app.add_exception_handler(HTTPException, _on_framework)
-    app.add_exception_handler(Exception, _on_bug)
-    app.add_middleware(ExceptionMiddleware, handlers={Exception: _on_bug})
+    app.add_exception_handler(Exception, on_bug)
+    app.add_middleware(ExceptionMiddleware, handlers={Exception: on_bug})

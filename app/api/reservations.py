@@ -1,5 +1,6 @@
 """Authorizations to read and to give back."""
 
+from datetime import date
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Query, Response
@@ -32,6 +33,7 @@ _AUTHORIZATION: Final[dict[str, Any]] = {
     "remaining": {"amount": "4500.00", "currency": "CNY"},
     "expires_at": "2026-12-04T03:00:00Z",
     "authorized_at": "2026-12-01T03:00:00Z",
+    "counts_from": None,
 }
 
 
@@ -39,7 +41,8 @@ class AuthorizationOut(AnswerModel):
     """A reservation: `amount` is the order's whole value, `remaining` what is left of it.
 
     OPEN: something is left; CONSUMED: facts carry it all; RELEASED; EXPIRED. `expires_at` null:
-    until released.
+    until released. `counts_from`: what is left takes nothing of the limit before that business
+    date; null: it counts.
     """
 
     model_config = ConfigDict(json_schema_extra={"examples": [_AUTHORIZATION]})
@@ -53,6 +56,7 @@ class AuthorizationOut(AnswerModel):
     remaining: MoneyOut
     expires_at: Instant | None
     authorized_at: Instant | None
+    counts_from: date | None
 
 
 class AuthorizationListOut(AnswerModel):
@@ -111,6 +115,7 @@ def _out(held: Authorization) -> AuthorizationOut:
         remaining=MoneyOut.of(held.remaining),
         expires_at=held.expires_at,
         authorized_at=held.authorized_at,
+        counts_from=held.counts_from,
     )
 
 

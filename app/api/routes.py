@@ -6,9 +6,13 @@ from fastapi import APIRouter
 
 from app.api import (
     accounts,
+    adjustments,
+    authorization_batches,
     authorizations,
+    covers,
     customers,
     decisions,
+    exposure,
     facts,
     health,
     holds,
@@ -17,19 +21,27 @@ from app.api import (
     reservations,
     scores,
     segments,
+    snapshots,
 )
 
 ROUTERS: Final[tuple[APIRouter, ...]] = (
     segments.router,
     customers.router,
+    accounts.lean_router,
     accounts.router,
+    exposure.router,
     limits.router,
+    covers.router,
     rates.router,
+    scores.lean_router,
     scores.router,
     authorizations.router,
+    authorization_batches.router,
     reservations.router,
     decisions.router,
     facts.router,
+    snapshots.router,
+    adjustments.router,
     holds.router,
     health.router,
 )

@@ -1,15 +1,15 @@
 """Scores: how likely a customer is to pay late, and why; and the card for CRM and phone."""
 
-from collections.abc import Sequence
-from hashlib import sha256
 from typing import Annotated, Any, Final, Literal
 
-from fastapi import APIRouter, Depends, Header, Path, Query, Response
-from pydantic import BaseModel, ConfigDict, Field
+from fastapi import APIRouter, Depends, Path, Request, Response
+from pydantic import ConfigDict, Field
 
-from app.api.auth import needs
+from app.api.auth import authenticate, needs
 from app.api.conventions import refusals
-from app.api.desk import DeskDep
+from app.api.desk import DeskDep, desk_of
+from app.api.lean import LeanRoute, declare, read_asked, read_tagged
+from app.api.reads import card_bytes, score_bytes, send_json, send_tagged
 from app.api.strict import StrictRoute
 from app.api.wire import (
     AnswerModel,
@@ -21,19 +21,14 @@ from app.api.wire import (
     WireModel,
 )
 from app.domain.callers import Caller
-from app.domain.scores import ScoreReason, StoredScore
-from app.texts import text
-from app.usecases.scores import Card
 
 router = APIRouter(prefix="/v1", tags=["scores"], route_class=StrictRoute)
+lean_router = APIRouter(prefix="/v1", tags=["scores"], route_class=LeanRoute)
 
 Light = Literal["GREEN", "YELLOW", "RED"]
 Grade = Literal["A", "B", "C", "D", "E", "N"]
 CustomerRef = Annotated[Id, Path(description="The customer's id, or an alias of it")]
-ReaderDep = Annotated[Caller, Depends(needs("score:read"))]
 WriterDep = Annotated[Caller, Depends(needs("score:write"))]
-
-_CARD_REASONS: Final = 3
 
 _TAGGED: Final[dict[int | str, dict[str, Any]]] = {
     200: {
@@ -100,12 +95,6 @@ class ReasonOut(AnswerModel):
     en: str
     contribution: float
 
-    @classmethod
-    def of(cls, reason: ScoreReason) -> "ReasonOut":
-        """Write a reason in both languages."""
-        said = text(reason.code, reason.values)
-        return cls(code=reason.code, zh=said.zh, en=said.en, contribution=reason.contribution)
-
 
 class ModelOut(AnswerModel):
     """What computed a score: a scorecard or a model, in an immutable version."""
@@ -137,25 +126,6 @@ class ScoreOut(AnswerModel):
     features_as_of: BusinessDate
     scored_at: Instant
     stale: bool
-
-    @classmethod
-    def of(cls, found: StoredScore) -> "ScoreOut":
-        """Write a stored score for the wire."""
-        score = found.score
-        return cls(
-            customer_id=found.customer_id,
-            score=score.score,
-            probability_of_default=score.probability_of_default,
-            horizon_days=score.horizon_days,
-            risk_class=score.risk_class.value,
-            traffic_light=score.traffic_light.value,
-            reasons=[ReasonOut.of(reason) for reason in score.reasons],
-            source=score.source.value,
-            model=ModelOut(name=score.model.name, version=score.model.version),
-            features_as_of=found.features_as_of,
-            scored_at=found.scored_at,
-            stale=found.stale,
-        )
 
 
 class CardOverdueOut(AnswerModel):
@@ -198,63 +168,20 @@ class CardOut(AnswerModel):
     reasons: list[CardReasonOut] = Field(description="At most three, the most adverse first")
     as_of: Instant
 
-    @classmethod
-    def of(cls, card: Card) -> "CardOut":
-        """Write a card for the wire."""
-        score, account = card.score and card.score.score, card.account
-        headroom = account.headroom if account else None
-        return cls(
-            customer_id=card.customer_id,
-            name=card.name,
-            traffic_light=card.traffic_light.value,
-            score=score.score if score else None,
-            risk_class=score.risk_class.value if score else None,
-            segment=account.segment_id if account else None,
-            headroom=MoneyOut.of(headroom) if headroom else None,
-            overdue=CardOverdueOut(
-                amount=MoneyOut.of(account.overdue.amount), days=account.overdue.days
-            )
-            if account
-            else None,
-            reasons=_card_reasons(score.reasons if score else None),
-            as_of=card.as_of,
-        )
 
-
-def _card_reasons(reasons: Sequence[ScoreReason] | None) -> list[CardReasonOut]:
-    if reasons is None:
-        said = text("NOT_SCORED", {})
-        return [CardReasonOut(code="NOT_SCORED", zh=said.zh, en=said.en, contribution=None)]
-    return [
-        CardReasonOut(**ReasonOut.of(reason).model_dump()) for reason in reasons[:_CARD_REASONS]
-    ]
-
-
-def send_tagged(model: BaseModel, known: str | None = None) -> Response:
-    """Answer with an ETag of the content, or 304 without a body where `known` names it."""
-    body = model.model_dump_json().encode()
-    tag = f'"{sha256(body).hexdigest()[:32]}"'
-    tags = {part.strip().removeprefix("W/") for part in (known or "").split(",")}
-    if tags & {tag, "*"}:
-        return Response(status_code=304, headers={"ETag": tag})
-    return Response(body, 200, {"ETag": tag}, "application/json")
-
-
-KnownTag = Annotated[str | None, Header(alias="If-None-Match", max_length=1024)]
-
-
-@router.get(
-    "/customers/{customer_id}/score",
+@lean_router.get(
+    "/customers/{customer_id}/score",  # noqa: FAST003 - read from the raw request
     operation_id="getScore",
     summary="The stored score",
     response_model=ScoreOut,
     responses=refusals(404) | _TAGGED,
+    openapi_extra=declare("score:read", tag=True),
 )
-def get_score(
-    caller: ReaderDep, customer_id: CustomerRef, desk: DeskDep, if_none_match: KnownTag = None
-) -> Response:
+async def get_score(request: Request) -> Response:
     """Read the score as it is stored; 404 `not_scored` where there is none."""
-    return send_tagged(ScoreOut.of(desk.scores.read_score(caller, customer_id)), if_none_match)
+    caller = await authenticate(request, "score:read")
+    ref, known = read_tagged(request)
+    return send_tagged(score_bytes(await desk_of(request).reads.score(caller, ref)), known)
 
 
 @router.post(
@@ -268,7 +195,7 @@ def score_customer(
     caller: WriterDep, customer_id: CustomerRef, _body: ScoreNow, desk: DeskDep
 ) -> Response:
     """Compute and store the score from what is known at this moment; repeating it is harmless."""
-    return send_tagged(ScoreOut.of(desk.scores.score_customer(caller, customer_id)))
+    return send_tagged(score_bytes(desk.scores.score_customer(caller, customer_id)))
 
 
 class CardQuery(QueryModel):
@@ -279,17 +206,17 @@ class CardQuery(QueryModel):
     segment: Id | None = Field(None, description="Default: `main`, else the first in sight")
 
 
-@router.get(
-    "/customers/{customer_id}/card",
+@lean_router.get(
+    "/customers/{customer_id}/card",  # noqa: FAST003 - read from the raw request
     operation_id="getCard",
     summary="The customer at a glance",
+    response_model=CardOut,
     responses=refusals(404),
+    openapi_extra=declare("score:read", CardQuery),
 )
-def get_card(
-    caller: ReaderDep,
-    customer_id: CustomerRef,
-    desk: DeskDep,
-    query: Annotated[CardQuery, Query()],
-) -> CardOut:
+async def get_card(request: Request) -> Response:
     """Read light, score, headroom and overdue in one small answer; made for CRM and phone."""
-    return CardOut.of(desk.scores.read_card(caller, customer_id, query.segment))
+    caller = await authenticate(request, "score:read")
+    ref, query = read_asked(request, CardQuery)
+    card = await desk_of(request).reads.card(caller, ref, query.segment)
+    return send_json(card_bytes(card))

@@ -12,6 +12,7 @@ from app.api.etags import conditional, etag, expected_versions, tagged
 from app.api.strict import StrictRoute
 from app.api.wire import PRINTABLE, AnswerModel, Id, WireModel
 from app.domain.callers import Caller
+from app.domain.horizons import MOST_DAYS
 from app.domain.segments import Segment
 from app.usecases.segments import SegmentChange
 
@@ -23,6 +24,8 @@ _FIELDS: Final[dict[str, Any]] = {
     "time_zone": "Asia/Shanghai",
     "mode": "ENFORCE",
     "four_eyes": False,
+    "credit_horizon_days": 90,
+    "provisional_haircut_percent": 100,
 }
 
 
@@ -30,6 +33,11 @@ class SegmentIn(WireModel):
     """What a segment shall be; an absent field takes its default.
 
     `four_eyes`: a limit is approved by another client than the one that proposed it.
+    `credit_horizon_days`: an order that ships later than so many days from today is authorized now
+    and counts against its limits from that many days before it ships; null: every order counts.
+    `provisional_haircut_percent`: how much of a PROVISIONAL payment does not count while it is not
+    FINAL, in percent; 100: none of it counts. Payments that are there keep the percentage they
+    came under.
     """
 
     model_config = ConfigDict(json_schema_extra={"examples": [_FIELDS]})
@@ -39,10 +47,12 @@ class SegmentIn(WireModel):
     time_zone: str = Field("Asia/Shanghai", max_length=64)
     mode: Literal["OFF", "SHADOW", "WARN", "ENFORCE"] = "ENFORCE"
     four_eyes: bool = False
+    credit_horizon_days: Annotated[int, Field(ge=0, le=MOST_DAYS)] | None = None
+    provisional_haircut_percent: int = Field(100, ge=0, le=100)
 
     def to_change(self) -> SegmentChange:
         """Make what the use case takes."""
-        return SegmentChange(self.name, self.currency, self.time_zone, self.mode, self.four_eyes)
+        return SegmentChange(**self.model_dump())
 
 
 class SegmentOut(AnswerModel):
@@ -58,6 +68,8 @@ class SegmentOut(AnswerModel):
     time_zone: str
     mode: Literal["OFF", "SHADOW", "WARN", "ENFORCE"]
     four_eyes: bool
+    credit_horizon_days: int | None
+    provisional_haircut_percent: int
     version: int
 
 
@@ -89,6 +101,8 @@ def _shown(segment: Segment) -> SegmentOut:
         time_zone=segment.time_zone,
         mode=segment.mode,
         four_eyes=segment.four_eyes,
+        credit_horizon_days=segment.credit_horizon_days,
+        provisional_haircut_percent=segment.provisional_haircut_percent,
         version=segment.version,
     )
 

@@ -16,11 +16,14 @@ from app.api.desk import Desk
 from app.main import Composition, compose
 from app.settings import Settings, SettingsError, load_settings
 from app.store.database import Database
-from app.store.embedded import AlreadyRunningError, running_url, start_embedded
+from app.store.embedded import DEFAULTS, AlreadyRunningError, running_url, start_embedded
 from app.store.migrate import migrate, require_head
 
 _STARTING_S: Final = 10.0
 """How long a command waits for a service that holds the state directory but does not answer yet."""
+
+_FOR_COMMANDS: Final = 30
+"""Connections of an embedded database for `aval work`, imports and people."""
 
 
 def read_settings() -> Settings:
@@ -39,10 +42,11 @@ def say(line: str) -> None:
 
 
 @contextmanager
-def open_url(settings: Settings, *, share: bool = True) -> Iterator[str]:
+def open_url(settings: Settings, *, share: bool = True, connections: int = 0) -> Iterator[str]:
     """Yield the address of the database; the embedded one runs and is at head while inside.
 
     Where a service runs on the same state directory, its database is shared, if `share` says so.
+    An embedded one that is started lets at least `connections` in, besides a few for commands.
 
     Raises:
         SettingsError: `AVAL_DATABASE_URL` is no address.
@@ -55,7 +59,9 @@ def open_url(settings: Settings, *, share: bool = True) -> Iterator[str]:
         yield settings.database_url
         return
     try:
-        embedded = start_embedded(settings.state_dir, say=say)
+        most = max(int(DEFAULTS["max_connections"]), connections + _FOR_COMMANDS)
+        options = {"max_connections": str(most)}
+        embedded = start_embedded(settings.state_dir, options=options, say=say)
     except AlreadyRunningError:
         if not share:
             raise

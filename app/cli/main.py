@@ -17,6 +17,7 @@ from app.cli.failures import EXPECTED, explain
 COLUMNS: Final[Mapping[str, str]] = {
     "serve": "serve",
     "migrate": "serve",
+    "work": "work",
     "run": "run",
     "key": "keys",
     "import": "imports",

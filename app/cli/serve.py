@@ -1,39 +1,41 @@
 """`aval serve` and `aval migrate`: the service, until SIGINT or SIGTERM."""
 
 import asyncio
-import math
 import os
-import signal
 import socket
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 from typing import Annotated, Final
 
 import typer
-import uvicorn
+import uvloop
 
 from app import telemetry
-from app.api.operations import OperationsServer, create_operations_app, listen
+from app.api.operations import listen
+from app.cli.answer import Door
 from app.cli.database import check_address, open_url, read_settings, say
-from app.cli.failures import RefusedError, WrongUseError
-from app.main import Composition, application, compose, tune_memory
+from app.cli.failures import RefusedError
+from app.cli.workers import (
+    House,
+    answer_alone,
+    answer_by_workers,
+    figures_folder,
+    signals_restored,
+)
+from app.main import Composition, compose, connections_of
 from app.settings import Settings
 from app.store.migrate import head_revision, migrate
 from app.usecases.keys import MakeFirstKey
 
 KEY_FILE: Final = "api-key"
 
-_KEEP_ALIVE_S: Final = 75
-"""Longer than the minute after which balancers drop an idle connection."""
-
-_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+MOST_WORKERS: Final = 32
 
 Host = Annotated[str, typer.Option(help="Address to listen on")]
 Port = Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0: any free one")]
-Workers = Annotated[int, typer.Option(min=1, help="Processes that answer; 1")]
+Workers = Annotated[int, typer.Option(min=1, max=MOST_WORKERS, help="Processes that answer")]
 
 
 def _nothing(_: object) -> None:
@@ -50,6 +52,7 @@ class Plan:
     settings: Settings
     host: str = "127.0.0.1"
     port: int = 8000
+    workers: int = 1
     before: Callable[[Composition], None] = _nothing
     after: Callable[[str], None] = _nothing
 
@@ -62,13 +65,9 @@ def register(cli: typer.Typer) -> None:
 
 def _serve(host: Host = "127.0.0.1", port: Port = 8000, workers: Workers = 1) -> None:
     """Serve the API until SIGINT or SIGTERM; the embedded database is brought up and to head."""
-    if workers > 1:
-        raise WrongUseError(
-            f"--workers {workers}: one process answers; start several services on one"
-            " AVAL_DATABASE_URL behind a balancer"
-        )
     settings = read_settings()
-    serve_until_stopped(Plan(settings, host, port, before=lambda p: _first_key(settings, p)))
+    plan = Plan(settings, host, port, workers, before=lambda p: _first_key(settings, p))
+    serve_until_stopped(plan)
 
 
 def _migrate() -> None:
@@ -117,6 +116,7 @@ def serve_until_stopped(plan: Plan) -> None:
 
     Raises:
         RefusedError: The address cannot be listened on, or the application did not start.
+        GaveUpError: A child process could not start.
         PortTakenError: The operations port cannot be listened on.
         EmbeddedError: The embedded database cannot run here.
         SchemaOldError: The named database is at another revision.
@@ -124,77 +124,36 @@ def serve_until_stopped(plan: Plan) -> None:
     """
     settings = plan.settings
     telemetry.set_up_log(settings.log_level, settings.log_format)
-    with ExitStack() as undo:
+    with signals_restored(), ExitStack() as undo:
         # The ports go first: what they refuse must not cost a start of the database.
         sock = undo.enter_context(closing(_bind(plan.host, plan.port)))
         operations = undo.enter_context(closing(listen(settings.ops_host, settings.ops_port)))
-        url = undo.enter_context(open_url(settings, share=False))
+        connections = plan.workers * connections_of(settings)
+        url = undo.enter_context(open_url(settings, share=False, connections=connections))
         parts = compose(settings, url)
         undo.callback(parts.database.close)
         parts.prepare()
         plan.before(parts)
-        _answer(plan, parts, sock, operations)
+        figures = undo.enter_context(figures_folder(settings, plan.workers))
+        _answer(plan, parts, House(settings, url, operations, figures), sock)
 
 
-def _answer(plan: Plan, parts: Composition, sock: socket.socket, operations: socket.socket) -> None:
-    config = uvicorn.Config(
-        application(parts),
-        loop="uvloop",
-        http="httptools",
-        ws="none",
-        lifespan="on",
-        access_log=False,
-        log_config=None,
-        proxy_headers=False,
-        server_header=False,
-        timeout_keep_alive=_KEEP_ALIVE_S,
-        timeout_graceful_shutdown=math.ceil(plan.settings.shutdown_s),
-    )
-    server = _Server(config, plan, parts)
-    with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
-        runner.run(_run(server, sock, operations))
+def _answer(plan: Plan, parts: Composition, house: House, sock: socket.socket) -> None:
+    address = address_of(sock)
+    many = f" with {plan.workers} workers" if plan.workers > 1 else ""
 
+    def opened() -> None:
+        say(f"listening on {address}{many}")
+        plan.after(address)
 
-async def _run(server: "_Server", sock: socket.socket, operations: socket.socket) -> None:
-    metrics = OperationsServer(create_operations_app(), operations)
-    await metrics.start()
-    try:
-        await server.serve([sock])
-    except SystemExit:
-        raise RefusedError("the service did not start; the log says why") from None
-    finally:
-        await metrics.stop()
-
-
-class _Server(uvicorn.Server):
-    """The API's server: says when it is open, is not ready from the signal on, then drains."""
-
-    def __init__(self, config: uvicorn.Config, plan: Plan, parts: Composition) -> None:
-        super().__init__(config)
-        self._plan = plan
-        self._readiness = parts.desk.check_readiness
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        tune_memory()
-        url = address_of(sockets[0]) if sockets else ""
-        say(f"listening on {url}")
-        self._plan.after(url)
-
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        self._readiness.open = False
-        super().handle_exit(sig, frame)
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        # The library raises the signal again when it has drained, which would end the process
-        # before the database is stopped.
-        before = {number: signal.signal(number, self.handle_exit) for number in _SIGNALS}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+    if plan.workers > 1:
+        parts.database.close()  # the workers have their own connections
+        telemetry.set_pool(used=0, size=0)
+        asyncio.run(answer_by_workers(house, plan.workers, sock, opened))
+        return
+    door = Door(sock, plan.settings.shutdown_s, opened)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(answer_alone(house, parts, door))
 
 
 def address_of(sock: socket.socket) -> str:

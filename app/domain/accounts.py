@@ -28,6 +28,7 @@ Kind = Literal[
     "REGROUP",
     "MERGE",
     "CURRENCY",
+    "ADJUSTMENT",
 ]
 
 
@@ -247,6 +248,20 @@ def revalue(account: Account, rates: Mapping[str, Rate]) -> Account:
         use = use + -before + held.valued(code, account.currency)
     after = replace(account, use=use, foreign={**account.foreign, **changed}, seq=account.seq + 1)
     return replace(after, forced=after.excess)
+
+
+def revaluation_ref(before: Account, after: Account) -> str:
+    """Name the rates by which a revaluation values anew, for the journal.
+
+    Such as `fx_revaluation:USD/CNY 7.1012 of 2026-11-25`: 1 base = rate quote, and the rate's date.
+    """
+    rates = [
+        held.rate
+        for code, held in sorted(after.foreign.items())
+        if code not in before.foreign or before.foreign[code].rate != held.rate
+    ]
+    told = [f"{rate.base}/{rate.quote} {rate.rate:f} of {rate.rate_date}" for rate in rates]
+    return "fx_revaluation:" + ", ".join(told)
 
 
 def foreign_to_json(foreign: Mapping[str, ForeignUse]) -> dict[str, object] | None:

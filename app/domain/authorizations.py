@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime
 from typing import Literal
 
 from app.domain.accounts import Account, Entry, Use, force
+from app.domain.facts_balances import MAX_TOTAL
+from app.domain.groups import RateFinder
 from app.domain.money import Money
-from app.domain.orders import Order
+from app.domain.orders import Order, OrderUse
 
 Status = Literal["OPEN", "CONSUMED", "RELEASED", "EXPIRED"]
 
@@ -17,6 +19,7 @@ class Authorization:
     """A numbered reservation: `amount` is the order's whole value, `remaining` what is left of it.
 
     `expires_at` None: until released. What was freed for another payer or currency is RELEASED.
+    Before `counts_from` (a business date; None: it counts) it takes nothing of the limit.
     """
 
     authorization_id: str
@@ -28,6 +31,7 @@ class Authorization:
     remaining: Money
     expires_at: datetime | None
     authorized_at: datetime | None
+    counts_from: date | None = None
 
 
 def ended(order: Order, state: Literal["RELEASED", "EXPIRED"] = "RELEASED") -> Order:
@@ -38,8 +42,37 @@ def ended(order: Order, state: Literal["RELEASED", "EXPIRED"] = "RELEASED") -> O
     released_max = order.released_max if order.released_until is not None else None
     live = order.state == "LIVE"
     return replace(
-        order, state=state if live else order.state, reserved=0, released_max=released_max
+        order,
+        state=state if live else order.state,
+        reserved=0,
+        released_max=released_max,
+        counts_from=None,
     )
+
+
+def counted(
+    order: Order, use: OrderUse, path: Sequence[Account], find: RateFinder
+) -> tuple[Order, list[Entry]] | None:
+    """Let an order count from now on: a fact, whatever the limits of its payer's path say.
+
+    `use` is what its facts carry; `path` is locked. Returns None where an account could not value
+    it: no rate is known, nor is a position in its currency held by one; or no room is left to
+    count at all.
+    """
+    counting = replace(order, counts_from=None)
+    left = counting.left(use)
+    entries: list[Entry] = []
+    for account in path if left else ():
+        rate = None
+        if order.currency != account.currency:
+            rate = find(order.currency, account.currency)
+            if rate is None and order.currency not in account.foreign:
+                return None
+        after = force(account, order.currency, Use(authorized=left), rate)
+        if max(after.use.authorized, after.position(order.currency).authorized) > MAX_TOTAL:
+            return None
+        entries.append(Entry(after, "FACT", f"order:{order.order_id}"))
+    return replace(counting, reserved=left), entries
 
 
 def freed(order: Order, path: Sequence[Account]) -> list[Entry]:

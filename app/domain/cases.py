@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from app.domain.accounts import Account, Use, force
 from app.domain.decisions import Figures, Question, Situation
+from app.domain.horizons import counts_from
 from app.domain.money import Rate, convert
 from app.domain.orders import Order
 from app.domain.rules import RuleSet
@@ -23,7 +24,10 @@ class Case:
     reserved: int = field(init=False)
     """What is already reserved for this very grant."""
     needed: int = field(init=False)
-    """What must be reserved: the order's value less what facts carry; none for returns."""
+    """What must be reserved now: the order's value less what facts carry.
+
+    Nothing for returns, and for what does not count yet.
+    """
 
     def __post_init__(self) -> None:
         """Work out once what every step asks for."""
@@ -34,7 +38,7 @@ class Case:
             and order.currency == question.amount.currency
         )
         needed = 0
-        if question.order_type == "sale":
+        if question.order_type == "sale" and counts_from(question, self.situation) is None:
             needed = max(0, question.amount.minor - self.situation.use.carried)
         keep = object.__setattr__  # the one way into a frozen value
         keep(self, "order", order)

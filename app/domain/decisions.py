@@ -67,6 +67,7 @@ class Situation:
     payer that the order leaves. `rates` maps an account currency to the rate from the order's
     currency (absent: none is stored, or none is needed). `ledger_at` is the last report of facts.
     `releasing`: a person releases the order with this very question, up to its `released_max`.
+    `horizon_days`: an order that ships later than so many days after `today` does not count yet.
     """
 
     at: datetime
@@ -81,6 +82,7 @@ class Situation:
     rates: Mapping[str, Rate] = field(default_factory=lambda: MappingProxyType({}))
     ledger_at: datetime | None = None
     releasing: bool = False
+    horizon_days: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,6 +93,13 @@ class HoldNotOpenError(CreditError):
     title = "The hold is not open"
 
 
+class EventNotWaitingError(CreditError):
+    """The event left the quarantine: applied, superseded or closed."""
+
+    code = "event_not_waiting"
+    title = "The event does not wait any more"
+
+
 class LimitStateError(CreditError):
     """The limit is not in a state in which this can be done."""
 
@@ -203,3 +210,24 @@ class AccountStoppedError(CreditError):
 
     code = "account_stopped"
     title = "The account is stopped"
+
+
+class SnapshotConflictError(CreditError):
+    """The snapshot contradicts one of its source that was compared before."""
+
+    code = "snapshot_conflict"
+    title = "The snapshot contradicts an earlier one"
+
+
+class DriftStateError(CreditError):
+    """The drift can no longer be adjusted, or never could."""
+
+    code = "drift_state"
+    title = "The drift cannot be adjusted"
+
+
+class AdjustmentStateError(CreditError):
+    """The adjustment cannot be reversed."""
+
+    code = "adjustment_state"
+    title = "The adjustment cannot be reversed"

@@ -128,6 +128,21 @@ class DisputeBody:
     since: date | None
 
 
+@dataclass(frozen=True, slots=True)
+class Provisional:
+    """How far PROVISIONAL money counts: less `haircut_percent` (0 to 100), until it has `lapsed`.
+
+    `haircut_percent` is the segment's when this version of the payment was applied.
+    """
+
+    haircut_percent: int = 100
+    lapsed_at: datetime | None = None
+
+    def counted(self, amount: int) -> int:
+        """Give what counts of an amount in minor units, rounded down."""
+        return 0 if self.lapsed_at else amount * (100 - self.haircut_percent) // 100
+
+
 Body = OrderBody | DeliveryBody | InvoiceBody | PaymentBody | NoteBody | CreditBody | DisputeBody
 
 B_co = TypeVar("B_co", bound=Body, covariant=True)
@@ -135,12 +150,16 @@ B_co = TypeVar("B_co", bound=Body, covariant=True)
 
 @dataclass(frozen=True, slots=True)
 class Held(Generic[B_co]):
-    """A document as it is held: its newest version, whose it is, and a digest of its content."""
+    """A document as it is held: its newest version, whose it is, and a digest of its content.
+
+    `provisional` is there for PROVISIONAL payments, and for nothing else.
+    """
 
     account_id: int
     version: int
     content: bytes
     body: B_co
+    provisional: Provisional | None = None
 
 
 @dataclass(frozen=True, slots=True)

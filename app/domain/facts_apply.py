@@ -3,10 +3,9 @@
 An event is applied wholly or not at all; one that is found wrong leaves no trace in the book.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import date
-from functools import partial
 from typing import Final
 
 from app.domain.accounts import Use
@@ -23,6 +22,7 @@ from app.domain.facts import (
     OrderBody,
     PaymentBody,
     Problem,
+    Provisional,
     Result,
     Share,
     Table,
@@ -36,6 +36,8 @@ from app.domain.orders import Order, OrderUse
 DocumentKey = tuple[str, str]
 """Id, and the order of a delivery or the kind of a credit; else empty."""
 
+DocumentPlace = tuple[Table, DocumentKey]
+
 _NO_USE: Final = OrderUse()
 
 
@@ -47,7 +49,7 @@ class Changes:
     `accounts` are those whose documents changed.
     """
 
-    documents: set[tuple[Table, DocumentKey]] = field(default_factory=set)
+    documents: set[DocumentPlace] = field(default_factory=set)
     shares: set[ShareKey] = field(default_factory=set)
     uses: set[UseKey] = field(default_factory=set)
     orders: set[str] = field(default_factory=set)
@@ -59,12 +61,15 @@ class Changes:
 
 @dataclass(slots=True)
 class _Step:
-    """One event under way: how to undo it, what it touches, what shares and uses become."""
+    """One event under way: what it touches, what shares and uses become.
 
-    undo: list[Callable[[], None]] = field(default_factory=list)
-    documents: list[tuple[Table, DocumentKey]] = field(default_factory=list)
+    `held` is what was in the places it wrote to, in that order, `root` the order as it was.
+    """
+
+    held: list[tuple[DocumentPlace, Held[Body] | None]] = field(default_factory=list)
     touched: set[ShareKey] = field(default_factory=set)
     order: OrderChange | None = None
+    root: Order | None = None
     uses: dict[UseKey, OrderUse] = field(default_factory=dict)
     shares: dict[ShareKey, Share | None] = field(default_factory=dict)
 
@@ -73,7 +78,7 @@ class _Step:
 class Clerk:
     """Applies the events of one segment to its book and to balances that all segments share.
 
-    `shares` are those the accounts hold at the moment.
+    `shares` are those the accounts hold at the moment, `haircut_percent` is the segment's.
     """
 
     book: Book
@@ -81,26 +86,34 @@ class Clerk:
     stamp: Stamp
     shares: dict[ShareKey, Share] = field(default_factory=dict)
     changes: Changes = field(default_factory=Changes)
+    haircut_percent: int = 100
 
     def apply(self, event: Event, account_id: int) -> Result:
         """Apply one event for the account of its customer; its dates are all filled in."""
-        table, key = place_of(event)
-        held = self.book.held(table, key)
+        place = place_of(event)
+        held = self.book.held(*place)
         if event.version < max(held.version if held else EXPECTED, self._asked(event)):
             return Result(event.event_id, "stale")
         if held and held.version == event.version:
             return self._repeat(event, held, account_id)
         step = _Step()
-        self._put(step, event, account_id)
+        self._put(step, event, self._held(event, account_id))
         posted = self._settle(step, event)
         if isinstance(posted, Problem):
-            for undo in reversed(step.undo):
-                undo()
+            self._undo(step)
             return Result(event.event_id, "quarantined", problem=posted)
         self._keep(step, posted)
         self.changes.accounts |= {account_id, held.account_id} if held else {account_id}
         self.changes.causes[event.cause] = event.version
         return Result(event.event_id, "applied", posted.over_limit)
+
+    def _held(self, event: Event, account_id: int) -> Held[Body]:
+        """Hold an event's document; PROVISIONAL money that comes too late has lapsed already."""
+        body, terms = event.body, None
+        if isinstance(body, PaymentBody) and body.status == "PROVISIONAL":
+            late = body.expires_at is not None and body.expires_at <= self.stamp.at
+            terms = Provisional(self.haircut_percent, self.stamp.at if late else None)
+        return Held(account_id, event.version, event.content, body, terms)
 
     def _asked(self, event: Event) -> int:
         """Give the newest version of an order that anybody told of; asks count."""
@@ -115,27 +128,30 @@ class Clerk:
             return Result(event.event_id, "quarantined", problem=problem)
         if _day(event.body) < _day(held.body):
             step = _Step()
-            self._put(step, event, account_id)
-            self.changes.documents.update(step.documents)
+            self._put(step, event, self._held(event, account_id))
+            self.changes.documents.update(place for place, _ in step.held)
         return Result(event.event_id, "duplicate")
 
-    def _put(self, step: _Step, event: Event, account_id: int) -> None:
+    def _put(self, step: _Step, event: Event, held: Held[Body]) -> None:
         """Put the event's document in the book, and what it expects that has not come yet."""
-        table, key = place_of(event)
+        table, key = place = place_of(event)
+        # Where nothing was, nothing rests on it that does not rest on it afterwards; but the first
+        # delivery of an id takes what lines of that id alone billed for themselves.
+        if table == "delivery" or self.book.held(table, key):
+            step.touched.update(rests_on(self.book, table, key))
+        self._hold(step, place, held)
         step.touched.update(rests_on(self.book, table, key))
-        self._hold(step, (table, key), Held(account_id, event.version, event.content, event.body))
-        step.touched.update(rests_on(self.book, table, key))
-        body = event.body
+        body = held.body
         if isinstance(body, PaymentBody):
             for one in body.allocations:
-                self._expect(step, one.invoice_id, account_id, body)
+                self._expect(step, one.invoice_id, held.account_id, body)
             if body.note and body.note.note_id not in self.book.notes:
-                expected = Held(account_id, EXPECTED, b"", NoteBody("OPEN"))
+                expected = Held(held.account_id, EXPECTED, b"", NoteBody("OPEN"))
                 self._hold(step, ("note", (body.note.note_id, "")), expected)
         elif isinstance(body, CreditBody) and body.invoice_id:
-            self._expect(step, body.invoice_id, account_id, body)
+            self._expect(step, body.invoice_id, held.account_id, body)
         elif isinstance(body, OrderBody):
-            self._record(step, event, body, account_id)
+            self._record(step, event, body, held.account_id)
 
     def _expect(
         self, step: _Step, invoice_id: str, account_id: int, body: PaymentBody | CreditBody
@@ -151,19 +167,26 @@ class Clerk:
         expected = Held(account_id, EXPECTED, b"", InvoiceBody(0, body.currency, day, day))
         self._hold(step, ("invoice", (invoice_id, "")), expected)
 
-    def _hold(self, step: _Step, place: tuple[Table, DocumentKey], held: Held[Body]) -> None:
-        step.undo.append(partial(self.book.hold, *place, self.book.held(*place)))
+    def _hold(self, step: _Step, place: DocumentPlace, held: Held[Body]) -> None:
+        step.held.append((place, self.book.held(*place)))
         self.book.hold(*place, held)
-        step.documents.append(place)
 
     def _record(self, step: _Step, event: Event, body: OrderBody, account_id: int) -> None:
         book, order_id = self.book, event.document_id
-        before = book.orders.get(order_id)
-        root = before or Order(book.segment_id, order_id, account_id, body.currency)
+        step.root = book.orders.get(order_id)
+        root = step.root or Order(book.segment_id, order_id, account_id, body.currency)
         after = replace(root, account_id=account_id, currency=body.currency, version=event.version)
         step.order = record_order(root, after, body, self.stamp)
         book.orders[order_id] = step.order.order
-        step.undo.append(partial(_restore, book.orders, order_id, before))
+
+    def _undo(self, step: _Step) -> None:
+        """Put the book back as it was before a step that was not kept."""
+        for place, held in reversed(step.held):
+            self.book.hold(*place, held)
+        if step.order and step.root:
+            self.book.orders[step.root.order_id] = step.root
+        elif step.order:
+            del self.book.orders[step.order.order.order_id]
 
     def _settle(self, step: _Step, event: Event) -> Posted | Problem:
         """Compute the touched shares anew and stage the differences."""
@@ -219,7 +242,7 @@ class Clerk:
         """Let the event stand."""
         self.balances.keep(posted)
         changes = self.changes
-        changes.documents.update(step.documents)
+        changes.documents.update([place for place, _ in step.held])
         changes.shares.update(step.shares)
         for key, share in step.shares.items():
             for one in (self.shares.get(key), share):
@@ -258,14 +281,10 @@ def place_of(event: Event) -> tuple[Table, DocumentKey]:
 
 def _uses_first(touched: Iterable[ShareKey]) -> list[ShareKey]:
     """Sort, so that what an order carries is known before its reservation is computed."""
-    return sorted(touched, key=lambda key: (key[0] == "order", key))
-
-
-def _restore(orders: dict[str, Order], order_id: str, before: Order | None) -> None:
-    if before is None:
-        orders.pop(order_id, None)
-    else:
-        orders[order_id] = before
+    found = sorted(touched)
+    if len(found) == 1:
+        return found
+    return [one for one in found if one[0] != "order"] + [one for one in found if one[0] == "order"]
 
 
 def _day(body: Body) -> date:

@@ -3,11 +3,12 @@
 An account is revalued before its first posting of a batch; a fact is never refused for a limit.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from app.domain.accounts import Account, Entry, Use, force, revalue
+from app.domain.accounts import Account, Entry, Kind, Use, force, revalue
+from app.domain.adjustments import Lowerings
 from app.domain.facts import OverLimit, Problem, rate_cause
 from app.domain.money import Rate
 
@@ -17,8 +18,6 @@ Place = tuple[int, str]
 MAX_TOTAL: Final = 10**18
 """The largest total of a category of an account, in minor units, inclusive: the column's bound."""
 
-_NOTHING: Final = Use()
-
 
 @dataclass(frozen=True, slots=True)
 class Posted:
@@ -26,6 +25,9 @@ class Posted:
 
     entries: tuple[Entry, ...]
     over_limit: tuple[OverLimit, ...]
+    moves: Mapping[Place, Use]
+    ways: Mapping[Place, Use]
+    ref: str
 
 
 @dataclass(slots=True)
@@ -38,44 +40,63 @@ class Balances:
     accounts: dict[int, Account]
     find: Callable[[str, str], Rate | None]
     entries: list[Entry] = field(default_factory=list)
+    lowerings: Lowerings = field(default_factory=Lowerings)
 
-    def stage(self, moves: Mapping[Place, Use], ref: str) -> Posted | Problem:
+    def stage(self, moves: Mapping[Place, Use], ref: str, kind: Kind = "FACT") -> Posted | Problem:
         """Work out an event's postings; `ref` names its document in the journal.
 
-        One FACT entry an account of the paths, after one FX_REVALUATION where rates are newer.
-        A total or position beyond 10^18 and a rate that is missing make a problem; `cause` is
-        empty for the former.
+        One entry of `kind` an account of the paths, after one FX_REVALUATION where rates are newer
+        and one ADJUSTMENT where an adjustment gives way to it. A total or position beyond 10^18
+        and a rate that is missing make a problem; `cause` is empty for the former.
         """
+        ways = self.lowerings.ways(moves)
+        gave = self._post(ways, (ref, "ADJUSTMENT"), {})
+        if isinstance(gave, Problem):
+            return gave
+        posted = self._post(moves, (ref, kind), {one.account.account_id: one for one in gave[0]})
+        if isinstance(posted, Problem):
+            return posted
+        entries, over = posted
+        return Posted((*gave[0], *entries), tuple(over), moves, ways, ref)
+
+    def _post(
+        self, moves: Mapping[Place, Use], how: tuple[str, Kind], so_far: Mapping[int, Entry]
+    ) -> tuple[list[Entry], list[OverLimit]] | Problem:
+        ref, kind = how
         entries: list[Entry] = []
         over: list[OverLimit] = []
         for account_id, uses in self._along_paths(moves).items():
-            before = self._revalue(self.accounts[account_id])
-            if before is not self.accounts[account_id]:
+            last = so_far.get(account_id)
+            held = self.accounts[account_id] if last is None else last.account
+            before = self._revalue(held)
+            if before is not held:
                 entries.append(Entry(before, "FX_REVALUATION", ref))
             after = self._move(before, uses)
             if isinstance(after, Problem):
                 return after
-            entries.append(Entry(after, "FACT", ref))
+            entries.append(Entry(after, kind, ref))
             if after.forced > before.forced:
                 over.append(OverLimit(after.customer_id, after.excess, after.currency))
-        return Posted(tuple(entries), tuple(over))
+        return entries, over
 
     def keep(self, posted: Posted) -> None:
         """Let what was staged stand."""
         for entry in posted.entries:
             self.accounts[entry.account.account_id] = entry.account
         self.entries += posted.entries
+        self.lowerings.keep(posted.moves, posted.ways, posted.ref)
 
     def _along_paths(self, moves: Mapping[Place, Use]) -> dict[int, dict[str, Use]]:
+        if len(moves) == 1:
+            ((place, use),) = moves.items()
+            path = self.accounts[place[0]].path if use else ()
+            return {one: {place[1]: use} for one in path}
         found: dict[int, dict[str, Use]] = {}
         for (account_id, currency), use in moves.items():
             for one in self.accounts[account_id].path:
                 uses = found.setdefault(one, {})
                 uses[currency] = uses[currency] + use if currency in uses else use
-        nothing = [one for one, uses in found.items() if not any(uses.values())]
-        for one in nothing:
-            del found[one]
-        return found
+        return {one: uses for one, uses in found.items() if any(uses.values())}
 
     def _revalue(self, account: Account) -> Account:
         if not account.foreign:
@@ -85,34 +106,30 @@ class Balances:
 
     def _move(self, account: Account, uses: Mapping[str, Use]) -> Account | Problem:
         after = account
-        for currency, use in sorted(uses.items(), key=lambda item: item[0]):
-            if use == _NOTHING:
+        for currency in sorted(uses):
+            use = uses[currency]
+            if not use:
                 continue
             rate = None
             if currency != account.currency:
                 rate = self.find(currency, account.currency)
                 # What only goes down may go at the rate that values it: the position has one.
-                if rate is None and (_grows(use) or currency not in account.foreign):
+                if rate is None and (_largest(use) > 0 or currency not in account.foreign):
                     return _rate_missing(currency, account.currency)
             after = force(after, currency, use, rate)
-        if any(total > MAX_TOTAL for total in _totals(after)):
+        if _largest(after.use) > MAX_TOTAL or any(
+            _largest(held.use) > MAX_TOTAL for held in after.foreign.values()
+        ):
             return Problem(
                 "amount_out_of_range", "a total of the account would pass 10^18 minor units"
             )
         return after if after.seq == account.seq + 1 else _one_step(account, after)
 
 
-def _grows(use: Use) -> bool:
-    return (
-        max(use.authorized, use.open_delivery, use.open_item, use.note_receivable, use.prepayment)
-        > 0
+def _largest(use: Use) -> int:
+    return max(
+        use.authorized, use.open_delivery, use.open_item, use.note_receivable, use.prepayment
     )
-
-
-def _totals(account: Account) -> Iterator[int]:
-    for use in (account.use, *(held.use for held in account.foreign.values())):
-        yield from (use.authorized, use.open_delivery, use.open_item)
-        yield from (use.note_receivable, use.prepayment)
 
 
 def _one_step(before: Account, after: Account) -> Account:

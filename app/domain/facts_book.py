@@ -31,6 +31,7 @@ from app.domain.facts_shares import (
     invoice_use,
     order_of,
     payment_use,
+    provisional_use,
     use_of_order,
 )
 from app.domain.orders import Order, OrderUse
@@ -169,6 +170,8 @@ class Book:
         if held is None:
             return None
         body = held.body
+        if held.provisional:
+            return Share(held.account_id, body.currency, provisional_use(body, held.provisional))
         settled = sum(
             one.amount for one in body.allocations if self.is_here(one.invoice_id, body.currency)
         )

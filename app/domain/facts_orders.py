@@ -34,8 +34,8 @@ def record_order(before: Order, after: Order, body: OrderBody, stamp: Stamp) -> 
 
     `before` is the order as it stands (or a new root), `after` the same with the fact's payer,
     currency and version. An order taken elsewhere is reserved until it is closed; one that is
-    already authorized keeps its number and expiry. Another payer or currency ends the old
-    authorization.
+    already authorized keeps its number and expiry, and the day from which it counts. Another payer
+    or currency ends the old authorization.
     """
     moved = (before.account_id, before.currency) != (after.account_id, after.currency)
     if body.is_over:
@@ -65,6 +65,7 @@ def _bare(order: Order) -> Order:
         authorized_at=None,
         released_max=None,
         released_until=None,
+        counts_from=None,
     )
 
 
@@ -77,6 +78,7 @@ def _close(before: Order, after: Order, *, moved: bool) -> OrderChange:
         released_until=None,
         hold_id=None,
         hold_kind=None,
+        counts_from=None,
     )
     past = before if moved and before.authorization_id else None
     return OrderChange(closed, past, before.hold_id)

@@ -6,7 +6,7 @@ All amounts are minor units of one currency and none is negative.
 from collections.abc import Iterable
 
 from app.domain.accounts import Use
-from app.domain.facts import NO_ORDER, DeliveryBody, Line, NoteBody, PaymentBody
+from app.domain.facts import NO_ORDER, DeliveryBody, Line, NoteBody, PaymentBody, Provisional
 from app.domain.orders import OrderUse
 
 _NOTHING = Use()
@@ -23,7 +23,7 @@ def invoice_use(amount: int, cash: int, reductions: int) -> Use:
 
 
 def counts(payment: PaymentBody, note: NoteBody | None) -> bool:
-    """Tell whether a payment is money: neither taken back, nor provisional, nor dishonoured."""
+    """Tell whether a payment settles: neither taken back, nor provisional, nor dishonoured."""
     if not payment.amount or payment.status == "PROVISIONAL":
         return False
     return payment.note is None or note is None or note.status != "DISHONOURED"
@@ -36,8 +36,17 @@ def is_receivable(note: NoteBody | None) -> bool:
     return note.status in {"DISCOUNTED", "ENDORSED"} and note.recourse
 
 
+def provisional_use(payment: PaymentBody, terms: Provisional) -> Use:
+    """Give what PROVISIONAL money adds: prepayment, whatever it is meant to settle.
+
+    So invoices stay overdue until it is FINAL. A bill that is only announced counts nothing: when
+    it is here, it takes an invoice's place in the exposure and lowers nothing.
+    """
+    return Use(prepayment=0 if payment.note else terms.counted(payment.amount))
+
+
 def payment_use(payment: PaymentBody, settled: int, note: NoteBody | None) -> Use:
-    """Give what a payment adds itself: money not settling an invoice, and its bill.
+    """Give what a FINAL payment adds itself: money not settling an invoice, and its bill.
 
     `settled` is what its allocations settle of invoices that are here in its currency.
     """

@@ -8,6 +8,7 @@ from app.domain.cases import Case
 from app.domain.decisions import Judgement
 from app.domain.errors import FieldError
 from app.domain.facts_balances import MAX_TOTAL
+from app.domain.horizons import counts_from
 from app.domain.orders import Order
 
 
@@ -93,6 +94,7 @@ def _authorized(case: Case, new_id: str) -> Order:
         rejected=seen.rejected,
         hold_id=None if automatic else seen.hold_id,
         hold_kind=None if automatic else seen.hold_kind,
+        counts_from=counts_from(question, case.situation),
     )
 
 

@@ -27,7 +27,7 @@ RateFinder = Callable[[str, str], Rate | None]
 class Why:
     """The reason written into the journal."""
 
-    kind: Literal["REGROUP", "MERGE"]
+    kind: Literal["REGROUP", "MERGE", "ADJUSTMENT"]
     ref: str
 
 

@@ -3,19 +3,31 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
-from typing import Literal
+from typing import Final, Literal
 
 from app.domain.accounts import Account, Entry
+from app.domain.covers import CoverTerms
+
+LimitKind = Literal["base", "temporary", "cover"]
+
+Paper = Literal["limit", "cover"]
+"""What is proposed, decided on and listed; limits and covers share how, never a list."""
+
+KINDS: Final[dict[Paper, frozenset[LimitKind]]] = {
+    "limit": frozenset({"base", "temporary"}),
+    "cover": frozenset({"cover"}),
+}
 
 
 @dataclass(frozen=True, slots=True)
 class CreditLimit:
     """An approved limit. `limit_minor` None and not `unlimited`: no credit is granted.
 
-    `valid_to` is inclusive; None has no end. `order` rises with approval: later wins.
+    `valid_to` is inclusive; None has no end. `order` rises with approval: later wins. A `cover`
+    adds `limit_minor` to the limit that holds beside it.
     """
 
-    kind: Literal["base", "temporary"]
+    kind: LimitKind
     limit_minor: int | None
     unlimited: bool
     valid_from: date
@@ -25,12 +37,16 @@ class CreditLimit:
 
 @dataclass(frozen=True, slots=True)
 class EffectiveLimit:
-    """What limits hold from a date until `changes_on` (exclusive; None: for ever)."""
+    """What limits hold from a date until `changes_on` (exclusive; None: for ever).
+
+    `covers_minor` is what covers add to `limit_minor`, which has it in it.
+    """
 
     limit_minor: int | None
     unlimited: bool
     expired: bool
     changes_on: date | None
+    covers_minor: int = 0
 
 
 def effective_limit(limits: Iterable[CreditLimit], on: date) -> EffectiveLimit:
@@ -38,7 +54,8 @@ def effective_limit(limits: Iterable[CreditLimit], on: date) -> EffectiveLimit:
 
     Of several valid ones of a kind the one approved last wins. A base limit that began is replaced
     for good when one that was approved later begins: it does not come back when that one runs out,
-    but leaves a null limit that is `expired`.
+    but leaves a null limit that is `expired`. Valid covers add to a limit that is granted, be it
+    0; beside a null or unlimited one they count nothing.
     """
     rows = list(limits)
     valid = [
@@ -50,13 +67,23 @@ def effective_limit(limits: Iterable[CreditLimit], on: date) -> EffectiveLimit:
     for of_kind in (temporary, base):
         if of_kind:
             best = max(of_kind, key=lambda row: row.order)
-            return EffectiveLimit(
-                best.limit_minor, best.unlimited, expired=False, changes_on=changes_on
-            )
+            return _with_covers(best, valid, changes_on)
     ran_out = any(
         row.kind == "base" and row.valid_to is not None and row.valid_to < on for row in rows
     )
     return EffectiveLimit(None, unlimited=False, expired=ran_out, changes_on=changes_on)
+
+
+def _with_covers(
+    best: CreditLimit, valid: Iterable[CreditLimit], changes_on: date | None
+) -> EffectiveLimit:
+    if best.limit_minor is None:
+        return EffectiveLimit(None, best.unlimited, expired=False, changes_on=changes_on)
+    covers = sum(row.limit_minor or 0 for row in valid if row.kind == "cover")
+    limit = best.limit_minor + covers
+    return EffectiveLimit(
+        limit, unlimited=False, expired=False, changes_on=changes_on, covers_minor=covers
+    )
 
 
 def _replaced(row: CreditLimit, rows: Iterable[CreditLimit], on: date) -> bool:
@@ -113,13 +140,15 @@ LimitStatus = Literal["PROPOSED", "APPROVED", "REJECTED", "ENDED"]
 class LimitRecord:
     """A limit as it was asked for and decided on; `limit_minor` is in `currency`.
 
+    One of kind `cover` has its terms, and what they contribute as `limit_minor`.
+
     `proposed_by`, `decided_by` and `ended_by` are authenticated clients. A limit that was replaced
     by a later one stays APPROVED; ENDED means that somebody ended it.
     """
 
     limit_id: str
     account_id: int
-    kind: Literal["base", "temporary"]
+    kind: LimitKind
     limit_minor: int | None
     currency: str
     unlimited: bool
@@ -133,3 +162,4 @@ class LimitRecord:
     decided_at: datetime | None = None
     ended_by: str | None = None
     ended_at: datetime | None = None
+    cover: CoverTerms | None = None

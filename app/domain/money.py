@@ -57,9 +57,7 @@ def minor_to_text(minor: int, currency: str) -> str:
     digits = DIGITS[currency]
     if not digits:
         return str(minor)
-    figures = str(minor) if minor >= 0 else str(-minor)
-    if len(figures) <= digits:
-        figures = figures.zfill(digits + 1)
+    figures = str(abs(minor)).zfill(digits + 1)
     sign = "-" if minor < 0 else ""
     return f"{sign}{figures[:-digits]}.{figures[-digits:]}"
 

@@ -4,7 +4,7 @@ All amounts are minor units of the order's currency.
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Literal
 
 State = Literal["NONE", "LIVE", "RELEASED", "EXPIRED"]
@@ -35,6 +35,7 @@ class Order:
 
     `version` is the newest seen in asks and facts; `closed_version` that of the closing fact.
     Until `released_until` (inclusive) the order passes up to `released_max`: a person said so.
+    Before `counts_from` (a business date; None: it counts) nothing is reserved for a live order.
     """
 
     segment_id: str
@@ -54,10 +55,16 @@ class Order:
     rejected: bool = False
     hold_id: str | None = None
     hold_kind: HoldKind | None = None
+    counts_from: date | None = None
 
     def left(self, use: OrderUse) -> int:
-        """Say what must be reserved now: nothing unless live, else what facts do not carry yet."""
-        return max(0, self.authorized - use.carried) if self.state == "LIVE" else 0
+        """Say what must be reserved now: nothing unless live and counting, else what is uncarried.
+
+        Carried is what facts account for.
+        """
+        if self.state != "LIVE" or self.counts_from is not None:
+            return 0
+        return max(0, self.authorized - use.carried)
 
     @property
     def status(self) -> Literal["OPEN", "CONSUMED", "RELEASED", "EXPIRED"] | None:
@@ -66,6 +73,6 @@ class Order:
             case "NONE":
                 return None
             case "LIVE":
-                return "OPEN" if self.reserved else "CONSUMED"
+                return "OPEN" if self.reserved or self.counts_from else "CONSUMED"
             case "RELEASED" | "EXPIRED":
                 return self.state

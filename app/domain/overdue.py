@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from fractions import Fraction
 
 from app.domain.accounts import Account
 from app.domain.groups import RateFinder
@@ -25,25 +24,25 @@ def overdue_worth(account: Account, sums: Mapping[str, int], find: RateFinder) -
     """
     total = 0
     for currency, minor in sums.items():
-        factor = Fraction(1)
-        if currency != account.currency:
-            held = account.foreign.get(currency)
-            rate = held.rate if held else find(currency, account.currency)
-            if rate is None:
-                continue
-            factor = rate.factor(currency, account.currency)
-        total += convert(minor, factor, up=True)
+        if currency == account.currency:
+            total += minor
+            continue
+        held = account.foreign.get(currency)
+        rate = held.rate if held else find(currency, account.currency)
+        if rate is not None:
+            total += convert(minor, rate.factor(currency, account.currency), up=True)
     return Money(total, account.currency)
 
 
 def utilization(exposure: int, limit: int | None) -> str | None:
     """Write exposure ÷ limit as a decimal of four places; None without a positive limit.
 
-    Open reservations are not in it: nothing is owed for them yet.
+    A half goes to the even digit. Open reservations are not in it: nothing is owed for them yet.
     """
     if limit is None or limit <= 0:
         return None
-    share = round(Fraction(exposure * 10_000, limit))
-    sign = "-" if share < 0 else ""
-    whole, rest = divmod(abs(share), 10_000)
+    share, left = divmod(abs(exposure) * 10_000, limit)
+    share += 2 * left > limit or (2 * left == limit and share % 2)
+    sign = "-" if exposure < 0 and share else ""
+    whole, rest = divmod(share, 10_000)
     return f"{sign}{whole}.{rest:04d}"

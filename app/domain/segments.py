@@ -14,6 +14,8 @@ class Segment:
     """`currency` is that of accounts with none of their own; `time_zone` is an IANA name.
 
     `four_eyes`: who proposes a limit does not approve it. `version` rises with every change.
+    `credit_horizon_days`: orders that ship later do not count yet; None: every order counts.
+    `provisional_haircut_percent`: how much of PROVISIONAL money does not count, 0 to 100.
     """
 
     segment_id: str
@@ -24,3 +26,5 @@ class Segment:
     four_eyes: bool = False
     rule_set_version: int = 1
     version: int = 1
+    credit_horizon_days: int | None = None
+    provisional_haircut_percent: int = 100

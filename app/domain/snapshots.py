@@ -68,6 +68,7 @@ def situation_to_json(situation: Situation) -> dict[str, Any]:
         "rates": {code: _rate_to_json(rate) for code, rate in situation.rates.items()},
         "ledger_at": situation.ledger_at and situation.ledger_at.isoformat(),
         "releasing": situation.releasing or None,
+        "horizon_days": situation.horizon_days,
     }
     return {name: value for name, value in data.items() if value not in (None, [], {})}
 
@@ -89,6 +90,7 @@ def situation_from_json(data: Mapping[str, Any], inputs: Inputs) -> Situation:
         rates={code: _rate_from_json(rate) for code, rate in data.get("rates", {}).items()},
         ledger_at=None if ledger_at is None else datetime.fromisoformat(ledger_at),
         releasing=data.get("releasing", False),
+        horizon_days=data.get("horizon_days"),
     )
 
 
@@ -142,11 +144,13 @@ _MOMENTS = ("expires_at", "authorized_at", "released_until")
 
 def _order_to_json(order: Order) -> dict[str, Any]:
     data = {name: getattr(order, name) for name in Order.__slots__}
-    for name in _MOMENTS:
+    for name in (*_MOMENTS, "counts_from"):
         data[name] = data[name] and data[name].isoformat()
     return {name: value for name, value in data.items() if value is not None and value is not False}
 
 
 def _order_from_json(data: Mapping[str, Any]) -> Order:
     moments = {name: datetime.fromisoformat(data[name]) for name in _MOMENTS if name in data}
+    if "counts_from" in data:
+        data = {**data, "counts_from": date.fromisoformat(data["counts_from"])}
     return Order(**{**data, **moments})

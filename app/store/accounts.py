@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 import orjson
 from sqlalchemy import RowMapping, and_, any_, func, literal, select, text
@@ -17,7 +17,9 @@ from app.domain.accounts import (
     foreign_to_json,
 )
 from app.domain.errors import CustomerUnknownError
+from app.store.copies import copy_in
 from app.store.database import Tx
+from app.store.schema.evidence import journal
 from app.store.schema.parties import account, customer_ref
 
 
@@ -117,6 +119,28 @@ def lock(tx: Tx, ids: Collection[int]) -> dict[int, Account]:
     return {row["account_id"]: from_row(row) for row in tx.execute(query).mappings()}
 
 
+def with_foreign(tx: Tx, after: int, most: int) -> list[Account]:
+    """Read accounts that hold a position in another currency, by id, above `after`, unlocked."""
+    query = (
+        select(account)
+        .where(account.c.foreign_use.is_not(None), account.c.account_id > after)
+        .order_by(account.c.account_id)
+        .limit(most)
+    )
+    return [from_row(row) for row in tx.execute(query).mappings()]
+
+
+def lock_idle(tx: Tx, ids: Collection[int]) -> dict[int, Account]:
+    """Lock those of accounts that nobody else works on at the moment; nobody is waited for."""
+    query = (
+        select(account)
+        .where(_among(ids))
+        .order_by(account.c.account_id)
+        .with_for_update(key_share=True, skip_locked=True)
+    )
+    return {row["account_id"]: from_row(row) for row in tx.execute(query).mappings()}
+
+
 def _among(ids: Collection[int]) -> Any:  # noqa: ANN401 - a column expression
     return account.c.account_id == any_(literal(sorted(ids), ARRAY(BigInteger)))
 
@@ -137,19 +161,33 @@ FROM jsonb_to_recordset(:rows) AS n(
 WHERE a.account_id = n.account_id AND a.seq = n.locked_seq
 """)
 
-_JOURNAL = text("""
-INSERT INTO journal (account_id, seq, kind, ref, decision_id, at, authorized_minor,
-    open_delivery_minor, open_item_minor, note_receivable_minor, prepayment_minor, limit_minor,
-    unlimited, forced_minor, foreign_use)
-SELECT account_id, seq, kind, ref, decision_id, at, authorized_minor, open_delivery_minor,
-    open_item_minor, note_receivable_minor, prepayment_minor, limit_minor, unlimited, forced_minor,
-    foreign_use
-FROM jsonb_to_recordset(:rows) AS n(
-    account_id bigint, seq bigint, kind text, ref text, decision_id uuid, at timestamptz,
-    authorized_minor bigint, open_delivery_minor bigint, open_item_minor bigint,
-    note_receivable_minor bigint, prepayment_minor bigint, limit_minor bigint, unlimited boolean,
-    forced_minor bigint, foreign_use jsonb)
-""")
+_ENTRY: Final = (
+    *("account_id", "seq", "kind", "ref", "decision_id", "at", "authorized_minor"),
+    *("open_delivery_minor", "open_item_minor", "note_receivable_minor", "prepayment_minor"),
+    *("limit_minor", "unlimited", "forced_minor", "foreign_use"),
+)
+
+
+def _entry(entry: Entry, at: datetime) -> tuple[object, ...]:
+    """Write an entry as values of `_ENTRY`."""
+    held, use = entry.account, entry.account.use
+    return (
+        held.account_id,
+        held.seq,
+        entry.kind,
+        entry.ref,
+        entry.decision_id,
+        at,
+        use.authorized,
+        use.open_delivery,
+        use.open_item,
+        use.note_receivable,
+        use.prepayment,
+        held.limit_minor,
+        held.unlimited,
+        held.forced,
+        foreign_to_json(held.foreign),
+    )
 
 
 def journal_row(entry: Entry, at: datetime) -> dict[str, Any]:
@@ -191,8 +229,7 @@ def write(
         message = f"{len(changed)} accounts were locked but {written} could be written"
         raise AssertionError(message)
     if entries:
-        journal = [journal_row(entry, at) for entry in entries]
-        tx.execute(_JOURNAL, {"rows": _json(journal)})
+        copy_in(tx, journal, _ENTRY, [_entry(entry, at) for entry in entries])
     return after
 
 

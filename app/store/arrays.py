@@ -28,7 +28,7 @@ class Array:
 
 
 class TextArray(Array):
-    """`text[]`."""
+    """A `text[]`, of strings without NUL."""
 
     element = 25
     oid = 1009

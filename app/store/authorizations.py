@@ -2,16 +2,21 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
     CompoundSelect,
+    Date,
     FromClause,
     RowMapping,
     Select,
     case,
+    cast,
+    func,
     literal,
+    null,
     select,
     union_all,
 )
@@ -19,7 +24,7 @@ from sqlalchemy import (
 from app.domain.authorizations import Authorization, Status
 from app.domain.money import Money
 from app.store.database import Tx
-from app.store.schema.documents import credit_order, past_authorization
+from app.store.schema.documents import credit_order, order_use, past_authorization
 from app.store.schema.parties import account, customer_ref
 
 
@@ -40,15 +45,38 @@ class AuthorizationFilter:
 
 
 _LIVE = credit_order.c.state == "LIVE"
+_CARRIED = (
+    select(func.greatest(order_use.c.delivered_minor, order_use.c.invoiced_minor))
+    .where(
+        *(
+            order_use.c[name] == credit_order.c[name]
+            for name in ("segment_id", "order_id", "account_id", "currency")
+        )
+    )
+    .scalar_subquery()
+)
+# what does not count yet reserves nothing: what is left of it follows from its facts
+_LEFT = case(
+    (
+        credit_order.c.counts_from.is_not(None),
+        func.greatest(0, credit_order.c.authorized_minor - func.coalesce(_CARRIED, 0)),
+    ),
+    else_=credit_order.c.reserved_minor,
+)
 _NOW_STATUS = case(
-    (_LIVE & (credit_order.c.reserved_minor > 0), "OPEN"),
+    (_LIVE & (_LEFT > 0), "OPEN"),
     (_LIVE, "CONSUMED"),
     else_=credit_order.c.state,
 )
 _PAST_STATUS = literal("RELEASED")
 
 
-def _select(table: FromClause, status: ColumnElement[str], left: ColumnElement[int]) -> Select[Any]:
+def _select(
+    table: FromClause,
+    status: ColumnElement[str],
+    left: ColumnElement[int],
+    counts_from: ColumnElement[date | None],
+) -> Select[Any]:
     payer = account.c.account_id == table.c.account_id
     owner = customer_ref.c.ref == account.c.customer_id
     return select(
@@ -62,13 +90,14 @@ def _select(table: FromClause, status: ColumnElement[str], left: ColumnElement[i
         left.label("reserved_minor"),
         table.c.expires_at,
         table.c.authorized_at,
+        counts_from.label("counts_from"),
     ).select_from(table.join(account, payer).join(customer_ref, owner))
 
 
-_NOW = _select(credit_order, _NOW_STATUS, credit_order.c.reserved_minor).where(
+_NOW = _select(credit_order, _NOW_STATUS, _LEFT, credit_order.c.counts_from).where(
     credit_order.c.authorization_id.is_not(None)
 )
-_PAST = _select(past_authorization, _PAST_STATUS, literal(0))
+_PAST = _select(past_authorization, _PAST_STATUS, literal(0), cast(null(), Date))
 
 
 def _from_row(row: RowMapping) -> Authorization:
@@ -83,6 +112,7 @@ def _from_row(row: RowMapping) -> Authorization:
         remaining=Money(row["reserved_minor"], currency),
         expires_at=row["expires_at"],
         authorized_at=row["authorized_at"],
+        counts_from=row["counts_from"],
     )
 
 

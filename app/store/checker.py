@@ -12,6 +12,7 @@ from typing import Final
 from psycopg import Connection
 from psycopg.rows import DictRow
 
+from app.store.checker_adjustments import check_adjustments
 from app.store.checker_decisions import check_decisions
 from app.store.checker_documents import check_documents
 from app.store.checker_ground import Difference, Snapshot, connect
@@ -24,14 +25,17 @@ from app.store.checker_links import (
     check_stops,
 )
 from app.store.checker_positions import check_positions
+from app.store.checker_revaluation import check_revaluations
 
 _STEPS: Final[dict[str, Callable[[Snapshot], Iterator[Difference]]]] = {
     "groups": check_paths,
     "journal": check_entries,
+    "revaluations": check_revaluations,
     "balances": check_last_entries,
     "limits": check_limits,
     "documents": check_documents,
     "positions": check_positions,
+    "adjustments": check_adjustments,
     "quarantine": check_quarantine,
     "holds": check_holds,
     "stops": check_stops,
@@ -49,7 +53,8 @@ SELECT (SELECT count(*) FROM account) AS accounts, (SELECT count(*) FROM journal
         + (SELECT count(*) FROM payment WHERE version >= 0)
         + (SELECT count(*) FROM note WHERE version >= 0)
         + (SELECT count(*) FROM credit WHERE version >= 0)
-        + (SELECT count(*) FROM dispute WHERE version >= 0) AS documents
+        + (SELECT count(*) FROM dispute WHERE version >= 0)
+        + (SELECT count(*) FROM adjustment) AS documents
 """
 
 _NAME: Final = "SELECT customer_id, segment_id FROM account WHERE account_id = %(account_id)s"

@@ -120,7 +120,11 @@ def _fault(row: Json, evidence: _Evidence) -> str | None:
             fault = _snapshot_fault(account, evidence) or _effect_fault(row, ask, account, evidence)
             if fault:
                 return f"account {account['id']}: {fault}"
-    return _verdict_fault(row, ask, evidence) or _grant_fault(row, ask, evidence)
+    return (
+        _verdict_fault(row, ask, evidence)
+        or _grant_fault(row, ask, evidence)
+        or _horizon_fault(row, ask)
+    )
 
 
 def _snapshot_fault(account: Json, evidence: _Evidence) -> str | None:
@@ -212,3 +216,10 @@ def _grant_fault(row: Json, ask: Ask, evidence: _Evidence) -> str | None:
     if row["answer"]["account_seq"] != seq:
         return f"account_seq: expected {seq}, found {row['answer']['account_seq']}"
     return None
+
+
+def _horizon_fault(row: Json, ask: Ask) -> str | None:
+    """Hold the day from which an approved order counts to its ship date and the horizon."""
+    expected = ask.counts_from if row["outcome"] == "APPROVE" else None
+    found = row["answer"].get("counts_from")
+    return None if found == expected else f"counts_from: expected {expected}, found {found}"

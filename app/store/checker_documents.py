@@ -118,8 +118,10 @@ item AS (
 ),
 money AS (
     SELECT p.segment_id, p.payment_id, p.account_id, p.currency,
-        CASE WHEN l.payment_id IS NULL THEN 0
-            ELSE p.amount_minor - coalesce(s.settled_minor, 0) END AS prepayment_minor,
+        CASE WHEN l.payment_id IS NOT NULL THEN p.amount_minor - coalesce(s.settled_minor, 0)
+            WHEN p.status = 'PROVISIONAL' AND p.note_id IS NULL AND p.lapsed_at IS NULL
+            THEN floor(p.amount_minor * (100 - p.haircut_percent)::numeric / 100)::bigint
+            ELSE 0 END AS prepayment_minor,
         CASE WHEN l.receivable THEN p.amount_minor ELSE 0 END AS note_receivable_minor
     FROM payment p
     LEFT JOIN live l ON l.segment_id = p.segment_id AND l.payment_id = p.payment_id
@@ -155,7 +157,7 @@ WITH {CARRIED}
 SELECT * FROM (
     SELECT o.segment_id, o.order_id AS name, o.account_id, o.currency,
         o.reserved_minor AS found_reserved,
-        CASE o.state WHEN 'LIVE' THEN greatest(0, o.authorized_minor
+        CASE WHEN o.state = 'LIVE' AND o.counts_from IS NULL THEN greatest(0, o.authorized_minor
             - greatest(coalesce(c.delivered_minor, 0), coalesce(c.invoiced_minor, 0)))
             ELSE 0 END AS expected_reserved
     FROM credit_order o

@@ -5,6 +5,7 @@ Accounts, orders and questions are JSON here, as decisions keep them.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date, timedelta
 from fractions import Fraction
 from typing import Any
 
@@ -58,8 +59,21 @@ class Ask:
         return str(self.question["type"]) == "sale"
 
     @property
+    def counts_from(self) -> str | None:
+        """The day from which the order counts, where it ships beyond the horizon of its segment."""
+        days, ships = self.situation.get("horizon_days"), self.question.get("ship_date")
+        if days is None or ships is None or not self.is_sale:
+            return None
+        if self.question["check_point"] not in {"ORDER", "QUOTE"}:
+            return None
+        first = date.fromisoformat(ships) - timedelta(days=int(days))
+        return first.isoformat() if first > date.fromisoformat(self.situation["today"]) else None
+
+    @property
     def needed(self) -> int:
-        """What must be reserved: the order's value less what its facts carry."""
+        """What must be reserved: the order's value less what its facts carry, once it counts."""
+        if self.counts_from is not None:
+            return 0
         delivered, invoiced = self.situation["use"]
         return max(0, int(self.question["amount"][0]) - max(int(delivered), int(invoiced)))
 

@@ -1,4 +1,4 @@
-"""The limit in force on every account, from the limits that were approved for it.
+"""The limit in force on every account, from the limits and covers that were approved for it.
 
 A row's limit was found on some business date and holds until `limit_changes_on`; so it must be
 what the approved limits say of the day before that date, whatever day it is today.
@@ -21,14 +21,20 @@ valid AS (
     SELECT * FROM approved WHERE valid_from <= day AND (valid_to IS NULL OR valid_to >= day)
 ),
 standing AS (
-    SELECT v.* FROM valid v WHERE v.kind = 'temporary' OR NOT EXISTS (
+    SELECT v.* FROM valid v WHERE v.kind = 'temporary' OR v.kind = 'base' AND NOT EXISTS (
         SELECT FROM approved o
         WHERE o.account_id = v.account_id AND o.kind = 'base' AND o.place > v.place
             AND o.valid_from BETWEEN v.valid_from AND v.day)
 ),
+covered AS (
+    SELECT account_id, sum(floor(cap_minor * percentage / 100))::bigint AS minor
+    FROM valid WHERE kind = 'cover' GROUP BY account_id
+),
 best AS (
-    SELECT DISTINCT ON (account_id) account_id, limit_minor, unlimited
-    FROM standing ORDER BY account_id, kind = 'temporary' DESC, place DESC
+    SELECT DISTINCT ON (account_id) account_id, unlimited,
+        limit_minor + coalesce(c.minor, 0) AS limit_minor
+    FROM standing LEFT JOIN covered c USING (account_id)
+    ORDER BY account_id, kind = 'temporary' DESC, place DESC
 ),
 lapsed AS (
     SELECT DISTINCT account_id FROM approved WHERE kind = 'base' AND valid_to < day

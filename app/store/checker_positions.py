@@ -17,10 +17,10 @@ from app.store.checker_ground import (
     worth,
 )
 
-_POOLED: Final = f"""
-WITH {CARRIED}, {ITEMS},
+OWN: Final = f"""{CARRIED}, {ITEMS},
 share AS (
-    SELECT o.account_id, o.currency, CASE o.state WHEN 'LIVE' THEN greatest(0, o.authorized_minor
+    SELECT o.account_id, o.currency, CASE WHEN o.state = 'LIVE' AND o.counts_from IS NULL
+            THEN greatest(0, o.authorized_minor
             - greatest(coalesce(c.delivered_minor, 0), coalesce(c.invoiced_minor, 0)))
             ELSE 0 END AS authorized,
         0 AS open_delivery, 0 AS open_item, 0 AS note_receivable, 0 AS prepayment
@@ -36,13 +36,24 @@ share AS (
     SELECT account_id, currency, 0, 0, 0, note_receivable_minor, prepayment_minor FROM money
     UNION ALL
     SELECT account_id, currency, 0, 0, 0, 0, prepayment_minor FROM giving
+    UNION ALL
+    SELECT account_id, currency, 0,
+        CASE category WHEN 'OPEN_DELIVERY' THEN amount_minor ELSE 0 END,
+        CASE category WHEN 'OPEN_ITEM' THEN amount_minor ELSE 0 END,
+        CASE category WHEN 'NOTE_RECEIVABLE' THEN amount_minor ELSE 0 END,
+        CASE category WHEN 'PREPAYMENT' THEN amount_minor ELSE 0 END
+    FROM adjustment
 ),
 own AS (
     SELECT account_id, currency, sum(authorized) AS authorized,
         sum(open_delivery) AS open_delivery, sum(open_item) AS open_item,
         sum(note_receivable) AS note_receivable, sum(prepayment) AS prepayment
     FROM share GROUP BY account_id, currency
-),
+)"""  # noqa: S608 - made of constants
+"""Per account and currency: what its own documents, not its members', sum up to (CTE `own`)."""
+
+_POOLED: Final = f"""
+WITH {OWN},
 pooled AS (
     SELECT coalesce(g.group_id, o.account_id) AS account_id, o.currency,
         sum(authorized) AS authorized,
@@ -57,7 +68,7 @@ by_account AS (
     SELECT account_id, jsonb_object_agg(currency, jsonb_build_array(
         authorized, open_delivery, open_item, note_receivable, prepayment)) AS positions
     FROM pooled
-    WHERE greatest(authorized, open_delivery, open_item, note_receivable, prepayment) > 0
+    WHERE (authorized, open_delivery, open_item, note_receivable, prepayment) <> (0, 0, 0, 0, 0)
     GROUP BY account_id
 )
 SELECT account_id, a.account_id IS NOT NULL AS known, a.currency, a.foreign_use, b.positions,

@@ -3,8 +3,9 @@
 This file and the lane are the only places that commit (see docs/decisions/0006).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -29,8 +30,23 @@ type_of_lock_trouble = (
     psycopg.errors.TooManyConnections,
 )
 
+OVERFLOW = 4
+"""Connections beyond `pool_size`, opened when all are in use and closed afterwards."""
+
+_PREPARE: Mapping[str, Any] = {"prepare_threshold": 5}
+"""Options of a connection: what it executed so often is prepared."""
+
+NEVER_PREPARE: Mapping[str, Any] = {"prepare_threshold": None}
+"""Options of a connection that leaves nothing behind in its session."""
+
 Tx = Connection
 """An open transaction; every store function takes it first."""
+
+
+def moment(tx: Tx) -> datetime:
+    """Read the database's clock, at this very statement: the one clock of all background work."""
+    found: datetime = tx.execute(text("SELECT statement_timestamp()")).scalar_one()
+    return found.astimezone(UTC)
 
 
 def dialect_url(url: str) -> str:
@@ -63,17 +79,15 @@ class Database:
         self.engine: Engine = create_engine(
             dialect_url(url),
             pool_size=pool_size,
-            max_overflow=4,
+            max_overflow=OVERFLOW,
             pool_timeout=5,
             pool_pre_ping=True,
             json_serializer=_dumps,
             json_deserializer=orjson.loads,
-            connect_args={"connect_timeout": 5},
+            connect_args={"connect_timeout": 5, **(_PREPARE if prepare else NEVER_PREPARE)},
         )
         event.listen(self.engine, "checkout", self._watch)
         event.listen(self.engine, "checkin", self._watch)
-        if not prepare:
-            event.listen(self.engine, "connect", _never_prepare)
 
     def _watch(self, *_: object) -> None:
         pool = self.engine.pool
@@ -122,7 +136,8 @@ class Database:
                 yield tx
         except PoolTimeoutError as error:
             raise BusyError("every database connection is in use; try again") from error
-        except OperationalError as error:
+        except (OperationalError, psycopg.OperationalError, *type_of_lock_trouble) as error:
+            # psycopg's own come from a COPY
             raise BusyError("the database or a lock was out of reach; try again") from error
         except DBAPIError as error:
             if error.connection_invalidated or isinstance(error.orig, type_of_lock_trouble):
@@ -132,7 +147,3 @@ class Database:
     def close(self) -> None:
         """Close every idle connection of the pool."""
         self.engine.dispose()
-
-
-def _never_prepare(connection: Any, _record: object) -> None:  # noqa: ANN401 - DBAPI connection
-    connection.prepare_threshold = None

@@ -1,4 +1,4 @@
-"""Many rows in one statement with one JSON parameter, for any table."""
+"""Many rows at once, for any table: new ones by COPY, others as one JSON parameter."""
 
 from collections.abc import Sequence
 from functools import cache
@@ -20,24 +20,24 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.dialects.postgresql import JSON, JSONB, insert
+from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.sql.dml import Delete, Insert, Update
-from sqlalchemy.types import TypeEngine
 
+from app.store.copies import copy_in
 from app.store.database import Tx
 
 Row = dict[str, Any]
 
 
-def insert_new(tx: Tx, table: Table, rows: Sequence[Row]) -> int:
-    """Insert rows in order of their key, those that are there left out; returns how many went in.
+def insert_new(tx: Tx, table: Table, rows: Sequence[Row]) -> None:
+    """Insert rows that must not be there, in order of their key; all have the same columns.
 
-    The order of keys keeps two transactions from waiting for each other. All rows have the same
-    columns. A row that another transaction is inserting is waited for.
+    Raises:
+        TakenError: One of them is there.
+
     """
-    if not rows:
-        return 0
-    return tx.execute(_insert(table, tuple(rows[0])), _parameter(rows)).rowcount
+    if rows:
+        copy_in(tx, table, tuple(rows[0]), [tuple(row.values()) for row in rows])
 
 
 def upsert(tx: Tx, table: Table, rows: Sequence[Row]) -> None:
@@ -60,28 +60,24 @@ def delete_of(tx: Tx, table: Table, parent: str, segment_id: str, ids: Sequence[
 
 
 def _parameter(rows: Sequence[Row]) -> dict[str, str]:
-    return {"rows": orjson.dumps(rows).decode()}
+    return {"rows": orjson.dumps(rows, default=_bytes).decode()}
+
+
+def _bytes(value: object) -> str:
+    """Write bytes as PostgreSQL reads them out of JSON."""
+    if isinstance(value, bytes):
+        return "\\x" + value.hex()
+    raise TypeError(type(value).__name__)
 
 
 def recordset(table: Table, names: Sequence[str]) -> TableValuedAlias:
     """Read the parameter `rows` as a table `n` with columns of `table` (or integers)."""
-    columns = (column(name, _given_as(table, name)) for name in names)
+    columns = (
+        column(name, table.c[name].type if name in table.c else BigInteger()) for name in names
+    )
     given = cast(bindparam("rows", type_=Text), JSONB)
     made = func.jsonb_to_recordset(given).table_valued(*columns)
     return made.render_derived(name="n", with_types=True)
-
-
-def _given_as(table: Table, name: str) -> TypeEngine[Any]:
-    """Documents within a row come as text: taken apart and put together again they cost double."""
-    kind = table.c[name].type if name in table.c else BigInteger()
-    return Text() if isinstance(kind, JSON) else kind
-
-
-def _chosen(table: Table, rows: TableValuedAlias, names: Sequence[str]) -> list[ColumnElement[Any]]:
-    return [
-        cast(rows.c[name], JSON) if isinstance(table.c[name].type, JSON) else rows.c[name]
-        for name in names
-    ]
 
 
 def _key(table: Table) -> list[str]:
@@ -90,15 +86,6 @@ def _key(table: Table) -> list[str]:
 
 def _matches(table: Table, rows: TableValuedAlias) -> list[ColumnElement[bool]]:
     return [table.c[name] == rows.c[name] for name in _key(table)]
-
-
-@cache
-def _insert(table: Table, names: tuple[str, ...]) -> Insert:
-    rows = recordset(table, names)
-    ordered = [rows.c[name] for name in _key(table) if name in names]
-    chosen = select(*_chosen(table, rows, names)).order_by(*ordered)
-    statement = insert(table).from_select(names, chosen).on_conflict_do_nothing()
-    return statement.execution_options(preserve_rowcount=True)  # else it is told of updates only
 
 
 @cache

@@ -1,9 +1,10 @@
 """Ledger events as they came, the quarantine, and when each source last reported."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from operator import itemgetter
 from typing import Any, Final
 
 import orjson
@@ -13,10 +14,10 @@ from sqlalchemy.types import BigInteger, Text
 
 from app.domain.facts import Event, Problem, Result
 from app.domain.facts_inbox import EventKey, Inbox
+from app.store.copies import copy_in
 from app.store.database import Tx
 from app.store.facts_bulk import insert_new, upsert
-from app.store.facts_rows import digest_text
-from app.store.facts_save import ForestalledError
+from app.store.facts_queries import BETWEEN, joined, split
 from app.store.schema.evidence import feed, ledger_event, quarantine
 from app.store.schema.parties import account
 
@@ -24,17 +25,17 @@ _SETTINGS: Final = text(
     "SELECT set_config('enable_seqscan', 'off', true),"
     " set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true)"
 )
-_KNOWN: Final = text("""
+_KNOWN: Final = text(f"""
 SELECT l.source, l.event_id, l.content, l.result
-FROM unnest(CAST(:sources AS text[]), CAST(:ids AS text[])) AS n(source, event_id)
+FROM unnest({split("sources")}, {split("ids")}) AS n(source, event_id)
 JOIN ledger_event l ON l.source = n.source AND l.event_id = n.event_id
-""")
-_TOLD: Final = text("""
+""")  # noqa: S608 - a constant
+_TOLD: Final = text(f"""
 SELECT q.source, q.event_id, q.content, q.code, q.detail, q.field, q.cause, q.status
-FROM unnest(CAST(:sources AS text[]), CAST(:ids AS text[])) AS n(source, event_id)
+FROM unnest({split("sources")}, {split("ids")}) AS n(source, event_id)
 JOIN quarantine q ON q.source = n.source AND q.event_id = n.event_id
 ORDER BY q.quarantine_id
-""")
+""")  # noqa: S608 - a constant
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,32 +90,40 @@ def read_inbox(tx: Tx, events: Sequence[Event]) -> Inbox:
     return inbox
 
 
-def _pairs(keys: Iterable[EventKey]) -> dict[str, list[str]]:
+def _pairs(keys: Iterable[EventKey]) -> dict[str, str]:
     ordered = sorted(keys)
-    return {"sources": [key[0] for key in ordered], "ids": [key[1] for key in ordered]}
+    return {
+        "sources": joined(key[0] for key in ordered),
+        "ids": joined(key[1] for key in ordered),
+    }
+
+
+_first_two: Final = itemgetter(0, 1)
+_EVENT: Final = ("source", "event_id", "content", "type", "result", "payload", "received_at")
 
 
 def write_inbox(tx: Tx, inbox: Inbox, at: datetime) -> None:
     """Keep new statements as evidence, and open the quarantine of those that wait.
 
     Raises:
-        ForestalledError: Another batch was first with one of them.
+        TakenError: Another batch was first with one of them.
 
     """
+    dumps = orjson.dumps
     rows = [
-        {
-            "source": event.source,
-            "event_id": event.event_id,
-            "content": digest_text(event.digest),
-            "type": event.kind,
-            "result": result.result,
-            "payload": _text(event.payload),
-            "received_at": at,
-        }
+        (
+            event.source,
+            event.event_id,
+            event.digest,
+            event.kind,
+            result.result,
+            dumps(event.payload).decode(),
+            at,
+        )
         for event, result in inbox.fresh
     ]
-    if insert_new(tx, ledger_event, rows) != len(rows):
-        raise ForestalledError("ledger_event")
+    rows.sort(key=_first_two)
+    copy_in(tx, ledger_event, _EVENT, rows)
     waiting = [
         {
             "source": one.event.source,
@@ -122,8 +131,8 @@ def write_inbox(tx: Tx, inbox: Inbox, at: datetime) -> None:
             "segment_id": one.event.segment_id,
             "customer_ref": one.event.customer_ref,
             "account_id": one.account_id,
-            "content": digest_text(one.event.digest),
-            "payload": _text(one.event.payload),
+            "content": one.event.digest,
+            "payload": dumps(one.event.payload).decode(),
             **_problem(one.problem),
             "status": "SUPERSEDED" if one.superseded else "OPEN",
             "received_at": at,
@@ -134,10 +143,6 @@ def write_inbox(tx: Tx, inbox: Inbox, at: datetime) -> None:
     insert_new(tx, quarantine, waiting)
     opened = [one for one in inbox.opened if not one.superseded]
     _count(tx, Counter(one.account_id for one in opened if one.account_id is not None))
-
-
-def _text(payload: Mapping[str, Any]) -> str:
-    return orjson.dumps(payload).decode()
 
 
 def _problem(problem: Problem) -> dict[str, str | None]:
@@ -206,8 +211,8 @@ def listing(tx: Tx, segments: Collection[str] | None, after: int, most: int) -> 
     ]
 
 
-def _texts(values: Collection[str]) -> Any:  # noqa: ANN401 - a bound array
-    return literal(sorted(values), ARRAY(Text))
+def _texts(values: Collection[str]) -> Any:  # noqa: ANN401 - an array
+    return func.string_to_array(literal(joined(sorted(values)), Text), BETWEEN)
 
 
 def _waiting(row: Any) -> Waiting:  # noqa: ANN401 - a row
@@ -217,7 +222,7 @@ def _waiting(row: Any) -> Waiting:  # noqa: ANN401 - a row
 
 
 def close(tx: Tx, ids: Collection[int], status: str, at: datetime) -> int:
-    """Close open rows as APPLIED or SUPERSEDED; returns how many were open still."""
+    """Close open rows as APPLIED, SUPERSEDED or CLOSED; returns how many were open still."""
     if not ids:
         return 0
     statement = (

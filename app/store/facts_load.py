@@ -73,7 +73,7 @@ def lock_orders(tx: Tx, segment_id: str, ids: Iterable[str]) -> dict[str, Order]
     wanted = sorted(ids)
     if not wanted:
         return {}
-    rows = tx.execute(ask.LOCK_ORDERS, {"segment": segment_id, "ids": wanted}).mappings()
+    rows = tx.execute(ask.LOCK_ORDERS, ask.values(segment_id, wanted)).mappings()
     return {row["order_id"]: order_from_row(row) for row in rows}
 
 
@@ -125,8 +125,7 @@ class _Loader:
         wanted = sorted(set(ids))
         if not wanted:
             return ()
-        values = {"segment": self.loaded.book.segment_id, "ids": wanted}
-        return self.tx.execute(statement, values).all()
+        return self.tx.execute(statement, ask.values(self.loaded.book.segment_id, wanted)).all()
 
     def _keep(self, table: Table, key: tuple[str, str], held: Held[Any]) -> None:
         self.loaded.book.hold(table, key, held)

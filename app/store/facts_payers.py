@@ -1,22 +1,25 @@
 """Whose account a fact belongs to: references resolved, accounts and paths found, all at once."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
 from sqlalchemy import text
 
-from app.domain.facts import Event
 from app.store.database import Tx
+from app.store.facts_queries import joined, split
 
-_PAYERS: Final = text("""
+_PAYERS: Final = text(f"""
 SELECT r.ref, r.customer_id, a.segment_id, a.account_id, a.path
 FROM customer_ref r
-LEFT JOIN account a ON a.customer_id = r.customer_id AND a.segment_id = ANY(:segments)
-WHERE r.ref = ANY(:refs)
-""")
+CROSS JOIN unnest(CAST(:segments AS text[])) AS s(segment_id)
+LEFT JOIN account a ON a.customer_id = r.customer_id AND a.segment_id = s.segment_id
+WHERE r.ref = ANY({split("refs")})
+""")  # noqa: S608 - a constant
+"""Both columns of the account's key are compared with `=`: planned on an empty table, a list of
+segments would be looked up by the segment alone, whose accounts are all there are."""
 _PATHS: Final = text("SELECT DISTINCT unnest(path) FROM account WHERE account_id = ANY(:ids)")
-_KNOWN: Final = text("SELECT ref FROM customer_ref WHERE ref = ANY(:refs)")
+_KNOWN: Final = text(f"SELECT ref FROM customer_ref WHERE ref = ANY({split('refs')})")  # noqa: S608
 
 PayerKey = tuple[str, str]
 """(segment_id, customer id or alias)."""
@@ -34,15 +37,14 @@ class Payers:
     paths: set[int]
 
 
-def find_payers(tx: Tx, events: Iterable[Event]) -> Payers:
-    """Find the accounts of events, without a lock; `missing` names customers, not references."""
-    wanted = {(event.segment_id, event.customer_ref) for event in events}
+def find_payers(tx: Tx, wanted: Collection[PayerKey]) -> Payers:
+    """Find accounts without a lock; `missing` names customers, not references."""
     segments = sorted({segment for segment, _ in wanted})
     refs = sorted({ref for _, ref in wanted})
     accounts: dict[PayerKey, int] = {}
     customers: dict[str, str] = {}
     paths: set[int] = set()
-    for row in tx.execute(_PAYERS, {"segments": segments, "refs": refs}):
+    for row in tx.execute(_PAYERS, {"segments": segments, "refs": joined(refs)}):
         customers[row.ref] = row.customer_id
         if (row.segment_id, row.ref) in wanted:
             accounts[row.segment_id, row.ref] = row.account_id
@@ -64,4 +66,4 @@ def with_groups(tx: Tx, account_ids: Collection[int]) -> set[int]:
 
 def known_refs(tx: Tx, refs: Collection[str]) -> set[str]:
     """Tell which references name a customer."""
-    return set(tx.execute(_KNOWN, {"refs": sorted(refs)}).scalars())
+    return set(tx.execute(_KNOWN, {"refs": joined(sorted(refs))}).scalars())

@@ -18,6 +18,7 @@ from app.domain.facts import (
     NoteTerms,
     OrderBody,
     PaymentBody,
+    Provisional,
     Share,
 )
 
@@ -26,17 +27,12 @@ Row = dict[str, Any]
 _NOTHING = Use()
 
 
-def digest_text(digest: bytes) -> str:
-    """Write bytes as PostgreSQL reads them out of JSON."""
-    return "\\x" + digest.hex()
-
-
 def head(held: Held[Any]) -> Row:
     """Write what rows of all documents have."""
     return {
         "version": held.version,
         "account_id": held.account_id,
-        "content": digest_text(held.content),
+        "content": held.content,
     }
 
 
@@ -93,6 +89,7 @@ def line_rows(invoice_id: str, body: InvoiceBody) -> list[Row]:
 def payment_row(payment_id: str, held: Held[PaymentBody], share: Share | None) -> Row:
     """Write a row of `payment`; its allocations go to `allocation`."""
     body, use, note = held.body, share.use if share else _NOTHING, held.body.note
+    terms = held.provisional
     return head(held) | {
         "payment_id": payment_id,
         "currency": body.currency,
@@ -100,6 +97,8 @@ def payment_row(payment_id: str, held: Held[PaymentBody], share: Share | None) -
         "paid_date": body.paid_date,
         "status": body.status,
         "expires_at": body.expires_at,
+        "haircut_percent": terms.haircut_percent if terms else None,
+        "lapsed_at": terms.lapsed_at if terms else None,
         "note_id": note.note_id if note else None,
         "note_kind": note.kind if note else None,
         "note_due_date": note.due_date if note else None,
@@ -172,7 +171,10 @@ def payment_of(row: DbRow[Any], allocations: Sequence[Allocation]) -> Held[Payme
         tuple(allocations),
         note,
     )
-    return Held(row.account_id, row.version, bytes(row.content), body)
+    terms = None
+    if row.haircut_percent is not None:
+        terms = Provisional(row.haircut_percent, row.lapsed_at)
+    return Held(row.account_id, row.version, bytes(row.content), body, terms)
 
 
 def allocations_of(rows: Iterable[DbRow[Any]]) -> dict[str, list[Allocation]]:

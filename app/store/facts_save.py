@@ -13,7 +13,7 @@ from sqlalchemy import Table, insert, update
 
 from app.domain.callers import Caller
 from app.domain.facts import Table as Kind
-from app.domain.facts_apply import Clerk
+from app.domain.facts_apply import Clerk, DocumentKey
 from app.domain.orders import Order
 from app.store import facts_rows
 from app.store.database import Tx
@@ -36,10 +36,6 @@ _TABLES: Final[dict[Kind, Table]] = {
 }
 
 
-class ForestalledError(Exception):
-    """Another batch was first with a document or an event: begin again and see what it left."""
-
-
 @dataclass(frozen=True, slots=True)
 class Saving:
     """The work of one clerk on what was loaded; `known` are the orders that were locked."""
@@ -52,31 +48,33 @@ class Saving:
         """Write documents, shares, orders and what ended with them; accounts are not written here.
 
         Raises:
-            ForestalledError: Another batch was first; nothing of this one may stay.
+            TakenError: Another batch was first; nothing of this one may stay.
 
         """
+        changed: dict[str, set[DocumentKey]] = {kind: set() for kind in _TABLES}
+        for table, key in self.clerk.changes.documents:
+            changed[table].add(key)
+        for what, name, second, _ in self.clerk.changes.shares:
+            if what in changed:
+                changed[what].add((name, second))
         for kind in _TABLES:
-            self._save_kind(tx, kind)
+            self._save_kind(tx, kind, sorted(changed[kind]))
         self._save_parts(tx)
         self._save_uses(tx)
         self._save_orders(tx, at)
         self._cancel_holds(tx, caller, at)
 
-    def _save_kind(self, tx: Tx, kind: Kind) -> None:
-        changes = self.clerk.changes
-        keys = {key for held, key in changes.documents if held == kind}
-        keys |= {(name, second) for what, name, second, _ in changes.shares if what == kind}
+    def _save_kind(self, tx: Tx, kind: Kind, keys: list[DocumentKey]) -> None:
         fresh: list[Row] = []
         known: list[Row] = []
-        for key in sorted(keys):
+        for key in keys:
             row = self._row(kind, key)
             was = self.loaded.versions.get((kind, key))
             if was is None:
                 fresh.append(row)
             else:
                 known.append(row | {"was": was})
-        if insert_new(tx, _TABLES[kind], fresh) != len(fresh):
-            raise ForestalledError(kind)
+        insert_new(tx, _TABLES[kind], fresh)
         replaced = replace_version(tx, _TABLES[kind], known)
         if replaced != len(known):
             message = f"{len(known)} documents were read under lock but {replaced} were there still"
@@ -147,8 +145,7 @@ class Saving:
         changed = {name for what, name, _, _ in changes.shares if what == "order"}
         names = sorted((changed | changes.orders) & {*orders})
         fresh = [order_row(orders[name]) for name in names if name not in self.known]
-        if insert_new(tx, documents.credit_order, fresh) != len(fresh):
-            raise ForestalledError("credit_order")
+        insert_new(tx, documents.credit_order, fresh)
         upsert(
             tx,
             documents.credit_order,

@@ -43,6 +43,7 @@ class SegmentState:
     rule_set_version: int
     today: date
     ledger_at: datetime | None
+    horizon_days: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +154,11 @@ def loaded(rows: Sequence[Rows]) -> Loaded:
         },
         segments={
             row["segment_id"]: SegmentState(
-                row["mode"], row["rule_set_version"], row["today"], row["ledger_at"]
+                row["mode"],
+                row["rule_set_version"],
+                row["today"],
+                row["ledger_at"],
+                row["credit_horizon_days"],
             )
             for row in ground_rows
             if row["mode"] is not None

@@ -58,8 +58,8 @@ READ_ORDERS: Final = _ORDERS
 READ_ACCOUNTS: Final = _ACCOUNTS
 
 GROUND: Final = """
-SELECT n.segment_id, n.ref, r.customer_id, s.mode, s.rule_set_version, d.today,
-    (SELECT max(f.last_at) FROM feed f WHERE f.segment_id = s.segment_id) AS ledger_at,
+SELECT n.segment_id, n.ref, r.customer_id, s.mode, s.rule_set_version, s.credit_horizon_days,
+    (SELECT max(f.last_at) FROM feed f WHERE f.segment_id = s.segment_id) AS ledger_at, d.today,
     b.account_id, i.data AS input,
     (SELECT jsonb_object_agg(currency, jsonb_build_array(late, open, due)) FROM (
         SELECT v.currency, sum(v.open_minor) FILTER (WHERE v.due_date < d.today) AS late,
@@ -117,7 +117,7 @@ AS n(id, kind, account_id, segment_id, customer_id, order_id, outcome, judged, c
 _ORDER_COLUMNS: Final = (
     "segment_id, order_id, account_id, currency, version, closed_version, authorization_id, state,"
     " authorized_minor, reserved_minor, expires_at, authorized_at, released_max_minor,"
-    " released_until, rejected, hold_id, hold_kind"
+    " released_until, rejected, hold_id, hold_kind, counts_from"
 )
 
 _ORDER_ROWS: Final = f"""
@@ -125,11 +125,11 @@ SELECT segment_id, order_id, account_id, currency, version, closed_version,
     authorization_id::uuid AS authorization_id, state, authorized_minor, reserved_minor,
     expires_at::timestamptz AS expires_at, authorized_at::timestamptz AS authorized_at,
     released_max_minor, released_until::timestamptz AS released_until, rejected,
-    hold_id::uuid AS hold_id, hold_kind
+    hold_id::uuid AS hold_id, hold_kind, counts_from::date AS counts_from
 FROM unnest(%(o_segments)s, %(o_ids)s, %(o_accounts)s, %(o_currencies)s, %(o_versions)s,
     %(o_closed)s, %(o_authorizations)s, %(o_states)s, %(o_authorized)s, %(o_reserved)s,
     %(o_expire)s, %(o_since)s, %(o_released)s, %(o_until)s, %(o_rejected)s, %(o_holds)s,
-    %(o_kinds)s)
+    %(o_kinds)s, %(o_counting)s)
 AS n({_ORDER_COLUMNS})
 """  # noqa: S608 - put together from our own constants
 
@@ -181,7 +181,8 @@ UPDATE credit_order o SET
     authorized_minor = n.authorized_minor, reserved_minor = n.reserved_minor,
     expires_at = n.expires_at, authorized_at = n.authorized_at,
     released_max_minor = n.released_max_minor, released_until = n.released_until,
-    rejected = n.rejected, hold_id = n.hold_id, hold_kind = n.hold_kind
+    rejected = n.rejected, hold_id = n.hold_id, hold_kind = n.hold_kind,
+    counts_from = n.counts_from
 FROM ({_ORDER_ROWS}) AS n
 WHERE o.segment_id = n.segment_id AND o.order_id = n.order_id
 """  # noqa: S608 - put together from our own constants

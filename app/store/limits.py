@@ -1,26 +1,43 @@
-"""Limits: proposed, approved, rejected, ended; and the dates they put on an account."""
+"""Limits: proposed, approved, rejected, ended; and the dates they put on an account.
+
+A cover is a row of kind `cover`: whatever reads, decides on or ends limits has it too.
+"""
 
 from collections.abc import Collection
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import RowMapping, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, RowMapping, func, insert, or_, select, update
 
 from app.domain.accounts import Account
+from app.domain.covers import CoverTerms
 from app.domain.errors import NotFoundError
-from app.domain.limits import CreditLimit, LimitRecord
+from app.domain.limits import KINDS, CreditLimit, LimitRecord, Paper
 from app.store.database import Tx
 from app.store.schema.parties import account, credit_limit
 
 LIVE = ("PROPOSED", "APPROVED")
 
+_TERMS = {
+    "cover_kind": "kind",
+    "percentage": "percentage",
+    "cap_minor": "cap_minor",
+    "reference": "reference",
+}
+"""Columns that only covers have, and the terms that are in them."""
+
 
 def _from_row(row: RowMapping) -> LimitRecord:
-    return LimitRecord(**{**row, "limit_id": str(row["limit_id"])})
+    told = {name: value for name, value in row.items() if name not in _TERMS}
+    terms = {field: row[name] for name, field in _TERMS.items()}
+    cover = CoverTerms(**terms) if row["kind"] in KINDS["cover"] else None
+    return LimitRecord(**{**told, "limit_id": str(row["limit_id"]), "cover": cover})
 
 
 def _to_row(record: LimitRecord) -> dict[str, Any]:
-    return {column.name: getattr(record, column.name) for column in credit_limit.c}
+    terms = {name: getattr(record.cover, field, None) for name, field in _TERMS.items()}
+    plain = (column.name for column in credit_limit.c if column.name not in _TERMS)
+    return {**terms, **{name: getattr(record, name) for name in plain}}
 
 
 def approved(tx: Tx, account_ids: Collection[int]) -> dict[int, list[CreditLimit]]:
@@ -41,29 +58,35 @@ def approved(tx: Tx, account_ids: Collection[int]) -> dict[int, list[CreditLimit
     return found
 
 
-def listing(tx: Tx, account_id: int) -> list[LimitRecord]:
-    """Read all limits of an account, the newest first; people made them, so they are few."""
+def listing(tx: Tx, account_id: int, paper: Paper) -> list[LimitRecord]:
+    """Read all limits (or covers) of an account, the newest first; people made them: few."""
     query = (
         select(credit_limit)
-        .where(credit_limit.c.account_id == account_id)
+        .where(credit_limit.c.account_id == account_id, _of(paper))
         .order_by(credit_limit.c.created_at.desc(), credit_limit.c.limit_id.desc())
     )
     return [_from_row(row) for row in tx.execute(query).mappings()]
 
 
-def read(tx: Tx, limit_id: str, account_ids: Collection[int]) -> LimitRecord:
+def _of(paper: Paper) -> ColumnElement[bool]:
+    return credit_limit.c.kind.in_(sorted(KINDS[paper]))
+
+
+def read(tx: Tx, limit_id: str, account_ids: Collection[int], paper: Paper) -> LimitRecord:
     """Read a limit of one of these accounts; under the account's lock nobody else changes it.
 
     Raises:
-        NotFoundError: None of them has such a limit.
+        NotFoundError: None of them has such a limit (or cover).
 
     """
     query = select(credit_limit).where(
-        credit_limit.c.limit_id == limit_id, credit_limit.c.account_id.in_(sorted(account_ids))
+        credit_limit.c.limit_id == limit_id,
+        credit_limit.c.account_id.in_(sorted(account_ids)),
+        _of(paper),
     )
     row = tx.execute(query).mappings().one_or_none()
     if row is None:
-        raise NotFoundError(f"the customer has no limit {limit_id}", "limit_id")
+        raise NotFoundError(f"the customer has no {paper} {limit_id}", f"{paper}_id")
     return _from_row(row)
 
 

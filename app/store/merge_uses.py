@@ -59,7 +59,7 @@ def load(tx: Tx, segment_id: str, known: Names) -> Book:
     orders, deliveries = _of(segment_id, known.orders), _of(segment_id, known.deliveries)
 
     def find(statement: Any, ids: Iterable[str]) -> Any:  # noqa: ANN401 - rows of any table
-        return tx.execute(statement, {"segment": segment_id, "ids": sorted(ids)}).all()
+        return tx.execute(statement, facts_queries.values(segment_id, sorted(ids))).all()
 
     of_orders = find(facts_queries.DELIVERIES_OF, orders)
     deliveries |= {row.delivery_id for row in of_orders}

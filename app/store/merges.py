@@ -20,6 +20,7 @@ from app.store.schema.documents import (
 )
 from app.store.schema.evidence import quarantine
 from app.store.schema.parties import account
+from app.store.schema.reconciliation import adjustment
 
 DOCUMENTS: Final[tuple[Table, ...]] = (
     credit_order,
@@ -33,6 +34,7 @@ DOCUMENTS: Final[tuple[Table, ...]] = (
     dispute,
     quarantine,
     order_hold,
+    adjustment,
 )
 """What names its payer's account and is not evidence of a moment."""
 

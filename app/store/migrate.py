@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError, ProgrammingError
 from sqlalchemy.pool import NullPool
 
 from app.domain.errors import SchemaOldError
-from app.store.database import Database, dialect_url
+from app.store.database import NEVER_PREPARE, Database, dialect_url
 
 OLDEST_SERVER = (15,)
 
@@ -53,7 +53,7 @@ def migrate(url: str, revision: str = "head") -> None:
     The table lock is held by a second connection, so that a pooler in between and a failed
     migration both let it go (Alembic has no lock of its own).
     """
-    engine = create_engine(dialect_url(url), poolclass=NullPool)
+    engine = create_engine(dialect_url(url), poolclass=NullPool, connect_args=NEVER_PREPARE)
     # IF NOT EXISTS does not see what another transaction is just making; either way it is there.
     with suppress(IntegrityError, ProgrammingError), engine.begin() as holder:
         holder.execute(text("CREATE TABLE IF NOT EXISTS migration_lock (one integer NOT NULL)"))

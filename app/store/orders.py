@@ -1,15 +1,27 @@
 """Order roots: find, lock in (segment, order) order, write."""
 
 from collections.abc import Collection, Mapping
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import RowMapping, select, tuple_
+from sqlalchemy import (
+    Date,
+    DateTime,
+    RowMapping,
+    cast,
+    func,
+    literal,
+    or_,
+    select,
+    text,
+    tuple_,
+)
 from sqlalchemy.dialects.postgresql import insert
 
 from app.domain.orders import Order, OrderUse
 from app.store.database import Tx
-from app.store.schema.documents import credit_order, order_use
+from app.store.schema.documents import UNSPENT, credit_order, order_use
+from app.store.schema.parties import segment
 
 Key = tuple[str, str]
 """(segment_id, order_id)."""
@@ -38,6 +50,7 @@ def from_row(row: Mapping[str, Any] | RowMapping) -> Order:
         rejected=row["rejected"],
         hold_id=row["hold_id"] and str(row["hold_id"]),
         hold_kind=row["hold_kind"],
+        counts_from=row["counts_from"],
     )
 
 
@@ -61,6 +74,7 @@ def to_row(order: Order) -> dict[str, Any]:
         "rejected": order.rejected,
         "hold_id": order.hold_id,
         "hold_kind": order.hold_kind,
+        "counts_from": order.counts_from,
     }
 
 
@@ -100,6 +114,57 @@ def get_many(tx: Tx, keys: Collection[Key]) -> dict[Key, Order]:
 def lock(tx: Tx, keys: Collection[Key]) -> dict[Key, Order]:
     """Read orders and keep others waiting until `tx` ends; before any account is locked."""
     return _read(tx, keys, locked=True) if keys else {}
+
+
+def lock_expired(tx: Tx, at: datetime, most: int) -> list[Order]:
+    """Lock orders whose authorization ended at a moment or before, the oldest first.
+
+    Those that somebody else works on are left for the next time: nobody is waited for.
+    """
+    query = (
+        select(credit_order)
+        .where(text(UNSPENT), credit_order.c.expires_at <= at)
+        .order_by(credit_order.c.expires_at)
+        .limit(most)
+        .with_for_update(key_share=True, skip_locked=True)
+    )
+    return [from_row(row) for row in tx.execute(query).mappings()]
+
+
+def oldest_expiry(tx: Tx) -> datetime | None:
+    """Say when the first of all authorizations that something is left of ends, or has ended."""
+    query = select(func.min(credit_order.c.expires_at)).where(text(UNSPENT))
+    found: datetime | None = tx.execute(query).scalar_one()
+    return found
+
+
+Due = tuple[date, str, str]
+"""(counts_from, segment_id, order_id): the order in which orders begin to count."""
+
+
+def lock_due(tx: Tx, at: datetime, after: Due | None, most: int) -> list[Order]:
+    """Lock orders that count from the business date of a moment on, those due first first.
+
+    `after` is the last one seen. What has expired by then never counts; those that somebody else
+    works on are left for the next time.
+    """
+    place = tuple_(*(credit_order.c[name] for name in ("counts_from", "segment_id", "order_id")))
+    today = cast(func.timezone(segment.c.time_zone, literal(at, DateTime(timezone=True))), Date)
+    query = (
+        select(credit_order)
+        .join(segment, segment.c.segment_id == credit_order.c.segment_id)
+        .where(
+            credit_order.c.counts_from.is_not(None),
+            credit_order.c.counts_from <= today,
+            or_(credit_order.c.expires_at.is_(None), credit_order.c.expires_at > at),
+        )
+        .order_by(credit_order.c.counts_from, credit_order.c.segment_id, credit_order.c.order_id)
+        .limit(most)
+        .with_for_update(key_share=True, skip_locked=True, of=credit_order)
+    )
+    if after is not None:
+        query = query.where(place > after)
+    return [from_row(row) for row in tx.execute(query).mappings()]
 
 
 def uses(tx: Tx, keys: Collection[Key]) -> dict[UseKey, OrderUse]:

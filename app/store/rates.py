@@ -4,7 +4,7 @@ from collections.abc import Collection
 from datetime import date, timedelta
 from typing import Any
 
-from sqlalchemy import Row, insert, select
+from sqlalchemy import Row, func, insert, select
 
 from app.domain.money import Rate
 from app.domain.rates import MAX_AGE_DAYS
@@ -41,6 +41,15 @@ def recent(tx: Tx, currencies: Collection[str], today: date) -> list[Rate]:
         .order_by(fx_rate.c.rate_id)
     )
     return [_from_row(row) for row in tx.execute(query)]
+
+
+def mark(tx: Tx, first: date, last: date) -> tuple[int, int]:
+    """Sum up the rates that conversions of these days may take: it changes when one is added."""
+    query = select(func.count(), func.coalesce(func.max(fx_rate.c.rate_id), 0)).where(
+        fx_rate.c.rate_date.between(first - timedelta(days=MAX_AGE_DAYS), last)
+    )
+    count, newest = tx.execute(query).one()
+    return int(count), int(newest)
 
 
 def listing(

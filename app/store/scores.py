@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any
 
 import orjson
 from sqlalchemy import ColumnElement, any_, insert, literal, select, text, update
@@ -18,11 +18,9 @@ from app.domain.scores import StoredScore
 from app.domain.scores_json import score_from_json
 from app.store.accounts import from_row
 from app.store.database import Tx
+from app.store.read_sql import LOOKED_THROUGH
 from app.store.schema.decisions import customer_score, score, scorecard
 from app.store.schema.parties import account, account_input, customer
-
-_LOOKED_THROUGH: Final = 500
-"""Journal entries an account's newest facts are looked for in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,7 +228,7 @@ SELECT s.data, c.features_as_of, c.scored_at, EXISTS (
     SELECT FROM account a CROSS JOIN LATERAL (
         SELECT j.kind FROM journal j WHERE j.account_id = a.account_id
             AND j.seq > coalesce((c.seen ->> a.account_id::text)::bigint, -1)
-        ORDER BY j.seq LIMIT {_LOOKED_THROUGH}) AS later
+        ORDER BY j.seq LIMIT {LOOKED_THROUGH}) AS later
     WHERE a.customer_id = c.customer_id AND later.kind IN ('FACT', 'MERGE')) AS overtaken
 FROM customer_score c JOIN score s ON s.score_id = c.score_id
 WHERE c.customer_id = :id

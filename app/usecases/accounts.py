@@ -1,22 +1,20 @@
 """How an account stands: its limit, what uses it, what is overdue, and its light."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from typing import Literal
 
 from app.domain.accounts import Account
 from app.domain.callers import Caller
 from app.domain.customers import Standing, joint_light
-from app.domain.errors import NotFoundError
+from app.domain.errors import CustomerUnknownError, NotFoundError, SegmentUnknownError
 from app.domain.limits import settle
 from app.domain.money import Money, Rate
 from app.domain.overdue import Overdue, overdue_worth, utilization
 from app.domain.rates import find_rate
 from app.domain.scores import TrafficLight
-from app.store import accounts, customers, groups, inputs, limits, open_items, rates, segments
-from app.store.database import Database, Tx
-from app.usecases.dates import business_date
+from app.store.read_rows import AccountState, Want, found_account
+from app.usecases.read_lane import ReadLane
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +22,13 @@ class AccountView:
     """An account in one snapshot, with the limit of the business date.
 
     `headroom` is None where `unlimited`; `categories` are in the account's currency, PREPAYMENT
-    negative. `as_of` is the moment of the snapshot.
+    negative. `covers` is in `effective_limit`. `as_of` is the moment of the snapshot.
     """
 
     customer_id: str
     segment_id: str
     effective_limit: Money | None
+    covers: Money
     unlimited: bool
     limit_expired: bool
     exposure: Money
@@ -49,64 +48,66 @@ class AccountView:
 class ReadAccount:
     """Read one account; nothing is locked or written."""
 
-    database: Database
-    now: Callable[[], datetime]
+    lane: ReadLane
 
-    def __call__(self, caller: Caller, ref: str, segment_id: str) -> AccountView:
-        """Return the account of the customer that `ref` names.
+    async def __call__(self, caller: Caller, ref: str, segment_id: str) -> AccountView:
+        """Return the account of the customer that `ref`, an id or alias, names.
 
         Raises:
             SegmentUnknownError: No such segment within sight.
             CustomerUnknownError: Nobody has this id.
             NotFoundError: The customer has no account there.
+            BusyError: The database was out of reach, or too many questions wait.
 
         """
         caller.visit(segment_id)
-        with self.database.read() as tx:
-            return look(tx, ref, segment_id, self.now())
+        read = await self.lane.read(Want("ACCOUNT", ref, segment_id))
+        found = found_account(read.row)
+        if found.segment_id is None:
+            raise SegmentUnknownError(f"no segment {segment_id[:64]!r}", "segment")
+        if found.customer_id is None:
+            raise CustomerUnknownError(f"no customer has the id {ref[:64]!r}", "customer_id")
+        if found.state is None:
+            raise no_account(ref, segment_id)
+        return view_account(found.state, read.at)
 
 
-def look(tx: Tx, ref: str, segment_id: str, at: datetime) -> AccountView:
-    """Read an account within a snapshot.
+def no_account(ref: str, segment_id: str) -> NotFoundError:
+    """Say that a customer has no account in a segment."""
+    return NotFoundError(f"{ref!r} has no account in the segment {segment_id!r}", "segment")
 
-    Raises:
-        SegmentUnknownError: No such segment.
-        CustomerUnknownError: Nobody has this id.
-        NotFoundError: The customer has no account there.
 
-    """
-    today = business_date(segments.read(tx, segment_id), at)
-    customer_id = accounts.customer_of(tx, ref)
-    stored = accounts.find(tx, customer_id, segment_id)
-    if stored is None:
-        raise NotFoundError(f"{ref!r} has no account in the segment {segment_id!r}", "segment")
-    held, _ = settle(stored, limits.approved(tx, [stored.account_id])[stored.account_id], today)
-    overdue = _overdue(tx, held, today)
-    known = inputs.get(tx, held.account_id, held.input_version)
-    score = known.get("score") or {}
+def view_account(state: AccountState, at: datetime) -> AccountView:
+    """Work out how an account stands on its business date; `at` is the moment of the snapshot."""
+    held = state.account
+    if state.limits is not None:
+        held, _ = settle(held, state.limits, state.today)
+    overdue = _overdue(held, state)
     standing = Standing(
-        active=customers.read(tx, customer_id).active,
-        stopped=any(one.status == "STOPPED" for one in accounts.get_many(tx, held.path).values()),
+        active=state.active,
+        stopped=state.stopped,
         over_limit=held.excess > 0,
         overdue_days=overdue.days,
     )
-    light = score.get("traffic_light")
-    return _view(held, overdue, joint_light(standing, TrafficLight(light) if light else None), at)
+    light = TrafficLight(state.score_light) if state.score_light else None
+    counts = not held.unlimited and held.limit_minor is not None  # beside no limit they do not
+    covers = Money(state.covers_minor if counts else 0, held.currency)
+    return _view(held, covers, overdue, joint_light(standing, light), at)
 
 
-def _overdue(tx: Tx, held: Account, today: date) -> Overdue:
-    family = groups.family(tx, held.customer_id)
-    ids = [key for key, (segment_id, _) in family.items() if segment_id == held.segment_id]
-    sums, oldest = open_items.overdue(tx, ids, today)
-    known = rates.recent(tx, {held.currency, *sums}, today)
+def _overdue(held: Account, state: AccountState) -> Overdue:
+    if state.oldest is None:
+        return Overdue(Money(0, held.currency), 0)
 
     def find(source: str, target: str) -> Rate | None:
-        return find_rate(known, source, target, today)
+        return find_rate(state.rates, source, target, state.today)
 
-    return Overdue(overdue_worth(held, sums, find), (today - oldest).days if oldest else 0)
+    return Overdue(overdue_worth(held, state.late, find), (state.today - state.oldest).days)
 
 
-def _view(held: Account, overdue: Overdue, light: TrafficLight, at: datetime) -> AccountView:
+def _view(
+    held: Account, covers: Money, overdue: Overdue, light: TrafficLight, at: datetime
+) -> AccountView:
     def money(minor: int) -> Money:
         return Money(minor, held.currency)
 
@@ -115,6 +116,7 @@ def _view(held: Account, overdue: Overdue, light: TrafficLight, at: datetime) ->
         customer_id=held.customer_id,
         segment_id=held.segment_id,
         effective_limit=None if limit is None else money(limit),
+        covers=covers,
         unlimited=held.unlimited,
         limit_expired=held.limit_expired,
         exposure=money(use.exposure),

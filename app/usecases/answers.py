@@ -60,6 +60,7 @@ def render(
         "authorization_id": open_order and open_order.authorization_id,
         "order_hold_id": decided.order_hold_id,
         "expires_at": open_order and open_order.expires_at and instant(open_order.expires_at),
+        "counts_from": _counts_from(judgement),
         "account_seq": _seq(situation, judgement, decided),
         "evaluated_at": instant(situation.at),
     }
@@ -81,6 +82,14 @@ def light(judgement: Judgement, score: Mapping[str, Any]) -> str:
         return "RED"
     scored = str(score.get("traffic_light", "YELLOW"))
     return "YELLOW" if scored == "GREEN" and judgement.warnings else scored
+
+
+def _counts_from(judgement: Judgement) -> str | None:
+    """Say from which day an approved order counts; also what a check would have authorized."""
+    order = judgement.order
+    if judgement.outcome != "APPROVE" or order is None or order.counts_from is None:
+        return None
+    return order.counts_from.isoformat()
 
 
 def _figures(binding: Figures) -> dict[str, Any]:

@@ -176,6 +176,7 @@ class Batch:
             freed=self.path(order.account_id) if order is not None and leaves else (),
             rates=rates,
             ledger_at=state.ledger_at,
+            horizon_days=state.horizon_days,
         )
 
     def apply(self, judgement: Judgement, decision_id: str) -> None:

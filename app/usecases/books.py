@@ -1,17 +1,21 @@
 """Locked accounts of one transaction, as they stand so far, and the entries still to be written."""
 
 from collections.abc import Collection
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Self
 
 from app.domain.accounts import Account, Entry
+from app.domain.errors import BusyError
 from app.domain.groups import Pool, RateFinder
 from app.domain.limits import settle
 from app.domain.money import Rate
 from app.domain.rates import find_rate
+from app.domain.segments import Segment
 from app.store import accounts, limits, rates
 from app.store.database import Tx
+from app.usecases.dates import business_date
 
 
 @dataclass(slots=True)
@@ -30,6 +34,38 @@ class Books:
         locked = accounts.lock(tx, ids)
         return cls(tx, at, locked, dict(locked))
 
+    @classmethod
+    def of_payers(cls, tx: Tx, payers: Collection[int], at: datetime) -> Self:
+        """Lock accounts with all groups they belong to.
+
+        Raises:
+            BusyError: A payer was moved to another group meanwhile.
+
+        """
+        seen = accounts.get_many(tx, payers)
+        books = cls.open(tx, {key for held in seen.values() for key in held.path}, at)
+        if any(books.locked[key].path != held.path for key, held in seen.items()):
+            raise BusyError("a payer was moved to another group meanwhile; try again")
+        return books
+
+    def path(self, payer: int) -> list[Account]:
+        """Give a payer's account and its groups as they stand so far."""
+        return [self.pool[key] for key in self.pool[payer].path]
+
+    def settle_due(self, segments: Collection[Segment]) -> None:
+        """Put limits in force that began or lapsed by today, where accounts know of any."""
+        for segment in segments:
+            today = business_date(segment, self.at)
+            due = [
+                key
+                for key, held in self.pool.items()
+                if held.segment_id == segment.segment_id
+                and held.limit_changes_on is not None
+                and held.limit_changes_on <= today
+            ]
+            if due:
+                self.settle(due, today)
+
     def settle(self, ids: Collection[int], today: date, ref: str | None = None) -> None:
         """Put the limit of a business date in force on accounts; `ref` names what was decided."""
         known = limits.approved(self.tx, ids)
@@ -42,10 +78,14 @@ class Books:
         self.pool[entry.account.account_id] = entry.account
         self.entries.append(entry)
 
-    def finder(self, today: date) -> RateFinder:
-        """Read the rates among all currencies of these accounts that count on a business date."""
+    def finder(self, today: date, also: AbstractSet[str] = frozenset()) -> RateFinder:
+        """Read the rates among all currencies of these accounts that count on a business date.
+
+        `also` are currencies that are about to be booked.
+        """
         held = self.pool.values()
         currencies = {one.currency for one in held} | {code for one in held for code in one.foreign}
+        currencies |= {*also}
         known = rates.recent(self.tx, currencies, today)
 
         def find(source: str, target: str) -> Rate | None:

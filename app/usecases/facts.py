@@ -19,10 +19,10 @@ from app.domain.facts_orders import Stamp
 from app.domain.rates import find_rate
 from app.domain.segments import Segment
 from app.store import facts_inbox, rates, segments
+from app.store.copies import TakenError
 from app.store.database import Database
 from app.store.facts_inbox import Quarantined, Waiting
 from app.store.facts_payers import known_refs
-from app.store.facts_save import ForestalledError
 from app.telemetry import QUARANTINE_SIZE, count_ledger_event
 from app.usecases.dates import business_date
 from app.usecases.facts_batch import (
@@ -34,6 +34,8 @@ from app.usecases.facts_batch import (
     run_batch,
 )
 from app.usecases.facts_events import parse_event
+from app.usecases.facts_lapse import LapseProvisional
+from app.usecases.facts_quarantine import CloseQuarantined, need_waiting
 from app.usecases.groups import ensure_accounts
 
 ATTEMPTS: Final = 8
@@ -69,8 +71,10 @@ class ApplyFacts:
 
         """
         done = self._run(caller, events)
-        for event, result in zip(events, done.results, strict=True):
-            count_ledger_event(event.kind, result.result)
+        pairs = zip(events, done.results, strict=True)
+        kinds = Counter((event.kind, result.result) for event, result in pairs)
+        for (kind, word), number in kinds.items():
+            count_ledger_event(kind, word, number)
         counts: dict[str, int] = Counter(result.result for result in done.results)
         _log.info("ledger_events", client=caller.client, **counts)
         self.after(sorted(done.accounts))
@@ -99,6 +103,21 @@ class ApplyFacts:
             applied += sum(result.problem is None for result in done.results)
             self.after(sorted(done.accounts))
 
+    def retry(self, caller: Caller, quarantine_id: str) -> Result:
+        """Apply one fact that waits, whatever it waits for; where it still cannot be, it stays.
+
+        Raises:
+            NotFoundError: There is no such row within sight.
+            EventNotWaitingError: It was applied or closed already.
+            BusyError: Locks or the database were out of reach; nothing was changed.
+
+        """
+        with self.database.read() as tx:
+            row = need_waiting(tx, caller, quarantine_id)
+        done = self._run(caller, [parse_event(row.payload)], [row])
+        self.after(sorted(done.accounts))
+        return done.results[0]
+
     def _run(self, caller: Caller, events: Sequence[Event], rows: Sequence[Waiting] = ()) -> Done:
         known = self._segments(caller, events)
         at, scope = self.now(), Scope()
@@ -115,7 +134,7 @@ class ApplyFacts:
                 scope.orders |= found.orders
             except AccountsMissingError as found:
                 self._make_accounts(found.missing)
-            except ForestalledError:
+            except TakenError:
                 continue
         raise BusyError("other batches kept changing the same documents; try again")
 
@@ -189,6 +208,8 @@ class Facts:
 
     apply: ApplyFacts
     list_quarantine: ListQuarantine
+    lapse_provisional: LapseProvisional
+    close_quarantined: CloseQuarantined
 
     def let_go(self, cause: str) -> None:
         """Apply what waits for a cause; see `ApplyFacts.requeue`."""

@@ -10,6 +10,7 @@ from datetime import datetime
 from functools import cache
 from typing import Self
 
+from app.domain.adjustments import Lowerings
 from app.domain.callers import Caller
 from app.domain.facts import (
     EXPECTED,
@@ -30,7 +31,7 @@ from app.domain.money import Rate
 from app.domain.orders import Order
 from app.domain.rates import find_rate
 from app.domain.segments import Segment
-from app.store import facts_inbox, rates
+from app.store import adjustments, facts_inbox, facts_quarantine, rates
 from app.store.database import Tx
 from app.store.facts_inbox import Waiting
 from app.store.facts_load import load, lock_orders
@@ -96,7 +97,7 @@ def run_batch(tx: Tx, task: Task, scope: Scope) -> Done:
     Raises:
         WidenError: More is touched than `scope` and the events say.
         AccountsMissingError: Accounts are to be made first.
-        ForestalledError: Another batch was first with a document or event.
+        TakenError: Another batch was first with a document or event.
 
     """
     facts_inbox.use_indexes(tx)
@@ -119,7 +120,9 @@ class _Batch:
     orders: dict[str, dict[str, Order]]
     inbox: Inbox
     waiting: list[Waiting]
+    gone: set[int]
     work: dict[str, Saving] = field(default_factory=dict)
+    lowerings: Lowerings = field(default_factory=Lowerings)
 
     @classmethod
     def lock(cls, tx: Tx, task: Task, scope: Scope) -> Self:
@@ -130,7 +133,8 @@ class _Batch:
             WidenError: Customers moved meanwhile.
 
         """
-        payers = find_payers(tx, task.events)
+        refs = {(event.segment_id, event.customer_ref) for event in task.events}
+        payers = find_payers(tx, refs)
         if payers.missing:
             raise AccountsMissingError(payers.missing)
         named = {(event.segment_id, one) for event in task.events for one in orders_named(event)}
@@ -140,11 +144,13 @@ class _Batch:
             for segment in sorted({event.segment_id for event in task.events})
         }
         books = Books.open(tx, payers.paths | with_groups(tx, scope.accounts), task.at)
-        if find_payers(tx, task.events) != payers:
+        if find_payers(tx, refs) != payers:
             raise WidenError(set(), set())
         waiting = facts_inbox.waiting_for(tx, {event.cause for event in task.events})
         inbox = Inbox() if task.rows else facts_inbox.read_inbox(tx, task.events)
-        return cls(tx, task, payers, books, orders, inbox, waiting)
+        ids = [row.quarantine_id for row in task.rows]
+        gone = {*ids} - {*facts_quarantine.lock_open(tx, ids)} if ids else set()
+        return cls(tx, task, payers, books, orders, inbox, waiting, gone)
 
     def open_clerks(self) -> None:
         """Load the documents of each segment.
@@ -153,6 +159,7 @@ class _Batch:
             WidenError: They touch what is not locked.
 
         """
+        self.lowerings = adjustments.lowerings(self.tx, self.books.pool)
         accounts = {one.account_id for one in self.waiting if one.account_id is not None}
         orders: set[OrderKey] = set()
         for segment, known in self.orders.items():
@@ -160,8 +167,10 @@ class _Batch:
             loaded = load(self.tx, segment, events, known)
             accounts |= loaded.accounts
             orders |= {(segment, one) for one in loaded.orders}
-            balances = Balances(self.books.pool, self._finder(segment), self.books.entries)
+            find = self._finder(segment)
+            balances = Balances(self.books.pool, find, self.books.entries, self.lowerings)
             clerk = Clerk(loaded.book, balances, self.task.stamp, loaded.shares)
+            clerk.haircut_percent = self.task.segments[segment].provisional_haircut_percent
             self.work[segment] = Saving(loaded, clerk, known)
         held = self.books.pool
         unlocked = {
@@ -203,14 +212,21 @@ class _Batch:
 
     def apply(self) -> list[Result]:
         """Apply the events one after the other; repeats are answered from the inbox."""
+        if self.task.rows:
+            return [self._again(*one) for one in zip(self.task.events, self.task.rows, strict=True)]
         results = []
         for event in self.task.events:
             account_id = self.payers.accounts.get((event.segment_id, event.customer_ref))
             result = self.inbox.answer(event) or self._apply(event, account_id)
-            if not self.task.rows:
-                self.inbox.note(event, account_id, result)
+            self.inbox.note(event, account_id, result)
             results.append(result)
         return results
+
+    def _again(self, event: Event, row: Waiting) -> Result:
+        """Apply an event that waited, unless it left the quarantine meanwhile."""
+        if row.quarantine_id in self.gone:
+            return Result(event.event_id, "duplicate")
+        return self._apply(event, self.payers.accounts.get((event.segment_id, event.customer_ref)))
 
     def _apply(self, event: Event, account_id: int | None) -> Result:
         if account_id is None:
@@ -225,12 +241,13 @@ class _Batch:
         """Write everything; events go in before the feed, where all batches meet.
 
         Raises:
-            ForestalledError: Another batch was first with a document or event.
+            TakenError: Another batch was first with a document or event.
 
         """
         tx, task = self.tx, self.task
         for saving in self.work.values():
             saving.save(tx, task.caller, task.at)
+        adjustments.add(tx, self.lowerings.given(task.stamp.new_id, task.at))
         self.books.close()
         self._supersede()
         if task.rows:

@@ -5,7 +5,6 @@ that hangs up takes nothing away from the transaction its question is part of.
 """
 
 import asyncio
-from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
@@ -17,6 +16,10 @@ from app.store.lane import Lane, LostError
 from app.telemetry import BATCH_SIZE, LANE_QUEUE
 from app.usecases.asks import Answer, Ask
 from app.usecases.batches import AccountMissingError
+from app.usecases.queues import FairQueue
+
+_SMOOTHING: Final = 0.2
+"""How much the last batch counts in the pace that waiting is judged by."""
 
 _TRIES: Final = 3
 """How often a batch of one is tried before its caller hears BUSY."""
@@ -28,8 +31,11 @@ Decide = Callable[[Lane, Sequence[Ask]], Coroutine[None, None, list[Answer | Cre
 
 @dataclass(slots=True)
 class _Item:
+    """A question that waits; `gone` once nobody waits for its answer any more."""
+
     ask: Ask
     answer: asyncio.Future[Answer | CreditError]
+    gone: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +55,14 @@ class _Part:
 class LaneSizes:
     """How much a lane takes: questions in one batch, and questions that wait.
 
-    After `patience_s` a batch that meets locks is not taken apart any further: who is left hears
-    BUSY, so that those who wait behind get their turn.
+    Who would have to wait longer than `wait_s` at the pace of the last batches is turned away at
+    once. After `patience_s` a batch that meets locks is not taken apart any further: who is left
+    hears BUSY, so that those who wait behind get their turn.
     """
 
     batch: int = 256
     queue: int = 2048
+    wait_s: float = 2.0
     patience_s: float = 2.0
 
 
@@ -66,10 +74,15 @@ class BatchingLane:
     decide: Decide
     make_account: Callable[[str, str], object]
     sizes: LaneSizes = field(default_factory=LaneSizes)
-    _waiting: deque[_Item] = field(default_factory=deque)
+    _waiting: FairQueue[_Item] = field(init=False)
+    _item_s: float = 0.0
     _arrived: asyncio.Event = field(default_factory=asyncio.Event)
     _task: asyncio.Task[None] | None = None
     _closing: bool = False
+
+    def __post_init__(self) -> None:
+        """Make the queue."""
+        self._waiting = FairQueue(self.sizes.queue)
 
     async def start(self) -> None:
         """Begin to take questions."""
@@ -78,8 +91,8 @@ class BatchingLane:
 
     def _turn_away(self, _: asyncio.Task[None]) -> None:
         """Let nobody wait for a lane that has ended."""
-        while self._waiting:
-            _resolve(self._waiting.popleft(), BusyError("the service is stopping; try again"))
+        for item in self._waiting.take(len(self._waiting)):
+            _resolve(item, BusyError("the service is stopping; try again"))
 
     async def stop(self) -> None:
         """Take no more questions, answer those that wait, close the connection."""
@@ -106,18 +119,50 @@ class BatchingLane:
             CreditError: The refusal of this question.
 
         """
-        if self._closing or not self.alive() or len(self._waiting) >= self.sizes.queue:
-            raise BusyError("too many questions wait; try again in a moment")
-        item = _Item(ask, asyncio.get_running_loop().create_future())
-        self._waiting.append(item)
-        LANE_QUEUE.inc()
-        self._arrived.set()
-        answer = await asyncio.shield(item.answer)
+        self._admit(ask.caller.client, 1)
+        item = self._put(ask)
+        try:
+            answer = await asyncio.shield(item.answer)
+        except asyncio.CancelledError:
+            item.gone = True  # not begun yet, it never will be; begun, it is finished all the same
+            raise
         if isinstance(answer, CreditError):
             raise answer
         return answer
 
+    async def ask_all(self, asks: Sequence[Ask]) -> list[Answer | CreditError]:
+        """Put several questions of one client and wait for all answers, in their order.
+
+        Raises:
+            BusyError: They do not fit into the queue together, or the service is stopping.
+
+        """
+        self._admit(asks[0].caller.client, len(asks))
+        items = [self._put(ask) for ask in asks]
+        return await asyncio.shield(asyncio.gather(*(item.answer for item in items)))
+
+    def _admit(self, client: str, count: int) -> None:
+        """Turn away who would find no room, or wait too long.
+
+        Raises:
+            BusyError: Nothing was taken in.
+
+        """
+        waits = len(self._waiting)
+        late = waits > self.sizes.batch and waits * self._item_s > self.sizes.wait_s
+        full = late or not self._waiting.has_room(client, count)
+        if self._closing or not self.alive() or full:
+            raise BusyError("too many questions wait; try again in a moment")
+
+    def _put(self, ask: Ask) -> _Item:
+        item = _Item(ask, asyncio.get_running_loop().create_future())
+        self._waiting.put(ask.caller.client, item)
+        LANE_QUEUE.inc()
+        self._arrived.set()
+        return item
+
     async def _work(self) -> None:
+        clock = asyncio.get_running_loop().time
         while True:
             if not self._waiting:
                 if self._closing:
@@ -125,11 +170,14 @@ class BatchingLane:
                 self._arrived.clear()
                 await self._arrived.wait()
                 continue
-            count = min(len(self._waiting), self.sizes.batch)
-            items = [self._waiting.popleft() for _ in range(count)]
-            BATCH_SIZE.observe(count)
-            LANE_QUEUE.dec(count)
-            await self._settle(items)
+            taken = self._waiting.take(self.sizes.batch)
+            LANE_QUEUE.dec(len(taken))
+            items = [item for item in taken if not item.gone]
+            if items:
+                BATCH_SIZE.observe(len(items))
+                began = clock()
+                await self._settle(items)
+                self._item_s += ((clock() - began) / len(items) - self._item_s) * _SMOOTHING
 
     async def _settle(self, items: list[_Item]) -> None:
         """Decide items together; what fails is rolled back and tried again in smaller parts."""
@@ -199,40 +247,3 @@ def _refuse(part: _Part, trouble: BaseException) -> None:
 def _resolve(item: _Item, answer: Answer | CreditError) -> None:
     if not item.answer.done():
         item.answer.set_result(answer)
-
-
-@dataclass(slots=True)
-class Lanes:
-    """Every lane of the process: some for authorizations, one for limit checks.
-
-    A customer's orders go to one lane, so that they meet in a batch and not at a row lock.
-    """
-
-    authorizations: Sequence[BatchingLane]
-    checks: BatchingLane
-
-    async def start(self) -> None:
-        """Start all lanes."""
-        for lane in (*self.authorizations, self.checks):
-            await lane.start()
-
-    async def stop(self) -> None:
-        """Drain all lanes."""
-        await asyncio.gather(*(lane.stop() for lane in (*self.authorizations, self.checks)))
-
-    def alive(self) -> bool:
-        """Say whether all lanes run."""
-        return all(lane.alive() for lane in (*self.authorizations, self.checks))
-
-    async def ask(self, ask: Ask) -> Answer:
-        """Put a question to the lane of its kind.
-
-        Raises:
-            BusyError: Try again; nothing was changed.
-            CreditError: The refusal of this question.
-
-        """
-        if ask.kind == "CHECK":
-            return await self.checks.ask(ask)
-        place = hash(ask.question.customer_id) % len(self.authorizations)
-        return await self.authorizations[place].ask(ask)

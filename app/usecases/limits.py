@@ -1,4 +1,4 @@
-"""Limits: proposed or approved at once, decided on, ended, listed."""
+"""Limits and covers: proposed or approved at once, decided on, ended, listed."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -7,6 +7,7 @@ from typing import Final, Literal
 from uuid import UUID, uuid4
 
 from app.domain.callers import Caller
+from app.domain.covers import CoverTerms
 from app.domain.errors import (
     BusyError,
     FieldError,
@@ -14,7 +15,7 @@ from app.domain.errors import (
     LimitStateError,
     NotFoundError,
 )
-from app.domain.limits import LimitRecord
+from app.domain.limits import LimitKind, LimitRecord, Paper
 from app.domain.money import Money
 from app.domain.segments import Segment
 from app.store import accounts, limits, merges, segments
@@ -36,16 +37,18 @@ _FROM: Final = {"approve": "PROPOSED", "reject": "PROPOSED", "end": "APPROVED"}
 class LimitAsk:
     """A limit as asked for; `limit` None and not `unlimited`: no credit is granted.
 
-    `valid_from` None: from today on; `valid_to` is inclusive, None has no end.
+    `valid_from` None: from today on; `valid_to` is inclusive, None has no end. A cover has its
+    terms, and what they contribute as `limit`.
     """
 
-    kind: Literal["base", "temporary"]
+    kind: LimitKind
     segment_id: str
     limit: Money | None = None
     unlimited: bool = False
     valid_from: date | None = None
     valid_to: date | None = None
     reason: str | None = None
+    cover: CoverTerms | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +160,7 @@ def _record(ask: LimitAsk, books: Books, account: tuple[int, date], caller: Call
         reason=ask.reason,
         proposed_by=caller.client,
         created_at=books.at,
+        cover=ask.cover,
     )
 
 
@@ -174,10 +178,11 @@ def _approve(books: Books, record: LimitRecord, caller: Caller, today: date) -> 
 
 @dataclass(frozen=True, slots=True)
 class DecideLimit:
-    """Approve or reject a proposed limit, or end an approved one."""
+    """Approve or reject a proposed limit (or cover), or end an approved one."""
 
     database: Database
     now: Callable[[], datetime]
+    paper: Paper = "limit"
 
     def __call__(
         self, keyed: Keyed, limit: tuple[str, str], action: Action, render: Render
@@ -209,17 +214,18 @@ class DecideLimit:
     def _decide(self, tx: Tx, caller: Caller, limit: tuple[str, str], action: Action) -> LimitView:
         ref, limit_id = limit
         at = self.now()
-        account_id, segment = _find(tx, caller, ref, limit_id)
+        account_id, segment = self._find(tx, caller, limit)
         today = business_date(segment, at)
         books = _open(tx, ref, account_id, at)
-        record = limits.read(tx, limit_id, [account_id])
+        record = limits.read(tx, limit_id, [account_id], self.paper)
         if record.status != _FROM[action]:
             raise LimitStateError(
-                f"the limit is {record.status}, only one that is {_FROM[action]} can be taken here"
+                f"the {self.paper} is {record.status},"
+                f" only one that is {_FROM[action]} can be taken here"
             )
         books.settle([account_id], today)
         if action == "approve":
-            _check_eyes(segment, record, caller)
+            self._check_eyes(segment, record, caller)
             if record.limit_minor is not None:
                 _take_currency(books, account_id, record.currency, today)
             record = _approve(books, record, caller, today)
@@ -233,31 +239,30 @@ class DecideLimit:
         books.close()
         return LimitView(record, books.pool[account_id].customer_id, segment.segment_id)
 
+    def _find(self, tx: Tx, caller: Caller, limit: tuple[str, str]) -> tuple[int, Segment]:
+        ref, limit_id = limit
+        try:
+            UUID(limit_id)
+        except ValueError:
+            told = f"no {self.paper} has the id {limit_id[:64]!r}"
+            raise NotFoundError(told, f"{self.paper}_id") from None
+        owned = merges.account_ids(tx, accounts.customer_of(tx, ref))
+        seen = {key: segment_id for segment_id, key in owned.items() if caller.sees(segment_id)}
+        account_id = limits.read(tx, limit_id, seen, self.paper).account_id
+        return account_id, segments.read(tx, seen[account_id])
 
-def _find(tx: Tx, caller: Caller, ref: str, limit_id: str) -> tuple[int, Segment]:
-    try:
-        UUID(limit_id)
-    except ValueError:
-        raise NotFoundError(f"no limit has the id {limit_id[:64]!r}", "limit_id") from None
-    seen = {
-        account_id: segment_id
-        for segment_id, account_id in merges.account_ids(tx, accounts.customer_of(tx, ref)).items()
-        if caller.sees(segment_id)
-    }
-    account_id = limits.read(tx, limit_id, seen).account_id
-    return account_id, segments.read(tx, seen[account_id])
-
-
-def _check_eyes(segment: Segment, record: LimitRecord, caller: Caller) -> None:
-    if segment.four_eyes and record.proposed_by == caller.client:
-        raise FourEyesError(f"{caller.client!r} proposed this limit: another client must approve")
+    def _check_eyes(self, segment: Segment, record: LimitRecord, caller: Caller) -> None:
+        if segment.four_eyes and record.proposed_by == caller.client:
+            told = f"{caller.client!r} proposed this {self.paper}: another client must approve"
+            raise FourEyesError(told)
 
 
 @dataclass(frozen=True, slots=True)
 class ListLimits:
-    """List the limits of a customer within sight, the newest first."""
+    """List the limits (or covers) of a customer within sight, the newest first."""
 
     database: Database
+    paper: Paper = "limit"
 
     def __call__(self, caller: Caller, ref: str, segment_id: str | None) -> list[LimitView]:
         """Return all of one segment, or of all segments.
@@ -275,6 +280,6 @@ class ListLimits:
                 LimitView(record, customer_id, place)
                 for place, account_id in merges.account_ids(tx, customer_id).items()
                 if caller.sees(place) and segment_id in {None, place}
-                for record in limits.listing(tx, account_id)
+                for record in limits.listing(tx, account_id, self.paper)
             ]
         return sorted(found, key=lambda one: one.record.created_at, reverse=True)

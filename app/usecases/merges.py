@@ -4,7 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
+from uuid import uuid4
 
+from app.domain.accounts import Use
 from app.domain.callers import Caller
 from app.domain.errors import BusyError, FieldError, MergeConflictError
 from app.domain.facts import NO_ORDER
@@ -12,6 +14,7 @@ from app.domain.groups import Transfer, Why, carry_out, positions
 from app.domain.merges import Rejoined, rejoin
 from app.store import (
     accounts,
+    adjustments,
     customers,
     groups,
     inputs,
@@ -149,6 +152,8 @@ class _Merge:
         moved = positions(books.pool[pair[0]])
         books.entries += carry_out(books.pool, Transfer(moved, leaves, joins, self._why), find)
         rejoined = self._rejoin(names, segment_id, pair)
+        gave = Transfer(self._give_way(pair[1]), (), joins, replace(self._why, kind="ADJUSTMENT"))
+        books.entries += carry_out(books.pool, gave, find)
         changed = Transfer(rejoined.deltas, (), joins, self._why)
         books.entries += carry_out(books.pool, changed, find)
 
@@ -166,6 +171,15 @@ class _Merge:
         merge_uses.replace(tx, segment_id, before, rejoined.uses)
         orders.write(tx, rejoined.orders)
         return rejoined
+
+    def _give_way(self, account_id: int) -> dict[str, Use]:
+        """Take back of adjustments what orders, counted anew, leave too little for."""
+        lowerings = adjustments.lowerings(self.tx, [account_id])
+        still = dict.fromkeys(lowerings.own, Use())
+        ways = lowerings.ways(still)
+        lowerings.keep(still, ways, self._why.ref)
+        adjustments.add(self.tx, lowerings.given(lambda: str(uuid4()), self.at))
+        return {currency: way for (_, currency), way in ways.items()}
 
     def _settle_source(self, books: Books, source: dict[str, int]) -> None:
         for segment_id, key in source.items():

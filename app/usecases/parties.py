@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import Self
 
 from app.store.database import Database
-from app.usecases.accounts import ReadAccount
 from app.usecases.causes import Requeue
 from app.usecases.customers import ListCustomers, PutCustomer, ReadCustomer
 from app.usecases.limits import DecideLimit, ListLimits, ProposeLimit
@@ -27,10 +26,11 @@ class Parties:
     list_customers: ListCustomers
     merge_customers: MergeCustomers
     put_terms: PutTerms
-    read_account: ReadAccount
     propose_limit: ProposeLimit
     decide_limit: DecideLimit
     list_limits: ListLimits
+    decide_cover: DecideLimit
+    list_covers: ListLimits
     add_rate: AddRate
     list_rates: ListRates
 
@@ -45,10 +45,11 @@ class Parties:
             ListCustomers(database, now),
             MergeCustomers(database, now),
             PutTerms(database, now),
-            ReadAccount(database, now),
             ProposeLimit(database, now),
             DecideLimit(database, now),
             ListLimits(database),
+            DecideLimit(database, now, "cover"),
+            ListLimits(database, "cover"),
             AddRate(database, now, requeue),
             ListRates(database),
         )

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from app.domain.authorizations import Authorization, ended, freed
 from app.domain.callers import Caller
-from app.domain.errors import BusyError, NotFoundError
+from app.domain.errors import NotFoundError
 from app.domain.ids import need_id
 from app.domain.orders import Order
 from app.store import accounts, authorizations, orders, segments
@@ -31,12 +31,9 @@ def give_back(tx: Tx, order: Order, at: datetime) -> Order:
 
     """
     if order.reserved:
-        path = accounts.get_many(tx, [order.account_id])[order.account_id].path
-        books = Books.open(tx, path, at)
-        if books.locked[order.account_id].path != path:
-            raise BusyError("the payer was moved to another group meanwhile; try again")
-        books.settle(path, business_date(segments.read(tx, order.segment_id), at))
-        for entry in freed(order, [books.pool[key] for key in path]):
+        books = Books.of_payers(tx, [order.account_id], at)
+        books.settle(books.locked, business_date(segments.read(tx, order.segment_id), at))
+        for entry in freed(order, books.path(order.account_id)):
             books.post(entry)
         books.close()
     return ended(order)

@@ -1,4 +1,4 @@
-"""The score of one customer: read it, have it computed now, or see it on a card."""
+"""The score of one customer: have it computed now, and how long it holds."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -6,41 +6,15 @@ from datetime import datetime, timedelta
 from typing import Final, Self
 
 from app.domain.callers import Caller
-from app.domain.errors import CustomerUnknownError, NotScoredError
-from app.domain.scores import StoredScore, TrafficLight, worse_light
-from app.domain.segments import MAIN
-from app.store import accounts, customers, groups, scores
+from app.domain.errors import CustomerUnknownError
+from app.domain.scores import StoredScore
+from app.store import accounts, groups, scores
 from app.store.database import Database, Tx
-from app.usecases.accounts import AccountView, look
 from app.usecases.scorecards import ActivateScorecard, ReadScorecard
 from app.usecases.scoring import RescoreAccounts, ScoreCustomers, score_customers
 
 STALE_AFTER: Final = timedelta(days=35)
 """A score older than this is stale, whatever happened since (exclusive)."""
-
-
-@dataclass(frozen=True, slots=True)
-class ReadScore:
-    """Read the stored score of a customer."""
-
-    database: Database
-    now: Callable[[], datetime]
-
-    def __call__(self, caller: Caller, ref: str) -> StoredScore:
-        """Return the score of the customer that `ref`, an id or alias, names.
-
-        Raises:
-            CustomerUnknownError: Nobody has this id, or it lies out of sight.
-            NotScoredError: The customer has no score yet.
-            BusyError: The database was out of reach.
-
-        """
-        with self.database.read() as tx:
-            customer_id = find_customer(tx, caller, ref)
-            found = read_score(tx, customer_id, self.now())
-        if found is None:
-            raise NotScoredError(f"{customer_id} was never scored", "customer_id")
-        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,71 +60,21 @@ def find_customer(tx: Tx, caller: Caller, ref: str) -> str:
 def read_score(tx: Tx, customer_id: str, at: datetime) -> StoredScore | None:
     """Read the score in force and tell whether it is stale: old, or facts came after it."""
     found = scores.read(tx, customer_id)
-    if found is None:
-        return None
-    return replace(found, stale=found.stale or at - found.scored_at > STALE_AFTER)
+    return None if found is None else aged(found, at)
 
 
-@dataclass(frozen=True, slots=True)
-class Card:
-    """A customer at a glance, for CRM and phone; `account` is None where there is none in sight.
-
-    The light is the worse of score and account; without a score it is YELLOW or worse.
-    """
-
-    customer_id: str
-    name: str
-    traffic_light: TrafficLight
-    score: StoredScore | None
-    account: AccountView | None
-    as_of: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class ReadCard:
-    """Read a customer's card in one snapshot."""
-
-    database: Database
-    now: Callable[[], datetime]
-
-    def __call__(self, caller: Caller, ref: str, segment_id: str | None = None) -> Card:
-        """Return the card; without a segment the account is that of `main`, else the first seen.
-
-        Raises:
-            SegmentUnknownError: No such segment within sight.
-            CustomerUnknownError: Nobody has this id, or it lies out of sight.
-            NotFoundError: The customer has no account in the segment that was asked for.
-            BusyError: The database was out of reach.
-
-        """
-        if segment_id is not None:
-            caller.visit(segment_id)
-        at = self.now()
-        with self.database.read() as tx:
-            customer_id = find_customer(tx, caller, ref)
-            name = customers.read(tx, customer_id).name
-            found = read_score(tx, customer_id, at)
-            where = segment_id or _segment_in_sight(tx, caller, customer_id)
-            account = None if where is None else look(tx, customer_id, where, at)
-        light = found.score.traffic_light if found else TrafficLight.YELLOW
-        if account is not None:
-            light = worse_light(light, account.traffic_light)
-        return Card(customer_id, name, light, found, account, at)
-
-
-def _segment_in_sight(tx: Tx, caller: Caller, customer_id: str) -> str | None:
-    names = [term.segment_id for term in groups.terms(tx, [customer_id])]
-    seen = [name for name in names if caller.sees(name)]
-    return MAIN if MAIN in seen else next(iter(seen), None)
+def aged(found: StoredScore, at: datetime) -> StoredScore:
+    """Call a score stale that is too old at a moment, whatever happened since it was computed."""
+    if found.stale or at - found.scored_at <= STALE_AFTER:
+        return found
+    return replace(found, stale=True)
 
 
 @dataclass(frozen=True, slots=True)
 class Scores:
     """The use cases of scores together, one field each."""
 
-    read_score: ReadScore
     score_customer: ScoreCustomer
-    read_card: ReadCard
     score_customers: ScoreCustomers
     rescore: RescoreAccounts
     read_scorecard: ReadScorecard
@@ -161,9 +85,7 @@ class Scores:
         """Make them on one database."""
         score_customers = ScoreCustomers(database, now)
         return cls(
-            ReadScore(database, now),
             ScoreCustomer(database, now),
-            ReadCard(database, now),
             score_customers,
             RescoreAccounts(score_customers),
             ReadScorecard(database),

@@ -28,6 +28,8 @@ class SegmentChange:
     time_zone: str = "Asia/Shanghai"
     mode: Mode = "ENFORCE"
     four_eyes: bool = False
+    credit_horizon_days: int | None = None
+    provisional_haircut_percent: int = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +109,8 @@ def _changed(held: Segment, change: SegmentChange) -> Segment:
         time_zone=change.time_zone,
         mode=change.mode,
         four_eyes=change.four_eyes,
+        credit_horizon_days=change.credit_horizon_days,
+        provisional_haircut_percent=change.provisional_haircut_percent,
     )
 
 

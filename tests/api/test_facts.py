@@ -157,6 +157,38 @@ def test_what_waits_is_paged(client: httpx2.Client) -> None:
     assert rest["next_cursor"] is None
 
 
+def test_a_used_event_id_is_retried_or_closed_by_hand(client: httpx2.Client) -> None:
+    customer(client)
+    first = invoice()
+    again = {**invoice("J", "7"), "event_id": first["event_id"]}
+    third = {**invoice("K", "1"), "event_id": first["event_id"]}
+    assert words(client, first, again, third) == ["applied", "quarantined", "quarantined"]
+    rows = [f"{URL}/quarantine/{one['quarantine_id']}" for one in waiting(client)["items"]]
+    retried = client.post(f"{rows[0]}/retry")
+    assert (retried.status_code, retried.json()["result"]) == (200, "applied")
+    closed = client.post(f"{rows[1]}/close", json={"reason": "sent by mistake"})
+    assert (closed.status_code, closed.json()["status"]) == (200, "CLOSED")
+    assert waiting(client)["items"] == []
+    assert account(client)["exposure"] == money("47.00")
+    refused(client.post(f"{rows[0]}/retry"), 409, "event_not_waiting")
+    refused(client.post(f"{rows[1]}/close", json={"reason": "again"}), 409, "event_not_waiting")
+    refused(client.post(f"{URL}/quarantine/x/retry"), 404, "not_found")
+    assert refused(client.post(f"{rows[1]}/close", json={}), 422, "invalid_field") == ["reason"]
+
+
+def test_provisional_money_counts_as_far_as_the_segment_says(client: httpx2.Client) -> None:
+    customer(client)
+    put = {"name": "main", "provisional_haircut_percent": 25}
+    answer = client.put("/v1/segments/main", json=put)
+    assert answer.json()["provisional_haircut_percent"] == 25
+    told(client, invoice(), pay("P", "10", to("I", "10"), status="PROVISIONAL"))
+    found = account(client)
+    assert found["exposure_by_category"]["PREPAYMENT"] == money("-7.50")
+    assert found["exposure_by_category"]["OPEN_ITEM"] == money("40.00")
+    wrong = client.put("/v1/segments/main", json={**put, "provisional_haircut_percent": 101})
+    assert refused(wrong, 422, "invalid_field") == ["provisional_haircut_percent"]
+
+
 def test_one_fault_refuses_the_request_and_changes_nothing(client: httpx2.Client) -> None:
     customer(client)
     wrong = {**invoice("J"), "amount": money("1", "XXX")}

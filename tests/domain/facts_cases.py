@@ -58,6 +58,15 @@ CASES: Final[dict[str, tuple[list[Fact], dict[str, int]]]] = {
         {"authorized": 7000},
     ),
     "older-order-after-its-closing": ([order(2, status="CLOSED"), order(1)], {}),
+    "two-amendments-in-the-wrong-order": (
+        [order(), order(3, "80"), order(2, "120")],
+        {"authorized": 8000},
+    ),
+    "cancel-overtakes-its-order": ([order(2, "0"), order(1)], {}),
+    "order-corrected-below-what-was-delivered": (
+        [order(), delivery("D", "60"), order(2, "50")],
+        {"open_delivery": 6000},
+    ),
     "order-moves-to-another-payer": ([order(), order(2, customer_id="bert")], {}),
     "delivery-consumes-the-order": (
         [order(), delivery()],
@@ -71,6 +80,10 @@ CASES: Final[dict[str, tuple[list[Fact], dict[str, int]]]] = {
     "delivery-cancelled": (
         [order(), delivery(), delivery("D", "0", version=2)],
         {"authorized": 10000},
+    ),
+    "delivery-corrected-downwards": (
+        [order(), delivery("D", "60"), delivery("D", "20", version=2)],
+        {"authorized": 8000, "open_delivery": 2000},
     ),
     "delivery-for-two-orders": (
         [order(), delivery(), delivery("D", "7", "O2")],
@@ -174,6 +187,22 @@ CASES: Final[dict[str, tuple[list[Fact], dict[str, int]]]] = {
         ],
         {"open_delivery": 4000, "open_item": 713},
     ),
+    "invoice-in-another-currency-than-its-order": (
+        [
+            order(),
+            fact("invoice", "J", amount=money("1", "USD"), lines=[line("1", "USD", order_id="O")]),
+        ],
+        {"authorized": 10000, "open_item": 713},
+    ),
+    "dates-of-1970-and-2100": (
+        [
+            invoice("I", "40", issue_date="1970-01-01", due_date="2100-12-31"),
+            invoice("J", "10", issue_date="1970-01-01", due_date="1970-01-01"),
+            pay("P", "15", to("I", "15"), paid_date="1970-01-01"),
+            pay("Q", "5", to("J", "5"), paid_date="2100-12-31"),
+        ],
+        {"open_item": 3000},
+    ),
     "thirty-deliveries-on-one-monthly-invoice": (
         [
             *(delivery(f"D{day:02d}", "10", "") for day in range(30)),
@@ -213,6 +242,31 @@ CASES: Final[dict[str, tuple[list[Fact], dict[str, int]]]] = {
     ),
     "payment-of-another-payer": (
         [invoice(), pay("P", "40", to(), customer_id="chie")],
+        {},
+    ),
+    "payment-larger-than-everything-owed": (
+        [invoice(), invoice("J", "10"), pay("P", "500", to(), to("J", "10"))],
+        {"prepayment": 45000},
+    ),
+    "invoice-corrected-below-what-was-paid": (
+        [invoice(), pay("P", "40", to()), invoice("I", "25", version=2)],
+        {"prepayment": 1500},
+    ),
+    "bounced-payment-of-two-invoices": (
+        [
+            invoice(),
+            invoice("J", "10"),
+            pay("P", "50", to(), to("J", "10")),
+            pay("P", "0", version=2),
+        ],
+        {"open_item": 5000},
+    ),
+    "disputed-and-then-written-off": (
+        [
+            invoice(),
+            fact("dispute", "I", open=True),
+            fact("write_off", "W", amount="40", invoice_id="I"),
+        ],
         {},
     ),
     "bounced-payment": (

@@ -34,10 +34,10 @@ def whose(fact: Fact) -> Whose:
     return fact["customer_id"], fact["amount"]["currency"]
 
 
-def add_up(facts: Iterable[Fact]) -> Sums:
+def add_up(facts: Iterable[Fact], haircut_percent: int = 100) -> Sums:
     """Add up what the newest documents say by customer, currency and category; zeros included."""
     by_kind, sums = _newest(facts), Sums()
-    _Money(by_kind, sums).run()
+    _Money(by_kind, sums, haircut_percent).run()
     _Orders(by_kind, sums).run()
     return sums
 
@@ -68,8 +68,10 @@ def _add(sums: Sums, place: Whose, category: str, amount: int) -> None:
 class _Money:
     """Invoices, payments and credits."""
 
-    def __init__(self, held: Mapping[str, Mapping[str, Fact]], sums: Sums) -> None:
-        self.held, self.sums = held, sums
+    def __init__(
+        self, held: Mapping[str, Mapping[str, Fact]], sums: Sums, haircut_percent: int
+    ) -> None:
+        self.held, self.sums, self.haircut_percent = held, sums, haircut_percent
         self.invoices = {
             name: one for name, one in held.get("invoice", {}).items() if minor(one["amount"])
         }
@@ -98,7 +100,12 @@ class _Money:
     def pay(self, fact: Fact) -> None:
         terms = fact.get("note")
         note = self.held.get("note", {}).get(terms["note_id"]) if terms else None
-        if fact.get("status") == "PROVISIONAL" or (note and note["status"] == "DISHONOURED"):
+        if fact.get("status") == "PROVISIONAL":
+            if not terms:
+                part = minor(fact["amount"]) * (100 - self.haircut_percent) // 100
+                _add(self.sums, whose(fact), "prepayment", part)
+            return
+        if note and note["status"] == "DISHONOURED":
             return
         amount = minor(fact["amount"])
         rest = amount

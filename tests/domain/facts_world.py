@@ -74,6 +74,7 @@ class World:
 
     limit: int | None = None
     rates: Iterable[Rate] = RATES
+    haircut_percent: int = 100
     clerk: Clerk = field(init=False)
 
     def __post_init__(self) -> None:
@@ -89,6 +90,7 @@ class World:
 
         stamp = Stamp(AT, lambda: f"authorization-{next(number)}")
         self.clerk = Clerk(Book("main"), Balances(accounts, find), stamp)
+        self.clerk.haircut_percent = self.haircut_percent
 
     def apply(self, *facts: Mapping[str, Any]) -> list[str]:
         """Apply facts and return the word each is answered with."""
@@ -136,10 +138,12 @@ class World:
         }
 
 
-def expected(facts: Iterable[Mapping[str, object]]) -> dict[tuple[int, str], Use]:
+def expected(
+    facts: Iterable[Mapping[str, object]], haircut_percent: int = 100
+) -> dict[tuple[int, str], Use]:
     """Give every account's position in every currency as `facts_model` adds it up."""
     total: dict[tuple[int, str], Counter[str]] = {}
-    for (customer_id, currency), sums in add_up(facts).items():
+    for (customer_id, currency), sums in add_up(facts, haircut_percent).items():
         for one in PATHS[CUSTOMERS[customer_id]]:
             total.setdefault((one, currency), Counter()).update(sums)
     uses = {place: Use(**sums) for place, sums in total.items()}

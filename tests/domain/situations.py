@@ -91,6 +91,7 @@ class Desk:
     overdue: Overdue = NOTHING_LATE
     inputs: Inputs = SCORED
     at: datetime = NOW
+    horizon_days: int | None = None
 
     @classmethod
     def of(cls, *accounts: Account, **fields: Any) -> "Desk":  # noqa: ANN401 - any field
@@ -125,6 +126,7 @@ class Desk:
             freed=self.path(order.account_id) if order is not None and leaves else (),
             rates={code: one for code, one in found.items() if one is not None},
             ledger_at=NOW,
+            horizon_days=self.horizon_days,
         )
 
     def check(self, asked: Question) -> Judgement:

@@ -17,6 +17,7 @@ DELIVERIES = st.sampled_from(["D1", "D2", None])
 INVOICES = st.sampled_from(["I1", "I2", "I3"])
 KINDS = ("order", "delivery", "invoice", "payment", "note", "credit_note", "write_off", "dispute")
 NOTES = st.sampled_from(["N1", "N2"])
+HAIRCUTS = st.sampled_from([0, 1, 33, 100])
 
 
 @st.composite
@@ -93,18 +94,19 @@ def ledgers(draw: st.DrawFn) -> list[Fact]:
 def test_neither_order_nor_repeats_can_be_seen(data: st.DataObject) -> None:
     facts = data.draw(ledgers())
     again = data.draw(st.lists(st.sampled_from(facts), max_size=5))
-    straight, shuffled = World(limit=500), World(limit=500)
+    haircut = data.draw(HAIRCUTS)
+    straight, shuffled = World(500, haircut_percent=haircut), World(500, haircut_percent=haircut)
     assert "quarantined" not in straight.apply(*facts)
     assert "quarantined" not in shuffled.apply(*data.draw(st.permutations([*facts, *again])))
     assert shuffled.state() == straight.state()
 
 
 @settings(max_examples=200, deadline=None)
-@given(ledgers())
-def test_accounts_and_their_groups_hold_what_documents_say(facts: list[Fact]) -> None:
-    world = World(limit=500)
+@given(ledgers(), HAIRCUTS)
+def test_accounts_and_their_groups_hold_what_documents_say(facts: list[Fact], haircut: int) -> None:
+    world = World(500, haircut_percent=haircut)
     world.apply(*facts)
-    assert world.positions() == expected(facts)
+    assert world.positions() == expected(facts, haircut)
 
 
 @settings(max_examples=100, deadline=None)

@@ -258,6 +258,21 @@ DOCUMENTS = [
         "UPDATE payment SET prepayment_minor = 0 WHERE payment_id = 'P-1'",
     ),
     control(
+        "haircut-changed",
+        ("documents", "C-P", "payment P-5: prepayment: expected 10.00 CNY"),
+        "UPDATE payment SET haircut_percent = 0 WHERE payment_id = 'P-5'",
+    ),
+    control(
+        "lapsed-and-counted",
+        ("documents", "C-P", "payment P-5: prepayment: expected 0.00 CNY"),
+        "UPDATE payment SET lapsed_at = expires_at WHERE payment_id = 'P-5'",
+    ),
+    control(
+        "lapse-forgotten",
+        ("documents", "C-P", "payment P-6: prepayment: expected 2.40 CNY"),
+        "UPDATE payment SET lapsed_at = NULL WHERE payment_id = 'P-6'",
+    ),
+    control(
         "provisional-counted",
         ("documents", "C-1", "payment P-3: prepayment: expected 0.00 CNY"),
         "UPDATE payment SET prepayment_minor = 700 WHERE payment_id = 'P-3'",

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
 from random import Random
@@ -19,11 +19,13 @@ from app.store.database import Database
 from app.store.ids import IdSource
 from app.usecases.facts import ApplyFacts
 from app.usecases.facts_events import parse_events
+from app.usecases.facts_lapse import LapseProvisional
 from app.usecases.keys import CreateKey
 from tests.server import Clock, ServiceThread
 
 NOW = datetime(2026, 6, 15, 4, tzinfo=UTC)
 TODAY = "2026-06-15"
+LATER = "2100-01-01T00:00:00Z"
 ERP = Caller("erp", frozenset({"admin"}))
 
 Json = dict[str, Any]
@@ -47,7 +49,7 @@ class Desk:
 
     def send(self, method: str, path: str, body: Json) -> Json:
         """Send what must succeed, under a key of its own."""
-        headers = {"Idempotency-Key": f"K-{next(self.keys)}"}
+        headers = {"Idempotency-Key": f"K-{next(self.keys)}", "Aval-Actor": "li.na"}
         answer = self.client.request(method, path, json=body, headers=headers)
         assert answer.is_success, f"{method} {path}: {answer.status_code} {answer.text}"
         told: Json = answer.json()
@@ -125,6 +127,9 @@ def build(desk: Desk) -> None:
     _foreign(desk)
     _moves(desk)
     _next_day(desk)
+    _provisional(desk)
+    _covered(desk)
+    _adjusted(desk)
     told = desk.facts(
         {"type": "invoice", "customer_id": "C-1", "invoice_id": "I-1", "amount": money("1.00"),
          "issue_date": TODAY, "due_date": TODAY},
@@ -243,6 +248,19 @@ def _foreign(desk: Desk) -> None:
     )
 
 
+def _provisional(desk: Desk) -> None:
+    """Let money count before it is FINAL, and some of it lapse; the haircut stays at 40 %."""
+    desk.send("PUT", "/v1/segments/main", {"name": "main", "provisional_haircut_percent": 40})
+    desk.customer("C-P")
+    told = {"type": "payment", "customer_id": "C-P", "paid_date": TODAY, "status": "PROVISIONAL"}
+    ends = desk.clock() + timedelta(hours=1)
+    desk.facts(
+        {**told, "payment_id": "P-5", "amount": money("10.00"), "expires_at": LATER},
+        {**told, "payment_id": "P-6", "amount": money("4.00"), "expires_at": ends.isoformat()},
+    )
+    assert LapseProvisional(desk.database)(ends, 10) == 1
+
+
 def _moves(desk: Desk) -> None:
     """Join two records that have facts of one order, and move a customer with its use."""
     for name in ("C-8", "C-9"):
@@ -270,6 +288,41 @@ def _next_day(desk: Desk) -> None:
     desk.limit("C-8", "10.00")
     cut = desk.ask("C-8", "SO-43", money("1.00"))
     assert [row["code"] for row in cut["reasons"]] == ["OVER_LIMIT"]
+
+
+def _covered(desk: Desk) -> None:
+    """Back a limit by a cover for good, and by one that lapses."""
+    desk.customer("C-10")
+    desk.limit("C-10", "100.00")
+    half = {"kind": "INSURANCE", "percentage": "45.5", "cap": money("200.01")}
+    dated = {"kind": "DEPOSIT", "percentage": "100", "cap": money("5.00")}
+    desk.send("POST", "/v1/customers/C-10/covers", half)
+    dated |= {"valid_from": "2026-06-01", "valid_to": "2026-06-30"}
+    desk.send("POST", "/v1/customers/C-10/covers", dated)
+    assert desk.ask("C-10", "SO-50", money("196.00"))["outcome"] == "APPROVE"
+
+
+def _adjusted(desk: Desk) -> None:
+    """Adjust figures to the ERP's: one gives way in part to the money, one is taken back."""
+    desk.customer("C-11")
+    bill = {"invoice_id": "I-11", "amount": money("100.00"), "issue_date": TODAY, "due_date": TODAY}
+    desk.facts({"type": "invoice", "customer_id": "C-11", **bill})
+    _drift(desk, "OPEN_ITEM", money("70.00"))
+    parts = [{"invoice_id": "I-11", "amount": money("80.00")}]
+    paid = {"payment_id": "P-11", "paid_date": TODAY, "allocations": parts}
+    desk.facts({"type": "payment", "customer_id": "C-11", "amount": money("80.00"), **paid})
+    made = _drift(desk, "PREPAYMENT", money("5.00"))
+    desk.send("POST", f"/v1/adjustments/{made['adjustment_id']}/reverse", {"reason": "came"})
+
+
+def _drift(desk: Desk, category: str, theirs: Json) -> Json:
+    """Let the ERP tell a figure of C-11 that differs, and adjust it."""
+    desk.clock.advance(seconds=1)
+    item = {"customer_id": "C-11", "category": category, "amount": theirs}
+    body = {"source": "erp", "snapshot_id": category, "as_of": desk.clock().isoformat()}
+    told = desk.send("POST", "/v1/snapshots", {**body, "items": [item]})
+    path = f"/v1/snapshots/drifts/{told['results'][0]['drift_id']}/adjust"
+    return desk.send("POST", path, {"reason": "missing"})
 
 
 def random_events(seed: int, size: int) -> list[Json]:

@@ -17,6 +17,7 @@ PATIENCE_S = 60
 
 
 def free_port() -> int:
+    """Find a port that nobody listens on at the moment."""
     with socket.create_server(("127.0.0.1", 0)) as sock:
         port: int = sock.getsockname()[1]
         return port
@@ -33,9 +34,11 @@ class Service:
 
     @property
     def url(self) -> str:
+        """Where it listens."""
         return f"http://127.0.0.1:{self.port}"
 
     def client(self) -> httpx2.Client:
+        """Speak to it with the token, else with the first key it made."""
         token = self.token or (self.state / "api-key").read_text(encoding="ascii").strip()
         headers = {"Authorization": f"Bearer {token}"}
         return httpx2.Client(base_url=self.url, headers=headers, timeout=10, trust_env=False)

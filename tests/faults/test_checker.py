@@ -22,6 +22,7 @@ from app.store.database import Database
 from tests.conftest import Server
 from tests.faults.damages import CONTROLS, Control, plain, told
 from tests.faults.damages_decisions import DECISIONS
+from tests.faults.damages_exposure import EXPOSURE
 from tests.faults.ledgers import NOW, build, open_desk, random_events, report
 
 STORE = Path(__file__).parents[2] / "app" / "store"
@@ -56,7 +57,7 @@ def test_a_whole_ledger_is_clean(ledger: str) -> None:
     found = check_ledger(ledger, steps.append)
     assert found.clean, str(found)
     assert re.fullmatch(
-        r"11 accounts, \d+ journal entries, 20 documents, 25 decisions: all exact", str(found)
+        r"14 accounts, \d+ journal entries, 28 documents, 26 decisions: all exact", str(found)
     )
     assert (steps[0], steps[-1]) == ("groups", "decisions")
 
@@ -109,11 +110,11 @@ def test_replay_judges_every_stored_decision_again(
 ) -> None:
     settings = Settings(database_url=ledger)
     replay(settings, NOW)
-    assert capsys.readouterr().out == "25 decisions since 2026-06-15: all judged the same\n"
+    assert capsys.readouterr().out == "26 decisions since 2026-06-15: all judged the same\n"
     with psycopg.connect(ledger) as connection:
         connection.execute("SET session_replication_role = replica")
         connection.execute(told("inputs", "question,amount,0", "10000", "SO-24"))
-    with pytest.raises(RefusedError, match=r"^1 of 25 decisions since 2026-06-15 ") as refused:
+    with pytest.raises(RefusedError, match=r"^1 of 26 decisions since 2026-06-15 ") as refused:
         replay(settings, NOW)
     assert explain(refused.value)[0] == 1
     assert 'outcome: stored "HOLD", judged again "APPROVE"' in capsys.readouterr().out
@@ -142,7 +143,7 @@ def test_it_shares_nothing_with_what_it_checks() -> None:
         assert "sqlalchemy" not in names, path.name
 
 
-@pytest.mark.parametrize("control", [*CONTROLS, *DECISIONS])
+@pytest.mark.parametrize("control", [*CONTROLS, *DECISIONS, *EXPOSURE])
 def test_one_damaged_thing_is_named(server: Server, whole: str, control: Control) -> None:
     with psycopg.connect(server.at(whole), row_factory=dict_row) as connection:
         # triggers and foreign keys sleep: this is what nothing in the service could do

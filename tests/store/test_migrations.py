@@ -21,11 +21,13 @@ from app.store.migrate import (
 
 EVIDENCE = (
     "account_input",
+    "adjustment",
     "decision",
     "fx_rate",
     "journal",
     "ledger_event",
     "order_hold_event",
+    "reconciliation",
     "rule_set",
     "score",
 )
@@ -52,6 +54,9 @@ VALUES = {
 """A value of each type; `CHOSEN` has those that a check asks for."""
 
 CHOSEN = {
+    ("adjustment", "kind"): "'DRIFT'",
+    ("adjustment", "category"): "'OPEN_ITEM'",
+    ("adjustment", "drift_id"): VALUES["uuid"],
     ("decision", "kind"): "'CHECK'",
     ("decision", "outcome"): "'APPROVE'",
     ("journal", "kind"): "'FACT'",
@@ -155,6 +160,9 @@ def add_row(connection: psycopg.Connection, table: str) -> str:
     ).fetchall()
     names = [name for name, _ in columns]
     values = [CHOSEN.get((table, name), VALUES[kind]) for name, kind in columns]
+    more = {name: value for (of, name), value in CHOSEN.items() if of == table}
+    more = {name: value for name, value in more.items() if name not in names}
+    names, values = [*more, *names], [*more.values(), *values]
     connection.execute("SET session_replication_role = replica")  # no foreign keys, no triggers
     connection.execute(
         sql.SQL("INSERT INTO {} ({}) VALUES ({})").format(

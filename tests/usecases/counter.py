@@ -24,7 +24,8 @@ from app.store.lane import Lane
 from app.usecases.asks import Answer, Ask, fingerprint
 from app.usecases.authorizations import AuthorizeOrders
 from app.usecases.groups import ensure_accounts
-from app.usecases.lanes import BatchingLane, Lanes, LaneSizes
+from app.usecases.lane_sets import Lanes
+from app.usecases.lanes import BatchingLane, LaneSizes
 from app.usecases.seeds import SeedDatabase
 from tests.parties import add_customer
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
+import orjson
 import psycopg
 import pytest
 from sqlalchemy.exc import IntegrityError
@@ -19,6 +20,7 @@ from app.domain.rules_standard import STANDARD
 from app.store.database import Database
 from app.store.lane import Lane
 from app.store.lane_rows import Claim, Want
+from app.store.packing import unpack
 from app.usecases.asks import Answer, Ask
 from app.usecases.batches import Batch
 from app.usecases.lanes import BatchingLane
@@ -46,7 +48,7 @@ class Heedless:
 
     async def __call__(self, lane: Lane, asks: Sequence[Ask]) -> list[Answer | CreditError]:
         want = Want(
-            refs={ask.question.customer_id for ask in asks},
+            refs={(ask.question.segment_id, ask.question.customer_id) for ask in asks},
             orders={(ask.question.segment_id, ask.question.order_id) for ask in asks},
             at=NOW,
         )
@@ -126,7 +128,7 @@ def test_an_account_that_moved_on_is_not_overwritten(desk: Counter) -> None:
 
     async def record() -> None:
         lane = Lane(desk.database.url)
-        want = Want({"C-1"}, {("main", "SO-1")}, NOW)
+        want = Want({("main", "C-1")}, {("main", "SO-1")}, NOW)
         found, _ = await lane.load(want, [])
         batch = Batch(NOW, found)
         question = desk.question("SO-1")
@@ -194,6 +196,7 @@ def test_a_segment_whose_rule_set_is_missing_harms_nobody_else(desk: Counter) ->
 def test_a_snapshot_holds_what_was_asked(desk: Counter) -> None:
     question: Question = desk.question("SO-1", ship_date=date(2026, 12, 1), attributes={"a": "b"})
     desk.told(desk.order(question))
-    (row,) = desk.rows("SELECT inputs FROM decision")
-    assert row["inputs"]["question"]["attributes"] == {"a": "b"}
-    assert row["inputs"]["situation"]["accounts"][0]["limit_minor"] == 100_00
+    (row,) = desk.rows("SELECT record FROM decision")
+    inputs = orjson.loads(unpack(row["record"])[0])
+    assert inputs["question"]["attributes"] == {"a": "b"}
+    assert inputs["situation"]["accounts"][0]["limit_minor"] == 100_00

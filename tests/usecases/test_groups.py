@@ -24,6 +24,7 @@ from app.usecases.books import Books
 from app.usecases.customers import CustomerView
 from app.usecases.groups import ensure_accounts
 from tests.server import Clock
+from tests.usecases.readers import Reader
 from tests.usecases.town import ADMIN, Town, at_once, wait_for_a_waiter
 
 
@@ -89,15 +90,15 @@ def test_what_stops_a_group_colours_its_members(town: Town) -> None:
     town.limit("A", 1000)
     town.limit("G", 1000)
     for name in ("A", "G"):
-        seen = town.parties.read_account(ADMIN, name, "main")
+        seen = Reader(town.database, town.clock).account(name)
         assert (seen.overdue.amount.minor, seen.overdue.days) == (100, 14)
         assert seen.traffic_light == TrafficLight.YELLOW
     town.limit("G", 99)
     assert town.with_light(TrafficLight.RED) == ["G"]
-    assert town.parties.read_account(ADMIN, "G", "main").traffic_light == TrafficLight.RED
+    assert Reader(town.database, town.clock).account("G").traffic_light == TrafficLight.RED
     stop(town, "G")
     assert town.with_light(TrafficLight.RED) == ["A", "G"]
-    assert town.parties.read_account(ADMIN, "A", "main").traffic_light == TrafficLight.RED
+    assert Reader(town.database, town.clock).account("A").traffic_light == TrafficLight.RED
 
 
 @pytest.mark.parametrize(
@@ -114,7 +115,7 @@ def test_list_and_account_agree_on_the_light(town: Town, due: str, light: Traffi
     town.limit("A", 1000)
     scored(town, "A", "GREEN")
     town.invoice("A", 100, due=due)
-    assert town.parties.read_account(ADMIN, "A", "main").traffic_light == light
+    assert Reader(town.database, town.clock).account("A").traffic_light == light
     assert town.with_light(light) == ["A"]
 
 

@@ -11,6 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from app.domain.callers import Caller
 from app.domain.errors import CurrencyFixedError, KeyReusedError
 from app.store.database import Database, Tx
+from app.store.packing import pack
 from app.usecases.asks import Answer
 from app.usecases.idempotency import fingerprint, once
 
@@ -116,11 +117,10 @@ def test_an_answer_of_a_lane_is_found_by_its_decision(database: Database) -> Non
             text(
                 "INSERT INTO decision (decision_id, kind, account_id, segment_id, customer_id,"
                 " order_id, outcome, judged, client, evaluated_at, rule_set_version,"
-                " input_version, status, inputs, answer) VALUES (:id, 'AUTHORIZATION', 1, 'main',"
-                " 'C', 'O', 'APPROVE', 'APPROVE', 'erp', now(), 1, 0, 201, '{}',"
-                " CAST(:answer AS json))"
+                " input_version, status, record) VALUES (:id, 'AUTHORIZATION', 1, 'main',"
+                " 'C', 'O', 'APPROVE', 'APPROVE', 'erp', now(), 1, 0, 201, :record)"
             ),
-            {"id": decision_id, "answer": told},
+            {"id": decision_id, "record": pack(b"{}", told.encode())},
         )
         tx.execute(
             text(

@@ -19,7 +19,8 @@ from app.store.database import Database
 from app.store.lane import Lane, LostError
 from app.usecases.asks import Answer, Ask
 from app.usecases.batches import AccountMissingError
-from app.usecases.lanes import BatchingLane, Lanes, LaneSizes
+from app.usecases.lane_sets import Lanes
+from app.usecases.lanes import BatchingLane, LaneSizes
 from tests.usecases.counter import TESTER, Counter
 from tests.usecases.wires import COMMITTED, Wire
 

@@ -26,6 +26,7 @@ from app.usecases.asks import Answer
 from app.usecases.limits import LimitAsk, LimitView
 from app.usecases.segments import SegmentChange
 from tests.server import Clock
+from tests.usecases.readers import Reader
 from tests.usecases.town import ADMIN, Town, at_once, seeing, wait_for_a_waiter
 
 CLERK = Caller("clerk", frozenset({"limit:propose"}))
@@ -168,7 +169,7 @@ def test_a_replaced_limit_does_not_come_back_by_itself(town: Town) -> None:
     ask = LimitAsk("base", "main", Money(900, "CNY"), valid_to=town.today)
     second = town.propose("C-1", ask).record
     town.clock.advance(days=1)
-    seen = town.parties.read_account(ADMIN, "C-1", "main")
+    seen = Reader(town.database, town.clock).account("C-1")
     assert (seen.effective_limit, seen.limit_expired) == (None, True)
     decide(town, second, "end")  # taken back by a person: the one before holds again
     assert town.account("C-1").limit_minor == 100

@@ -48,6 +48,7 @@ def test_what_is_left_is_given_back_once(erp: Erp, database: Database) -> None:
         "remaining": money("60.00"),
         "expires_at": told["expires_at"],
         "authorized_at": "2026-06-15T04:00:00Z",
+        "counts_from": None,
     }
     first = erp.post(f"{path}/release", key="K")
     assert first.status_code == 200, first.text

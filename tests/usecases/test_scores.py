@@ -27,6 +27,7 @@ from app.usecases.scoring import CHUNK, RENEWED, reference_account
 from app.usecases.seeds import SeedDatabase
 from app.usecases.segments import SegmentChange
 from tests.server import Clock
+from tests.usecases.readers import Reader
 from tests.usecases.town import ADMIN, Town
 
 
@@ -295,7 +296,7 @@ def test_newer_scorecard_is_stored_though_the_numbers_agree(town: Town, desk: Sc
 
 
 def read(desk: Scores, ref: str = "C-1", caller: Caller = ADMIN) -> StoredScore:
-    return desk.read_score(caller, ref)
+    return Reader(desk.score_customer.database, desk.score_customer.now).score(ref, caller)
 
 
 STALE: dict[str, tuple[Callable[[Town], object], bool]] = {
@@ -377,7 +378,7 @@ def test_unknown_unscored_and_out_of_sight(town: Town, desk: Scores) -> None:
     with pytest.raises(CustomerUnknownError):
         desk.score_customer(confined, "C-1")
     with pytest.raises(CustomerUnknownError):
-        desk.read_card(confined, "C-1")
+        Reader(town.database, town.clock).card("C-1", caller=confined)
 
 
 def test_two_scorers_of_a_customer_follow_each_other(town: Town, desk: Scores) -> None:

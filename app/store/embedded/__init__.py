@@ -5,9 +5,10 @@ left behind, `server` makes, starts and stops.
 """
 
 from app.store.embedded.errors import AlreadyRunningError, EmbeddedError
-from app.store.embedded.server import EmbeddedPostgres, running_url, start_embedded
+from app.store.embedded.server import DEFAULTS, EmbeddedPostgres, running_url, start_embedded
 
 __all__ = [
+    "DEFAULTS",
     "AlreadyRunningError",
     "EmbeddedError",
     "EmbeddedPostgres",

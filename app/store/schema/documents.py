@@ -4,6 +4,8 @@ A document is (segment, type, id); its newest version holds. Columns that end in
 marked as shares are what the document adds to its account at the moment, in its own currency.
 """
 
+from typing import Final
+
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -20,6 +22,9 @@ from sqlalchemy.dialects.postgresql import UUID
 
 from app.store.schema.columns import content, instant, metadata, minor, one_of, required
 
+LAPSING = "status = 'PROVISIONAL' AND lapsed_at IS NULL AND expires_at IS NOT NULL"
+"""Payments that count until a moment, as an index knows them."""
+
 
 def _document(name: str) -> list[Column[object]]:
     return [
@@ -27,6 +32,9 @@ def _document(name: str) -> list[Column[object]]:
         Column(name, Text, primary_key=True),
     ]
 
+
+UNSPENT: Final = "state = 'LIVE' AND (reserved_minor > 0 OR counts_from IS NOT NULL)"
+"""Orders whose expiry changes something; queries must say it in these words to use the index."""
 
 credit_order = Table(
     "credit_order",
@@ -47,15 +55,22 @@ credit_order = Table(
     Column("rejected", Boolean, nullable=False, server_default=text("false")),
     Column("hold_id", UUID(as_uuid=False)),
     Column("hold_kind", Text),
+    Column("counts_from", Date, comment="nothing is reserved before this business date"),
     one_of("state", "NONE", "LIVE", "RELEASED", "EXPIRED"),
     CheckConstraint(
         "reserved_minor BETWEEN 0 AND authorized_minor AND (state = 'LIVE' OR reserved_minor = 0)",
         name="reserved",
     ),
+    CheckConstraint(
+        "counts_from IS NULL OR (state = 'LIVE' AND reserved_minor = 0)", name="counts_from"
+    ),
+    Index("credit_order_due_idx", "expires_at", postgresql_where=text(UNSPENT)),
     Index(
-        "credit_order_expires_at_idx",
-        "expires_at",
-        postgresql_where=text("state = 'LIVE' AND reserved_minor > 0"),
+        "credit_order_counts_from_idx",
+        "counts_from",
+        "segment_id",
+        "order_id",
+        postgresql_where=text("counts_from IS NOT NULL"),
     ),
     Index("credit_order_account_id_idx", "account_id"),
     postgresql_with={"fillfactor": "70"},
@@ -83,6 +98,12 @@ order_use = Table(
     Column("currency", Text, primary_key=True),
     minor("delivered_minor"),
     minor("invoiced_minor"),
+    Index(
+        "order_use_open_idx",
+        "account_id",
+        "order_id",
+        postgresql_where=text("delivered_minor > invoiced_minor"),
+    ),
     comment="by order, payer and currency; a lone delivery has its own order",
 )
 
@@ -132,6 +153,12 @@ invoice = Table(
         "due_date",
         postgresql_where=text("open_minor > 0"),
     ),
+    Index(
+        "invoice_excess_idx",
+        "account_id",
+        "invoice_id",
+        postgresql_where=text("excess_minor > 0"),
+    ),
 )
 
 invoice_line = Table(
@@ -158,6 +185,8 @@ payment = Table(
     Column("paid_date", Date, nullable=False),
     required("status", "FINAL"),
     instant("expires_at", nullable=True),
+    Column("haircut_percent", Integer, comment="in force when a PROVISIONAL version was applied"),
+    instant("lapsed_at", nullable=True),
     Column("note_id", Text),
     Column("note_kind", Text),
     Column("note_due_date", Date),
@@ -165,6 +194,19 @@ payment = Table(
     minor("note_receivable_minor", default=True),
     content(),
     one_of("status", "FINAL", "PROVISIONAL"),
+    CheckConstraint(
+        "(status = 'PROVISIONAL') = (haircut_percent IS NOT NULL)"
+        " AND haircut_percent BETWEEN 0 AND 100"
+        " AND (lapsed_at IS NULL OR status = 'PROVISIONAL' AND expires_at <= lapsed_at)",
+        name="provisional",
+    ),
+    Index("payment_expires_at_idx", "expires_at", postgresql_where=text(LAPSING)),
+    Index(
+        "payment_open_idx",
+        "account_id",
+        "payment_id",
+        postgresql_where=text("prepayment_minor > 0 OR note_receivable_minor > 0"),
+    ),
     Index(
         "payment_segment_id_note_id_idx",
         "segment_id",
@@ -210,6 +252,12 @@ credit = Table(
     minor("prepayment_minor", default=True),
     content(),
     one_of("kind", "credit_note", "write_off"),
+    Index(
+        "credit_open_idx",
+        "account_id",
+        "credit_id",
+        postgresql_where=text("prepayment_minor > 0"),
+    ),
     Index("credit_segment_id_invoice_id_idx", "segment_id", "invoice_id"),
 )
 

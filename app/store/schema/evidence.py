@@ -46,6 +46,7 @@ journal = Table(
         "REGROUP",
         "MERGE",
         "CURRENCY",
+        "ADJUSTMENT",
     ),
     postgresql_partition_by="HASH (account_id)",
 )
@@ -80,7 +81,9 @@ quarantine = Table(
     required("status", "OPEN"),
     instant("received_at", now=True),
     instant("closed_at", nullable=True),
-    one_of("status", "OPEN", "APPLIED", "SUPERSEDED"),
+    Column("closed_by", Text, comment="who closed it by hand"),
+    Column("close_reason", Text),
+    one_of("status", "OPEN", "APPLIED", "SUPERSEDED", "CLOSED"),
     Index(
         "quarantine_open_idx",
         "cause",

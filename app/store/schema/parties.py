@@ -31,7 +31,13 @@ segment = Table(
     Column("four_eyes", Boolean, nullable=False, server_default=text("false")),
     Column("rule_set_version", Integer, nullable=False, server_default=text("1")),
     Column("version", BigInteger, nullable=False, server_default=text("1")),
+    Column("credit_horizon_days", Integer, comment="orders that ship later do not count yet"),
     one_of("mode", "OFF", "SHADOW", "WARN", "ENFORCE"),
+    CheckConstraint("credit_horizon_days BETWEEN 0 AND 3650", name="credit_horizon_days"),
+    Column("provisional_haircut_percent", Integer, nullable=False, server_default=text("100")),
+    CheckConstraint(
+        "provisional_haircut_percent BETWEEN 0 AND 100", name="provisional_haircut_percent"
+    ),
 )
 
 customer = Table(
@@ -92,6 +98,11 @@ account = Table(
     Column("quarantined", Integer, nullable=False, server_default=text("0")),
     UniqueConstraint("customer_id", "segment_id"),
     Index("account_segment_id_owner_idx", "segment_id", "owner"),
+    Index(
+        "account_foreign_idx",
+        "account_id",
+        postgresql_where=text("foreign_use IS NOT NULL"),
+    ),
     one_of("status", "OPEN", "STOPPED"),
     one_of("currency_source", "SEGMENT", "LEDGER", "LIMIT", "CUSTOMER"),
     CheckConstraint(
@@ -141,7 +152,19 @@ credit_limit = Table(
     Column("ended_by", Text),
     instant("ended_at", nullable=True),
     instant("created_at", now=True),
-    one_of("kind", "base", "temporary"),
+    Column("cover_kind", Text),
+    Column("percentage", Numeric(5, 2)),
+    Column("cap_minor", BigInteger),
+    Column("reference", Text),
+    one_of("kind", "base", "temporary", "cover"),
+    one_of("cover_kind", "INSURANCE", "GUARANTEE", "DEPOSIT"),
+    CheckConstraint(
+        "CASE kind WHEN 'cover' THEN cover_kind IS NOT NULL AND NOT unlimited"
+        " AND percentage > 0 AND percentage <= 100 AND cap_minor > 0"
+        " AND limit_minor IS NOT DISTINCT FROM floor(cap_minor * percentage / 100)"
+        " ELSE num_nonnulls(cover_kind, percentage, cap_minor, reference) = 0 END",
+        name="cover",
+    ),
     one_of("status", "PROPOSED", "APPROVED", "REJECTED", "ENDED"),
     CheckConstraint("valid_to >= valid_from", name="dates"),
     CheckConstraint("NOT (unlimited AND limit_minor IS NOT NULL)", name="unlimited"),

@@ -1,37 +1,28 @@
-"""Every Prometheus metric and the set-up of the log.
+"""Every Prometheus metric; the set-up of the log is in `log` beside it.
 
-Metrics: label values come from closed or capped sets; no label names a customer, an account or an
-order, and what passes a cap is counted as `other`. `labels()` is resolved once per set of values.
+Label values come from closed or capped sets; no label names a customer, an account or an order,
+and what passes a cap is counted as `other`. `labels()` is resolved once per set of values.
 Durations are seconds.
-
-Log: JSON lines on stderr, times in UTC. At INFO and above a line holds no personal data and no
-amounts: route templates, statuses, codes, ids of decisions and requests, and client names only.
 """
 
-import json
-import logging
-import sys
-from collections.abc import Callable, Iterable
-from contextvars import ContextVar
-from threading import Lock
-from typing import Final, Generic, Literal, TextIO, TypeVar
+from collections.abc import Iterable
+from typing import Any, Final
 
-import orjson
-import structlog
 from prometheus_client import Counter, Gauge, Histogram
 from prometheus_client.metrics import MetricWrapperBase
-from structlog.typing import EventDict, Processor, WrappedLogger
 
-OTHER: Final = "other"
-"""The label value of whatever lies outside a metric's bound."""
-
-REQUEST_ID: Final[ContextVar[str | None]] = ContextVar("request_id", default=None)
-"""The request that is being answered; every line of the log carries it. None outside of one."""
+from app.telemetry.bounded import OTHER as OTHER
+from app.telemetry.bounded import Bounded as Bounded
+from app.telemetry.log import REQUEST_ID as REQUEST_ID
+from app.telemetry.log import set_up_log as set_up_log
 
 LABEL_NAMES: Final = frozenset(
     {
+        "category",
         "check_point",
         "code",
+        "currency",
+        "loop",
         "method",
         "outcome",
         "reason",
@@ -44,34 +35,6 @@ LABEL_NAMES: Final = frozenset(
     }
 )
 """The only label names there are; none of them can identify a business partner or a document."""
-
-_M = TypeVar("_M", bound=MetricWrapperBase)
-
-
-class Bounded(Generic[_M]):
-    """A metric with labels whose children are kept, at most `most` of them.
-
-    The cap makes the bound a property of this class, not of its callers: whatever comes after
-    the first `most` different sets of values is counted under `other`.
-    """
-
-    def __init__(self, metric: _M, most: int) -> None:
-        """Wrap a metric; `most` is inclusive and leaves room for one `other` child beside it."""
-        self.metric = metric
-        self._most = most
-        self._children: dict[tuple[str, ...], _M] = {}
-        self._adding = Lock()
-
-    def labels(self, *values: str) -> _M:
-        """Return the child of these label values, in the order of the metric's label names."""
-        return self._children.get(values) or self._add(values)
-
-    def _add(self, values: tuple[str, ...]) -> _M:
-        with self._adding:  # handlers run in threads too: the cap must hold under a race
-            if len(self._children) >= self._most and values not in self._children:
-                return self.metric.labels(*(OTHER for _ in values))
-            return self._children.setdefault(values, self.metric.labels(*values))
-
 
 _REQUEST_S: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 _DECISION_S: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
@@ -125,8 +88,16 @@ POOL_CONNECTIONS: Final = Bounded(
 LANE_QUEUE: Final = Gauge(
     "aval_lane_queue", "Requests waiting at the lanes.", multiprocess_mode="livesum"
 )
+READ_BATCH_SIZE: Final = Histogram(
+    "aval_read_batch_size",
+    "Accounts, scores and cards read in one round trip.",
+    buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024),
+)
+READ_QUEUE: Final = Gauge(
+    "aval_read_queue", "Requests waiting at the read lane.", multiprocess_mode="livesum"
+)
 QUARANTINE_SIZE: Final = Gauge(
-    "aval_quarantine_size", "Facts waiting in quarantine.", multiprocess_mode="livemostrecent"
+    "aval_quarantine_size", "Facts waiting in quarantine.", multiprocess_mode="mostrecent"
 )
 ORDER_HOLDS_OPENED: Final = Bounded(
     Counter("aval_order_holds_opened", "Order holds opened.", ["reason"]), most=200
@@ -134,17 +105,90 @@ ORDER_HOLDS_OPENED: Final = Bounded(
 ORDER_HOLDS_CLOSED: Final = Bounded(
     Counter("aval_order_holds_closed", "Order holds closed.", ["reason"]), most=200
 )
+WORK_RUNS: Final = Bounded(
+    Counter(
+        "aval_work_runs",
+        "Passes of background work: `done`, `busy` (something out of reach) or `failed`.",
+        ["loop", "result"],
+    ),
+    most=60,
+)
+WORK_SECONDS: Final = Bounded(
+    Histogram(
+        "aval_work_seconds",
+        "One pass of background work.",
+        ["loop"],
+        buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300),
+    ),
+    most=20,
+)
+WORK_ITEMS: Final = Bounded(
+    Counter("aval_work_items", "What background work has done, by loop.", ["loop"]), most=20
+)
+WORK_LEFT: Final = Bounded(
+    Gauge(
+        "aval_work_left",
+        "What the last pass could not do for want of an exchange rate.",
+        ["loop"],
+        multiprocess_mode="livemostrecent",
+    ),
+    most=20,
+)
+EXPIRY_OVERDUE_SECONDS: Final = Gauge(
+    "aval_expiry_overdue_seconds",
+    "For how long the oldest authorization not yet expired has been due; 0: none is.",
+    multiprocess_mode="livemostrecent",
+)
+_NEWEST: Final[dict[str, Any]] = {"multiprocess_mode": "livemostrecent"}
+SNAPSHOT_DRIFT_ACCOUNTS: Final = Bounded(
+    Gauge(
+        "aval_snapshot_drift_accounts",
+        "Accounts whose figure differs from the ERP's newest one and was not adjusted.",
+        ["category"],
+        **_NEWEST,
+    ),
+    most=5,
+)
+SNAPSHOT_DRIFT_AMOUNT: Final = Bounded(
+    Gauge(
+        "aval_snapshot_drift_amount",
+        "How far these differ: the sum without signs, in major units.",
+        ["currency"],
+        **_NEWEST,
+    ),
+    most=200,
+)
+SNAPSHOT_TIMESTAMP: Final = Gauge(
+    "aval_snapshot_timestamp_seconds",
+    "When the ERP's last snapshot was compared; its age is `time()` less this.",
+    **_NEWEST,
+)
 BUILD: Final = Bounded(
     Gauge("aval_build_info", "Version that runs; 1.", ["version"], multiprocess_mode="livemax"),
     most=1,
+)
+PROCESSES: Final = Bounded(
+    Gauge(
+        "aval_processes",
+        "Processes of this service that answer (`api`) or do what is periodic (`work`).",
+        ["type"],
+        multiprocess_mode="livesum",
+    ),
+    most=2,
+)
+PROCESS_RESTARTS: Final = Bounded(
+    Counter("aval_process_restarts", "Child processes that ended by themselves.", ["type"]), most=2
 )
 
 _PAGE_HEAD: Final = """\
 # Metrics
 
+Where a service is several processes (`aval serve --workers`, `aval work`), their figures are added
+up; `process_…` and `python_…` are those of the process that answers.
+
 At `/metrics` on the operations port (`AVAL_OPS_PORT`); counters are exposed with `_total`. Labels
 are bounded and never name a customer, an account or an order; what passes a metric's bound is
-counted as `other`. Written by `app/telemetry.py`, held equal by `tests/test_telemetry.py`.
+counted as `other`. Written by `app/telemetry/`, held equal by `tests/test_telemetry.py`.
 
 | metric | type | labels | meaning |
 |---|---|---|---|
@@ -163,10 +207,22 @@ METRICS: Final[tuple[MetricWrapperBase, ...]] = tuple(
         SCORE_AGE_SECONDS,
         POOL_CONNECTIONS,
         LANE_QUEUE,
+        READ_BATCH_SIZE,
+        READ_QUEUE,
         QUARANTINE_SIZE,
         ORDER_HOLDS_OPENED,
         ORDER_HOLDS_CLOSED,
+        WORK_RUNS,
+        WORK_SECONDS,
+        WORK_ITEMS,
+        WORK_LEFT,
+        EXPIRY_OVERDUE_SECONDS,
+        SNAPSHOT_DRIFT_ACCOUNTS,
+        SNAPSHOT_DRIFT_AMOUNT,
+        SNAPSHOT_TIMESTAMP,
         BUILD,
+        PROCESSES,
+        PROCESS_RESTARTS,
     )
 )
 """Every metric of Aval, once; `docs/metrics.md` lists them in this order."""
@@ -202,76 +258,6 @@ def set_build(version: str) -> None:
     BUILD.labels(version).set(1)
 
 
-def set_up_log(
-    level: str, shape: Literal["json", "console"] = "json", stream: TextIO = sys.stderr
-) -> None:
-    """Send structlog's lines, and the standard library's, to `stream` in one form.
-
-    `level` is `debug`, `info`, `warning` or `error`. Records of other libraries (uvicorn, psycopg)
-    pass through the same renderer; uvicorn's own access log is silenced, since
-    `app/api/middleware.py` writes that line.
-    """
-    least = logging.getLevelNamesMapping()[level.upper()]
-    shared: list[Processor] = [
-        structlog.contextvars.merge_contextvars,
-        _add_request_id,
-        structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-    ]
-    # The console's own traceback would print local variables: amounts, names, passwords.
-    plain = structlog.dev.plain_traceback
-    ending: list[Processor] = [
-        structlog.dev.ConsoleRenderer(colors=False, exception_formatter=plain)
-    ]
-    if shape == "json":
-        json_lines = structlog.processors.JSONRenderer(serializer=_dump)
-        ending = [structlog.processors.format_exc_info, json_lines]
-    structlog.configure(
-        processors=[*shared, *ending],
-        wrapper_class=structlog.make_filtering_bound_logger(least),
-        logger_factory=structlog.WriteLoggerFactory(stream),
-        # Not cached: module loggers would keep the first set-up for good. It costs 2 µs a line.
-        cache_logger_on_first_use=False,
-    )
-    _adopt_standard_log(least, stream, shared, ending)
-
-
-def _add_request_id(_log: WrappedLogger, _method: str, line: EventDict) -> EventDict:
-    # A variable of its own costs a tenth of structlog's bound contexts, on every request.
-    request_id = REQUEST_ID.get()
-    if request_id is not None:
-        line["request_id"] = request_id
-    return line
-
-
-def _dump(line: object, default: Callable[[object], object]) -> str:
-    """Write a line fast; what orjson refuses (half a surrogate pair) the library escapes."""
-    try:
-        return orjson.dumps(line, default=default).decode("utf-8")
-    except TypeError:
-        return json.dumps(line, default=default)
-
-
-def _adopt_standard_log(
-    least: int, stream: TextIO, shared: list[Processor], ending: list[Processor]
-) -> None:
-    """Render records of the standard library as ours; other libraries speak from WARNING up."""
-    handler = logging.StreamHandler(stream)
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *ending],
-        )
-    )
-    root = logging.getLogger()
-    root.handlers = [handler]
-    root.setLevel(max(least, logging.WARNING))
-    for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
-        library = logging.getLogger(name)
-        library.handlers = []
-        library.propagate = name != "uvicorn.access"
-
-
 def metrics_page() -> str:
     """Write `docs/metrics.md`: every metric with its type, labels and meaning."""
     rows = [
@@ -286,3 +272,13 @@ def metrics_page() -> str:
 def label_names(metric: MetricWrapperBase) -> tuple[str, ...]:
     """Return the names of a metric's labels, in the order `labels` takes their values."""
     return tuple(metric._labelnames)  # noqa: SLF001 - prometheus_client offers no other way
+
+
+def gauge_rules() -> dict[str, str]:
+    """Say by name how a gauge's values of several processes meet: `sum`, `max`, `min`, …."""
+    return {
+        family.name: metric._multiprocess_mode.removeprefix("live")  # noqa: SLF001 - as above
+        for metric in METRICS
+        if isinstance(metric, Gauge)
+        for family in metric.describe()
+    }

@@ -1,0 +1,117 @@
+"""Many orders in one request: `authorizeOrders`, each item with its own key and its own answer."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Final
+
+import orjson
+from fastapi import APIRouter, Request, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import ConfigDict, Field
+
+from app.api.auth import authenticate, secured
+from app.api.authorizations import AuthorizeIn, DecisionOut, keyed_ask
+from app.api.conventions import body_of, refusals
+from app.api.desk import desk_of
+from app.api.express import ExpressRoute
+from app.api.idempotency import LONGEST_KEY
+from app.api.middleware import trace_of
+from app.api.problems import Problem, render, wants_zh
+from app.api.strict import LONG_BODY_BYTES, read, validate
+from app.api.wire import PRINTABLE, AnswerModel, WireModel
+from app.domain.errors import CreditError
+from app.usecases.asks import Answer, Ask
+
+router = APIRouter(prefix="/v1", tags=["authorizations"], route_class=ExpressRoute)
+
+MOST_ITEMS: Final = 1_000
+"""Most orders in one request, inclusive."""
+
+Key = Annotated[str, Field(min_length=1, max_length=LONGEST_KEY, pattern=PRINTABLE)]
+
+_CNY: Final = "CNY"
+_ITEM: Final[dict[str, Any]] = {
+    "idempotency_key": "SO-778-3",
+    "customer_id": "C-1001",
+    "check_point": "ORDER",
+    "order": {"id": "SO-778", "version": 3},
+    "amount": {"amount": "12500.00", "currency": _CNY},
+}
+
+
+class BatchItemIn(AuthorizeIn):
+    """One order with the key under which its effect is had once."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_ITEM]})
+
+    idempotency_key: Key
+
+
+class BatchIn(WireModel):
+    """Orders, each standing alone: what is wrong with one is answered in its place."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"items": [_ITEM]}]})
+
+    items: list[BatchItemIn] = Field(min_length=1, max_length=MOST_ITEMS)
+
+
+class _Envelope(WireModel):
+    """What is checked of the whole before each item is looked at by itself."""
+
+    items: list[Any] = Field(min_length=1, max_length=MOST_ITEMS)
+
+
+class BatchResultOut(AnswerModel):
+    """One item's answer: `status` as if it had been asked alone, and a decision or a problem."""
+
+    status: int
+    decision: DecisionOut | None = None
+    problem: Problem | None = None
+
+
+class BatchOut(AnswerModel):
+    """Results in the order of the items."""
+
+    results: list[BatchResultOut]
+
+
+@router.post(
+    "/authorizations/batch",
+    operation_id="authorizeOrders",
+    summary="Up to 1,000 orders at once, each judged and reserved for by itself",
+    response_model=BatchOut,
+    responses=refusals(),
+    max_body_size=LONG_BODY_BYTES,
+    openapi_extra={**secured("authorization:write"), **body_of(BatchIn)},
+)
+async def authorize_orders(request: Request) -> Response:
+    """Judge every order; the lanes decide together what fits into one transaction."""
+    caller = await authenticate(request, "authorization:write")
+    envelope = await read(request, _Envelope)
+    desk = desk_of(request)
+    told: list[Answer | CreditError | RequestValidationError | None] = [None] * len(envelope.items)
+    asks: dict[int, Ask] = {}
+    for place, item in enumerate(envelope.items):
+        try:
+            asked = validate(BatchItemIn, item)
+            asks[place] = keyed_ask(caller, asked.idempotency_key, asked, desk.new_id())
+        except (CreditError, RequestValidationError) as refusal:
+            told[place] = refusal
+    if asks:
+        for place, answer in zip(asks, await desk.lanes.ask_all([*asks.values()]), strict=True):
+            told[place] = answer
+    return Response(_results(request, told), media_type="application/json")
+
+
+def _results(
+    request: Request, told: Sequence[Answer | CreditError | RequestValidationError | None]
+) -> bytes:
+    """Put the answers together; decisions go as they are stored, byte for byte."""
+    request_id, zh = trace_of(request.scope).request_id, wants_zh(request)
+    parts = []
+    for one in told:
+        if isinstance(one, Answer):
+            parts.append(b'{"status":%d,"decision":%b}' % (one.status, one.body))
+        elif one is not None:
+            problem = render(one, request_id, zh=zh)
+            parts.append(orjson.dumps({"status": problem["status"], "problem": problem}))
+    return b'{"results":[%b]}' % b",".join(parts)

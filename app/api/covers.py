@@ -1,0 +1,239 @@
+"""Covers: sums that insurers, guarantors or deposits stand for; they add to a granted limit."""
+
+from datetime import date, datetime
+from typing import Annotated, Any, Final, Literal
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+from pydantic import ConfigDict, Field, field_validator
+
+from app.api.auth import needs
+from app.api.conventions import refusals
+from app.api.desk import desk_of
+from app.api.idempotency import answer_of, fingerprint_of, keyed, read_key, send
+from app.api.limits import LimitsQuery, page_of, proposed, proposer
+from app.api.strict import StrictRoute
+from app.api.wire import (
+    PRINTABLE,
+    AnswerModel,
+    BusinessDate,
+    Id,
+    MoneyOut,
+    PositiveMoneyIn,
+    WireModel,
+    broken_rule,
+)
+from app.domain.callers import Caller
+from app.domain.covers import CoverKind, CoverTerms, parse_percentage
+from app.domain.errors import FieldError
+from app.domain.money import Money
+from app.domain.segments import MAIN
+from app.usecases.asks import Answer
+from app.usecases.keyed import Keyed
+from app.usecases.limits import LimitAsk, LimitView
+
+router = APIRouter(prefix="/v1", tags=["customers"], route_class=StrictRoute)
+
+_ASKED: Final[dict[str, Any]] = {
+    "kind": "INSURANCE",
+    "percentage": "90.00",
+    "cap": {"amount": "300000.00", "currency": "CNY"},
+    "valid_from": "2026-12-01",
+    "valid_to": "2027-11-30",
+    "reference": "POL-2026-0815",
+    "reason": "policy of this year",
+    "segment": "main",
+}
+_DECIDED: Final[dict[str, Any]] = {
+    "cover_id": "7a1c0d3e-51b4-4b8e-8d0f-2f6f0a9c4e11",
+    "customer_id": "C-1001",
+    **_ASKED,
+    "contribution": {"amount": "270000.00", "currency": "CNY"},
+    "status": "APPROVED",
+    "proposed_by": "crm",
+    "created_at": "2026-12-01T02:03:04Z",
+    "decided_by": "crm",
+    "decided_at": "2026-12-01T02:03:04Z",
+    "ended_by": None,
+    "ended_at": None,
+}
+
+Reference = Annotated[str, Field(min_length=1, max_length=120, pattern=PRINTABLE)]
+"""The number of the policy, letter or receipt."""
+
+
+class CoverIn(WireModel):
+    """What is covered: `percentage` (above 0, at most 100) of `cap`, the sum insured or deposited.
+
+    `valid_from` absent: from today on. `valid_to` is inclusive; absent or null: no end.
+    """
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_ASKED]})
+
+    kind: CoverKind
+    percentage: str = Field(
+        max_length=6, json_schema_extra={"pattern": r"^(?:0|[1-9][0-9]{0,2})(?:\.[0-9]{1,2})?$"}
+    )
+    cap: PositiveMoneyIn
+    valid_from: BusinessDate | None = None
+    valid_to: BusinessDate | None = None
+    reference: Reference | None = None
+    reason: str | None = Field(None, max_length=500)
+    segment: Id = MAIN
+
+    @field_validator("percentage")
+    @classmethod
+    def _a_share(cls, percentage: str) -> str:
+        try:
+            parse_percentage(percentage)
+        except FieldError as refusal:
+            raise broken_rule(refusal.detail) from None
+        return percentage
+
+    def to_ask(self) -> LimitAsk:
+        """Make what the use case takes."""
+        cap = self.cap.to_money()
+        terms = CoverTerms(self.kind, parse_percentage(self.percentage), cap.minor, self.reference)
+        return LimitAsk(
+            kind="cover",
+            segment_id=self.segment,
+            limit=Money(terms.contribution, cap.currency),
+            valid_from=self.valid_from,
+            valid_to=self.valid_to,
+            reason=self.reason,
+            cover=terms,
+        )
+
+
+class CoverOut(AnswerModel):
+    """A cover; `contribution` (`percentage` of `cap`, rounded down) adds to a limit while valid.
+
+    It counts nothing beside a null, absent or expired limit.
+    """
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_DECIDED]})
+
+    cover_id: str
+    customer_id: str
+    segment: str
+    kind: CoverKind
+    percentage: str
+    cap: MoneyOut
+    contribution: MoneyOut
+    valid_from: date
+    valid_to: date | None
+    reference: str | None
+    status: Literal["PROPOSED", "APPROVED", "REJECTED", "ENDED"]
+    reason: str | None
+    proposed_by: str
+    created_at: datetime
+    decided_by: str | None
+    decided_at: datetime | None
+    ended_by: str | None
+    ended_at: datetime | None
+
+
+class CoversOut(AnswerModel):
+    """One page of covers, the newest first."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"items": [_DECIDED], "next_cursor": None}]}
+    )
+
+    items: list[CoverOut]
+    next_cursor: str | None
+
+
+def _out(view: LimitView) -> CoverOut:
+    held = view.record
+    terms = held.cover
+    if terms is None:
+        message = f"{held.limit_id} is a limit, not a cover"
+        raise TypeError(message)
+    return CoverOut(
+        cover_id=held.limit_id,
+        customer_id=view.customer_id,
+        segment=view.segment_id,
+        kind=terms.kind,
+        percentage=f"{terms.percentage:.2f}",
+        cap=MoneyOut.of(Money(terms.cap_minor, held.currency)),
+        contribution=MoneyOut.of(Money(terms.contribution, held.currency)),
+        valid_from=held.valid_from,
+        valid_to=held.valid_to,
+        reference=terms.reference,
+        status=held.status,
+        reason=held.reason,
+        proposed_by=held.proposed_by,
+        created_at=held.created_at,
+        decided_by=held.decided_by,
+        decided_at=held.decided_at,
+        ended_by=held.ended_by,
+        ended_at=held.ended_at,
+    )
+
+
+def _proposed(view: LimitView) -> Answer:
+    return answer_of(_out(view), 201 if view.record.status == "APPROVED" else 202)
+
+
+def _decided(view: LimitView) -> Answer:
+    return answer_of(_out(view))
+
+
+@router.post(
+    "/customers/{customer_id}/covers",
+    operation_id="proposeCover",
+    summary="Add a cover, or propose it",
+    status_code=201,
+    response_model=CoverOut,
+    responses=refusals(404, 409) | {202: {"model": CoverOut, "description": "Proposed"}},
+    openapi_extra=proposed(),
+)
+def propose_cover(
+    customer_id: Id,
+    body: CoverIn,
+    caller: Annotated[Caller, Depends(proposer)],
+    request: Request,
+) -> Response:
+    """Answer 201 where it counts at once (`limit:approve`), 202 where it is proposed."""
+    question = Keyed(caller, read_key(request), fingerprint_of(request, body))
+    propose = desk_of(request).parties.propose_limit
+    return send(propose(question, customer_id, body.to_ask(), _proposed))
+
+
+@router.get(
+    "/customers/{customer_id}/covers",
+    operation_id="listCovers",
+    summary="List a customer's covers",
+    responses=refusals(404),
+)
+def list_covers(
+    customer_id: Id,
+    query: Annotated[LimitsQuery, Query()],
+    caller: Annotated[Caller, Depends(needs("customer:read"))],
+    request: Request,
+) -> CoversOut:
+    """Answer one page of all covers there were, the newest first."""
+    found = desk_of(request).parties.list_covers(caller, customer_id, query.segment)
+    page, cursor = page_of(found, query)
+    return CoversOut(items=[_out(view) for view in page], next_cursor=cursor)
+
+
+@router.post(
+    "/customers/{customer_id}/covers/{cover_id}/{action}",
+    operation_id="decideCover",
+    summary="Approve or reject a proposed cover, end an approved one",
+    response_model=CoverOut,
+    responses=refusals(404, 409),
+    openapi_extra=keyed(),
+)
+def decide_cover(
+    customer_id: Id,
+    cover_id: Id,
+    action: Literal["approve", "reject", "end"],
+    caller: Annotated[Caller, Depends(needs("limit:approve"))],
+    request: Request,
+) -> Response:
+    """Answer the cover as decided; what it changes is in force at once."""
+    question = Keyed(caller, read_key(request), fingerprint_of(request))
+    decide = desk_of(request).parties.decide_cover
+    return send(decide(question, (customer_id, cover_id), action, _decided))

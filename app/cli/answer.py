@@ -1,0 +1,95 @@
+"""The API's server of one process: opens, says so, and drains before it ends."""
+
+import math
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import FrameType
+from typing import Final
+
+import uvicorn
+
+from app.cli.failures import RefusedError
+from app.main import Composition, application, tune_memory
+
+SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+"""What ends a service; the first drains it, a second SIGINT does not wait for what is in flight."""
+
+_KEEP_ALIVE_S: Final = 75
+"""Longer than the minute after which balancers drop an idle connection."""
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """Where to answer, the longest wait for what is in flight (seconds), and who hears of it."""
+
+    sock: socket.socket
+    shutdown_s: float
+    opened: Callable[[], None]
+
+
+class ApiServer(uvicorn.Server):
+    """Is not ready from the signal on, then drains."""
+
+    def __init__(self, parts: Composition, door: Door) -> None:
+        """Prepare; nothing is answered before `answer`."""
+        config = uvicorn.Config(
+            application(parts),
+            loop="uvloop",
+            http="httptools",
+            ws="none",
+            lifespan="on",
+            access_log=False,
+            log_config=None,
+            proxy_headers=False,
+            server_header=False,
+            timeout_keep_alive=_KEEP_ALIVE_S,
+            timeout_graceful_shutdown=math.ceil(door.shutdown_s),
+        )
+        super().__init__(config)
+        self._door = door
+        self._readiness = parts.desk.check_readiness
+
+    async def answer(self) -> None:
+        """Answer until a signal or `end`, then drain.
+
+        Raises:
+            RefusedError: The application did not start.
+
+        """
+        try:
+            await self.serve([self._door.sock])
+        except SystemExit:
+            raise RefusedError("the service did not start; the log says why") from None
+
+    def end(self) -> None:
+        """Begin to drain; `answer` returns when nothing is in flight any more."""
+        self._readiness.open = False
+        self.should_exit = True
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Open, then leave what was made until now out of garbage collection."""
+        await super().startup(sockets)
+        tune_memory()
+        self._door.opened()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Begin to drain on a signal."""
+        self._readiness.open = False
+        super().handle_exit(sig, frame)
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Take signals while it answers.
+
+        The library raises the signal again when it has drained, which would end the process before
+        the database is stopped.
+        """
+        before = {number: signal.signal(number, self.handle_exit) for number in SIGNALS}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)

@@ -1,0 +1,99 @@
+"""What a figure of an account is made of: its documents, one by one."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Final, Literal
+
+from app.domain.accounts import Account, Use
+from app.domain.groups import RateFinder
+from app.domain.money import Money
+
+Category = Literal["AUTHORIZED", "OPEN_DELIVERY", "OPEN_ITEM", "NOTE_RECEIVABLE", "PREPAYMENT"]
+"""What an account keeps a position in; each is a field of `Use`."""
+
+Figure = Literal[Category, "OVERDUE"]
+
+DocumentType = Literal[
+    "order", "delivery", "invoice", "payment", "credit_note", "write_off", "adjustment"
+]
+
+CATEGORIES: Final[tuple[Category, ...]] = (
+    "AUTHORIZED",
+    "OPEN_DELIVERY",
+    "OPEN_ITEM",
+    "NOTE_RECEIVABLE",
+    "PREPAYMENT",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Where a list of documents goes on: after this one, in the order of the list."""
+
+    account_id: int
+    branch: int
+    due_date: date | None
+    name: str
+    currency: str
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One document and what it adds to a figure, in its own currency; an adjustment has a sign.
+
+    `document_id` is the order's where only the order as a whole carries the amount. `order_id` is
+    None where there is none or several. `place` is its place in the list.
+    """
+
+    document_type: DocumentType
+    document_id: str
+    order_id: str | None
+    note_id: str | None
+    customer_id: str
+    amount: Money
+    due_date: date | None
+    expires_at: datetime | None
+    place: Mark
+
+
+def share(use: Use, category: Category) -> int:
+    """Pick one category of a position, in minor units."""
+    amounts: Mapping[Category, int] = {
+        "AUTHORIZED": use.authorized,
+        "OPEN_DELIVERY": use.open_delivery,
+        "OPEN_ITEM": use.open_item,
+        "NOTE_RECEIVABLE": use.note_receivable,
+        "PREPAYMENT": use.prepayment,
+    }
+    return amounts[category]
+
+
+def use_of(category: Category, minor: int) -> Use:
+    """Make a position, or a change of one, in a single category."""
+    return Use(**{category.lower(): minor})
+
+
+def figures_of(account: Account, category: Category) -> list[Money]:
+    """List an account's exact position in a category, by currency; its own currency first."""
+    others = (code for code, held in sorted(account.foreign.items()) if share(held.use, category))
+    return [
+        Money(share(account.position(code), category), code) for code in (account.currency, *others)
+    ]
+
+
+def worth_of(account: Account, amount: Money, figure: Figure, find: RateFinder) -> Money | None:
+    """Value a document as the account values its position; None where nothing values it.
+
+    Rounded by itself (prepayment down, all else up), so that the worths of many documents may
+    differ from the worth of their sum by less than a minor unit each.
+    """
+    if amount.currency == account.currency:
+        return amount
+    held = account.foreign.get(amount.currency)
+    rate = held.rate if held else find(amount.currency, account.currency)
+    if rate is None:
+        return None
+    category: Category = "OPEN_ITEM" if figure == "OVERDUE" else figure
+    worth = use_of(category, amount.minor).valued(rate.factor(amount.currency, account.currency))
+    return Money(share(worth, category), account.currency)

@@ -1,0 +1,62 @@
+"""PROVISIONAL payments whose time is over: find them, and let them count nothing any more."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import text
+
+from app.store.database import Tx
+from app.store.schema.documents import LAPSING
+
+_DUE: Final = text(f"""
+SELECT segment_id, payment_id, account_id, currency, prepayment_minor FROM payment
+WHERE {LAPSING} AND expires_at <= :at
+ORDER BY expires_at LIMIT :most
+""")  # noqa: S608 - a constant
+_LAPSE: Final = text(f"""
+WITH due AS (
+    SELECT p.segment_id, p.payment_id, p.prepayment_minor
+    FROM unnest(CAST(:segments AS text[]), CAST(:ids AS text[])) AS n(segment_id, payment_id)
+    JOIN payment p ON p.segment_id = n.segment_id AND p.payment_id = n.payment_id
+    WHERE {LAPSING} AND p.expires_at <= :at AND p.account_id = ANY(:accounts)
+    ORDER BY p.segment_id, p.payment_id FOR UPDATE OF p SKIP LOCKED
+)
+UPDATE payment p SET prepayment_minor = 0, lapsed_at = :at
+FROM due
+WHERE p.segment_id = due.segment_id AND p.payment_id = due.payment_id
+RETURNING p.segment_id, p.payment_id, p.account_id, p.currency, due.prepayment_minor
+""")  # noqa: S608 - a constant
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Lapsing:
+    """A payment, and what it counts as prepayment in minor units of its currency."""
+
+    segment_id: str
+    payment_id: str
+    account_id: int
+    currency: str
+    prepayment: int
+
+
+def due(tx: Tx, at: datetime, most: int) -> list[Lapsing]:
+    """List payments that have expired at a moment or before it, the oldest first, unlocked."""
+    return [Lapsing(*row) for row in tx.execute(_DUE, {"at": at, "most": most})]
+
+
+def lapse(
+    tx: Tx, found: Collection[Lapsing], locked: Collection[int], at: datetime
+) -> list[Lapsing]:
+    """Let payments lapse that still are to, of accounts that are `locked`; returns those, by id.
+
+    What they counted is to be taken from their accounts in the same transaction.
+    """
+    values = {
+        "segments": [one.segment_id for one in found],
+        "ids": [one.payment_id for one in found],
+        "accounts": sorted(locked),
+        "at": at,
+    }
+    return sorted(Lapsing(*row) for row in tx.execute(_LAPSE, values))

@@ -1,0 +1,113 @@
+"""The read lane's connection: a batch of questions is one round trip, whatever their kinds."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from time import monotonic
+from typing import Any, Final
+
+import orjson
+import psycopg
+from psycopg.conninfo import make_conninfo
+from psycopg.rows import TupleRow, tuple_row
+
+from app.domain.errors import BusyError
+from app.store import read_sql
+from app.store.database import type_of_lock_trouble
+from app.store.lane import LostError
+from app.store.read_rows import Kind, Row, Want
+
+_STATEMENTS: Final[dict[Kind, str]] = {
+    "ACCOUNT": read_sql.ACCOUNTS,
+    "SCORE": read_sql.SCORES,
+    "CARD": read_sql.CARDS,
+}
+
+_ALIVE: Final = {
+    "connect_timeout": 5,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,
+}
+"""How soon a server that has vanished is noticed: seconds, the last one milliseconds."""
+
+
+REPLAN_S: Final = 10.0
+"""How long a plan is kept: so long may reads be slow after a table that was empty was filled."""
+
+
+class ReadConnection:
+    """One connection that only reads; used by one task at a time."""
+
+    def __init__(self, url: str, *, prepare: bool = True, replan_s: float = REPLAN_S) -> None:
+        """Remember the address; the connection is made when it is first needed."""
+        self._url = make_conninfo(url, **_ALIVE)
+        self._prepare = prepare
+        self._replan_s = replan_s
+        self._planned_s = 0.0
+        self._connection: psycopg.AsyncConnection[TupleRow] | None = None
+
+    async def fetch(self, wants: Sequence[Want], at: datetime) -> list[Row]:
+        """Read what questions ask for as it stands at `at`; one row each, in their order.
+
+        One statement a kind, each in one snapshot; nothing is locked.
+
+        Raises:
+            LostError: The connection was lost or could not be made.
+            BusyError: The server did not answer in time.
+
+        """
+        asked: dict[Kind, list[dict[str, Any]]] = {}
+        for place, want in enumerate(wants):
+            sight = None if want.sight is None else sorted(want.sight)
+            told = {"place": place, "ref": want.ref, "segment_id": want.segment_id, "sight": sight}
+            asked.setdefault(want.kind, []).append(told)
+        found: list[Row | None] = [None] * len(wants)
+        for row in await self._run(asked, at):
+            found[row[0]] = row
+        if None in found:
+            message = f"{len(wants)} questions, but not a row for each"
+            raise AssertionError(message)
+        return [row for row in found if row is not None]
+
+    async def _run(self, asked: dict[Kind, list[dict[str, Any]]], at: datetime) -> list[TupleRow]:
+        """Send the statements in one pipeline, which is one transaction."""
+        try:
+            connection = await self._connected()
+            async with connection.pipeline():
+                if self._prepare and monotonic() - self._planned_s >= self._replan_s:
+                    self._planned_s = monotonic()
+                    await connection.execute(read_sql.REPLAN, prepare=False)
+                await connection.execute(read_sql.SETTINGS)
+                cursors = [
+                    await connection.execute(
+                        _STATEMENTS[kind],
+                        {"asked": orjson.dumps(rows).decode(), "at": at},
+                        binary=True,
+                    )
+                    for kind, rows in asked.items()
+                ]
+            return [row for cursor in cursors for row in await cursor.fetchall()]
+        except type_of_lock_trouble as error:
+            if self._connection is None or self._connection.closed:
+                raise LostError("the database was out of reach; try again") from error
+            raise BusyError("the database took too long; try again") from error
+        except (psycopg.OperationalError, psycopg.errors.FeatureNotSupported) as error:
+            await self.close()  # the last one: a plan from before a migration
+            raise LostError("the database was out of reach; try again") from error
+
+    async def _connected(self) -> psycopg.AsyncConnection[TupleRow]:
+        if self._connection is None or self._connection.closed:
+            self._connection = await psycopg.AsyncConnection.connect(
+                self._url,
+                autocommit=True,
+                prepare_threshold=0 if self._prepare else None,
+                row_factory=tuple_row,
+            )
+        return self._connection
+
+    async def close(self) -> None:
+        """Close the connection; the next question makes another."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await connection.close()

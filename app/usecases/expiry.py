@@ -1,0 +1,79 @@
+"""Authorizations that have ended by themselves: what is left of them is given back."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from app.domain.authorizations import ended, freed
+from app.domain.orders import Order, OrderUse
+from app.store import orders, segments
+from app.store.database import Database, Tx, moment
+from app.store.facts_inbox import use_indexes
+from app.telemetry import EXPIRY_OVERDUE_SECONDS
+from app.usecases.books import Books
+from app.usecases.portions import LOCK_TIMEOUT_MS, Cursor, Portion
+
+
+@dataclass(frozen=True, slots=True)
+class ExpireAuthorizations:
+    """End authorizations whose time is over by the database's clock, at most `most` at once.
+
+    Any number may run at the same time: each takes the orders that nobody else works on.
+    """
+
+    database: Database
+    most: int
+    clock: Callable[[Tx], datetime] = moment
+
+    def __call__(self, after: Cursor | None = None) -> Portion:
+        """End the oldest ones; `after` says only that this is not the first portion.
+
+        Raises:
+            BusyError: An account or the database was out of reach; nothing was changed.
+
+        """
+        del after  # what was ended is no candidate any more
+        with self.database.begin(lock_timeout_ms=LOCK_TIMEOUT_MS) as tx:
+            use_indexes(tx)
+            at = self.clock(tx)
+            due = orders.lock_expired(tx, at, self.most)
+            orders.write(tx, expire(tx, due, at))
+        if len(due) == self.most:
+            return Portion(len(due), ())
+        self._watch()
+        return Portion(len(due))
+
+    def _watch(self) -> None:
+        """Publish for how long the oldest one is over: what others hold, or this cannot end."""
+        with self.database.begin() as tx:
+            use_indexes(tx)
+            oldest, at = orders.oldest_expiry(tx), self.clock(tx)
+        late_s = 0.0 if oldest is None else (at - oldest).total_seconds()
+        EXPIRY_OVERDUE_SECONDS.set(max(0.0, late_s))
+
+
+def expire(tx: Tx, due: Sequence[Order], at: datetime) -> list[Order]:
+    """Free what locked orders reserve and end them; one that facts carry in full stays consumed."""
+    holding = [order for order in due if order.reserved]
+    if holding:
+        books = Books.of_payers(tx, {order.account_id for order in holding}, at)
+        books.settle_due(segments.every(tx))
+        for order in holding:
+            for entry in freed(order, books.path(order.account_id)):
+                books.post(entry)
+        books.close()
+    waiting = [order for order in due if not order.reserved]
+    uses = orders.uses(tx, [(order.segment_id, order.order_id) for order in waiting])
+    return [ended(order, "EXPIRED") for order in holding] + [
+        _end_waiting(order, uses.get(_use_key(order), OrderUse())) for order in waiting
+    ]
+
+
+def _end_waiting(order: Order, use: OrderUse) -> Order:
+    """End an order that does not count yet, unless nothing would be left of it."""
+    counting = replace(order, counts_from=None)
+    return ended(order, "EXPIRED") if counting.left(use) else counting
+
+
+def _use_key(order: Order) -> orders.UseKey:
+    return order.segment_id, order.order_id, order.account_id, order.currency

@@ -1,0 +1,108 @@
+"""PROVISIONAL money that nobody confirmed in time counts no more: time passing is a fact too."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import groupby
+from operator import attrgetter
+from typing import Final
+from uuid import uuid4
+
+import structlog
+
+from app.domain.accounts import Use
+from app.domain.adjustments import Lowerings
+from app.domain.facts import Problem
+from app.domain.facts_balances import Balances
+from app.store import accounts, adjustments, facts_lapse, segments
+from app.store.database import Database, Tx
+from app.store.facts_inbox import use_indexes
+from app.store.facts_lapse import Lapsing
+from app.store.facts_payers import with_groups
+from app.telemetry import count_ledger_event
+from app.usecases.books import Books
+from app.usecases.dates import business_date
+
+PATIENCE_MS: Final = 300
+"""How long the oldest payment's accounts are waited for when all that is due is in use."""
+
+_log = structlog.get_logger(__name__)
+
+
+def _nobody(_account_ids: Sequence[int]) -> None:
+    """Tell nobody."""
+
+
+def _drawn() -> str:
+    return str(uuid4())
+
+
+@dataclass(frozen=True, slots=True)
+class LapseProvisional:
+    """Let PROVISIONAL payments lapse; any number may run at once, none waits for another.
+
+    `after` hears, after the commit, of the accounts that changed.
+    """
+
+    database: Database
+    after: Callable[[Sequence[int]], None] = _nobody
+    new_id: Callable[[], str] = _drawn
+
+    def __call__(self, now: datetime, most: int) -> int:
+        """Let up to `most` payments lapse that expire at `now` or before; returns how many did.
+
+        `now` is the database's clock. Accounts that others work on are left for the next time;
+        where there are no others, the oldest payment's are waited for a moment: else a busy account
+        might never be found idle.
+
+        Raises:
+            BusyError: An account or the database was out of reach; nothing was changed.
+
+        """
+        return self._portion(now, most, wait=False) or self._portion(now, 1, wait=True)
+
+    def _portion(self, now: datetime, most: int, *, wait: bool) -> int:
+        with self.database.begin(lock_timeout_ms=PATIENCE_MS) as tx:
+            use_indexes(tx)
+            found = facts_lapse.due(tx, now, most)
+            if not found:
+                return 0
+            wanted = with_groups(tx, {one.account_id for one in found})
+            locked = (accounts.lock if wait else accounts.lock_idle)(tx, wanted)
+            books = Books(tx, now, locked, dict(locked))
+            whole = [key for key, held in locked.items() if {*held.path} <= {*locked}]
+            # read before the payments change: what adjustments lower gives way to what lapses
+            lowerings = adjustments.lowerings(tx, locked)
+            lapsed = facts_lapse.lapse(tx, found, whole, now)
+            for _, group in groupby(lapsed, attrgetter("segment_id")):
+                _post(tx, books, lowerings, list(group))
+            books.close()
+            adjustments.add(tx, lowerings.given(self.new_id, now))
+        if lapsed:
+            count_ledger_event("payment", "lapsed", len(lapsed))
+            _log.info("provisional_lapsed", payments=len(lapsed))
+            self.after(sorted({one.account_id for one in lapsed}))
+        return len(lapsed)
+
+
+def _post(tx: Tx, books: Books, lowerings: Lowerings, lapsed: Sequence[Lapsing]) -> None:
+    """Take what payments of one segment counted from their accounts, one entry each."""
+    segment_id = lapsed[0].segment_id
+    today = business_date(segments.read(tx, segment_id), books.at)
+    due = {
+        key
+        for key, held in books.pool.items()
+        if held.segment_id == segment_id
+        and held.limit_changes_on is not None
+        and held.limit_changes_on <= today
+    }
+    if due:
+        books.settle(due, today)
+    balances = Balances(books.pool, books.finder(today), books.entries, lowerings)
+    for one in lapsed:
+        move = {(one.account_id, one.currency): Use(prepayment=-one.prepayment)}
+        posted = balances.stage(move, f"payment:{one.payment_id}")
+        if isinstance(posted, Problem):
+            message = f"payment {one.payment_id} cannot lapse: {posted.detail}"
+            raise AssertionError(message)  # noqa: TRY004 - what only goes down can always go
+        balances.keep(posted)

@@ -1,0 +1,67 @@
+"""What a person decides about a fact that waits: try it again, or lay it aside."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+import structlog
+
+from app.domain.callers import Caller
+from app.domain.errors import BusyError, EventNotWaitingError, NotFoundError
+from app.store import accounts, facts_inbox, facts_quarantine
+from app.store.database import Database, Tx
+from app.store.facts_inbox import Waiting
+from app.telemetry import QUARANTINE_SIZE
+
+_LARGEST: Final = 2**63 - 1
+
+_log = structlog.get_logger(__name__)
+
+
+def need_waiting(tx: Tx, caller: Caller, quarantine_id: str) -> Waiting:
+    """Find a row that waits, within the caller's sight.
+
+    Raises:
+        NotFoundError: There is none under this id, or it lies out of sight.
+        EventNotWaitingError: It was applied or closed.
+
+    """
+    plain = quarantine_id.isascii() and quarantine_id.isdecimal() and quarantine_id[:1] != "0"
+    number = int(quarantine_id) if plain else 0
+    found = facts_quarantine.find(tx, number) if 0 < number <= _LARGEST else None
+    if found is None or not caller.sees(found.segment_id):
+        raise NotFoundError(f"no event waits under {quarantine_id[:64]!r}")
+    if not found.is_open:
+        raise EventNotWaitingError(f"the event {quarantine_id} was applied or closed already")
+    return found.row
+
+
+@dataclass(frozen=True, slots=True)
+class CloseQuarantined:
+    """Lay a fact aside that nobody wants any more; it stays as evidence, with who and why."""
+
+    database: Database
+    now: Callable[[], datetime]
+
+    def __call__(self, caller: Caller, quarantine_id: str, reason: str) -> None:
+        """Close a row; its account waits for one fact less.
+
+        Raises:
+            NotFoundError: There is no such row within sight.
+            EventNotWaitingError: It was applied or closed already.
+            BusyError: The account was in use, or the row came to wait for another one meanwhile.
+
+        """
+        with self.database.begin() as tx:
+            row = need_waiting(tx, caller, quarantine_id)
+            accounts.lock(tx, [] if row.account_id is None else [row.account_id])
+            locked = facts_quarantine.lock_open(tx, [row.quarantine_id])
+            if row.quarantine_id not in locked:
+                raise EventNotWaitingError(f"the event {quarantine_id} was applied or closed")
+            if locked[row.quarantine_id] != row.account_id:
+                raise BusyError("the event was looked at by somebody else; try again")
+            facts_inbox.close(tx, [row.quarantine_id], "CLOSED", self.now())
+            facts_quarantine.sign(tx, row.quarantine_id, caller.actor or caller.client, reason)
+            QUARANTINE_SIZE.set(facts_inbox.count_waiting(tx))
+        _log.info("quarantine_closed", client=caller.client, quarantine_id=quarantine_id)

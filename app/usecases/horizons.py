@@ -1,0 +1,81 @@
+"""Orders beyond the credit horizon: from their day on they count, as a fact."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from app.domain.authorizations import counted
+from app.domain.groups import RateFinder
+from app.domain.orders import Order, OrderUse
+from app.store import orders, segments
+from app.store.database import Database, Tx, moment
+from app.store.facts_inbox import use_indexes
+from app.usecases.books import Books
+from app.usecases.dates import business_date
+from app.usecases.portions import LOCK_TIMEOUT_MS, Cursor, Portion
+
+
+@dataclass(frozen=True, slots=True)
+class CountOrders:
+    """Reserve for orders from the business date on from which they count, at most `most` at once.
+
+    The date is that of the order's segment by the database's clock. Any number may run at the same
+    time: each takes the orders that nobody else works on.
+    """
+
+    database: Database
+    most: int
+    clock: Callable[[Tx], datetime] = moment
+
+    def __call__(self, after: Cursor | None = None) -> Portion:
+        """Count those due first, above the limit if need be; `after` is the last one seen.
+
+        What no rate values stays as it is and is tried again in the next pass.
+
+        Raises:
+            BusyError: An account or the database was out of reach; nothing was changed.
+
+        """
+        with self.database.begin(lock_timeout_ms=LOCK_TIMEOUT_MS) as tx:
+            use_indexes(tx)
+            at = self.clock(tx)
+            due = orders.lock_due(tx, at, after, self.most)
+            done = _count(tx, due, at) if due else []
+            orders.write(tx, done)
+        more = len(due) == self.most
+        return Portion(
+            items=len(done),
+            after=(due[-1].counts_from, due[-1].segment_id, due[-1].order_id) if more else None,
+            left=len(due) - len(done),
+        )
+
+
+def _count(tx: Tx, due: Sequence[Order], at: datetime) -> list[Order]:
+    """Book locked orders on all accounts of their payers' paths; returns those that count now."""
+    known = {one.segment_id: one for one in segments.every(tx)}
+    books = Books.of_payers(tx, {order.account_id for order in due}, at)
+    books.settle_due(list(known.values()))
+    uses = orders.uses(tx, [(order.segment_id, order.order_id) for order in due])
+    today = {name: business_date(one, at) for name, one in known.items()}
+    finders = _finders(books, due, today)
+    done = []
+    for order in due:
+        use = uses.get(
+            (order.segment_id, order.order_id, order.account_id, order.currency), OrderUse()
+        )
+        find = finders[today[order.segment_id]]
+        booked = counted(order, use, books.path(order.account_id), find)
+        if booked is not None:
+            done.append(booked[0])
+            for entry in booked[1]:
+                books.post(entry)
+    books.close()
+    return done
+
+
+def _finders(
+    books: Books, due: Sequence[Order], today: Mapping[str, date]
+) -> dict[date, RateFinder]:
+    """Read the rates once for each business date that these orders have."""
+    also = {order.currency for order in due}
+    return {day: books.finder(day, also) for day in {today[order.segment_id] for order in due}}

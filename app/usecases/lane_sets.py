@@ -1,0 +1,72 @@
+"""All lanes of a process: which one a question goes to."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from app.domain.errors import BusyError, CreditError
+from app.usecases.asks import Answer, Ask
+from app.usecases.lanes import BatchingLane
+
+
+@dataclass(slots=True)
+class Lanes:
+    """Every lane of the process: some for authorizations, one for limit checks.
+
+    A customer's orders go to one lane, so that they meet in a batch and not at a row lock.
+    """
+
+    authorizations: Sequence[BatchingLane]
+    checks: BatchingLane
+
+    async def start(self) -> None:
+        """Start all lanes."""
+        for lane in (*self.authorizations, self.checks):
+            await lane.start()
+
+    async def stop(self) -> None:
+        """Drain all lanes."""
+        await asyncio.gather(*(lane.stop() for lane in (*self.authorizations, self.checks)))
+
+    def alive(self) -> bool:
+        """Say whether all lanes run."""
+        return all(lane.alive() for lane in (*self.authorizations, self.checks))
+
+    async def ask(self, ask: Ask) -> Answer:
+        """Put a question to the lane of its kind.
+
+        Raises:
+            BusyError: Try again; nothing was changed.
+            CreditError: The refusal of this question.
+
+        """
+        return await self._of(ask).ask(ask)
+
+    async def ask_all(self, asks: Sequence[Ask]) -> list[Answer | CreditError]:
+        """Put the questions of one request; what a full lane turns away hears BUSY in its place.
+
+        Raises:
+            BusyError: No lane took any.
+
+        """
+        of_lane: dict[int, list[int]] = {}
+        for place, ask in enumerate(asks):
+            of_lane.setdefault(self._place(ask), []).append(place)
+        parts = [
+            self.authorizations[lane].ask_all([asks[place] for place in places])
+            for lane, places in of_lane.items()
+        ]
+        told = await asyncio.gather(*parts, return_exceptions=True)
+        answers: list[Answer | CreditError] = [BusyError("not answered")] * len(asks)
+        for places, answered in zip(of_lane.values(), told, strict=True):
+            if isinstance(answered, BaseException) and not isinstance(answered, BusyError):
+                raise answered
+            for number, place in enumerate(places):
+                answers[place] = answered if isinstance(answered, BusyError) else answered[number]
+        return answers
+
+    def _of(self, ask: Ask) -> BatchingLane:
+        return self.checks if ask.kind == "CHECK" else self.authorizations[self._place(ask)]
+
+    def _place(self, ask: Ask) -> int:
+        return hash(ask.question.customer_id) % len(self.authorizations)

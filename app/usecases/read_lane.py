@@ -1,0 +1,168 @@
+"""The read lane: what was asked while the last round trip was in flight is read in the next one.
+
+One task alone owns one connection and is never cancelled, only drained. It brings rows; whoever
+asked makes the answer of its own row, so that a bug there is nobody else's.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final, Protocol
+
+import structlog
+
+from app.domain.errors import BusyError, CreditError
+from app.store.lane import LostError
+from app.store.read_rows import Row, Want
+from app.telemetry import READ_BATCH_SIZE, READ_QUEUE
+
+_TRIES: Final = 2
+"""How often a batch is read when the connection is lost; reading twice harms nobody."""
+
+log = structlog.get_logger(__name__)
+
+
+class Source(Protocol):
+    """Where rows come from: one round trip a batch."""
+
+    def fetch(self, wants: Sequence[Want], at: datetime) -> Coroutine[None, None, list[Row]]:
+        """Read one row a question, in their order, as of a moment."""
+        ...
+
+    def close(self) -> Coroutine[None, None, None]:
+        """Let go of what is held."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """A row, and the moment as of which it was read."""
+
+    row: Row
+    at: datetime
+
+
+@dataclass(slots=True)
+class _Item:
+    want: Want
+    answer: asyncio.Future[Read | CreditError]
+
+
+@dataclass(slots=True)
+class ReadLane:
+    """The lane with its queue; at most `batch` questions a round trip, `queue` waiting."""
+
+    source: Source
+    now: Callable[[], datetime]
+    batch: int = 256
+    queue: int = 2048
+    _waiting: deque[_Item] = field(default_factory=deque)
+    _arrived: asyncio.Event = field(default_factory=asyncio.Event)
+    _task: asyncio.Task[None] | None = None
+    _closing: bool = False
+
+    async def start(self) -> None:
+        """Begin to take questions."""
+        self._task = asyncio.create_task(self._work(), name="read-lane")
+        self._task.add_done_callback(self._turn_away)
+
+    def _turn_away(self, _: asyncio.Task[None]) -> None:
+        """Let nobody wait for a lane that has ended."""
+        _refuse(self._waiting, BusyError("the service is stopping; try again"))
+        READ_QUEUE.dec(len(self._waiting))
+        self._waiting.clear()
+
+    async def stop(self) -> None:
+        """Take no more questions, answer those that wait, close the connection."""
+        self._closing = True
+        self._arrived.set()
+        if self._task is not None:
+            await self._task
+        await self.source.close()
+
+    def alive(self) -> bool:
+        """Say whether the lane's task runs."""
+        return self._task is not None and not self._task.done()
+
+    async def read(self, want: Want) -> Read:
+        """Put a question and wait for its row.
+
+        Who is cancelled here takes its own future along, nothing of the batch.
+
+        Raises:
+            BusyError: The queue is full, the service is stopping or the database out of reach.
+
+        """
+        if self._closing or not self.alive() or len(self._waiting) >= self.queue:
+            raise BusyError("too many questions wait; try again in a moment")
+        item = _Item(want, asyncio.get_running_loop().create_future())
+        self._waiting.append(item)
+        READ_QUEUE.inc()
+        self._arrived.set()
+        answer = await item.answer
+        if isinstance(answer, CreditError):
+            raise answer
+        return answer
+
+    async def _work(self) -> None:
+        while True:
+            if not self._waiting:
+                if self._closing:
+                    return
+                self._arrived.clear()
+                await self._arrived.wait()
+                continue
+            count = min(len(self._waiting), self.batch)
+            taken = [self._waiting.popleft() for _ in range(count)]
+            READ_QUEUE.dec(count)
+            items = [item for item in taken if not item.answer.done()]  # others have hung up
+            if items:
+                READ_BATCH_SIZE.observe(len(items))
+                await self._settle(items)
+
+    async def _settle(self, items: list[_Item]) -> None:
+        """Answer items together; a bug takes them apart until it is alone with its caller."""
+        parts = [items]
+        while parts:
+            part = parts.pop()
+            trouble = await self._answer(part)
+            if trouble is None:
+                continue
+            if isinstance(trouble, BusyError) or len(part) == 1:
+                _refuse(part, trouble)
+            else:
+                middle = len(part) // 2
+                parts += [part[middle:], part[:middle]]
+
+    async def _answer(self, items: Sequence[_Item]) -> BaseException | None:
+        """Read the rows of items and hand them out; or return what went wrong."""
+        wants = [item.want for item in items]
+        trouble: BaseException | None = None
+        for _ in range(_TRIES):
+            at = self.now()
+            # its own task: whatever it raises is looked at here, and never ends the lane
+            fetching = asyncio.create_task(self.source.fetch(wants, at))
+            await asyncio.wait([fetching])
+            trouble = fetching.exception()
+            if trouble is None:
+                for item, row in zip(items, fetching.result(), strict=True):
+                    if not item.answer.done():
+                        item.answer.set_result(Read(row, at))
+                return None
+            if not isinstance(trouble, LostError):
+                break
+            log.info("read_lane_retry", reason=str(trouble.__cause__ or trouble)[:200])
+        return trouble
+
+
+def _refuse(items: Iterable[_Item], trouble: BaseException) -> None:
+    """Answer everybody with what went wrong; a bug goes to the caller as it is."""
+    for item in items:
+        if item.answer.done():
+            continue
+        if isinstance(trouble, CreditError):
+            item.answer.set_result(trouble)
+        else:
+            item.answer.set_exception(trouble)

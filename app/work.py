@@ -1,0 +1,133 @@
+"""The composition root of background work: settings and a database become loops that run beside.
+
+A loop is a name, a pause and a pass; a pass is portions: use case calls in a thread, each a short
+transaction that is safe beside its twins in other processes. Imported by `aval work` only.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final, Literal
+
+import structlog
+
+from app.domain.errors import BusyError
+from app.settings import Settings
+from app.store.database import Database, moment
+from app.telemetry import WORK_ITEMS, WORK_LEFT, WORK_RUNS, WORK_SECONDS
+from app.usecases.expiry import ExpireAuthorizations
+from app.usecases.facts_lapse import LapseProvisional
+from app.usecases.horizons import CountOrders
+from app.usecases.portions import Cursor, Portion
+from app.usecases.revaluation import RevaluePositions
+from app.usecases.scores import Scores
+
+MOST_BACKOFF_S: Final = 60.0
+"""The longest wait after failures, in seconds, where the loop's own pause is not longer."""
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Loop:
+    """Work that is short, repeated and idempotent; `every_s` is the pause after a whole pass.
+
+    `portion` does a bounded part and says where to go on; it begins anew with None.
+    """
+
+    name: str
+    every_s: float
+    portion: Callable[[Cursor | None], Portion]
+
+
+def loops(settings: Settings, database: Database) -> list[Loop]:
+    """Put the loops together; what fits the form of `Loop` is one more line here."""
+    most = settings.work_batch
+    return [
+        Loop("expire", settings.expire_every_s, ExpireAuthorizations(database, most)),
+        Loop("count", settings.count_every_s, CountOrders(database, most)),
+        Loop("lapse", settings.lapse_every_s, lapsing(database, most)),
+        Loop("revalue", settings.revalue_every_s, RevaluePositions(database, most)),
+    ]
+
+
+def lapsing(database: Database, most: int) -> Callable[[Cursor | None], Portion]:
+    """Let provisional money lapse by the database's clock; who paid it is scored again after."""
+    scores = Scores.over(database, lambda: datetime.now(UTC))
+
+    def rescore(account_ids: Sequence[int]) -> None:
+        try:
+            scores.rescore(account_ids)
+        except BusyError as busy:  # the money has lapsed; what was not renewed says `stale`
+            _log.warning("not_rescored", accounts=len(account_ids), reason=busy.detail)
+
+    lapse = LapseProvisional(database, rescore)
+
+    def portion(_: Cursor | None) -> Portion:
+        with database.read() as tx:
+            at = moment(tx)
+        done = lapse(at, most)
+        return Portion(done, () if done else None)
+
+    return portion
+
+
+def open_database(settings: Settings, url: str) -> Database:
+    """Make the pool: each loop uses one connection at a time; nothing is connected yet."""
+    return Database(url, pool_size=5, prepare=settings.prepare == "on")
+
+
+async def run(loops: Sequence[Loop], stop: asyncio.Event) -> None:
+    """Run all loops until `stop`; a portion under way is finished, then nothing is begun."""
+    async with asyncio.TaskGroup() as group:
+        for loop in loops:
+            group.create_task(_repeat(loop, stop), name=loop.name)
+
+
+async def _repeat(loop: Loop, stop: asyncio.Event) -> None:
+    failures = 0
+    while not stop.is_set():
+        failures = 0 if await _pass(loop, stop) else failures + 1
+        try:
+            async with asyncio.timeout(pause_s(loop.every_s, failures)):
+                await stop.wait()
+        except TimeoutError:
+            continue
+
+
+def pause_s(every_s: float, failures: int) -> float:
+    """Say how long to wait after a pass; `failures` in a row double it from 1 s up to a minute.
+
+    A loop with a longer pause than that is tried again sooner, until it succeeds.
+    """
+    return every_s if not failures else min(MOST_BACKOFF_S, 2.0 ** min(failures - 1, 16))
+
+
+async def _pass(loop: Loop, stop: asyncio.Event) -> bool:
+    """Do portions until none is left or `stop`; whatever goes wrong ends the pass, no more."""
+    began, items, left = time.perf_counter(), 0, 0
+    after: Cursor | None = None
+    result: Literal["done", "busy", "failed"] = "done"
+    try:
+        while True:
+            portion = await asyncio.to_thread(loop.portion, after)
+            WORK_ITEMS.labels(loop.name).inc(portion.items)
+            items, left, after = items + portion.items, left + portion.left, portion.after
+            if after is None or stop.is_set():
+                break
+    except BusyError as busy:
+        result = "busy"
+        _log.warning("work_busy", loop=loop.name, reason=busy.detail)
+    except Exception:  # noqa: BLE001 - told and tried again: one bug must not stop the other loops
+        result = "failed"
+        _log.exception("work_failed", loop=loop.name)
+    WORK_RUNS.labels(loop.name, result).inc()
+    WORK_SECONDS.labels(loop.name).observe(time.perf_counter() - began)
+    if result == "done":
+        WORK_LEFT.labels(loop.name).set(left)
+    if items or left:
+        tell = _log.warning if left else _log.info
+        tell("work_done", loop=loop.name, items=items, left=left)
+    return result == "done"

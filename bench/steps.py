@@ -1,0 +1,94 @@
+"""The parts of a run beside the closed loops: disk, slow commits, a fixed schedule, memory."""
+
+from collections.abc import Sequence
+
+import psycopg
+
+from bench import figures
+from bench.databases import Side, ask, slow_commits
+from bench.processes import memory_of, own_cpu_s, together
+from bench.rounds import Meter, Row, in_turns, of_aval
+from bench.seeds import MEMBERS
+from bench.servers import Server
+
+_SIZE = "SELECT sum(pg_total_relation_size(oid)) FROM pg_class WHERE relkind IN ('r', 'm')"
+_WRITTEN = "SELECT pg_current_wal_lsn() - '0/0'::pg_lsn"
+_AUTHORIZED = "SELECT count(*) FROM decision WHERE kind = 'AUTHORIZATION'"
+
+
+def weigh(meter: Meter, side: Side, customers: int, seconds: float) -> None:
+    """Measure what an authorization adds to the disk, from a load of new orders at 32 clients.
+
+    Tables and indexes after a VACUUM, so that what updates left behind does not count twice; the
+    write-ahead log as it was written.
+    """
+    _tidy(side.url)
+    size, count, wal = (int(ask(side.url, query)) for query in (_SIZE, _AUTHORIZED, _WRITTEN))
+    row = of_aval(side, figures.FRESH, "authorize", customers)
+    meter.for_time(row, 32, seconds, 0.0)
+    wal = int(ask(side.url, _WRITTEN)) - wal
+    count = int(ask(side.url, _AUTHORIZED)) - count
+    _tidy(side.url)
+    size = int(ask(side.url, _SIZE)) - size
+    if count:
+        meter.found.numbers[figures.DISK, side.name] = size / count
+        meter.found.numbers[figures.WAL, side.name] = wal / count
+
+
+def _tidy(url: str) -> None:
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("VACUUM")
+        connection.execute("CHECKPOINT")
+
+
+def slowly(meter: Meter, side: Side, naive: Row, seconds: float, rounds: int) -> None:
+    """Measure one hot group while every commit waits 3 ms, here and in the naive service."""
+    ours = of_aval(side, figures.SLOW_GROUP, "authorize", MEMBERS, prefix="G")
+    with slow_commits(side.url) as refusal:
+        if refusal:
+            meter.found.missing[figures.SLOW_GROUP, side.name] = refusal
+            return
+        for row in in_turns([naive, ours], rounds):
+            meter.for_time(row, 64, seconds, 1.0)
+
+
+def on_schedule(meter: Meter, sides: Sequence[Side], customers: int, seconds: float) -> None:
+    """Send at half the highest rate that was found, whatever the service does."""
+    for side in sides:
+        fastest = meter.found.best(figures.UNIFORM, side.name)
+        if fastest is not None:
+            row = of_aval(side, figures.HALF, "authorize", customers)
+            meter.at_rate(row, fastest.rate / 2, seconds)
+
+
+def processes(meter: Meter, sides: Sequence[Side], others: Sequence[tuple[str, Server]]) -> str:
+    """Write what each process used over the whole run; keeps the serving processes' peak."""
+    lines = [
+        "| process | CPU s | peak resident MB | resident MB at the end |",
+        "|---|--:|--:|--:|",
+    ]
+    for side in sides:
+        serving = side.served_by.busiest()
+        memory = memory_of(serving)
+        meter.found.numbers[figures.MEMORY, side.name] = memory.peak
+        lines.append(_line(f"Aval on {side.name}, the serving process", serving))
+        rest = [pid for pid in side.served_by.pids() if pid != serving]
+        lines += _sum(f"Aval on {side.name}, its other processes", rest)
+        if side.stored_by:
+            pids, used_s = side.stored_by.pids(), side.stored_by.cpu_s()
+            cells = f"{used_s:.0f} | | {together(pids) / 1e6:.0f}"
+            lines.append(f"| PostgreSQL, {side.name}, all processes | {cells} |")
+    lines += [_line(name, server.pid) for name, server in others]
+    lines.append(_line("clients", meter.load_pid()))
+    return "\n".join(lines)
+
+
+def _line(name: str, pid: int) -> str:
+    memory = memory_of(pid)
+    resident = f"{memory.peak / 1e6:.0f} | {memory.now / 1e6:.0f}"
+    return f"| {name} | {own_cpu_s(pid):.0f} | {resident} |"
+
+
+def _sum(name: str, pids: Sequence[int]) -> list[str]:
+    used_s = sum(own_cpu_s(pid) for pid in pids)
+    return [f"| {name} | {used_s:.0f} | | {together(pids) / 1e6:.0f} |"] if pids else []

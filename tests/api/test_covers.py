@@ -1,0 +1,99 @@
+"""Covers over HTTP: statuses, what is answered, and what is refused by which rule."""
+
+from typing import Any
+
+import httpx2
+import pytest
+
+from app.store.database import Database
+from app.usecases.keys import CreateKey
+from tests.erp import Erp, money, refused
+from tests.server import Clock
+
+PATH = "/v1/customers/C-1/covers"
+ASK: dict[str, Any] = {"kind": "DEPOSIT", "percentage": "33.33", "cap": money("200.00")}
+
+
+@pytest.fixture
+def erp(client: httpx2.Client) -> Erp:
+    erp = Erp(client)
+    erp.customer("C-1", "100.00")
+    return erp
+
+
+def test_a_cover_counts_from_its_answer_on(erp: Erp) -> None:
+    assert erp.ask("SO-1", "150.00")["outcome"] == "HOLD"
+    answer = erp.post(PATH, {**ASK, "reference": "R-1", "reason": "cash", "valid_to": None})
+    told = answer.json()
+    assert (answer.status_code, told["status"]) == (201, "APPROVED")
+    assert (told["contribution"], told["percentage"]) == (money("66.66"), "33.33")
+    assert (told["cap"], told["valid_to"]) == (money("200.00"), None)
+    account = erp.account()
+    assert (account["effective_limit"], account["covers"]) == (money("166.66"), money("66.66"))
+    assert erp.ask("SO-1", "150.00")["outcome"] == "APPROVE"
+    ended = erp.post(f"{PATH}/{told['cover_id']}/end").json()
+    assert ended["status"] == "ENDED"
+    after = erp.account()
+    assert (after["effective_limit"], after["covers"]) == (money("100.00"), money("0.00"))
+    assert after["forced"] == money("50.00")
+    refused(erp.post(f"{PATH}/{told['cover_id']}/end"), 409, "limit_state")
+
+
+def test_a_key_has_one_effect(erp: Erp) -> None:
+    first, again = (erp.post(PATH, ASK, "K-1") for _ in range(2))
+    assert again.content == first.content
+    assert again.headers["Idempotent-Replayed"] == "true"
+    assert len(erp.client.get(PATH).json()["items"]) == 1
+    other = {**ASK, "percentage": "33.34"}
+    refused(erp.post(PATH, other, "K-1"), 422, "idempotency_key_reused")
+    missing = erp.client.post(PATH, json=ASK)
+    refused(missing, 400, "idempotency_key_required")
+
+
+def test_a_clerk_proposes(erp: Erp, database: Database, clock: Clock) -> None:
+    token = CreateKey(database, clock)("clerk", ["limit:propose"])
+    headers = {"Authorization": f"Bearer {token}", "Idempotency-Key": "K"}
+    answer = erp.client.post(PATH, json=ASK, headers=headers)
+    assert (answer.status_code, answer.json()["status"]) == (202, "PROPOSED")
+    approve = f"{PATH}/{answer.json()['cover_id']}/approve"
+    refused(erp.client.post(approve, headers=headers), 403, "forbidden")
+    assert erp.post(approve).json()["decided_by"] == "tests"
+
+
+def test_the_list_has_pages(erp: Erp) -> None:
+    made = [erp.post(PATH, ASK).json()["cover_id"] for _ in range(3)]
+    first = erp.client.get(PATH, params={"limit": 2}).json()
+    rest = erp.client.get(PATH, params={"limit": 2, "cursor": first["next_cursor"]}).json()
+    shown = [one["cover_id"] for one in first["items"] + rest["items"]]
+    assert (sorted(shown), rest["next_cursor"]) == (sorted(made), None)
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        pytest.param({"kind": "PROMISE"}, "kind", id="unknown-kind"),
+        pytest.param({"percentage": "0"}, "percentage", id="percentage-zero"),
+        pytest.param({"percentage": "101"}, "percentage", id="percentage-above"),
+        pytest.param({"percentage": "NaN"}, "percentage", id="percentage-nan"),
+        pytest.param({"percentage": "1.005"}, "percentage", id="three-places"),
+        pytest.param({"percentage": 90}, "percentage", id="percentage-number"),
+        pytest.param({"cap": money("0.00")}, "cap.amount", id="cap-zero"),
+        pytest.param({"cap": money("-1.00")}, "cap.amount", id="cap-negative"),
+        pytest.param({"cap": money("1.001")}, "cap.amount", id="cap-too-fine"),
+        pytest.param(
+            {"valid_from": "2026-06-20", "valid_to": "2026-06-19"}, "valid_to", id="backwards"
+        ),
+        pytest.param({"limit": money("1.00")}, "limit", id="unknown-field"),
+    ],
+)
+def test_bad_input(erp: Erp, change: dict[str, Any], field: str) -> None:
+    refused(erp.post(PATH, {**ASK, **change}), 422, "invalid_field", field)
+    assert erp.client.get(PATH).json()["items"] == []
+
+
+def test_other_refusals(erp: Erp) -> None:
+    refused(erp.post(PATH, {**ASK, "cap": money("9.00", "USD")}), 409, "currency_fixed")
+    refused(erp.post("/v1/customers/NOBODY/covers", ASK), 404, "customer_unknown")
+    refused(erp.post(PATH, {**ASK, "segment": "moon"}), 404, "segment_unknown")
+    refused(erp.post(f"{PATH}/no-id/approve"), 404, "not_found", "cover_id")
+    refused(erp.post(f"{PATH}/no-id/praise"), 422, "invalid_field")

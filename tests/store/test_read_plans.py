@@ -1,0 +1,169 @@
+"""The read lane's statements look everything up by index: on empty tables and on full ones."""
+
+import asyncio
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from time import perf_counter
+from typing import Any
+
+import psycopg
+import pytest
+
+from app.store import read_sql
+from app.store.read_lane import ReadConnection
+from app.store.read_rows import Kind, Want
+
+CUSTOMERS = 100_000
+STATEMENTS = {
+    "accounts": read_sql.ACCOUNTS,
+    "scores": read_sql.SCORES,
+    "cards": read_sql.CARDS,
+}
+WANTED = {
+    "customer_ref": {"customer_ref_pkey", "customer_ref_customer_id_idx"},
+    "customer": {"customer_pkey", "customer_parent_id_idx"},
+    "account": {"account_pkey", "account_customer_id_segment_id_key"},
+    "account_input": {"account_input_pkey"},
+    "segment": {"segment_pkey"},
+    "invoice": {"invoice_open_idx"},
+    "credit_limit": {"credit_limit_account_id_idx"},
+    "fx_rate": {"fx_rate_pair_idx"},
+    "customer_score": {"customer_score_pkey"},
+    "score": {"score_pkey"},
+}
+"""The indexes by which each table may be read; of the journal's partitions, the primary keys."""
+
+FILL = """
+INSERT INTO customer (customer_id, name) SELECT 'C-' || n, 'x' FROM generate_series(1, :n) AS n;
+INSERT INTO customer_ref (ref, customer_id) SELECT customer_id, customer_id FROM customer;
+INSERT INTO account (customer_id, segment_id, path, currency, input_version)
+SELECT customer_id, 'main', '{}', 'CNY', 1 FROM customer;
+UPDATE account SET path = ARRAY[account_id], limit_changes_on = '2026-01-01';
+INSERT INTO credit_limit (limit_id, account_id, kind, currency, unlimited, valid_from, status,
+    proposed_by)
+SELECT gen_random_uuid(), account_id, 'base', 'CNY', true, '2026-01-01', 'APPROVED', 'x'
+FROM account;
+INSERT INTO account_input (account_id, version, data) SELECT account_id, 1, '{}' FROM account;
+INSERT INTO invoice (segment_id, invoice_id, version, account_id, currency, amount_minor,
+    issue_date, due_date, open_minor, content)
+SELECT 'main', 'I-' || account_id, 1, account_id, 'CNY', 100, '2026-01-01', '2026-02-01',
+    account_id % 2 * 100, '' FROM account;
+INSERT INTO fx_rate (base, quote, rate, rate_date, source)
+SELECT 'USD', 'CNY', 7, date '1990-01-01' + n, 'x' FROM generate_series(1, 10000) AS n;
+UPDATE invoice SET currency = 'USD';
+INSERT INTO score (customer_id, data, scored_at) SELECT customer_id, '{}', now() FROM customer;
+INSERT INTO customer_score (customer_id, score_id, features_as_of, scored_at, seen)
+SELECT customer_id, score_id, '2026-01-01', now(), '{}' FROM score;
+"""
+
+
+def plan(connection: psycopg.Connection[Any], statement: str) -> dict[str, Any]:
+    """Plan as the lane does, without the values: a plan that is kept for every batch."""
+    numbered = statement.replace("%(asked)s", "$1").replace("%(at)s", "$2")
+    with connection.transaction():
+        connection.execute(read_sql.SETTINGS)
+        connection.execute(f"PREPARE asked(json, timestamptz) AS {numbered}")
+        row = connection.execute("EXPLAIN (FORMAT JSON) EXECUTE asked('[]', now())").fetchone()
+        connection.execute("DEALLOCATE asked")
+    assert row is not None
+    found: dict[str, Any] = row[0][0]["Plan"]
+    return found
+
+
+def nodes(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield node
+    for inner in node.get("Plans", ()):
+        yield from nodes(inner)
+
+
+def index_of(node: dict[str, Any]) -> str | None:
+    """Name the index of a scan; a bitmap's is in the node below."""
+    if node["Node Type"] == "Bitmap Heap Scan":
+        return str(next(nodes(node["Plans"][0]))["Index Name"])
+    return node.get("Index Name")
+
+
+def check(connection: psycopg.Connection[Any], statement: str) -> None:
+    found = list(nodes(plan(connection, statement)))
+    assert {one["Node Type"] for one in found} & {"Seq Scan", "Hash Join", "Merge Join"} == set()
+    tables = [one for one in found if "Relation Name" in one]
+    assert len(tables) >= 5
+    read = {(one["Relation Name"], index_of(one)) for one in tables}
+    assert {pair for pair in read if pair[1] not in wanted(pair[0])} == set()
+
+
+def wanted(table: str) -> set[str]:
+    if re.fullmatch(r"journal_\w*\d+", table):
+        return {f"{table}_pkey"}
+    return WANTED[table]
+
+
+@pytest.fixture
+def connection(database_url: str) -> Iterator[psycopg.Connection[Any]]:
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        yield connection
+
+
+@pytest.mark.parametrize("statement", STATEMENTS.values(), ids=STATEMENTS)
+def test_plans_on_empty_tables(connection: psycopg.Connection[Any], statement: str) -> None:
+    check(connection, statement)
+
+
+def test_plans_on_tables_known_to_be_empty(connection: psycopg.Connection[Any]) -> None:
+    """After ANALYZE the planner believes that a table has no page at all."""
+    connection.execute("ANALYZE")
+    for statement in STATEMENTS.values():
+        check(connection, statement)
+
+
+def test_plans_with_100000_customers(connection: psycopg.Connection[Any]) -> None:
+    fill(connection, CUSTOMERS)
+    for statement in STATEMENTS.values():
+        check(connection, statement)
+    connection.execute("ANALYZE")
+    for statement in STATEMENTS.values():
+        check(connection, statement)
+
+
+def fill(connection: psycopg.Connection[Any], customers: int) -> None:
+    connection.execute("INSERT INTO segment (segment_id, name) VALUES ('main', 'Main')")
+    for statement in FILL.replace(":n", str(customers)).split(";\n"):
+        connection.execute(statement)
+
+
+@pytest.mark.parametrize("known", [False, True], ids=["unknown", "known-to-be-empty"])
+def test_plans_on_tables_just_filled(connection: psycopg.Connection[Any], *, known: bool) -> None:
+    if known:
+        connection.execute("ANALYZE")
+    fill(connection, 5000)
+    for statement in STATEMENTS.values():
+        check(connection, statement)
+
+
+@pytest.mark.parametrize("kind", ["ACCOUNT", "SCORE", "CARD"])
+def test_plans_made_on_empty_tables_are_not_kept(
+    connection: psycopg.Connection[Any], database_url: str, kind: Kind
+) -> None:
+    """What a service plans on its first day must not serve after the first import."""
+    connection.execute("ANALYZE")
+    wants = [Want(kind, f"C-{place * 90 + 1}", "main") for place in range(20)]
+    at = datetime.now(UTC)
+
+    async def work() -> list[float]:
+        keeps = ReadConnection(database_url, replan_s=3600)
+        forgets = ReadConnection(database_url, replan_s=0)
+        for one in (keeps, forgets):
+            await one.fetch(wants, at)
+        fill(connection, 4000)
+        taken_s = []
+        for one in (keeps, forgets):
+            began_s = perf_counter()
+            rows = await one.fetch(wants, at)
+            taken_s.append(perf_counter() - began_s)
+            assert [row[1] for row in rows] == [want.ref for want in wants]
+            await one.close()
+        return taken_s
+
+    kept_s, forgot_s = asyncio.run(work())
+    assert forgot_s < kept_s / 2

@@ -1,0 +1,152 @@
+"""Values go to the server and come back unchanged, and trouble is told once and whole."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from datetime import UTC, date, datetime
+from typing import Any, TypeVar
+
+import psycopg
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from app.store.arrays import blobs, flags, ints, texts
+from app.store.wire import Wire
+
+T = TypeVar("T")
+TEXT = st.text(alphabet=st.characters(exclude_characters="\0", exclude_categories=["Cs"]))
+INT = st.integers(-(2**63), 2**63 - 1)
+
+
+def on_wire(url: str, act: Callable[[Wire], Coroutine[Any, Any, T]], *, prepare: bool = True) -> T:
+    async def run() -> T:
+        wire = await Wire.connect(url, prepare=prepare)
+        try:
+            return await act(wire)
+        finally:
+            await wire.close()
+
+    return asyncio.run(run())
+
+
+def rows_of(
+    url: str,
+    *,
+    prepare: bool = True,
+    **arrays: Any,  # noqa: ANN401 - any array
+) -> list[dict[str, Any]]:
+    """Send arrays as columns and give the rows that come back."""
+    names = ", ".join(f"%({name})s" for name in arrays)
+    sql = f"SELECT * FROM unnest({names}) AS n({', '.join(arrays)})"  # noqa: S608 - our own names
+
+    async def ask(wire: Wire) -> list[dict[str, Any]]:
+        return (await wire.exchange([(sql, arrays)]))[0]
+
+    return on_wire(url, ask, prepare=prepare)
+
+
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40, deadline=None
+)
+@given(
+    st.lists(st.tuples(st.none() | TEXT, st.none() | INT, st.booleans(), st.binary()), max_size=9),
+    st.booleans(),
+)
+def test_arrays_come_back_as_they_went(
+    database_url: str, rows: list[tuple[str | None, int | None, bool, bytes]], prepare: bool
+) -> None:
+    told = rows_of(
+        database_url,
+        prepare=prepare,
+        t=texts([row[0] for row in rows]),
+        i=ints([row[1] for row in rows]),
+        f=flags([row[2] for row in rows]),
+        b=blobs([row[3] for row in rows]),
+    )
+    assert [(one["t"], one["i"], one["f"], one["b"]) for one in told] == rows
+
+
+def test_single_values_have_their_types(database_url: str) -> None:
+    at = datetime(2026, 2, 3, 4, 5, 6, 789, tzinfo=UTC)
+    sent = {"n": -5, "t": "ä'\\\"", "f": False, "d": date(1970, 1, 1), "m": at, "z": None}
+    columns = ", ".join(f"%({name})s AS {name}" for name in sent if name != "z")
+
+    async def ask(wire: Wire) -> list[dict[str, Any]]:
+        sql = f"SELECT {columns}, %(z)s::text AS z"
+        return (await wire.exchange([(sql, sent)]))[0]
+
+    assert on_wire(database_url, ask) == [sent]
+
+
+def test_an_id_is_text(database_url: str) -> None:
+    wanted = "019332b4-6c00-7000-8000-000000000003"
+
+    async def ask(wire: Wire) -> list[dict[str, Any]]:
+        return (await wire.exchange([("SELECT %(id)s::uuid AS id", {"id": wanted})]))[0]
+
+    assert on_wire(database_url, ask) == [{"id": wanted}]
+
+
+@pytest.mark.parametrize("prepare", [True, False])
+def test_what_follows_a_failure_is_not_done_and_the_wire_goes_on(
+    database_url: str, *, prepare: bool
+) -> None:
+    bad = ("SELECT 1 / %(n)s::bigint AS n", {"n": 0})
+
+    async def act(wire: Wire) -> list[list[dict[str, Any]]]:
+        await wire.exchange([("CREATE TABLE t (n bigint PRIMARY KEY)", None)])
+        for _ in range(2):  # the second time finds what the first could not prepare
+            with pytest.raises(psycopg.errors.DivisionByZero):
+                await wire.exchange(
+                    [("BEGIN", None), bad, ("INSERT INTO t VALUES (%(n)s)", {"n": 1})]
+                )
+            assert wire.in_transaction
+            await wire.exchange([("ROLLBACK", None)])
+            assert not wire.in_transaction
+        insert = ("INSERT INTO t VALUES (%(n)s)", {"n": 2})
+        return await wire.exchange([insert, ("SELECT n FROM t", None)])
+
+    assert on_wire(database_url, act, prepare=prepare) == [[], [{"n": 2}]]
+
+
+def test_more_than_a_socket_takes_at_once(database_url: str) -> None:
+    big = ["x" * 1_000_000] * 40
+    (told,) = on_wire(database_url, lambda wire: _lengths(wire, big))
+    assert told == [{"n": 1_000_000}] * 40
+
+
+async def _lengths(wire: Wire, values: list[str]) -> list[list[dict[str, Any]]]:
+    sql = "SELECT length(t)::bigint AS n FROM unnest(%(t)s || '{}'::text[]) AS n(t)"
+    return await wire.exchange([(sql, {"t": texts(values)})])
+
+
+def test_a_lost_connection_is_told(database_url: str) -> None:
+    async def act(wire: Wire) -> bool:
+        end = "SELECT pg_terminate_backend(pg_backend_pid())"
+        with pytest.raises(psycopg.OperationalError):
+            await wire.exchange([(end, None)])
+        return wire.lost
+
+    assert on_wire(database_url, act)
+
+
+def test_an_idle_wire_notices_its_end(database_url: str) -> None:
+    async def act(wire: Wire) -> bool:
+        ((row,),) = await wire.exchange([("SELECT pg_backend_pid() AS pid", None)])
+        with psycopg.connect(database_url, autocommit=True) as other:
+            other.execute("SELECT pg_terminate_backend(%s)", (row["pid"],))
+        for _ in range(200):
+            await asyncio.sleep(0.01)
+            if wire.lost:
+                break
+        return wire.lost
+
+    assert on_wire(database_url, act)
+
+
+def test_a_parameter_of_another_type_is_a_bug(database_url: str) -> None:
+    async def act(wire: Wire) -> None:
+        await wire.exchange([("SELECT %(n)s", {"n": 1.5})])
+
+    with pytest.raises(KeyError):
+        on_wire(database_url, act)

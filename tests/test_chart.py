@@ -1,0 +1,40 @@
+"""What the image and the chart set and start exists."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from app.cli.main import COLUMNS
+from app.settings import PREFIX, Settings
+
+ROOT = Path(__file__).parents[1]
+FILES = [ROOT / "Dockerfile", *sorted((ROOT / "helm" / "templates").iterdir())]
+SETTING = re.compile(r"AVAL_[A-Z0-9_]+")
+COMMAND = re.compile(r'^ *args:\s*(?:\[|-)\s*([a-z-]+)|^CMD \["([a-z-]+)"', re.MULTILINE)
+
+
+def settings_of(text: str) -> set[str]:
+    return set(SETTING.findall(text))
+
+
+def commands_of(text: str) -> set[str]:
+    return {first or second for first, second in COMMAND.findall(text)}
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
+def test_settings_and_commands_are_ours(file: Path) -> None:
+    text = file.read_text(encoding="utf-8")
+    assert settings_of(text) <= {PREFIX + name.upper() for name in Settings.model_fields}
+    assert commands_of(text) <= set(COLUMNS)
+
+
+def test_they_are_found_at_all() -> None:
+    texts = {file.name: file.read_text(encoding="utf-8") for file in FILES}
+    assert commands_of(texts["Dockerfile"]) == {"serve"}
+    assert commands_of(texts["deployment.yaml"]) == {"serve"}
+    assert commands_of(texts["migrate.yaml"]) == {"migrate"}
+    assert commands_of(texts["work.yaml"]) == {"work"}
+    assert "AVAL_OPS_PORT" in settings_of(texts["deployment.yaml"])
+    assert "AVAL_DATABASE_URL" in settings_of(texts["_names.tpl"])
+    assert "AVAL_STATE_DIR" in settings_of(texts["Dockerfile"])

@@ -1,0 +1,127 @@
+"""Lanes under load: who would wait too long hears so at once, who left costs nothing."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pytest
+
+from app.domain.callers import Caller
+from app.domain.errors import BusyError, CreditError
+from app.store.lane import Lane
+from app.usecases.asks import Answer, Ask
+from app.usecases.lane_sets import Lanes
+from app.usecases.lanes import BatchingLane, LaneSizes
+from tests.usecases.counter import TESTER, Counter
+
+NOWHERE = "postgresql://127.0.0.1:1/nothing"
+NO_DESK: Any = None
+
+
+@dataclass
+class Slow:
+    """Decides a batch in `takes_s` for each question; remembers every batch by its order ids."""
+
+    takes_s: float = 0.0
+    batches: list[list[str]] = field(default_factory=list)
+
+    async def __call__(self, _: Lane, asks: Sequence[Ask]) -> list[Answer | CreditError]:
+        self.batches.append([ask.question.order_id for ask in asks])
+        await asyncio.sleep(self.takes_s * len(asks))
+        return [Answer(200, ask.question.order_id.encode()) for ask in asks]
+
+
+def ask(name: str, client: str = "tests", customer: str = "C-1") -> Ask:
+    question = Counter.question(NO_DESK, name, customer_id=customer)
+    caller: Caller = replace(TESTER, client=client)
+    return Ask("AUTHORIZATION", caller, question, name, name)
+
+
+def lane_of(script: Slow, batch: int = 256, wait_s: float = 2.0) -> BatchingLane:
+    sizes = LaneSizes(batch=batch, wait_s=wait_s)
+    return BatchingLane(Lane(NOWHERE), script, lambda *_: None, sizes)
+
+
+def test_who_would_wait_too_long_is_turned_away_at_once() -> None:
+    """The control is the same crowd with patience enough: everybody is answered."""
+
+    async def crowd(wait_s: float) -> list[object]:
+        lane = lane_of(Slow(0.02), batch=2, wait_s=wait_s)
+        await lane.start()
+        await lane.ask(ask("first"))  # from here on the pace is known
+        asking = [asyncio.create_task(lane.ask(ask(str(place)))) for place in range(30)]
+        told = await asyncio.gather(*asking, return_exceptions=True)
+        await lane.stop()
+        return list[object](told)
+
+    hasty = asyncio.run(crowd(0.1))
+    assert any(isinstance(one, BusyError) for one in hasty)
+    assert sum(isinstance(one, Answer) for one in hasty) >= 3
+    assert all(isinstance(one, Answer) for one in asyncio.run(crowd(60.0)))
+
+
+def test_a_question_nobody_waits_for_any_more_is_never_decided() -> None:
+    script = Slow(0.05)
+
+    async def work() -> None:
+        lane = lane_of(script, batch=1)
+        await lane.start()
+        asking = [asyncio.create_task(lane.ask(ask(str(place)))) for place in range(3)]
+        await asyncio.sleep(0.01)  # the first is being decided, the others wait
+        asking[1].cancel()
+        told = await asyncio.gather(*asking, return_exceptions=True)
+        assert [type(one) for one in told] == [Answer, asyncio.CancelledError, Answer]
+        await lane.stop()
+
+    asyncio.run(work())
+    assert script.batches == [["0"], ["2"]]
+
+
+def test_a_flood_of_one_client_keeps_no_other_waiting() -> None:
+    script = Slow(0.001)
+
+    async def work() -> None:
+        lane = lane_of(script, batch=4)
+        await lane.start()
+        flood = asyncio.create_task(lane.ask_all([ask(str(place)) for place in range(40)]))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        await lane.ask(ask("mine", "other"))
+        assert not flood.done()
+        await flood
+        await lane.stop()
+
+    asyncio.run(work())
+    assert "mine" in {name for batch in script.batches[:3] for name in batch}
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_all_of_a_request_are_answered_in_their_order(count: int) -> None:
+    async def work() -> list[Answer | CreditError]:
+        lanes = Lanes([lane_of(Slow(), batch=3) for _ in range(count)], lane_of(Slow()))
+        await lanes.start()
+        asks = [ask(str(place), customer=f"C-{place}") for place in range(20)]
+        told = await lanes.ask_all(asks)
+        await lanes.stop()
+        return told
+
+    told = asyncio.run(work())
+    assert [one.body for one in told if isinstance(one, Answer)] == [b"%d" % n for n in range(20)]
+
+
+def test_a_lane_that_is_full_turns_away_its_own_part_only() -> None:
+    async def work() -> list[Answer | CreditError]:
+        stopped = lane_of(Slow())
+        lanes = Lanes([lane_of(Slow()), stopped], lane_of(Slow()))
+        await lanes.start()
+        await stopped.stop()
+        asks = [ask(str(place), customer=f"C-{place}") for place in range(20)]
+        told = await lanes.ask_all(asks)
+        places = [hash(one.question.customer_id) % 2 for one in asks]
+        assert [isinstance(one, BusyError) for one in told] == [place == 1 for place in places]
+        await lanes.authorizations[0].stop()
+        await lanes.checks.stop()
+        return told
+
+    assert len(asyncio.run(work())) == 20

@@ -1,0 +1,215 @@
+"""Snapshots: compared exactly with an account's own documents, told twice, out of order."""
+
+from dataclasses import replace
+from functools import partial
+
+import pytest
+from prometheus_client import REGISTRY
+
+from app.domain.callers import Caller
+from app.domain.errors import (
+    CreditError,
+    CustomerUnknownError,
+    FieldError,
+    ForbiddenError,
+    NotFoundError,
+    SegmentUnknownError,
+    SnapshotConflictError,
+)
+from app.domain.exposure import CATEGORIES, share
+from app.store.database import Database
+from app.store.reconciliations import DriftFilter, Stored
+from app.usecases.segments import SegmentChange
+from tests.faults.ledgers import random_events, report
+from tests.server import Clock
+from tests.usecases.figures_town import CLERK, Nightly
+from tests.usecases.town import ADMIN, Town, at_once
+
+
+@pytest.fixture
+def night(database: Database, clock: Clock) -> Nightly:
+    town = Town.found(database, clock)
+    town.put("G")
+    town.put("C-1", parent_id="G", aliases=["ALIAS"])
+    town.put("C-2", parent_id="G", currency="USD")
+    return Nightly(town)
+
+
+def metric(name: str, **labels: str) -> float | None:
+    return REGISTRY.get_sample_value(name, labels)
+
+
+def test_figures_that_match_and_drift(night: Nightly) -> None:
+    night.town.invoice("C-1", 100)
+    stored = night.compare(
+        night.told("C-1", "OPEN_ITEM", 100),
+        night.told("C-1", "PREPAYMENT", 0),
+        night.told("ALIAS", "OPEN_DELIVERY", 7),
+        night.told("NOBODY", "OPEN_ITEM", 1),
+    )
+    assert (stored.matched, stored.drifted, stored.unknown) == (2, 1, 1)
+    match, nothing, drift, nobody = stored.results
+    assert (match["status"], match["ours"], match["drift"]) == (
+        "MATCH",
+        {"amount": "1.00", "currency": "CNY"},
+        {"amount": "0.00", "currency": "CNY"},
+    )
+    assert (nothing["status"], drift["status"]) == ("MATCH", "DRIFT")
+    assert (drift["customer_id"], drift["drift"]["amount"]) == ("ALIAS", "0.07")
+    assert (nobody["status"], nobody["ours"], nobody["drift"]) == ("UNKNOWN_CUSTOMER", None, None)
+    (held,) = night.drifts()
+    assert (held.customer_id, held.amount.minor, held.status) == ("C-1", 7, "OPEN")
+    assert metric("aval_snapshot_drift_accounts", category="OPEN_DELIVERY") == 1
+    assert metric("aval_snapshot_drift_accounts", category="OPEN_ITEM") == 0
+    assert metric("aval_snapshot_drift_amount", currency="CNY") == 0.07
+    assert metric("aval_snapshot_timestamp_seconds") == night.town.clock().timestamp()
+
+
+def test_nothing_of_ours_is_written_over(night: Nightly) -> None:
+    night.town.invoice("C-1", 100)
+    before = night.town.account("C-1")
+    night.compare(night.told("C-1", "OPEN_ITEM", 99))
+    assert night.town.account("C-1") == before
+    night.town.exact()
+
+
+def test_a_group_is_compared_by_its_own_documents(night: Nightly) -> None:
+    night.town.invoice("C-1", 100)
+    night.town.invoice("G", 5)
+    stored = night.compare(night.told("G", "OPEN_ITEM", 5))
+    assert (stored.matched, night.town.position("G").open_item) == (1, 105)
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_a_random_ledger_matches_itself(night: Nightly, seed: int) -> None:
+    report(night.town.database, random_events(seed, 150))
+    told = [
+        night.told(name, category, share(held.position(code), category), code)
+        for name in ("C-1", "C-2")
+        for held in [night.town.account(name)]
+        for code in ("CNY", "USD")
+        for category in CATEGORIES
+    ]
+    assert sum(one.amount.minor > 0 for one in told) > 8
+    stored = night.compare(*told)
+    assert (stored.matched, stored.drifted, stored.unknown) == (20, 0, 0)
+
+
+def test_a_snapshot_is_compared_once(night: Nightly) -> None:
+    snapshot = night.snapshot(night.told("C-1", "OPEN_ITEM", 5), name="N-1")
+    first, fresh = night.figures.compare_snapshot(CLERK, snapshot)
+    night.town.invoice("C-1", 5)
+    again, made = night.figures.compare_snapshot(CLERK, snapshot)
+    assert (fresh, made, again) == (True, False, first)
+    assert night.figures.read_snapshot(CLERK, first.reconciliation_id) == first
+    assert len(night.drifts()) == 1
+    other = night.snapshot(night.told("C-1", "OPEN_ITEM", 6), name="N-1")
+    with pytest.raises(SnapshotConflictError, match="other content"):
+        night.figures.compare_snapshot(CLERK, other)
+
+
+def test_equal_snapshots_at_once_are_one(night: Nightly) -> None:
+    night.compare(night.told("C-2", "OPEN_ITEM", 0))
+    snapshot = night.snapshot(night.told("C-1", "OPEN_ITEM", 5))
+    ends = at_once(*[partial(night.figures.compare_snapshot, CLERK, snapshot)] * 4)
+    found = [end for end in ends if not isinstance(end, CreditError)]
+    assert len(found) == 4, ends
+    assert sorted(fresh for _, fresh in found) == [False, False, False, True]
+    assert len({stored.reconciliation_id for stored, _ in found}) == 1
+    assert len(night.drifts()) == 1
+
+
+def test_a_newer_snapshot_closes_what_it_tells_anew(night: Nightly) -> None:
+    first = night.drift("C-1", "OPEN_ITEM", 5)
+    other = night.drift("C-1", "PREPAYMENT", 6)
+    assert [one.drift_id for one in night.drifts()] == [first.drift_id, other.drift_id]
+    second = night.drift("C-1", "OPEN_ITEM", 4)
+    assert [one.drift_id for one in night.drifts()] == [other.drift_id, second.drift_id]
+    night.compare(night.told("C-1", "OPEN_ITEM", 0))
+    assert [one.drift_id for one in night.drifts()] == [other.drift_id]
+
+
+def test_sources_do_not_answer_for_each_other(night: Nightly) -> None:
+    night.compare(night.told("C-1", "OPEN_ITEM", 5))
+    night.compare(night.told("C-1", "OPEN_ITEM", 0), source="other")
+    assert len(night.drifts()) == 1
+    old = night.ago(days=1)
+    assert night.compare(night.told("C-2", "OPEN_ITEM", 0), source="third", as_of=old).matched
+
+
+def test_an_older_snapshot_is_refused(night: Nightly) -> None:
+    night.compare(night.told("C-1", "OPEN_ITEM", 5))
+    with pytest.raises(SnapshotConflictError, match="has told of"):
+        night.compare(night.told("C-1", "OPEN_ITEM", 6), as_of=night.ago(hours=1))
+    assert [one.amount.minor for one in night.drifts()] == [5]
+
+
+def test_batches_of_one_night_have_one_moment(night: Nightly) -> None:
+    at = night.town.clock()
+    night.compare(night.told("C-1", "OPEN_ITEM", 5), as_of=at)
+    night.compare(night.told("C-2", "OPEN_ITEM", 5), as_of=at)
+    assert len(night.drifts()) == 2
+
+
+def test_bad_snapshots_change_nothing(night: Nightly) -> None:
+    good = night.told("C-1", "OPEN_ITEM", 5)
+    with pytest.raises(FieldError, match="same figure as items") as twice:
+        night.compare(good, night.told("ALIAS", "OPEN_ITEM", 6))
+    assert twice.value.field == "items[1]"
+    with pytest.raises(FieldError, match="no segment") as nowhere:
+        night.compare(good, replace(good, segment_id="moon"))
+    assert nowhere.value.field == "items[1].segment"
+    with pytest.raises(FieldError, match="future"):
+        night.compare(good, as_of=night.ago(minutes=-10))
+    with pytest.raises(ForbiddenError):
+        night.figures.compare_snapshot(
+            Caller("x", frozenset({"ledger:read"})), night.snapshot(good)
+        )
+    assert night.drifts() == []
+    assert night.compare(good, as_of=night.ago(days=2)).drifted == 1
+
+
+def test_what_is_out_of_sight(night: Nightly) -> None:
+    night.town.parties.put_segment(ADMIN, "other", SegmentChange("other"))
+    stored = night.compare(night.told("C-1", "OPEN_ITEM", 5))
+    elsewhere = Caller("b", frozenset({"ledger:write", "ledger:read"}), frozenset({"other"}))
+    snapshot = night.snapshot(night.told("C-1", "OPEN_ITEM", 5))
+    with pytest.raises(FieldError, match="no segment"):
+        night.figures.compare_snapshot(elsewhere, snapshot)
+    with pytest.raises(NotFoundError):
+        night.figures.read_snapshot(elsewhere, stored.reconciliation_id)
+    assert night.figures.list_drifts(elsewhere, DriftFilter(5)) == []
+    with pytest.raises(SegmentUnknownError):
+        night.figures.list_drifts(elsewhere, DriftFilter(5, segment_id="main"))
+    with pytest.raises(CustomerUnknownError):
+        night.drifts(customer_id="NOBODY")
+    with pytest.raises(NotFoundError):
+        night.figures.read_snapshot(CLERK, "no-id")
+
+
+def test_drifts_are_filtered_and_paged(night: Nightly) -> None:
+    night.compare(
+        night.told("C-1", "OPEN_ITEM", 5),
+        night.told("C-1", "PREPAYMENT", 5),
+        night.told("C-2", "OPEN_ITEM", 5, "USD"),
+    )
+    assert [one.customer_id for one in night.drifts(category="OPEN_ITEM")] == ["C-1", "C-2"]
+    assert [one.category for one in night.drifts(customer_id="ALIAS")] == [
+        "OPEN_ITEM",
+        "PREPAYMENT",
+    ]
+    first = night.drifts()[0].drift_id
+    assert len(night.drifts(after=first)) == 2
+
+
+def test_a_large_snapshot(night: Nightly) -> None:
+    items = [night.told(f"N-{number}", "OPEN_ITEM", number) for number in range(4_999)]
+    stored: Stored = night.compare(*items, night.told("C-1", "OPEN_ITEM", 0))
+    assert (stored.matched, stored.unknown) == (1, 4_999)
+
+
+def test_drifts_of_a_merged_record_are_closed_by_the_next_snapshot(night: Nightly) -> None:
+    night.compare(night.told("C-1", "OPEN_ITEM", 5))
+    night.town.parties.merge_customers(ADMIN, "C-1", "C-2")
+    night.compare(night.told("G", "OPEN_ITEM", 0))
+    assert night.drifts() == []
