@@ -28,6 +28,7 @@ Statement = tuple[str, Parameters | None]
 Rows = list[dict[str, Any]]
 
 _NAME: Final = re.compile(r"%\((\w+)\)s")
+_LOOK_S: Final = 0.25
 _UNREAD: Final = frozenset({ExecStatus.COMMAND_OK, ExecStatus.PIPELINE_ABORTED})
 _Sent = tuple[bytes | None, int, int]
 """A parameter as it is sent: its bytes, its type's oid, and 1 where they are binary."""
@@ -75,6 +76,8 @@ class Wire:
         self._pgconn.enter_pipeline_mode()
         self._socket = self._pgconn.socket
         self._loop.add_reader(self._socket, self._readable)
+        self._looking = self._loop.call_later(_LOOK_S, self._look)
+        self._watching = True
 
     @classmethod
     async def connect(cls, url: str, *, prepare: bool) -> "Wire":
@@ -111,8 +114,9 @@ class Wire:
         for statement, parameters in statements:
             steps += self._send(statement, parameters)
         self._pgconn.pipeline_sync()
+        waiting = self._waiting
         self._flush()
-        await self._waiting
+        await waiting
         return self._read(steps)
 
     def _send(self, statement: str, parameters: Parameters | None) -> list[bytes | None]:
@@ -165,6 +169,16 @@ class Wire:
         except psycopg.Error as error:
             self._fail(error)
 
+    def _look(self) -> None:
+        """Look without having been called: uvloop is silent about a socket that was reset.
+
+        A server that ends with a part of an exchange unread resets it. libuv takes that for a bad
+        descriptor and stops watching, and who waits would wait for ever.
+        """
+        self._looking = self._loop.call_later(_LOOK_S, self._look)
+        if self._waiting is not None:
+            self._readable()
+
     def _wake(self) -> None:
         waiting, self._waiting = self._waiting, None
         if waiting is not None and not waiting.done():
@@ -201,13 +215,17 @@ class Wire:
         return reader.load_rows(0, result.ntuples, _maker(names))
 
     def _detach(self) -> None:
-        self._loop.remove_reader(self._socket)
-        self._loop.remove_writer(self._socket)
+        """Stop watching the socket, once: its number may be somebody else's by now."""
+        if self._watching:
+            self._watching = False
+            self._looking.cancel()
+            self._loop.remove_reader(self._socket)
+            self._loop.remove_writer(self._socket)
 
     async def close(self) -> None:
         """Close the connection; a second time does nothing."""
+        self._detach()
         if not self._connection.closed:
-            self._detach()
             await self._connection.close()
 
 

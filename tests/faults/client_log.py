@@ -16,6 +16,8 @@ import orjson
 import psycopg
 from psycopg.rows import dict_row
 
+from app.store.checker_ground import unpacked
+
 
 @dataclass
 class Sent:
@@ -83,7 +85,7 @@ class ClientLog:
             found = decisions.get(_name(one))
             if found is None:
                 yield f"{_name(one)}: acknowledged, and there is no such decision"
-            elif str(found["answer"]).encode() != one.body:
+            elif found["answer"] != one.body:
                 yield f"{_name(one)}: acknowledged was {one.body!r}, stored is {found['answer']}"
             elif one.key is not None and found["status"] != one.status:
                 yield f"{_name(one)}: acknowledged with {one.status}, stored {found['status']}"
@@ -158,7 +160,7 @@ class _Ledger:
         keys = [one.key for one in heard if one.key is not None]
         ids = [orjson.loads(one.body)["decision_id"] for one in heard if one.key is None]
         query = (
-            "SELECT k.key, d.decision_id, d.status, d.answer::text AS answer, d.inputs"
+            "SELECT k.key, d.decision_id, d.status, d.record"
             " FROM decision d LEFT JOIN request_key k"
             " ON k.decision_id = d.decision_id AND k.client = %s AND k.key = any(%s)"
             " WHERE k.key IS NOT NULL OR d.decision_id = any(%s::uuid[])"
@@ -167,7 +169,9 @@ class _Ledger:
         by_id: dict[object, dict[str, Any]] = {}
         for row in self.connection.execute(query, (client, keys, ids)):
             name = f"key {row['key']}" if row["key"] else f"decision {row['decision_id']}"
-            found[name] = by_id[row["decision_id"]] = {**row, "left": {}}
+            inputs, answer = unpacked(row["record"])
+            told = {"status": row["status"], "inputs": orjson.loads(inputs), "answer": answer}
+            found[name] = by_id[row["decision_id"]] = {**told, "left": {}}
         entries = "SELECT decision_id, account_id, seq FROM journal WHERE decision_id = any(%s)"
         for entry in self.connection.execute(entries, ([*by_id],)):
             by_id[entry["decision_id"]]["left"][entry["account_id"]] = entry["seq"]

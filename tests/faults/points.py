@@ -174,8 +174,8 @@ class Wire:
             if not self._is_armed(point) or self._armed is None:
                 return
             (_, act, breaks), self._armed = self._armed, None
-        act()
         self.reached.set()
+        act()
         if breaks:
             message = f"the line broke at the point {point}"
             raise BrokenPipeError(message)

@@ -3,7 +3,6 @@
 import os
 import signal
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 import httpx2
@@ -140,7 +139,7 @@ def test_the_database_is_killed(tmp_path: Path, point: Point, *, happened: bool)
             with ServiceThread(app) as running, client_of(running.url, url) as client:
                 set_up(client)
                 assert ask(client, log, "before")
-                wire.arm(point, partial(_both, kill, wire.cut))
+                wire.arm(point, kill)
                 told = ask(client, log, "K-1")
                 assert told is not None
                 assert told.status_code == 503, told.text
