@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from http.client import HTTPConnection
 from importlib.util import find_spec
 from pathlib import Path
@@ -118,13 +119,17 @@ LOADS: Final = (
 
 @dataclass(slots=True)
 class Bench:
-    """Takes turns: `url` of the database, `port` and `token` (`ledger:write`) of the service."""
+    """Takes turns: `url` of the database, `port` and `token` (`ledger:write`) of the service.
+
+    `run` makes ids unique.
+    """
 
     url: str
     port: int
     token: str
     rates: dict[str, list[float]] = field(default_factory=dict)
     trouble: str = ""
+    run: int = field(default_factory=time.time_ns)
 
     def prepare(self) -> None:
         """Make the customers straight in the database, and their accounts by a first fact each."""
@@ -133,23 +138,19 @@ class Bench:
                 for statement in _CUSTOMERS:
                     connection.execute(statement, {"name": f"F-{sender}-", "last": CUSTOMERS - 1})
         for sender in "01":
-            name = f"{time.time_ns()}-{sender}"
-            events = [invoice(name, number) for number in range(CUSTOMERS)]
+            events = [invoice(f"{self.run:x}-{sender}", number) for number in range(CUSTOMERS)]
             self._send([json.dumps({"events": events}).encode()], len(events))
 
     def turn(self, number: int, pgbench_s: int) -> None:
         """Measure everything once; the second turn goes the other way round."""
-        steps: list[Callable[[], None]] = [lambda: self._pgbench(pgbench_s)]
-        steps += [lambda load=load: self._facts(load, number) for load in LOADS]  # type: ignore[misc]
+        steps = [partial(self._pgbench, pgbench_s)]
+        steps += [partial(self._facts, load, number) for load in LOADS]
         for step in steps if number % 2 == 0 else reversed(steps):
             step()
 
     def _facts(self, load: Load, number: int) -> None:
-        kind = load.event.__name__
-        bodies = [
-            list(_bodies(load, f"{kind}{load.senders}{number}-{one}"))
-            for one in range(load.senders)
-        ]
+        run = f"{self.run:x}{load.event.__name__[0]}{load.senders}{number}"
+        bodies = [list(_bodies(load, f"{run}-{one}")) for one in range(load.senders)]
         with ThreadPoolExecutor(load.senders) as pool:
             began_s = time.perf_counter()
             list(pool.map(self._send, bodies))
