@@ -64,7 +64,7 @@ QUICK: Final = Run(
     turns=0,
     out=None,
 )
-_QUICK_SIZES: Final = Sizes(Size(1_000, 10, 0), Size(20_000, 10, 0))
+_QUICK_SIZES: Final = Sizes(Size(1_000, 10, 0, 1), Size(20_000, 10, 0, 1))
 
 
 def main() -> int:

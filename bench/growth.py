@@ -24,7 +24,7 @@ class Sizes:
     large: Size
 
 
-FULL: Final = Sizes(Size(10_000, 10, 0), Size(1_000_000, 10, 0))
+FULL: Final = Sizes(Size(10_000, 10, 0, 1), Size(1_000_000, 10, 0, 1))
 
 
 def grow(meter: Meter, sizes: Sizes, folder: Path, seconds: float) -> list[str]:
