@@ -131,7 +131,8 @@ def test_a_lane_leaves_no_setting(database_url: str) -> None:
 SESSION_STATE = re.compile(
     r"set_config\([^()]*,\s*false\s*\)"
     r"|\bpg_(try_)?advisory_(?!xact)\w+|\bWITH\s+HOLD\b|\bTEMP(ORARY)?\s+TABLE\b"
-    r"|^\s*(LISTEN|PREPARE|DISCARD|RESET|LOAD)\s+\w|^\s*SET\s+(?!LOCAL\b|TRANSACTION\b)"
+    r"|^\s*(LISTEN|PREPARE|RESET|LOAD)\s+\w|^\s*DISCARD\s+(?!PLANS\b)\w"
+    r"|^\s*SET\s+(?!LOCAL\b|TRANSACTION\b)"
 )
 """SQL whose effect outlives its transaction."""
 
@@ -157,6 +158,7 @@ def test_no_statement_makes_session_state() -> None:
         "DECLARE c CURSOR WITH HOLD FOR SELECT 1",
         "CREATE TEMP TABLE t (a int)",
         "LISTEN jobs",
+        "DISCARD ALL",
         "SET search_path = x",
         " SET SESSION jit = off",
     ],
@@ -172,6 +174,7 @@ def test_session_state_is_recognised(statement: str) -> None:
         "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ",
         "SELECT set_config('jit', 'off', true)",
         "UPDATE account SET seq = 1",
+        "DISCARD PLANS",  # whoever has the session next plans anew, no more
         "SELECT pg_advisory_xact_lock(1)",
     ],
 )
