@@ -30,7 +30,7 @@ from app.store.orders import past_row
 from app.store.packing import unpack
 from app.store.wire import Rows, Statement, Wire
 
-_ALIVE: Final = {
+ALIVE: Final = {
     "connect_timeout": 5,
     "keepalives_idle": 5,
     "keepalives_interval": 2,
@@ -52,7 +52,7 @@ class Lane:
 
     def __init__(self, url: str, *, prepare: bool = True) -> None:
         """Remember the address; the connection is made when it is first needed."""
-        self._url = make_conninfo(url, **_ALIVE)
+        self._url = make_conninfo(url, **ALIVE)
         self._prepare = prepare
         self._wire: Wire | None = None
         self._locked: dict[int, Account] = {}

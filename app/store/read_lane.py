@@ -8,29 +8,19 @@ from typing import Any, Final
 import orjson
 import psycopg
 from psycopg.conninfo import make_conninfo
-from psycopg.rows import TupleRow, tuple_row
 
 from app.domain.errors import BusyError
 from app.store import read_sql
 from app.store.database import type_of_lock_trouble
-from app.store.lane import LostError
+from app.store.lane import ALIVE, LostError
 from app.store.read_rows import Kind, Row, Want
+from app.store.wire import Statement, Wire
 
 _STATEMENTS: Final[dict[Kind, str]] = {
     "ACCOUNT": read_sql.ACCOUNTS,
     "SCORE": read_sql.SCORES,
     "CARD": read_sql.CARDS,
 }
-
-_ALIVE: Final = {
-    "connect_timeout": 5,
-    "keepalives_idle": 5,
-    "keepalives_interval": 2,
-    "keepalives_count": 3,
-    "tcp_user_timeout": 10_000,
-}
-"""How soon a server that has vanished is noticed: seconds, the last one milliseconds."""
-
 
 REPLAN_S: Final = 10.0
 """How long a plan is kept: so long may reads be slow after a table that was empty was filled."""
@@ -41,11 +31,11 @@ class ReadConnection:
 
     def __init__(self, url: str, *, prepare: bool = True, replan_s: float = REPLAN_S) -> None:
         """Remember the address; the connection is made when it is first needed."""
-        self._url = make_conninfo(url, **_ALIVE)
+        self._url = make_conninfo(url, **ALIVE)
         self._prepare = prepare
         self._replan_s = replan_s
         self._planned_s = 0.0
-        self._connection: psycopg.AsyncConnection[TupleRow] | None = None
+        self._wire: Wire | None = None
 
     async def fetch(self, wants: Sequence[Want], at: datetime) -> list[Row]:
         """Read what questions ask for as it stands at `at`; one row each, in their order.
@@ -70,44 +60,35 @@ class ReadConnection:
             raise AssertionError(message)
         return [row for row in found if row is not None]
 
-    async def _run(self, asked: dict[Kind, list[dict[str, Any]]], at: datetime) -> list[TupleRow]:
-        """Send the statements in one pipeline, which is one transaction."""
+    async def _run(self, asked: dict[Kind, list[dict[str, Any]]], at: datetime) -> list[Row]:
+        """Send the statements in one round trip, which is one transaction."""
+        statements: list[Statement] = [(read_sql.SETTINGS, None)]
+        if self._prepare and monotonic() - self._planned_s >= self._replan_s:
+            self._planned_s = monotonic()
+            statements.insert(0, (read_sql.REPLAN, None))
+        for kind, rows in asked.items():
+            told = {"asked": orjson.dumps(rows).decode(), "at": at}
+            statements.append((_STATEMENTS[kind], told))
         try:
-            connection = await self._connected()
-            async with connection.pipeline():
-                if self._prepare and monotonic() - self._planned_s >= self._replan_s:
-                    self._planned_s = monotonic()
-                    await connection.execute(read_sql.REPLAN, prepare=False)
-                await connection.execute(read_sql.SETTINGS)
-                cursors = [
-                    await connection.execute(
-                        _STATEMENTS[kind],
-                        {"asked": orjson.dumps(rows).decode(), "at": at},
-                        binary=True,
-                    )
-                    for kind, rows in asked.items()
-                ]
-            return [row for cursor in cursors for row in await cursor.fetchall()]
+            wire = await self._connected()
+            found = await wire.exchange_tuples(statements)
         except type_of_lock_trouble as error:
-            if self._connection is None or self._connection.closed:
+            if self._wire is None or self._wire.lost:
                 raise LostError("the database was out of reach; try again") from error
             raise BusyError("the database took too long; try again") from error
         except (psycopg.OperationalError, psycopg.errors.FeatureNotSupported) as error:
             await self.close()  # the last one: a plan from before a migration
             raise LostError("the database was out of reach; try again") from error
+        return [row for rows in found[-len(asked) :] for row in rows]
 
-    async def _connected(self) -> psycopg.AsyncConnection[TupleRow]:
-        if self._connection is None or self._connection.closed:
-            self._connection = await psycopg.AsyncConnection.connect(
-                self._url,
-                autocommit=True,
-                prepare_threshold=0 if self._prepare else None,
-                row_factory=tuple_row,
-            )
-        return self._connection
+    async def _connected(self) -> Wire:
+        if self._wire is None or self._wire.lost:
+            await self.close()
+            self._wire = await Wire.connect(self._url, prepare=self._prepare)
+        return self._wire
 
     async def close(self) -> None:
         """Close the connection; the next question makes another."""
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            await connection.close()
+        wire, self._wire = self._wire, None
+        if wire is not None:
+            await wire.close()

@@ -10,7 +10,8 @@ import re
 from collections.abc import Callable, Sequence
 from datetime import date, datetime
 from functools import lru_cache
-from typing import Any, Final
+from itertools import count
+from typing import Any, Final, TypeVar
 
 import psycopg
 from psycopg.adapt import Transformer
@@ -26,10 +27,15 @@ Statement = tuple[str, Parameters | None]
 """SQL with `%(name)s` for parameters, and their values: arrays, texts, numbers, dates, moments."""
 
 Rows = list[dict[str, Any]]
+Tuple = tuple[Any, ...]
+_R = TypeVar("_R")
 
 _NAME: Final = re.compile(r"%\((\w+)\)s")
 _LOOK_S: Final = 0.25
-_UNREAD: Final = frozenset({ExecStatus.COMMAND_OK, ExecStatus.PIPELINE_ABORTED})
+_TEXT: Final = 0
+_BINARY: Final = 1
+"""How results travel; ids come as text in text alone."""
+
 _Sent = tuple[bytes | None, int, int]
 """A parameter as it is sent: its bytes, its type's oid, and 1 where they are binary."""
 
@@ -63,11 +69,12 @@ class Wire:
     """One connection; only one exchange at a time, by the task that owns it."""
 
     def __init__(self, connection: psycopg.AsyncConnection[Any], *, prepare: bool) -> None:
-        """Take over a fresh connection in autocommit mode."""
+        """Take over a fresh connection in autocommit mode; `prepare` statements by name or not."""
         self._connection = connection
         self._pgconn: PGconn = connection.pgconn
         self._prepare = prepare
         self._prepared: dict[bytes, bytes] = {}
+        self._number = count()
         self._results: list[PGresult] = []
         self._waiting: asyncio.Future[None] | None = None
         self._loop = asyncio.get_running_loop()
@@ -100,7 +107,7 @@ class Wire:
         return self._pgconn.transaction_status != TransactionStatus.IDLE
 
     async def exchange(self, statements: Sequence[Statement]) -> list[Rows]:
-        """Send statements together and give the rows of each.
+        """Send statements together and give the rows of each, by column name.
 
         What follows a statement that fails is not executed.
 
@@ -108,18 +115,32 @@ class Wire:
             psycopg.Error: The first that failed, or the connection was lost.
 
         """
+        results = await self._exchange(statements, _TEXT)
+        return [self._rows(result, _by_name(_names(result))) for result in results]
+
+    async def exchange_tuples(self, statements: Sequence[Statement]) -> list[list[Tuple]]:
+        """Send statements together and give the rows of each, as tuples that came in binary.
+
+        Raises:
+            psycopg.Error: The first that failed, or the connection was lost.
+
+        """
+        results = await self._exchange(statements, _BINARY)
+        return [self._rows(result, tuple) for result in results]
+
+    async def _exchange(self, statements: Sequence[Statement], form: int) -> list[PGresult]:
+        """Send, wait, and give a result for each statement."""
         self._results.clear()
-        self._waiting = self._loop.create_future()
+        self._waiting = waiting = self._loop.create_future()
         steps: list[bytes | None] = []  # the statement that a result prepares; None: rows
         for statement, parameters in statements:
-            steps += self._send(statement, parameters)
+            steps += self._send(statement, parameters, form)
         self._pgconn.pipeline_sync()
-        waiting = self._waiting
         self._flush()
         await waiting
-        return self._read(steps)
+        return self._taken(steps)
 
-    def _send(self, statement: str, parameters: Parameters | None) -> list[bytes | None]:
+    def _send(self, statement: str, parameters: Parameters | None, form: int) -> list[bytes | None]:
         """Put a statement into the buffer; list what its results are."""
         sql, names = _numbered(statement)
         sent = [_sent(parameters[name]) for name in names] if parameters is not None else []
@@ -127,15 +148,15 @@ class Wire:
         formats = [binary for _, _, binary in sent]
         if not self._prepare:
             oids = [oid for _, oid, _ in sent]
-            self._pgconn.send_query_params(sql, values, oids, formats)
+            self._pgconn.send_query_params(sql, values, oids, formats, form)
             return [None]
         name, steps = self._prepared.get(sql), list[bytes | None]()
         if name is None:
-            name = b"aval_%d" % len(self._prepared)
+            name = b"aval_%d" % next(self._number)
             self._pgconn.send_prepare(name, sql, [oid for _, oid, _ in sent])
             self._prepared[sql] = name
             steps.append(sql)
-        self._pgconn.send_query_prepared(name, values, formats)
+        self._pgconn.send_query_prepared(name, values, formats, form)
         return [*steps, None]
 
     def _flush(self) -> None:
@@ -191,28 +212,28 @@ class Wire:
         if waiting is not None and not waiting.done():
             waiting.set_exception(error)
 
-    def _read(self, steps: Sequence[bytes | None]) -> list[Rows]:
-        rows: list[Rows] = []
+    def _taken(self, steps: Sequence[bytes | None]) -> list[PGresult]:
+        """Look through what arrived: forget what could not be prepared, raise what went wrong."""
+        taken: list[PGresult] = []
         trouble: psycopg.Error | None = None
         for step, result in zip(steps, self._results, strict=True):
             if result.status == ExecStatus.FATAL_ERROR and trouble is None:
                 trouble = error_from_result(result)
-            if step is not None and result.status != ExecStatus.COMMAND_OK:
+            if step is None:
+                taken.append(result)
+            elif result.status != ExecStatus.COMMAND_OK:
                 self._prepared.pop(step, None)
-            if step is None and trouble is None:
-                rows.append(self._rows(result))
         self._results.clear()
         if trouble is not None:
             raise trouble
-        return rows
+        return taken
 
-    def _rows(self, result: PGresult) -> Rows:
-        if result.status in _UNREAD or not result.ntuples:
+    def _rows(self, result: PGresult, make: Callable[[Sequence[Any]], _R]) -> list[_R]:
+        if not result.ntuples:
             return []
         reader = Transformer(self._connection)
         reader.set_pgresult(result)
-        names = [(result.fname(place) or b"").decode() for place in range(result.nfields)]
-        return reader.load_rows(0, result.ntuples, _maker(names))
+        return reader.load_rows(0, result.ntuples, make)
 
     def _detach(self) -> None:
         """Stop watching the socket, once: its number may be somebody else's by now."""
@@ -229,7 +250,11 @@ class Wire:
             await self._connection.close()
 
 
-def _maker(names: Sequence[str]) -> Callable[[Sequence[Any]], dict[str, Any]]:
+def _names(result: PGresult) -> list[str]:
+    return [(result.fname(place) or b"").decode() for place in range(result.nfields)]
+
+
+def _by_name(names: Sequence[str]) -> Callable[[Sequence[Any]], dict[str, Any]]:
     def make(values: Sequence[Any]) -> dict[str, Any]:
         return dict(zip(names, values, strict=True))
 
