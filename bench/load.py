@@ -23,6 +23,8 @@ from bench.tallies import Tally
 _END: Final = b"\r\n\r\n"
 _LENGTH: Final = b"\r\ncontent-length: "
 _BUSY: Final = b"503"
+_BUSY_ITEM: Final = b'"code":"busy"'
+"""Stands once for each item of a large request that was shed while others were answered."""
 _CHUNK: Final = 262_144
 _PATIENCE_S: Final = 60.0
 
@@ -206,8 +208,10 @@ class _Drive:
         if self._starts_s <= since_s <= self._ends_s:
             tally.latencies_s.append(now_s - since_s)
         if not good or items != self._size:
-            tally.shed += answer[9:12] == _BUSY
-            tally.odd += answer[9:12] != _BUSY
+            whole = answer[9:12] == _BUSY
+            shed = self._size if whole else answer.count(_BUSY_ITEM)
+            tally.shed += shed
+            tally.odd += not whole and items + shed != self._size
 
     def finish(self) -> Tally:
         whole = self._plan.each is not None
