@@ -201,7 +201,7 @@ class _Drive:
         if self._plan.each is not None:
             self._last_s = now_s
         good = answer[9:10] == b"2"
-        items = answer.count(self._wanted) if self._wanted else self._size * good
+        items = good * (answer.count(self._wanted) if self._wanted else self._size)
         tally.done += items
         if self._starts_s <= now_s <= self._ends_s:
             tally.items += items
