@@ -23,6 +23,8 @@ from bench.tallies import Tally
 _END: Final = b"\r\n\r\n"
 _LENGTH: Final = b"\r\ncontent-length: "
 _BUSY: Final = b"503"
+_BUSY_ITEM: Final = b'"code":"busy"'
+"""Stands once for each item of a large request that was shed while others were answered."""
 _CHUNK: Final = 262_144
 _PATIENCE_S: Final = 60.0
 
@@ -199,15 +201,17 @@ class _Drive:
         if self._plan.each is not None:
             self._last_s = now_s
         good = answer[9:10] == b"2"
-        items = answer.count(self._wanted) if self._wanted else self._size * good
+        items = good * (answer.count(self._wanted) if self._wanted else self._size)
         tally.done += items
         if self._starts_s <= now_s <= self._ends_s:
             tally.items += items
         if self._starts_s <= since_s <= self._ends_s:
             tally.latencies_s.append(now_s - since_s)
         if not good or items != self._size:
-            tally.shed += answer[9:12] == _BUSY
-            tally.odd += answer[9:12] != _BUSY
+            whole = answer[9:12] == _BUSY
+            shed = self._size if whole else answer.count(_BUSY_ITEM)
+            tally.shed += shed
+            tally.odd += not whole and items + shed != self._size
 
     def finish(self) -> Tally:
         whole = self._plan.each is not None

@@ -134,7 +134,12 @@ def remarks(found: Found) -> list[str]:
     odd = sum(tally.odd for tally in tallies)
     spreads = sorted(tally.spread for tally in tallies if len(tally.rates) > 1)
     shed = sum(tally.shed for tally in tallies)
-    lines = [f"answers that were not as wished: {odd}; shed with 503: {shed}"]
+    lines = [f"answers that were not as wished: {odd}; items shed with 503: {shed}"]
+    lines += [
+        f"{key.what}, {key.side}, {key.connections} connections: {tally.shed} items were shed"
+        for key, tally in found.rows()
+        if tally.shed
+    ]
     for side in figures.SIDES:
         if (figures.DISK, side) in found.numbers:
             disk, wal = found.numbers[figures.DISK, side], found.numbers[figures.WAL, side]

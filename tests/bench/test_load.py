@@ -69,6 +69,14 @@ def test_an_answer_that_is_not_as_wished(answer: bytes, odd: int, shed: int) -> 
     assert (tally.odd, tally.shed) == (odd, shed)
 
 
+def test_items_of_a_batch_may_be_shed_while_others_are_answered() -> None:
+    with serving(lambda _: [ok(b'yes {"code":"busy"} yes')]) as port:
+        tally = drive(Plan(port, Hello(size=3), connections=1, seconds=0.0, each=2))
+        short = drive(Plan(port, Hello(size=4), connections=1, seconds=0.0, each=1))
+    assert (tally.items, tally.shed, tally.odd) == (4, 2, 0)
+    assert (short.items, short.shed, short.odd) == (2, 1, 1), "one item went missing"
+
+
 def test_an_answer_in_pieces_is_one_answer() -> None:
     whole = ok(b"yes" * 40_000)
     pieces = [whole[:9], whole[9:30], whole[30:90_000], whole[90_000:]]
