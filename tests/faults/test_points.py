@@ -123,11 +123,6 @@ def run_on_a_database(
         act(server.url, lambda: os.kill(server.pid, signal.SIGKILL))
 
 
-def _both(kill: Callable[[], None], cut: Callable[[], None]) -> None:
-    kill()
-    cut()
-
-
 @pytest.mark.parametrize(("point", "happened"), POINTS)
 def test_the_database_is_killed(tmp_path: Path, point: Point, *, happened: bool) -> None:
     log, state = ClientLog(), tmp_path / "state"
