@@ -18,8 +18,13 @@ from app.api.middleware import trace_of
 from app.api.problems import Problem, render, wants_zh
 from app.api.strict import LONG_BODY_BYTES, read, validate
 from app.api.wire import PRINTABLE, AnswerModel, WireModel
+from app.domain.callers import Caller
 from app.domain.errors import CreditError
 from app.usecases.asks import Answer, Ask
+
+_Refusal = CreditError | RequestValidationError
+_Told = Ask | Answer | _Refusal
+"""An item on its way: an ask until it is answered, or what is wrong with it."""
 
 router = APIRouter(prefix="/v1", tags=["authorizations"], route_class=ExpressRoute)
 
@@ -86,32 +91,34 @@ class BatchOut(AnswerModel):
 async def authorize_orders(request: Request) -> Response:
     """Judge every order; the lanes decide together what fits into one transaction."""
     caller = await authenticate(request, "authorization:write")
-    envelope = await read(request, _Envelope)
     desk = desk_of(request)
-    told: list[Answer | CreditError | RequestValidationError | None] = [None] * len(envelope.items)
-    asks: dict[int, Ask] = {}
-    for place, item in enumerate(envelope.items):
-        try:
-            asked = validate(BatchItemIn, item)
-            asks[place] = keyed_ask(caller, asked.idempotency_key, asked, desk.new_id())
-        except (CreditError, RequestValidationError) as refusal:
-            told[place] = refusal
-    if asks:
-        for place, answer in zip(asks, await desk.lanes.ask_all([*asks.values()]), strict=True):
-            told[place] = answer
-    return Response(_results(request, told), media_type="application/json")
+    async with desk.lanes.turn():
+        envelope = await read(request, _Envelope)
+        told: list[_Told] = [_asked(caller, item, desk.new_id()) for item in envelope.items]
+        asks = [one for one in told if isinstance(one, Ask)]
+        answers = iter(await desk.lanes.ask_all(asks) if asks else ())
+        told = [next(answers) if isinstance(one, Ask) else one for one in told]
+        body = _results(request, told)
+    return Response(body, media_type="application/json")
 
 
-def _results(
-    request: Request, told: Sequence[Answer | CreditError | RequestValidationError | None]
-) -> bytes:
+def _asked(caller: Caller, item: object, decision_id: str) -> Ask | _Refusal:
+    """Make the ask of one item, or say what is wrong with it."""
+    try:
+        asked = validate(BatchItemIn, item)
+        return keyed_ask(caller, asked.idempotency_key, asked, decision_id)
+    except (CreditError, RequestValidationError) as refusal:
+        return refusal
+
+
+def _results(request: Request, told: Sequence[_Told]) -> bytes:
     """Put the answers together; decisions go as they are stored, byte for byte."""
     request_id, zh = trace_of(request.scope).request_id, wants_zh(request)
     parts = []
     for one in told:
         if isinstance(one, Answer):
             parts.append(b'{"status":%d,"decision":%b}' % (one.status, one.body))
-        elif one is not None:
+        elif not isinstance(one, Ask):
             problem = render(one, request_id, zh=zh)
             parts.append(orjson.dumps({"status": problem["status"], "problem": problem}))
     return b'{"results":[%b]}' % b",".join(parts)

@@ -1,12 +1,17 @@
 """All lanes of a process: which one a question goes to."""
 
 import asyncio
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Final
 
 from app.domain.errors import BusyError, CreditError
 from app.usecases.asks import Answer, Ask
 from app.usecases.lanes import BatchingLane
+
+_LARGE_AT_ONCE: Final = 2
+"""Large requests under way: one is read while the other is decided."""
 
 
 @dataclass(slots=True)
@@ -18,6 +23,8 @@ class Lanes:
 
     authorizations: Sequence[BatchingLane]
     checks: BatchingLane
+    turn_s: float = 10.0
+    _turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_LARGE_AT_ONCE))
 
     async def start(self) -> None:
         """Start all lanes."""
@@ -31,6 +38,26 @@ class Lanes:
     def alive(self) -> bool:
         """Say whether all lanes run."""
         return all(lane.alive() for lane in (*self.authorizations, self.checks))
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        """Let a large request in when it is its turn; the body of one that waits is not read yet.
+
+        So what large requests hold in memory and in the queues is bounded, however many come.
+
+        Raises:
+            BusyError: It was not its turn within `turn_s`; nothing was changed.
+
+        """
+        try:
+            async with asyncio.timeout(self.turn_s):
+                await self._turns.acquire()
+        except TimeoutError:
+            raise BusyError("too many large requests wait; try again") from None
+        try:
+            yield
+        finally:
+            self._turns.release()
 
     async def ask(self, ask: Ask) -> Answer:
         """Put a question to the lane of its kind.

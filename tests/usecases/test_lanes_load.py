@@ -125,3 +125,29 @@ def test_a_lane_that_is_full_turns_away_its_own_part_only() -> None:
         return told
 
     assert len(asyncio.run(work())) == 20
+
+
+def test_large_requests_take_turns_and_one_that_waits_too_long_is_turned_away() -> None:
+    async def work() -> list[object]:
+        lanes = Lanes([lane_of(Slow())], lane_of(Slow()), turn_s=0.2)
+        inside, most, gate = 0, 0, asyncio.Event()
+
+        async def large(*, waits: bool) -> int:
+            nonlocal inside, most
+            async with lanes.turn():
+                inside += 1
+                most = max(most, inside)
+                if waits:
+                    await gate.wait()
+                inside -= 1
+            return most
+
+        holding = [asyncio.create_task(large(waits=True)) for _ in range(2)]
+        await asyncio.sleep(0)
+        with pytest.raises(BusyError):
+            await large(waits=False)
+        waiting = [asyncio.create_task(large(waits=False)) for _ in range(5)]
+        gate.set()
+        return list[object](await asyncio.gather(*holding, *waiting))
+
+    assert set(asyncio.run(work())) == {2}
