@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Final
 
 from app.domain.accounts import Account, Kind, Use, booked, over, stands
 from app.domain.cases import Case
@@ -10,6 +11,9 @@ from app.domain.errors import FieldError
 from app.domain.facts_balances import MAX_TOTAL
 from app.domain.horizons import counts_from
 from app.domain.orders import Order
+
+_UNSEEN: Final = Order("", "", 0, "")
+"""Stands for an order that nobody asked about before: nothing is known of it."""
 
 
 def order_seen(case: Case) -> Order:
@@ -72,7 +76,7 @@ def granted(case: Case, judgement: Judgement, new_id: str) -> Judgement:
 
 def _authorized(case: Case, new_id: str) -> Order:
     """Give the order with its reservation; what a person said of it stays where it may."""
-    question, seen = case.question, case.order or order_seen(case)
+    question, seen = case.question, case.order or _UNSEEN
     keeps = case.same_grant and seen.authorization_id is not None
     let_pass = case.same_grant or case.situation.releasing
     automatic = seen.hold_kind == "AUTOMATIC"

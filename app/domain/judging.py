@@ -140,7 +140,9 @@ def _verdict(case: Case, tested: Sequence[Figures]) -> tuple[tuple[Fired, ...], 
 def _fired(case: Case, tested: Sequence[Figures]) -> list[Fired]:
     context = order_context(case.question, case.situation, tested)
     rows = case.rules.fire(context, "order")
-    if not any(row.reason == _NO_RATE and row.outcome != "WARN" for row in rows):
+    if context["fx_missing"] and all(
+        row.reason != _NO_RATE or row.outcome == "WARN" for row in rows
+    ):
         rows += _ALWAYS.fire(context, "order")
     if case.needed > case.reserved:  # what is reserved already is not tested again
         for figures in tested:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, Final
 
 from app.domain.accounts import Account
@@ -71,6 +72,7 @@ def money(minor: int, currency: str) -> dict[str, str]:
     return {"amount": minor_to_text(minor, currency), "currency": currency}
 
 
+@lru_cache(maxsize=256)  # the questions of a batch share their moment, and often their expiry
 def instant(at: datetime) -> str:
     """Write a moment as RFC 3339 in UTC."""
     return at.astimezone(UTC).isoformat().replace("+00:00", "Z")

@@ -159,7 +159,7 @@ class AuthorizeOrders:
         """Render every answer; what was held gets its advice first."""
         held = [one for one in judged if one.judgement.outcome != "APPROVE"]
         advice = await _advice(lane, held, rates) if held else {}
-        return [replace(one, body=_body(one, advice.get(id(one), ()))) for one in judged]
+        return [one.answered(_body(one, advice.get(id(one), ()))) for one in judged]
 
 
 def _body(one: Judged, advice: Sequence[Advice]) -> bytes:

@@ -27,6 +27,12 @@ class Judged:
     hold_id: str | None
     body: bytes = b""
 
+    def answered(self, body: bytes) -> "Judged":
+        """Give the same with its rendered answer."""
+        return Judged(
+            self.ask, self.situation, self.judgement, self.rule_set_version, self.hold_id, body
+        )
+
     @property
     def status(self) -> int:
         """200 for a check and for an order that had an authorization already, else 201."""
