@@ -203,7 +203,7 @@ class Model:
             order.hold = None
             return Told("RELEASED")
         if order.live and held.amount < order.authorized:
-            return Told("validation_failed")
+            return Told("invalid_field")
         refused = _stale(order, held.version)
         if refused is not None:
             return refused

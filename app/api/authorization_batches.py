@@ -9,7 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import ConfigDict, Field
 
 from app.api.auth import authenticate, secured
-from app.api.authorizations import AuthorizeIn, DecisionOut, keyed_ask
+from app.api.authorizations import DECISION, AuthorizeIn, DecisionOut, keyed_ask
 from app.api.conventions import body_of, refusals
 from app.api.desk import desk_of
 from app.api.express import ExpressRoute
@@ -75,6 +75,10 @@ class BatchResultOut(AnswerModel):
 
 class BatchOut(AnswerModel):
     """Results in the order of the items."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"results": [{"status": 201, "decision": DECISION}]}]}
+    )
 
     results: list[BatchResultOut]
 

@@ -150,7 +150,7 @@ class ModelOut(AnswerModel):
 
 
 _CNY: Final = "CNY"
-_DECISION: Final[dict[str, Any]] = {
+DECISION: Final[dict[str, Any]] = {
     "decision_id": "019332b4-6c00-7000-8000-000000000001",
     "outcome": "APPROVE",
     "judged": "APPROVE",
@@ -188,7 +188,7 @@ _DECISION: Final[dict[str, Any]] = {
 class DecisionOut(AnswerModel):
     """A decision. Read `outcome`, never the status; all failing reasons are listed."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [_DECISION]})
+    model_config = ConfigDict(json_schema_extra={"examples": [DECISION]})
 
     decision_id: str
     outcome: Literal["APPROVE", "HOLD", "REJECT"]

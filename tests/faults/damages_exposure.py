@@ -35,7 +35,7 @@ LIMITS = [
         "UPDATE account SET limit_changes_on = NULL WHERE customer_id = 'C-10'",
     ),
     control(
-        "limit-raised-by-hand",
+        "covered-limit-raised-by-hand",
         ("limits", "C-7", "expected 100.00 CNY from approved limits, found 100.01 CNY"),
         *both("C-7", "limit_minor = limit_minor + 1"),
     ),
