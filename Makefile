@@ -8,7 +8,7 @@ STAMP := .venv/complete
 export m
 
 .DEFAULT_GOAL := setup
-.PHONY: run setup fmt check test openapi migration bench check-ops nightly lock
+.PHONY: run setup fmt check test openapi migration bench check-ops nightly torture lock
 
 run: setup ## service with an embedded database and a sample ledger, until Ctrl-C
 	@exec $(BIN)/aval run
@@ -83,6 +83,9 @@ check-ops: setup ## tests that need root or other tools; a missing tool fails
 
 nightly: setup ## tests that take minutes
 	@$(BIN)/python -m pytest -m nightly --timeout=3600
+
+torture: setup ## random faults under load, from a printed seed: make torture MINUTES=30 SEED=1
+	@exec $(BIN)/python -m tests.torture --minutes $(or $(MINUTES),30) $(if $(SEED),--seed $(SEED))
 
 lock: setup ## pin again; LOCK="--upgrade" or LOCK="--upgrade-package NAME" moves versions
 	@$(BIN)/python -m uv pip compile --universal --python-version 3.11 --group dev --generate-hashes \

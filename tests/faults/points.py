@@ -95,6 +95,11 @@ class Wire:
         self.reached.clear()
         self._armed = point, act, breaks
 
+    def disarm(self) -> None:
+        """Wait for no point any more."""
+        with self._lock:
+            self._armed = None
+
     def cut(self) -> None:
         """Break every connection."""
         for line in [*self.lines]:

@@ -1,0 +1,1 @@
+"""Random faults under a random load, from a seed; `make torture MINUTES=30`."""
