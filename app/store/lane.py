@@ -5,6 +5,7 @@ Only the task that owns a lane may use it; it is drained, never cancelled (see d
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime, timedelta
+from time import monotonic
 from typing import Any, Final
 
 import orjson
@@ -39,6 +40,10 @@ ALIVE: Final = {
 }
 """How soon a server that has vanished is noticed: seconds, the last one milliseconds."""
 
+_FIRST_REPLAN_S: Final = 0.5
+_LAST_REPLAN_S: Final = 16.0
+"""How long plans are kept, at first and in the end: each time twice as long as before."""
+
 _OUTDATED: Final = (psycopg.errors.FeatureNotSupported, psycopg.errors.ReadOnlySqlTransaction)
 """A prepared plan from before a migration, and a server that a failover has put aside."""
 
@@ -55,6 +60,9 @@ class Lane:
         self._url = make_conninfo(url, **ALIVE)
         self._prepare = prepare
         self._wire: Wire | None = None
+        self._replan = prepare
+        self._replan_s = _FIRST_REPLAN_S
+        self._planned_s = monotonic()
         self._locked: dict[int, Account] = {}
 
     async def load(self, want: Want, claims: Sequence[Claim]) -> tuple[Loaded, dict[Any, Known]]:
@@ -66,14 +74,13 @@ class Lane:
             BusyError: A lock or the database was out of reach; nothing was changed.
 
         """
-        rows = await self._run(
-            ("BEGIN", None),
-            (lane_sql.SETTINGS, None),
+        rows = await self._begin(
+            "BEGIN",
             (lane_sql.CLAIM, _claim_columns(claims)),
             *reads(want, lane_sql.LOCK_ORDERS, lane_sql.LOCK_ACCOUNTS),
         )
-        claimed = {(row["client"], row["key"]) for row in rows[2]}
-        found = loaded(rows[3:])
+        claimed = {(row["client"], row["key"]) for row in rows[0]}
+        found = loaded(rows[1:])
         self._locked = dict(found.accounts)
         twice = [claim for claim in claims if (claim.client, claim.key) not in claimed]
         return found, await self._known(twice)
@@ -85,12 +92,11 @@ class Lane:
             BusyError: The database was out of reach.
 
         """
-        rows = await self._run(
-            ("BEGIN ISOLATION LEVEL REPEATABLE READ", None),
-            (lane_sql.SETTINGS, None),
+        rows = await self._begin(
+            "BEGIN ISOLATION LEVEL REPEATABLE READ",
             *reads(want, lane_sql.READ_ORDERS, lane_sql.READ_ACCOUNTS),
         )
-        return loaded(rows[2:])
+        return loaded(rows)
 
     async def _known(self, twice: Sequence[Claim]) -> dict[Any, Known]:
         if not twice:
@@ -202,6 +208,16 @@ class Lane:
         wire, self._wire = self._wire, None
         if wire is not None:
             await wire.close()
+
+    async def _begin(self, begin: str, *statements: Statement) -> list[Rows]:
+        """Begin with the lane's settings, and have statements planned anew now and then."""
+        first: list[Statement] = [(begin, None), (lane_sql.SETTINGS, None)]
+        if self._replan and monotonic() - self._planned_s >= self._replan_s:
+            first.insert(0, (lane_sql.REPLAN, None))
+            self._planned_s = monotonic()
+            self._replan_s = min(2 * self._replan_s, _LAST_REPLAN_S)
+        rows = await self._run(*first, *statements)
+        return rows[len(first) :]
 
     async def _run(self, *statements: Statement) -> list[Rows]:
         """Send statements in one round trip and fetch what each returns."""

@@ -10,8 +10,13 @@ SETTINGS: Final = """
 SELECT set_config('lock_timeout', '300ms', true), set_config('statement_timeout', '5s', true),
     set_config('idle_in_transaction_session_timeout', '5s', true), set_config('jit', 'off', true),
     set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true),
-    set_config('enable_mergejoin', 'off', true)
+    set_config('enable_mergejoin', 'off', true),
+    set_config('plan_cache_mode', 'force_generic_plan', true)
 """
+
+REPLAN: Final = "DISCARD PLANS"
+"""Goes before a batch now and then: on tables it knows as empty the planner finds reading a whole
+index as good as looking one row up, and would keep that plan for good."""
 
 CLAIM: Final = """
 INSERT INTO request_key (client, key, hash, decision_id)
