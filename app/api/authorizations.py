@@ -22,7 +22,7 @@ from app.api.wire import (
 )
 from app.domain.callers import Caller
 from app.domain.decisions import Question
-from app.usecases.asks import Ask, fingerprint
+from app.usecases.asks import Ask, canonical, fingerprint
 
 router = APIRouter(prefix="/v1", tags=["authorizations"], route_class=ExpressRoute)
 
@@ -37,6 +37,9 @@ DEFAULT_EXPIRY_S: Final = {
     "GOODS_ISSUE": 3 * _DAY_S,
     "INVOICE": 3 * _DAY_S,
 }
+
+_ROUTE: Final = b"POST /v1/authorizations "
+"""Goes into the fingerprint, alone or in a batch."""
 
 Short = Annotated[str, Field(min_length=1, max_length=64)]
 
@@ -270,5 +273,6 @@ async def authorize_order(request: Request) -> Response:
 def keyed_ask(caller: Caller, key: str, asked: AuthorizeIn, decision_id: str) -> Ask:
     """Make the ask of an order under a key; alone or in a batch it has the same fingerprint."""
     question = asked.to_question()
-    told = fingerprint("POST /v1/authorizations", question)
-    return Ask("AUTHORIZATION", caller, question, decision_id, key, told)
+    told = canonical(question)
+    digest = fingerprint(_ROUTE, told)
+    return Ask("AUTHORIZATION", caller, question, decision_id, key, digest, asked=told)

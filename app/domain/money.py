@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
+from functools import lru_cache
 from typing import Final
 
 from app.domain.errors import FieldError
@@ -62,6 +63,7 @@ def minor_to_text(minor: int, currency: str) -> str:
     return f"{sign}{figures[:-digits]}.{figures[-digits:]}"
 
 
+@lru_cache(maxsize=1024)  # a request's amount is read twice: when it is checked and when it is used
 def parse_money(amount: str, currency: str, *, field: str = "amount") -> Money:
     """Read a decimal string; the sign is kept, bounds of use are the caller's.
 

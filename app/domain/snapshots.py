@@ -15,7 +15,7 @@ from app.domain.orders import Order, OrderUse
 
 
 def question_to_json(question: Question) -> dict[str, Any]:
-    """Write a question; absent parts are left out."""
+    """Write a question, equal ones alike; absent parts are left out."""
     data = {
         "customer_id": question.customer_id,
         "segment": question.segment_id,
@@ -24,7 +24,7 @@ def question_to_json(question: Question) -> dict[str, Any]:
         "amount": [question.amount.minor, question.amount.currency],
         "version": question.version,
         "type": question.order_type,
-        "attributes": dict(question.attributes) or None,
+        "attributes": dict(sorted(question.attributes.items())) or None,
         "delivery_id": question.delivery_id,
         "payment_terms_days": question.payment_terms_days,
         "ship_date": question.ship_date and question.ship_date.isoformat(),

@@ -28,6 +28,7 @@ Statement = tuple[str, Parameters | None]
 
 Rows = list[dict[str, Any]]
 Tuple = tuple[Any, ...]
+Make = Callable[[Sequence[Any]], dict[str, Any]]
 _R = TypeVar("_R")
 
 _NAME: Final = re.compile(r"%\((\w+)\)s")
@@ -59,7 +60,7 @@ def _sent(value: object) -> _Sent:
 
     """
     if isinstance(value, Array):
-        return value.data, value.oid, 1
+        return value.sent
     if value is None:
         return None, 0, 0
     return str(value).encode(), _OIDS[type(value)], 0
@@ -75,6 +76,7 @@ class Wire:
         self._prepare = prepare
         self._prepared: dict[bytes, bytes] = {}
         self._number = count()
+        self._makers: dict[str, Make] = {}
         self._results: list[PGresult] = []
         self._waiting: asyncio.Future[None] | None = None
         self._loop = asyncio.get_running_loop()
@@ -116,7 +118,10 @@ class Wire:
 
         """
         results = await self._exchange(statements, _TEXT)
-        return [self._rows(result, _by_name(_names(result))) for result in results]
+        return [
+            self._rows(result, self._named(statement, result)) if result.ntuples else []
+            for (statement, _), result in zip(statements, results, strict=True)
+        ]
 
     async def exchange_tuples(self, statements: Sequence[Statement]) -> list[list[Tuple]]:
         """Send statements together and give the rows of each, as tuples that came in binary.
@@ -126,7 +131,7 @@ class Wire:
 
         """
         results = await self._exchange(statements, _BINARY)
-        return [self._rows(result, tuple) for result in results]
+        return [self._rows(result, tuple) if result.ntuples else [] for result in results]
 
     async def _exchange(self, statements: Sequence[Statement], form: int) -> list[PGresult]:
         """Send, wait, and give a result for each statement."""
@@ -228,9 +233,16 @@ class Wire:
             raise trouble
         return taken
 
+    def _named(self, statement: str, result: PGresult) -> Make:
+        """Find how a statement's rows become mappings; its columns are looked at once."""
+        make = self._makers.get(statement)
+        if make is None:
+            places = range(result.nfields)
+            make = _by_name([(result.fname(place) or b"").decode() for place in places])
+            self._makers[statement] = make
+        return make
+
     def _rows(self, result: PGresult, make: Callable[[Sequence[Any]], _R]) -> list[_R]:
-        if not result.ntuples:
-            return []
         reader = Transformer(self._connection)
         reader.set_pgresult(result)
         return reader.load_rows(0, result.ntuples, make)
@@ -250,11 +262,7 @@ class Wire:
             await self._connection.close()
 
 
-def _names(result: PGresult) -> list[str]:
-    return [(result.fname(place) or b"").decode() for place in range(result.nfields)]
-
-
-def _by_name(names: Sequence[str]) -> Callable[[Sequence[Any]], dict[str, Any]]:
+def _by_name(names: Sequence[str]) -> Make:
     def make(values: Sequence[Any]) -> dict[str, Any]:
         return dict(zip(names, values, strict=True))
 

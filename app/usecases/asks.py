@@ -1,7 +1,6 @@
 """What comes into a lane and what leaves it: asks with their keys, answers as bytes."""
 
 import hashlib
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal
@@ -33,7 +32,10 @@ class Release:
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """One question with who asks it; `key` and `hash` are None for limit checks."""
+    """One question with who asks it; `key` is None for limit checks, and `hash` empty.
+
+    `asked` is the question as JSON where it was written already.
+    """
 
     kind: Literal["CHECK", "AUTHORIZATION", "RELEASE"]
     caller: Caller
@@ -42,6 +44,12 @@ class Ask:
     key: str | None = None
     hash: bytes = b""
     release: Release | None = None
+    asked: bytes = b""
+
+    @property
+    def question_json(self) -> bytes:
+        """The question as it is stored: canonical JSON."""
+        return self.asked or canonical(self.question)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +61,11 @@ class Answer:
     replayed: bool = False
 
 
-def fingerprint(route: str, question: Question, extra: Sequence[object] = ()) -> bytes:
+def canonical(question: Question) -> bytes:
+    """Write a question as canonical JSON: equal questions are equal bytes."""
+    return orjson.dumps(question_to_json(question))
+
+
+def fingerprint(route: bytes, asked: bytes) -> bytes:
     """Digest a request after validation: method and route, and the body as canonical JSON."""
-    body = orjson.dumps([route, question_to_json(question), *extra], option=orjson.OPT_SORT_KEYS)
-    return hashlib.blake2b(body, digest_size=_DIGEST_BYTES).digest()
+    return hashlib.blake2b(route + asked, digest_size=_DIGEST_BYTES).digest()

@@ -31,11 +31,10 @@ Decide = Callable[[Lane, Sequence[Ask]], Coroutine[None, None, list[Answer | Cre
 
 @dataclass(slots=True)
 class _Item:
-    """A question that waits; `gone` once nobody waits for its answer any more."""
+    """A question that waits; who is cancelled takes `answer` along, nothing of the batch."""
 
     ask: Ask
     answer: asyncio.Future[Answer | CreditError]
-    gone: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,11 +120,7 @@ class BatchingLane:
         """
         self._admit(ask.caller.client, 1)
         item = self._put(ask)
-        try:
-            answer = await asyncio.shield(item.answer)
-        except asyncio.CancelledError:
-            item.gone = True  # not begun yet, it never will be; begun, it is finished all the same
-            raise
+        answer = await item.answer
         if isinstance(answer, CreditError):
             raise answer
         return answer
@@ -139,7 +134,7 @@ class BatchingLane:
         """
         self._admit(asks[0].caller.client, len(asks))
         items = [self._put(ask) for ask in asks]
-        return await asyncio.shield(asyncio.gather(*(item.answer for item in items)))
+        return await asyncio.gather(*(item.answer for item in items))
 
     def _admit(self, client: str, count: int) -> None:
         """Turn away who would find no room, or wait too long.
@@ -172,7 +167,7 @@ class BatchingLane:
                 continue
             taken = self._waiting.take(self.sizes.batch)
             LANE_QUEUE.dec(len(taken))
-            items = [item for item in taken if not item.gone]
+            items = [item for item in taken if not item.answer.done()]  # others hung up
             if items:
                 BATCH_SIZE.observe(len(items))
                 began = clock()

@@ -87,7 +87,7 @@ def decision_row(one: Judged) -> DecisionRow:
     question, situation = ask.question, one.situation
     payer = situation.accounts[0]
     inputs = {
-        "question": question_to_json(question),
+        "question": orjson.Fragment(ask.question_json),
         "situation": situation_to_json(situation),
     }
     return DecisionRow(

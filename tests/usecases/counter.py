@@ -21,7 +21,7 @@ from app.store.checker import check_ledger
 from app.store.database import Database
 from app.store.ids import IdSource
 from app.store.lane import Lane
-from app.usecases.asks import Answer, Ask, fingerprint
+from app.usecases.asks import Answer, Ask, canonical, fingerprint
 from app.usecases.authorizations import AuthorizeOrders
 from app.usecases.groups import ensure_accounts
 from app.usecases.lane_sets import Lanes
@@ -89,7 +89,7 @@ class Counter:
 
     def order(self, question: Question, key: str | None = None) -> Ask:
         """Make an ask that reserves, with a key of its own unless one is given."""
-        told = fingerprint("POST /v1/authorizations", question)
+        told = fingerprint(b"POST /v1/authorizations ", canonical(question))
         new_id = self.new_id()
         return Ask("AUTHORIZATION", TESTER, question, new_id, key or new_id, told)
 
