@@ -213,7 +213,7 @@ class Lane:
         """Begin with the lane's settings, and have statements planned anew now and then."""
         first: list[Statement] = [(begin, None), (lane_sql.SETTINGS, None)]
         if self._replan and monotonic() - self._planned_s >= self._replan_s:
-            first.insert(0, (lane_sql.REPLAN, None))
+            first.append((lane_sql.REPLAN, None))  # before BEGIN it would settle the isolation
             self._planned_s = monotonic()
             self._replan_s = min(2 * self._replan_s, _LAST_REPLAN_S)
         rows = await self._run(*first, *statements)

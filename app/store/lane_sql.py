@@ -15,8 +15,11 @@ SELECT set_config('lock_timeout', '300ms', true), set_config('statement_timeout'
 """
 
 REPLAN: Final = "DISCARD PLANS"
-"""Goes before a batch now and then: on tables it knows as empty the planner finds reading a whole
-index as good as looking one row up, and would keep that plan for good."""
+"""Goes into a batch now and then, before all that is planned.
+
+On tables it knows as empty the planner finds reading a whole index as good as looking one row up,
+and would keep that plan for good.
+"""
 
 CLAIM: Final = """
 INSERT INTO request_key (client, key, hash, decision_id)
