@@ -1,5 +1,6 @@
 """Many orders in one request: `authorizeOrders`, each item with its own key and its own answer."""
 
+import asyncio
 from collections.abc import Sequence
 from typing import Annotated, Any, Final
 
@@ -15,21 +16,24 @@ from app.api.desk import desk_of
 from app.api.express import ExpressRoute
 from app.api.idempotency import LONGEST_KEY
 from app.api.middleware import trace_of
-from app.api.problems import Problem, render, wants_zh
+from app.api.problems import Problem, render, render_bug, wants_zh
 from app.api.strict import LONG_BODY_BYTES, read, validate
 from app.api.wire import PRINTABLE, AnswerModel, WireModel
 from app.domain.callers import Caller
-from app.domain.errors import CreditError
+from app.domain.errors import BadRequestError, CreditError
 from app.usecases.asks import Answer, Ask
 
 _Refusal = CreditError | RequestValidationError
-_Told = Ask | Answer | _Refusal
+_Told = Ask | Answer | BaseException
 """An item on its way: an ask until it is answered, or what is wrong with it."""
 
 router = APIRouter(prefix="/v1", tags=["authorizations"], route_class=ExpressRoute)
 
 MOST_ITEMS: Final = 1_000
 """Most orders in one request, inclusive."""
+
+BODY_S: Final = 10.0
+"""How long the body of a large request may take once it is its turn."""
 
 Key = Annotated[str, Field(min_length=1, max_length=LONGEST_KEY, pattern=PRINTABLE)]
 
@@ -97,13 +101,27 @@ async def authorize_orders(request: Request) -> Response:
     caller = await authenticate(request, "authorization:write")
     desk = desk_of(request)
     async with desk.lanes.turn():
-        envelope = await read(request, _Envelope)
+        envelope = await _read_soon(request)
         told: list[_Told] = [_asked(caller, item, desk.new_id()) for item in envelope.items]
         asks = [one for one in told if isinstance(one, Ask)]
         answers = iter(await desk.lanes.ask_all(asks) if asks else ())
         told = [next(answers) if isinstance(one, Ask) else one for one in told]
         body = _results(request, told)
     return Response(body, media_type="application/json")
+
+
+async def _read_soon(request: Request) -> _Envelope:
+    """Read the body; who sends it too slowly must not keep the turn of others.
+
+    Raises:
+        BadRequestError: It did not arrive in time.
+
+    """
+    try:
+        async with asyncio.timeout(BODY_S):
+            return await read(request, _Envelope)
+    except TimeoutError:
+        raise BadRequestError(f"the body did not arrive within {BODY_S:g} s") from None
 
 
 def _asked(caller: Caller, item: object, decision_id: str) -> Ask | _Refusal:
@@ -123,6 +141,9 @@ def _results(request: Request, told: Sequence[_Told]) -> bytes:
         if isinstance(one, Answer):
             parts.append(b'{"status":%d,"decision":%b}' % (one.status, one.body))
         elif not isinstance(one, Ask):
-            problem = render(one, request_id, zh=zh)
+            known = one if isinstance(one, CreditError | RequestValidationError) else None
+            problem = (
+                render(known, request_id, zh=zh) if known else render_bug(one, request_id, zh=zh)
+            )
             parts.append(orjson.dumps({"status": problem["status"], "problem": problem}))
     return b'{"results":[%b]}' % b",".join(parts)

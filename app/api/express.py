@@ -68,10 +68,10 @@ class ExpressApp(FastAPI):
 
     def _find(self, scope: Scope) -> bool:
         method, path = scope["method"], scope["path"]
+        if b"%2" in (scope.get("raw_path") or b""):
+            return False
         route, parameters = self._fixed.get((method, path)), dict[str, str]()
         if route is None:
-            if b"%2" in (scope.get("raw_path") or b""):
-                return False
             for known, one in self._matched:
                 match = one.path_regex.match(path) if known == method else None
                 if match is not None:

@@ -262,10 +262,15 @@ def _allowed(request: Request) -> list[str]:
 
 async def on_bug(request: Request, bug: Exception) -> Response:
     """Answer an id alone; the log line under that id has the traceback."""
+    request_id = trace_of(request.scope).request_id
+    return _reply(request, render_bug(bug, request_id, zh=wants_zh(request)))
+
+
+def render_bug(bug: BaseException, request_id: str, *, zh: bool = False) -> dict[str, Any]:
+    """Log a bug with its traceback, and write the problem that tells of it no more than its id."""
     _log.error("bug", exc_info=bug)
     detail = "The error has been logged under this request_id"
-    request_id = trace_of(request.scope).request_id
-    return _reply(request, _body(_BUG, 500, detail, request_id, zh=wants_zh(request)))
+    return _body(_BUG, 500, detail, request_id, zh=zh)
 
 
 def install_handlers(app: FastAPI) -> None:

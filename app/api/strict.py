@@ -36,6 +36,9 @@ DISCARD_BYTES: Final = 32 * MIB
 DISCARD_S: Final = 5.0
 """How much of a body that is too long, and for how long, is read and thrown away."""
 
+MOST_BROKEN: Final = 1_000
+"""Most broken rules of one body that are told one by one, inclusive."""
+
 _JSON_TYPE: Final = re.compile(
     r"application/json\s*(?:;\s*charset\s*=\s*\"?utf-8\"?\s*)?", re.IGNORECASE
 )
@@ -53,6 +56,8 @@ def validate(model: type[_M], value: object) -> _M:
     try:
         return model.model_validate(value)
     except ValidationError as bad:
+        if bad.error_count() > MOST_BROKEN:  # each would be written out before most are dropped
+            raise FieldError(f"{bad.error_count()} rules are broken", "body") from None
         broken = bad.errors(include_url=False)
         raise RequestValidationError(
             [{**one, "loc": ("body", *one["loc"])} for one in broken]

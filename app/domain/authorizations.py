@@ -47,6 +47,7 @@ def ended(order: Order, state: Literal["RELEASED", "EXPIRED"] = "RELEASED") -> O
         reserved=0,
         released_max=released_max,
         counts_from=None,
+        untested=False,
     )
 
 
@@ -72,7 +73,7 @@ def counted(
         if max(after.use.authorized, after.position(order.currency).authorized) > MAX_TOTAL:
             return None
         entries.append(Entry(after, "FACT", f"order:{order.order_id}"))
-    return replace(counting, reserved=left), entries
+    return replace(counting, reserved=left, untested=left > 0), entries
 
 
 def freed(order: Order, path: Sequence[Account]) -> list[Entry]:

@@ -22,7 +22,7 @@ class Case:
     same_grant: bool = field(init=False)
     """Whether the order's reservation is this payer's, in this currency."""
     reserved: int = field(init=False)
-    """What is already reserved for this very grant."""
+    """What is already reserved for this very grant, and was held to the limits."""
     needed: int = field(init=False)
     """What must be reserved now: the order's value less what facts carry.
 
@@ -43,7 +43,9 @@ class Case:
         keep = object.__setattr__  # the one way into a frozen value
         keep(self, "order", order)
         keep(self, "same_grant", same)
-        keep(self, "reserved", order.reserved if order is not None and same else 0)
+        # what began to count by itself was never held to a limit: the next ask tests all of it
+        tested = order is not None and same and not order.untested
+        keep(self, "reserved", order.reserved if order is not None and tested else 0)
         keep(self, "needed", needed)
 
     @property

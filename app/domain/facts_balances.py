@@ -50,7 +50,7 @@ class Balances:
         and a rate that is missing make a problem; `cause` is empty for the former.
         """
         ways = self.lowerings.ways(moves)
-        gave = self._post(ways, (ref, "ADJUSTMENT"), {})
+        gave = self._post(ways, (ref, "ADJUSTMENT"))
         if isinstance(gave, Problem):
             return gave
         posted = self._post(moves, (ref, kind), {one.account.account_id: one for one in gave[0]})
@@ -60,18 +60,25 @@ class Balances:
         return Posted((*gave[0], *entries), tuple(over), moves, ways, ref)
 
     def _post(
-        self, moves: Mapping[Place, Use], how: tuple[str, Kind], so_far: Mapping[int, Entry]
+        self,
+        moves: Mapping[Place, Use],
+        how: tuple[str, Kind],
+        so_far: Mapping[int, Entry] | None = None,
     ) -> tuple[list[Entry], list[OverLimit]] | Problem:
+        """Post on every account of the paths; without `so_far` something gives way.
+
+        What gives way is part of a position that is there, so that its rate will do.
+        """
         ref, kind = how
         entries: list[Entry] = []
         over: list[OverLimit] = []
         for account_id, uses in self._along_paths(moves).items():
-            last = so_far.get(account_id)
+            last = so_far.get(account_id) if so_far else None
             held = self.accounts[account_id] if last is None else last.account
             before = self._revalue(held)
             if before is not held:
                 entries.append(Entry(before, "FX_REVALUATION", ref))
-            after = self._move(before, uses)
+            after = self._move(before, uses, gives=so_far is None)
             if isinstance(after, Problem):
                 return after
             entries.append(Entry(after, kind, ref))
@@ -104,7 +111,7 @@ class Balances:
         newer = {code: self.find(code, account.currency) for code in account.foreign}
         return revalue(account, {code: rate for code, rate in newer.items() if rate})
 
-    def _move(self, account: Account, uses: Mapping[str, Use]) -> Account | Problem:
+    def _move(self, account: Account, uses: Mapping[str, Use], *, gives: bool) -> Account | Problem:
         after = account
         for currency in sorted(uses):
             use = uses[currency]
@@ -114,7 +121,8 @@ class Balances:
             if currency != account.currency:
                 rate = self.find(currency, account.currency)
                 # What only goes down may go at the rate that values it: the position has one.
-                if rate is None and (_largest(use) > 0 or currency not in account.foreign):
+                grows = _largest(use) > 0 and not gives
+                if rate is None and (grows or currency not in account.foreign):
                     return _rate_missing(currency, account.currency)
             after = force(after, currency, use, rate)
         if _largest(after.use) > MAX_TOTAL or any(

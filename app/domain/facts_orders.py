@@ -66,6 +66,7 @@ def _bare(order: Order) -> Order:
         released_max=None,
         released_until=None,
         counts_from=None,
+        untested=False,
     )
 
 
@@ -79,6 +80,7 @@ def _close(before: Order, after: Order, *, moved: bool) -> OrderChange:
         hold_id=None,
         hold_kind=None,
         counts_from=None,
+        untested=False,
     )
     past = before if moved and before.authorization_id else None
     return OrderChange(closed, past, before.hold_id)

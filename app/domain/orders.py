@@ -35,7 +35,8 @@ class Order:
 
     `version` is the newest seen in asks and facts; `closed_version` that of the closing fact.
     Until `released_until` (inclusive) the order passes up to `released_max`: a person said so.
-    Before `counts_from` (a business date; None: it counts) nothing is reserved for a live order.
+    Before `counts_from` (a business date; None: it counts) nothing is reserved for a live order;
+    one that began to count by itself is `untested` until an ask holds it to the limits.
     """
 
     segment_id: str
@@ -56,6 +57,7 @@ class Order:
     hold_id: str | None = None
     hold_kind: HoldKind | None = None
     counts_from: date | None = None
+    untested: bool = False
 
     def left(self, use: OrderUse) -> int:
         """Say what must be reserved now: nothing unless live and counting, else what is uncarried.

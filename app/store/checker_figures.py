@@ -85,8 +85,9 @@ class Ask:
 
     @property
     def own_reservation(self) -> int:
-        """What is reserved already for this very grant."""
-        return int(self.order.get("reserved", 0)) if self.is_same_grant else 0
+        """What is reserved already for this very grant, and was held to a limit."""
+        tested = self.is_same_grant and not self.order.get("untested", False)
+        return int(self.order.get("reserved", 0)) if tested else 0
 
     def reserved_on(self, account_id: int) -> tuple[str, int]:
         """Give currency and amount of the order's own reservation on an account."""

@@ -125,7 +125,7 @@ AS n(id, kind, account_id, segment_id, customer_id, order_id, outcome, judged, c
 _ORDER_COLUMNS: Final = (
     "segment_id, order_id, account_id, currency, version, closed_version, authorization_id, state,"
     " authorized_minor, reserved_minor, expires_at, authorized_at, released_max_minor,"
-    " released_until, rejected, hold_id, hold_kind, counts_from"
+    " released_until, rejected, hold_id, hold_kind, counts_from, untested"
 )
 
 _ORDER_ROWS: Final = f"""
@@ -133,11 +133,12 @@ SELECT segment_id, order_id, account_id, currency, version, closed_version,
     authorization_id::uuid AS authorization_id, state, authorized_minor, reserved_minor,
     expires_at::timestamptz AS expires_at, authorized_at::timestamptz AS authorized_at,
     released_max_minor, released_until::timestamptz AS released_until, rejected,
-    hold_id::uuid AS hold_id, hold_kind, counts_from::date AS counts_from
+    hold_id::uuid AS hold_id, hold_kind, counts_from::date AS counts_from,
+    untested
 FROM unnest(%(o_segments)s, %(o_ids)s, %(o_accounts)s, %(o_currencies)s, %(o_versions)s,
     %(o_closed)s, %(o_authorizations)s, %(o_states)s, %(o_authorized)s, %(o_reserved)s,
     %(o_expire)s, %(o_since)s, %(o_released)s, %(o_until)s, %(o_rejected)s, %(o_holds)s,
-    %(o_kinds)s, %(o_counting)s)
+    %(o_kinds)s, %(o_counting)s, %(o_untested)s)
 AS n({_ORDER_COLUMNS})
 """  # noqa: S608 - put together from our own constants
 
@@ -190,7 +191,7 @@ UPDATE credit_order o SET
     expires_at = n.expires_at, authorized_at = n.authorized_at,
     released_max_minor = n.released_max_minor, released_until = n.released_until,
     rejected = n.rejected, hold_id = n.hold_id, hold_kind = n.hold_kind,
-    counts_from = n.counts_from
+    counts_from = n.counts_from, untested = n.untested
 FROM ({_ORDER_ROWS}) AS n
 WHERE o.segment_id = n.segment_id AND o.order_id = n.order_id
 """  # noqa: S608 - put together from our own constants

@@ -34,6 +34,7 @@ def order_columns(orders: Sequence[Order]) -> dict[str, Any]:
         "o_holds": texts([one.hold_id for one in orders]),
         "o_kinds": texts([one.hold_kind for one in orders]),
         "o_counting": texts([_day(one.counts_from) for one in orders]),
+        "o_untested": flags([one.untested for one in orders]),
     }
 
 

@@ -51,6 +51,7 @@ def from_row(row: Mapping[str, Any] | RowMapping) -> Order:
         hold_id=row["hold_id"] and str(row["hold_id"]),
         hold_kind=row["hold_kind"],
         counts_from=row["counts_from"],
+        untested=row["untested"],
     )
 
 
@@ -75,6 +76,7 @@ def to_row(order: Order) -> dict[str, Any]:
         "hold_id": order.hold_id,
         "hold_kind": order.hold_kind,
         "counts_from": order.counts_from,
+        "untested": order.untested,
     }
 
 

@@ -33,6 +33,9 @@ _R = TypeVar("_R")
 
 _NAME: Final = re.compile(r"%\((\w+)\)s")
 _LOOK_S: Final = 0.25
+PATIENCE_S: Final = 15.0
+"""How long an exchange may take: longer than the server lets any statement run, by far."""
+
 _TEXT: Final = 0
 _BINARY: Final = 1
 """How results travel; ids come as text in text alone."""
@@ -77,6 +80,8 @@ class Wire:
         self._prepared: dict[bytes, bytes] = {}
         self._number = count()
         self._makers: dict[str, Make] = {}
+        self._began_s = 0.0
+        self._patience_s = PATIENCE_S
         self._results: list[PGresult] = []
         self._waiting: asyncio.Future[None] | None = None
         self._loop = asyncio.get_running_loop()
@@ -137,6 +142,7 @@ class Wire:
         """Send, wait, and give a result for each statement."""
         self._results.clear()
         self._waiting = waiting = self._loop.create_future()
+        self._began_s = self._loop.time()
         steps: list[bytes | None] = []  # the statement that a result prepares; None: rows
         for statement, parameters in statements:
             steps += self._send(statement, parameters, form)
@@ -185,6 +191,8 @@ class Wire:
             while not self._pgconn.is_busy():
                 result = self._pgconn.get_result()
                 if result is None:
+                    if self._pgconn.status != ConnStatus.OK:  # libpq gave up without raising
+                        raise psycopg.OperationalError("the connection is lost")
                     if self._waiting is None:
                         return
                     continue
@@ -202,8 +210,16 @@ class Wire:
         descriptor and stops watching, and who waits would wait for ever.
         """
         self._looking = self._loop.call_later(_LOOK_S, self._look)
+        if self._waiting is None:
+            return
+        self._readable()
+        if self._loop.time() - self._began_s > self._patience_s:
+            self._give_up()
+
+    def _give_up(self) -> None:
+        """Let nobody wait for a server that is silent, however well its machine answers."""
         if self._waiting is not None:
-            self._readable()
+            self._fail(psycopg.OperationalError(f"no answer within {self._patience_s:g} s"))
 
     def _wake(self) -> None:
         waiting, self._waiting = self._waiting, None
@@ -239,7 +255,8 @@ class Wire:
         if make is None:
             places = range(result.nfields)
             make = _by_name([(result.fname(place) or b"").decode() for place in places])
-            self._makers[statement] = make
+            if self._prepare:  # else a migration may change the columns unnoticed
+                self._makers[statement] = make
         return make
 
     def _rows(self, result: PGresult, make: Callable[[Sequence[Any]], _R]) -> list[_R]:

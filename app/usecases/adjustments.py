@@ -159,6 +159,8 @@ def _check(books: Books, drift: Drift, account_id: int) -> None:
     if drift.status != "OPEN":
         raise DriftStateError(f"the drift is {drift.status}, only one that is OPEN can be adjusted")
     held = books.pool[account_id]
+    if held.quarantined:  # what waits may be just what is missing, and would count twice
+        raise DriftStateError("facts of the account wait in quarantine: settle these first")
     own = share(_own(books.tx, account_id, drift.ours.currency), drift.category)
     merged = accounts.customer_of(books.tx, drift.customer_id) != drift.customer_id
     if merged or held.seq != drift.seq or own != drift.ours.minor:

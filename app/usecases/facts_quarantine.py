@@ -62,6 +62,11 @@ class CloseQuarantined:
             if locked[row.quarantine_id] != row.account_id:
                 raise BusyError("the event was looked at by somebody else; try again")
             facts_inbox.close(tx, [row.quarantine_id], "CLOSED", self.now())
-            facts_quarantine.sign(tx, row.quarantine_id, caller.actor or caller.client, reason)
+            facts_quarantine.sign(tx, row.quarantine_id, _signature(caller), reason)
             QUARANTINE_SIZE.set(facts_inbox.count_waiting(tx))
         _log.info("quarantine_closed", client=caller.client, quarantine_id=quarantine_id)
+
+
+def _signature(caller: Caller) -> str:
+    """Name who is authenticated, and the person that is said to stand behind it."""
+    return caller.client if caller.actor is None else f"{caller.actor} by {caller.client}"

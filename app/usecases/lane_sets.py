@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
-from app.domain.errors import BusyError, CreditError
+from app.domain.errors import BusyError
 from app.usecases.asks import Answer, Ask
 from app.usecases.lanes import BatchingLane
 
@@ -69,12 +69,10 @@ class Lanes:
         """
         return await self._of(ask).ask(ask)
 
-    async def ask_all(self, asks: Sequence[Ask]) -> list[Answer | CreditError]:
-        """Put the questions of one request; what a full lane turns away hears BUSY in its place.
+    async def ask_all(self, asks: Sequence[Ask]) -> list[Answer | BaseException]:
+        """Put the questions of one request; each has its own answer, refusal or bug in its place.
 
-        Raises:
-            BusyError: No lane took any.
-
+        What a full lane turns away hears BUSY.
         """
         of_lane: dict[int, list[int]] = {}
         for place, ask in enumerate(asks):
@@ -84,13 +82,11 @@ class Lanes:
             for lane, places in of_lane.items()
         ]
         told = await asyncio.gather(*parts, return_exceptions=True)
-        answers: list[Answer | CreditError] = [BusyError("not answered")] * len(asks)
+        answers: dict[int, Answer | BaseException] = {}
         for places, answered in zip(of_lane.values(), told, strict=True):
-            if isinstance(answered, BaseException) and not isinstance(answered, BusyError):
-                raise answered
-            for number, place in enumerate(places):
-                answers[place] = answered if isinstance(answered, BusyError) else answered[number]
-        return answers
+            each = [answered] * len(places) if isinstance(answered, BaseException) else answered
+            answers |= dict(zip(places, each, strict=True))
+        return [answers[place] for place in range(len(asks))]
 
     def _of(self, ask: Ask) -> BatchingLane:
         return self.checks if ask.kind == "CHECK" else self.authorizations[self._place(ask)]

@@ -118,25 +118,28 @@ class BatchingLane:
             CreditError: The refusal of this question.
 
         """
-        self._admit(ask.caller.client, 1)
+        self._admit(ask.caller.client)
         item = self._put(ask)
         answer = await item.answer
         if isinstance(answer, CreditError):
             raise answer
         return answer
 
-    async def ask_all(self, asks: Sequence[Ask]) -> list[Answer | CreditError]:
+    async def ask_all(self, asks: Sequence[Ask]) -> list[Answer | BaseException]:
         """Put several questions of one client and wait for all answers, in their order.
+
+        A bug stands in the place of the one that has it.
 
         Raises:
             BusyError: They do not fit into the queue together, or the service is stopping.
 
         """
-        self._admit(asks[0].caller.client, len(asks))
+        self._admit(asks[0].caller.client)
         items = [self._put(ask) for ask in asks]
-        return await asyncio.gather(*(item.answer for item in items))
+        answers = (item.answer for item in items)
+        return list(await asyncio.gather(*answers, return_exceptions=True))
 
-    def _admit(self, client: str, count: int) -> None:
+    def _admit(self, client: str) -> None:
         """Turn away who would find no room, or wait too long.
 
         Raises:
@@ -145,7 +148,7 @@ class BatchingLane:
         """
         waits = len(self._waiting)
         late = waits > self.sizes.batch and waits * self._item_s > self.sizes.wait_s
-        full = late or not self._waiting.has_room(client, count)
+        full = late or not self._waiting.has_room(client)
         if self._closing or not self.alive() or full:
             raise BusyError("too many questions wait; try again in a moment")
 
@@ -182,6 +185,8 @@ class BatchingLane:
         while parts:
             part = parts.pop()
             trouble = await self._decide(part)
+            if isinstance(trouble, AccountMissingError) and clock() > until:
+                trouble = BusyError("accounts are being made; try again in a moment")
             if isinstance(trouble, AccountMissingError):
                 smaller = await self._make_account(part, trouble)
             elif trouble is not None:

@@ -24,10 +24,10 @@ class FairQueue(Generic[_T]):
         """Count the items that wait."""
         return self._count
 
-    def has_room(self, client: str, items: int = 1) -> bool:
-        """Tell whether a client may add so many items now."""
+    def has_room(self, client: str) -> bool:
+        """Tell whether a client may add a request now, however many items it has."""
         own = self._waiting.get(client)
-        return own is None or len(own) + items <= self.most // len(self._waiting)
+        return own is None or len(own) < self.most // len(self._waiting)
 
     def put(self, client: str, item: _T) -> None:
         """Add an item behind the client's others."""

@@ -1,5 +1,6 @@
 """Snapshots of the ERP: compared with our own figures, remembered, never written over ours."""
 
+from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -228,7 +229,14 @@ class ReadSnapshot:
         seen = [one for one in stored.results if caller.sees(one["segment"])]
         if not seen:
             raise NotFoundError(f"no snapshot has the id {reconciliation_id}", "id")
-        return replace(stored, results=seen)
+        counts = Counter(one["status"] for one in seen)
+        return replace(
+            stored,
+            results=seen,
+            matched=counts["MATCH"],
+            drifted=counts["DRIFT"],
+            unknown=counts["UNKNOWN_CUSTOMER"],
+        )
 
 
 @dataclass(frozen=True, slots=True)

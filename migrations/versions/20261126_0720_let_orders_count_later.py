@@ -20,6 +20,9 @@ ALTER TABLE segment ADD COLUMN credit_horizon_days INTEGER
 COMMENT ON COLUMN segment.credit_horizon_days IS 'orders that ship later do not count yet';
 ALTER TABLE credit_order ADD COLUMN counts_from DATE;
 COMMENT ON COLUMN credit_order.counts_from IS 'nothing is reserved before this business date';
+ALTER TABLE credit_order ADD COLUMN untested BOOLEAN DEFAULT false NOT NULL;
+COMMENT ON COLUMN credit_order.untested IS
+    'began to count by itself: no ask has held it to a limit yet';
 ALTER TABLE credit_order ADD CONSTRAINT credit_order_counts_from_check
     CHECK (counts_from IS NULL OR (state = 'LIVE' AND reserved_minor = 0));
 CREATE INDEX credit_order_due_idx ON credit_order (expires_at)
@@ -39,7 +42,7 @@ DROP INDEX credit_order_counts_from_idx;
 CREATE INDEX credit_order_expires_at_idx ON credit_order (expires_at)
     WHERE state = 'LIVE' AND reserved_minor > 0;
 DROP INDEX credit_order_due_idx;
-ALTER TABLE credit_order DROP COLUMN counts_from;
+ALTER TABLE credit_order DROP COLUMN counts_from, DROP COLUMN untested;
 ALTER TABLE segment DROP COLUMN credit_horizon_days;
 """
 

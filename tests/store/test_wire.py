@@ -144,6 +144,44 @@ def test_an_idle_wire_notices_its_end(database_url: str) -> None:
     assert on_wire(database_url, act)
 
 
+def test_a_server_that_is_silent_is_given_up(database_url: str) -> None:
+    async def act(wire: Wire) -> None:
+        wire._patience_s = 0.3  # noqa: SLF001 - nobody waits fifteen seconds for a test
+        with pytest.raises(psycopg.OperationalError, match="no answer within"):
+            await wire.exchange([("SELECT pg_sleep(5)", None)])
+
+    on_wire(database_url, act)
+
+
+async def _babble(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Begin like a server, then say what no server says."""
+    ready = b"R\0\0\0\x08\0\0\0\0" + b"Z\0\0\0\x05I"
+    writer.write(ready)
+    await writer.drain()
+    await asyncio.sleep(0.2)
+    writer.write(b"T\0\0\0\x02")
+    await writer.drain()
+    await asyncio.sleep(1)
+    writer.close()
+
+
+def test_a_server_that_talks_nonsense_ends_the_wire_and_not_the_process() -> None:
+    """Libpq then gives up without raising, and has neither a result nor is it busy, for ever."""
+
+    async def run() -> None:
+        server = await asyncio.start_server(_babble, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        url = f"postgresql://nobody@127.0.0.1:{port}/x?sslmode=disable&gssencmode=disable"
+        wire = await Wire.connect(url, prepare=False)
+        with pytest.raises(psycopg.OperationalError):
+            async with asyncio.timeout(5):
+                await wire.exchange([("SELECT 1", None)])
+        await wire.close()
+        server.close()
+
+    asyncio.run(run())
+
+
 def test_a_parameter_of_another_type_is_a_bug(database_url: str) -> None:
     async def act(wire: Wire) -> None:
         await wire.exchange([("SELECT %(n)s", {"n": 1.5})])

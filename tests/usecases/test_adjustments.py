@@ -112,6 +112,17 @@ def test_it_gives_way_to_provisional_money_that_lapses(night: Nightly, clock: Cl
     night.town.exact()
 
 
+def test_nothing_is_adjusted_while_facts_wait(night: Nightly) -> None:
+    """What waits may be just what the ERP has and we have not: it would count twice."""
+    bill(night, "I-1", 100)
+    day = night.town.today.isoformat()
+    fields = {"invoice_id": "I-2", "issue_date": day, "due_date": day, "currency": "EUR"}
+    assert night.town.fact("invoice", "C-1", amount=50, **fields) == "quarantined"
+    with pytest.raises(DriftStateError, match="quarantine"):
+        night.set_to("C-1", "OPEN_ITEM", 130)
+    assert night.town.position("C-1").open_item == 100
+
+
 def test_what_it_puts_over_the_limit_is_forced(night: Nightly) -> None:
     night.town.limit("C-1", 100)
     night.set_to("C-1", "OPEN_ITEM", 130)
@@ -332,7 +343,7 @@ def test_facts_in_any_order_and_adjustments_between_them_stay_exact(
         made += _lower(night, first)
         if len(made) > 3 and first % 40 == 0:
             _reverse_some(night, made)
-    assert len(made) > 5
+    assert len(made) > 2
     assert any(kind == "ADJUSTMENT" for kind, _ in entries(night, "TOP"))
     night.town.exact()
 
@@ -344,7 +355,10 @@ def _lower(night: Nightly, place: int) -> list[Adjustment]:
     ]
     view = night.figures.list_exposure(CLERK, "C-1", FigurePage("main", category, None, 500))
     own = sum(one.amount.minor for one, _ in view.documents if one.amount.currency == "CNY")
-    return [night.set_to("C-1", category, own // 3)] if own else []
+    try:
+        return [night.set_to("C-1", category, own // 3)] if own else []
+    except DriftStateError:  # some of its facts wait in quarantine
+        return []
 
 
 def _reverse_some(night: Nightly, made: list[Adjustment]) -> None:

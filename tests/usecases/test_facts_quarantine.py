@@ -77,7 +77,7 @@ def test_what_is_closed_is_laid_aside_for_good(ledger: Ledger) -> None:
     query = select(quarantine.c.status, quarantine.c.closed_by, quarantine.c.close_reason)
     with ledger.town.database.read() as tx:
         found = tuple(tx.execute(query).one())
-    assert found == ("CLOSED", "Li Na", "sent by mistake")
+    assert found == ("CLOSED", "Li Na by erp", "sent by mistake")
     with pytest.raises(EventNotWaitingError):
         close(ledger, waits(ledger))
     with pytest.raises(EventNotWaitingError):

@@ -129,6 +129,27 @@ def test_an_order_beyond_the_horizon_does_not_count_until_its_day(
     exact(database)
 
 
+def test_what_began_to_count_by_itself_is_tested_before_it_ships(
+    erp: Erp, database: Database
+) -> None:
+    """Otherwise whatever ships late enough would never be held to any limit."""
+    erp.ask("SO-1", "150.00", ship_date=FAR, expires_in=None)
+    assert count(database) == 1
+    held = erp.ask("SO-1", "150.00", check_point="GOODS_ISSUE")
+    assert (held["outcome"], held["reasons"][0]["code"]) == ("HOLD", "OVER_LIMIT")
+    assert figures(erp)[0] == "150.00"
+    exact(database)
+    body = {"kind": "base", "limit": money("150.00")}
+    assert erp.post("/v1/customers/C-1/limits", body).status_code == 201
+    assert erp.ask("SO-1", "150.00", check_point="GOODS_ISSUE")["outcome"] == "APPROVE"
+    body = {"kind": "base", "limit": money("1.00")}
+    assert erp.post("/v1/customers/C-1/limits", body).status_code == 201
+    # tested once, its reservation stands like any other's
+    assert erp.ask("SO-1", "150.00", check_point="GOODS_ISSUE")["outcome"] == "APPROVE"
+    assert figures(erp)[0] == "150.00"
+    exact(database)
+
+
 def test_a_check_says_it_too_and_changes_nothing(erp: Erp, database: Database) -> None:
     body = {
         "customer_id": "C-1",

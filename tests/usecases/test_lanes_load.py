@@ -98,7 +98,7 @@ def test_a_flood_of_one_client_keeps_no_other_waiting() -> None:
 
 @pytest.mark.parametrize("count", [1, 3])
 def test_all_of_a_request_are_answered_in_their_order(count: int) -> None:
-    async def work() -> list[Answer | CreditError]:
+    async def work() -> list[Answer | BaseException]:
         lanes = Lanes([lane_of(Slow(), batch=3) for _ in range(count)], lane_of(Slow()))
         await lanes.start()
         asks = [ask(str(place), customer=f"C-{place}") for place in range(20)]
@@ -111,7 +111,7 @@ def test_all_of_a_request_are_answered_in_their_order(count: int) -> None:
 
 
 def test_a_lane_that_is_full_turns_away_its_own_part_only() -> None:
-    async def work() -> list[Answer | CreditError]:
+    async def work() -> list[Answer | BaseException]:
         stopped = lane_of(Slow())
         lanes = Lanes([lane_of(Slow()), stopped], lane_of(Slow()))
         await lanes.start()

@@ -56,6 +56,13 @@ credit_order = Table(
     Column("hold_id", UUID(as_uuid=False)),
     Column("hold_kind", Text),
     Column("counts_from", Date, comment="nothing is reserved before this business date"),
+    Column(
+        "untested",
+        Boolean,
+        nullable=False,
+        server_default=text("false"),
+        comment="began to count by itself: no ask has held it to a limit yet",
+    ),
     one_of("state", "NONE", "LIVE", "RELEASED", "EXPIRED"),
     CheckConstraint(
         "reserved_minor BETWEEN 0 AND authorized_minor AND (state = 'LIVE' OR reserved_minor = 0)",
