@@ -183,7 +183,7 @@ class Bench:
             self.trouble = "there is no pgbench on this machine"
             return
         url = _made(self.url)
-        run = [found, "-n", "-c", str(CLIENTS), "-j", "2"]
+        run = [found, "-n", "-c", str(CLIENTS), "-j", "2", "-M", "prepared"]
         try:
             _output([found, "-i", "-q", "-s", str(SCALE), url])
             tps = _TPS.search(_output([*run, "-T", str(seconds), url]))
