@@ -155,7 +155,7 @@ def test_plans_made_on_empty_tables_are_not_kept(
         forgets = ReadConnection(database_url, replan_s=0)
         for one in (keeps, forgets):
             await one.fetch(wants, at)
-        fill(connection, 4000)
+        fill(connection, 16_000)
         taken_s = []
         for one in (keeps, forgets):
             began_s = perf_counter()

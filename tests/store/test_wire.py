@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from datetime import UTC, date, datetime
 from typing import Any, TypeVar
 
@@ -153,15 +154,15 @@ def test_a_server_that_is_silent_is_given_up(database_url: str) -> None:
     on_wire(database_url, act)
 
 
-async def _babble(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Begin like a server, then say what no server says."""
-    ready = b"R\0\0\0\x08\0\0\0\0" + b"Z\0\0\0\x05I"
-    writer.write(ready)
-    await writer.drain()
-    await asyncio.sleep(0.2)
+async def _babble(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Begin like a server, then say what no server says, and wait until the other side goes."""
+    await reader.read(4096)
+    writer.write(b"R\0\0\0\x08\0\0\0\0" + b"Z\0\0\0\x05I")
+    await reader.read(4096)
     writer.write(b"T\0\0\0\x02")
-    await writer.drain()
-    await asyncio.sleep(1)
+    with suppress(ConnectionError):
+        while await reader.read(4096):
+            continue
     writer.close()
 
 
@@ -178,6 +179,7 @@ def test_a_server_that_talks_nonsense_ends_the_wire_and_not_the_process() -> Non
                 await wire.exchange([("SELECT 1", None)])
         await wire.close()
         server.close()
+        await server.wait_closed()
 
     asyncio.run(run())
 
