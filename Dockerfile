@@ -6,7 +6,7 @@ WORKDIR /srv/aval
 COPY pyproject.toml requirements.lock README.md ./
 # the lock pins everything, the tools of development too: as constraints it only pins what is needed
 RUN uv venv /opt/aval && uv pip install --python /opt/aval --no-cache \
-      --constraint requirements.lock --requirements pyproject.toml
+      --constraint requirements.lock --extra train --requirements pyproject.toml
 COPY app app
 RUN uv pip install --python /opt/aval --no-cache --no-deps --editable .
 

@@ -88,5 +88,5 @@ torture: setup ## random faults under load, from a printed seed: make torture MI
 	@exec $(BIN)/python -m tests.torture --minutes $(or $(MINUTES),30) $(if $(SEED),--seed $(SEED))
 
 lock: setup ## pin again; LOCK="--upgrade" or LOCK="--upgrade-package NAME" moves versions
-	@$(BIN)/python -m uv pip compile --universal --python-version 3.11 --group dev --generate-hashes \
+	@$(BIN)/python -m uv pip compile --universal --python-version 3.11 --group dev --all-extras --generate-hashes \
 	  --no-header --no-annotate --no-emit-index-url $(LOCK) pyproject.toml -o requirements.lock
