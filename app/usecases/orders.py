@@ -7,7 +7,12 @@ from typing import Self
 
 from app.store.database import Database
 from app.usecases.asks import Answer, Ask
-from app.usecases.decisions import ListDecisions, ReadDecision, ReplayDecision
+from app.usecases.decisions import (
+    CompareDecisions,
+    ListDecisions,
+    ReadDecision,
+    ReplayDecision,
+)
 from app.usecases.holds import ListHolds, PlaceHold, ReadHold
 from app.usecases.releases import EndHold, ReleaseHold
 from app.usecases.reservations import ListAuthorizations, ReadAuthorization, ReleaseAuthorization
@@ -37,6 +42,7 @@ class Orders:
     list_decisions: ListDecisions
     read_decision: ReadDecision
     replay_decision: ReplayDecision
+    compare_decisions: CompareDecisions
 
     @classmethod
     def over(cls, database: Database, around: Surroundings) -> Self:
@@ -54,4 +60,5 @@ class Orders:
             ListDecisions(database),
             ReadDecision(database),
             ReplayDecision(database),
+            CompareDecisions(database),
         )
