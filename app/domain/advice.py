@@ -99,17 +99,17 @@ def advise(
 
 
 def _is_limit(row: Fired) -> bool:
-    return row.row.scope == "path" and row.reason != "MISSING_INPUT"
+    return row.row.scope == "path" and row.reason not in {"MISSING_INPUT", "RULE_ERROR"}
 
 
 def _is_overdue(row: Fired) -> bool:
-    known = row.reason != "MISSING_INPUT"
-    return known and all(term.name in _OVERDUE for term in row.row.terms)
+    known = row.reason not in {"MISSING_INPUT", "RULE_ERROR"}
+    return known and _OVERDUE.issuperset(row.row.names)
 
 
 def _other(row: Fired) -> Advice:
     subject = None if row.observed is None else str(row.observed)
-    return Advice(_ACTION.get(row.reason, "ASK_RELEASE"), subject=subject)
+    return Advice(row.row.action or _ACTION.get(row.reason, "ASK_RELEASE"), subject=subject)
 
 
 def _raise_limit(figures: Figures) -> Advice:

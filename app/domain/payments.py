@@ -124,7 +124,7 @@ def _for_late(situation: Situation, late: Sequence[Row], invoices: Sequence[Open
     late_left, open_left, total = dict(overdue.amounts), dict(overdue.open_items), 0
     for place in range(len(invoices) + 1):
         context = _overdue_context(situation, invoices[place:], late_left, open_left)
-        if not any(all(term.test()(context) for term in row.terms) for row in late):
+        if not any(row.test(context) for row in late):
             return total
         if place < len(invoices):
             one = invoices[place]
