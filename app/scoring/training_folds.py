@@ -4,12 +4,14 @@ A row may be learned from on a day only if its window had closed before that day
 not yet due is no row even where it is paid: of those only the punctual are known so far.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
 import numpy as np
 
+from app.scoring.metrics import Numbers
 from app.scoring.training_matrix import Days, Matrix, Rows, TrainingError
 
 LEAST_CUSTOMERS: Final = 10
@@ -31,6 +33,22 @@ class Fold:
 
     learn: Rows
     check: Rows
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """Rows that were asked about, and the log odds a model said that had not seen them."""
+
+    rows: Rows
+    log_odds: Numbers
+
+
+def pooled(learn: Matrix, checks: Sequence[Check]) -> tuple[Numbers, Numbers]:
+    """Put labels and log odds of all checks together."""
+    return (
+        np.concatenate([learn.labels[one.rows] for one in checks]),
+        np.concatenate([one.log_odds for one in checks]),
+    )
 
 
 def split_at(matrix: Matrix, test_from: date) -> Fold:

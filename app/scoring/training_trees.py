@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.scoring.metrics import Numbers, log_loss
-from app.scoring.training_folds import Fold
+from app.scoring.training_folds import Check, Fold, pooled
 from app.scoring.training_matrix import Matrix
 
 MOST_ROUNDS: Final = 600
@@ -57,17 +57,11 @@ SHAPES: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Growth:
-    """The shape that was best on later rows, and how many trees of it.
-
-    `checked` are the training rows that were asked about in some fold, and `log_odds` what trees
-    that had not seen them said: what probabilities are calibrated by.
-    """
+    """The shape that was best on later rows, how many trees of it, and what they said there."""
 
     shape: Shape
     rounds: int
-    checked: NDArray[np.intp]
-    log_odds: Numbers
-    folds: tuple[int, ...]
+    checks: tuple[Check, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,13 +134,11 @@ class Grower:
 def _judge(
     learn: Matrix, folds: Sequence[Fold], shape: Shape, parts: Sequence[tuple[Numbers, int]]
 ) -> tuple[float, Growth]:
-    checked = np.concatenate([fold.check for fold in folds])
-    odds = np.concatenate([part for part, _ in parts])
-    loss = log_loss(learn.labels[checked], 1 / (1 + np.exp(-odds)))
+    checks = [Check(fold.check, odds) for fold, (odds, _) in zip(folds, parts, strict=True)]
+    labels, odds = pooled(learn, checks)
     # All rows are more than a fold's, and more rows bear more trees; the middle one is modest.
     rounds = max(_LEAST_ROUNDS, round(median(rounds for _, rounds in parts)))
-    sizes = tuple(len(fold.check) for fold in folds)
-    return loss, Growth(shape, rounds, checked, odds, sizes)
+    return log_loss(labels, 1 / (1 + np.exp(-odds))), Growth(shape, rounds, tuple(checks))
 
 
 def log_odds(booster: lgb.Booster, values: NDArray[np.float64]) -> Numbers:
