@@ -22,7 +22,7 @@ class ModelState(StrEnum):
 
 
 class Alias(StrEnum):
-    """A name for whichever version stands there: the one that decides, the one that only watches."""
+    """A name for whichever version stands there: the one that decides, or that only watches."""
 
     CHAMPION = "champion"
     SHADOW = "shadow"
