@@ -11,7 +11,8 @@ import polars as pl
 
 from app.domain.feature_catalogue import NAMES, SMOOTHING
 from app.scoring.features_bills import Bills, background_of, look, settle
-from app.scoring.features_outside import signal_features, statement_features, utilizations
+from app.scoring.features_limits import utilizations
+from app.scoring.features_outside import signal_features, statement_features
 from app.scoring.features_payment import finish, smoothed, summarize
 from app.scoring.features_related import related
 from app.scoring.frames import Ledger, conform

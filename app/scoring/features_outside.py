@@ -1,10 +1,9 @@
-"""Features from outside the ledger: limits, financial statements, registry signals."""
+"""Features from outside the ledger: financial statements and registry signals."""
 
 from typing import Final
 
 import polars as pl
 
-from app.domain.feature_catalogue import RECENT_DAYS
 from app.domain.financials import GROSS_PROFIT_3Y, ITEMS, PREVIOUS_SALES, RATIOS, Ratio
 from app.domain.signals import COUNTED_KINDS, SignalRole
 from app.scoring.frames import FINANCIALS
@@ -15,48 +14,6 @@ _YEAR_BEFORE: Final = (300, 430)
 """A statement whose period ended so many days before another's is that of the year before."""
 
 _SIGNAL_YEAR: Final = 365
-
-
-def utilizations(rows: pl.DataFrame, limits: pl.DataFrame) -> pl.DataFrame:
-    """Add `utilization` and its change over `RECENT_DAYS` to rows with what is and was open.
-
-    The change compares open invoices with the limit in force, on both days alike.
-    """
-    now = _in_force(rows, limits, _AS_OF).rename({"limit_minor": "limit_now"})
-    earlier = _AS_OF - pl.duration(days=RECENT_DAYS)
-    before = _in_force(rows, limits, earlier).rename({"limit_minor": "limit_before"})
-    counted = pl.col("used_minor").is_not_null()
-    used_now = _part(pl.col("open_amount_minor"), pl.col("limit_now"))
-    used_before = _part(pl.col("open_before_minor"), pl.col("limit_before"))
-    return (
-        rows.join(now, on="row", how="left", maintain_order="left")
-        .join(before, on="row", how="left", maintain_order="left")
-        .with_columns(
-            utilization=pl.when(counted)
-            .then(_part(pl.col("used_minor"), pl.col("limit_minor")))
-            .otherwise(used_now),
-            utilization_change=used_now - used_before,
-        )
-    )
-
-
-def _part(used: pl.Expr, limit: pl.Expr) -> pl.Expr:
-    return pl.when(limit > 0).then(used / limit)
-
-
-def _in_force(rows: pl.DataFrame, limits: pl.DataFrame, day: pl.Expr) -> pl.DataFrame:
-    """Find the limit in force at the end of a day, as was known on it: a temporary one wins."""
-    valid = (pl.col("valid_from") <= day) & (
-        pl.col("valid_to").fill_null(pl.date(9999, 12, 31)) >= day
-    )
-    return (
-        rows.select("row", "customer_id", "as_of")
-        .join(limits, on="customer_id")
-        .filter(valid & (pl.col("known_on") <= day))
-        .sort("row", pl.col("temporary").fill_null(value=False), "valid_from", "known_on")
-        .group_by("row", maintain_order=True)
-        .agg(pl.col("limit_minor").last())
-    )
 
 
 def statement_features(asked: pl.DataFrame, financials: pl.DataFrame) -> pl.DataFrame:

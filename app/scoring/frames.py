@@ -38,15 +38,19 @@ not listed have the currency of their newest invoice."""
 LIMITS: Final = pl.Schema(
     {
         "customer_id": pl.String,
+        "kind": pl.String,
         "known_on": pl.Date,
+        "ended_on": pl.Date,
         "valid_from": pl.Date,
         "valid_to": pl.Date,
         "limit_minor": pl.Int64,
-        "temporary": pl.Boolean,
+        "order": pl.Int64,
     }
 )
-"""Limits by the first day they were in force; `valid_to` (inclusive) null: until replaced. A null
-limit grants nothing or is unlimited: either way there is no utilization."""
+"""Approved limits (`base`, `temporary`) and covers (`cover`), in the customer's currency: known
+from the day they were approved, gone from the day somebody ended them; `valid_to` is inclusive. A
+null limit grants nothing or is unlimited: either way there is no utilization. `order` rises with
+approval."""
 
 FINANCIALS: Final = pl.Schema(
     {
@@ -99,8 +103,9 @@ OBSERVATIONS: Final = pl.Schema(
 
 An order or invoice of a day is asked about as of the day before, else it would know itself.
 Only `customer_id` and `as_of` are needed. `currency` is the one amounts are taken in, that of the
-order too; null: the customer's. Where `used_minor` is given, it and `limit_minor` (null: none) are the utilization, as the account's
-counters have it; otherwise it is what was open and the limit in force on the day."""
+order too; null: the customer's. Where `used_minor` is given, it and `limit_minor` (null: none) are
+the utilization, as the account's counters have it; otherwise it is what was open and the limit in
+force on the day."""
 
 
 def _empty(schema: pl.Schema) -> pl.DataFrame:
@@ -144,7 +149,7 @@ SCHEMAS: Final[Mapping[str, tuple[pl.Schema, frozenset[str]]]] = {
     "invoices": (INVOICES, frozenset({"disputed_on"})),
     "payments": (PAYMENTS, frozenset()),
     "customers": (CUSTOMERS, frozenset({"currency", "since", "parent_id"})),
-    "limits": (LIMITS, frozenset({"valid_to", "temporary"})),
+    "limits": (LIMITS, frozenset({"valid_to", "ended_on"})),
     "financials": (FINANCIALS, frozenset(FINANCIALS) - {"customer_id", "period_end", "known_on"}),
     "signals": (SIGNALS, frozenset({"role", "ended_on"})),
     "background": (BACKGROUND, frozenset()),
