@@ -22,6 +22,7 @@ from app.api import (
     scores,
     segments,
     snapshots,
+    trials,
 )
 
 ROUTERS: Final[tuple[APIRouter, ...]] = (
@@ -39,6 +40,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     authorization_batches.router,
     reservations.router,
     decisions.router,
+    trials.router,
     facts.router,
     snapshots.router,
     adjustments.router,

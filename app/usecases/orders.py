@@ -16,6 +16,7 @@ from app.usecases.decisions import (
 from app.usecases.holds import ListHolds, PlaceHold, ReadHold
 from app.usecases.releases import EndHold, ReleaseHold
 from app.usecases.reservations import ListAuthorizations, ReadAuthorization, ReleaseAuthorization
+from app.usecases.trials import ReportPilot, TryRuleSet
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,8 @@ class Orders:
     read_decision: ReadDecision
     replay_decision: ReplayDecision
     compare_decisions: CompareDecisions
+    try_rule_set: TryRuleSet
+    report_pilot: ReportPilot
 
     @classmethod
     def over(cls, database: Database, around: Surroundings) -> Self:
@@ -61,4 +64,6 @@ class Orders:
             ReadDecision(database),
             ReplayDecision(database),
             CompareDecisions(database),
+            TryRuleSet(database, now),
+            ReportPilot(database, now),
         )
