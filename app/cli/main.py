@@ -27,6 +27,7 @@ COLUMNS: Final[Mapping[str, str]] = {
     "check-ledger": "check",
     "replay": "replay",
     "openapi": "openapi",
+    "train": "train",
 }
 """Every command, and the module of its column, which has `register(cli)`."""
 

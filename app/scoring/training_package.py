@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime, time
 from hashlib import sha256
-from importlib.metadata import version
 from typing import Final
 
 import numpy as np
@@ -24,7 +23,6 @@ from app.scoring.training_run import Trained
 GOLDEN: Final = 32
 """Rows whose predictions the manifest repeats, spread from the safest to the riskiest."""
 
-_LIBRARIES: Final = ("lightgbm", "numpy", "optbinning", "polars", "scikit-learn")
 _METRICS: Final = (
     "auc",
     "ks",
@@ -69,7 +67,7 @@ def package(
         classes=card.classes,
         lights=card.lights,
         golden=_golden(trained),
-        libraries={name: version(name) for name in _LIBRARIES},
+        libraries=trained.libraries,
         author=author,
         made_at=datetime.combine(trained.observed.until, time(), UTC),
         attachments=tuple(_file(name, attachments[name]) for name in sorted(attachments)),

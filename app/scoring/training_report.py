@@ -71,6 +71,15 @@ class Evaluation:
             return Verdict.BETTER
         return Verdict.WORSE if gain.upper < 0 else Verdict.NO_BETTER
 
+    @property
+    def auc_as_such(self) -> float | None:
+        """Give the AUC without what is known of the order; None where there is none."""
+        there = ~np.isnan(self.as_such)
+        late = float(np.sum(self.test.labels[there]))
+        if not 0 < late < np.sum(there):
+            return None
+        return auc(self.test.labels[there], self.as_such[there])
+
 
 def evaluate(trained: Trained) -> Evaluation:
     """Look at the test window, once.
@@ -158,12 +167,13 @@ def report(trained: Trained, found: Evaluation) -> dict[str, object]:
         "calibration_error": calibration_error(labels, predicted),
         "intervals": _intervals(found.rivals),
         "rivals": rivals(found),
-        "auc_without_order": _auc(labels, found.as_such),
+        "auc_without_order": found.auc_as_such,
         "backtest": [asdict(one) for one in found.backtest],
         "calibration": _calibration(trained),
         "shape": trained.model.shape,
         "trees": trained.model.trees,
-        "dropped": dict(trained.dropped),
+        "constant": ", ".join(name for name, why in trained.dropped.items() if why == "constant"),
+        "missing": [name for name, why in trained.dropped.items() if why == "missing"],
         "left_out": dict(trained.observed.left_out),
         "seed": trained.wish.seed,
         "data_sha256": trained.learn.keep(trained.names).digest(),
@@ -184,12 +194,6 @@ def rivals(found: Evaluation) -> dict[str, dict[str, float | int]]:
                 "rows": len(labels),
             }
     return answer
-
-
-def _auc(labels: Numbers, predicted: Numbers) -> float | None:
-    there = ~np.isnan(predicted)
-    late = float(np.sum(labels[there]))
-    return auc(labels[there], predicted[there]) if 0 < late < np.sum(there) else None
 
 
 def _intervals(found: Rivals) -> dict[str, list[float]]:

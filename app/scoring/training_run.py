@@ -8,6 +8,8 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
+from importlib.metadata import version
+from typing import Final
 
 import numpy as np
 
@@ -34,6 +36,9 @@ from app.scoring.woe import CARD_FEATURES, learn_card
 
 Told = Callable[[float, str], None]
 """Hears how far a run is, 0 to 1, and what it is at."""
+
+
+_LIBRARIES: Final = ("lightgbm", "numpy", "optbinning", "polars", "scikit-learn")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +93,11 @@ class Trained:
     names: tuple[str, ...]
     dropped: Mapping[str, str]
     model: Model
+
+    @property
+    def libraries(self) -> Mapping[str, str]:
+        """Give the versions of what it was made with."""
+        return {name: version(name) for name in _LIBRARIES}
 
     @property
     def mean(self) -> float:
