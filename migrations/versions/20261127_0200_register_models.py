@@ -10,7 +10,7 @@ Undo: drops the registry; the packages in the model store stay.
 from alembic import op
 
 revision = "20261127_0200"
-down_revision = "20261126_0730"
+down_revision = "20261127_0100"
 
 UP = """
 CREATE TABLE model (

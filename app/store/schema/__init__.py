@@ -1,6 +1,23 @@
 """The tables as SQLAlchemy Core knows them; `alembic check` holds them equal to the migrations."""
 
-from app.store.schema import decisions, documents, evidence, models, parties, reconciliation
+from app.store.schema import (
+    decisions,
+    documents,
+    evidence,
+    models,
+    outside,
+    parties,
+    reconciliation,
+)
 from app.store.schema.columns import metadata
 
-__all__ = ["decisions", "documents", "evidence", "metadata", "models", "parties", "reconciliation"]
+__all__ = [
+    "decisions",
+    "documents",
+    "evidence",
+    "metadata",
+    "models",
+    "outside",
+    "parties",
+    "reconciliation",
+]
