@@ -63,6 +63,7 @@ STATUS: Final[dict[type[CreditError], int]] = {
     errors.AdjustmentStateError: 409,
     errors.ModelRefusedError: 422,
     errors.ModelStateError: 409,
+    errors.TrainingRefusedError: 422,
 }
 """The status of every leaf of `CreditError`; a test holds table and leaves equal."""
 

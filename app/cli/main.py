@@ -28,6 +28,7 @@ COLUMNS: Final[Mapping[str, str]] = {
     "replay": "replay",
     "try-rules": "try_rules",
     "openapi": "openapi",
+    "train": "train",
 }
 """Every command, and the module of its column, which has `register(cli)`."""
 

@@ -245,6 +245,13 @@ class ModelRefusedError(CreditError):
         self.check = check
 
 
+class TrainingRefusedError(CreditError):
+    """There is too little to learn from, or too little to test on."""
+
+    code = "training_refused"
+    title = "No model can be trained"
+
+
 class ModelStateError(CreditError):
     """The version is not in a state in which this can be done."""
 

@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
+from app.domain.errors import ModelStateError
 from app.domain.manifests import Grade, Manifest
 from app.domain.scores import ModelVersion
 
@@ -89,3 +91,112 @@ class Scorer(Protocol):
     ) -> list[Prediction]:
         """Do what `predict` does without blocking the event loop."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Why a version that should serve cannot be loaded, and since when."""
+
+    check: str
+    detail: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RegisteredModel:
+    """A version in the registry; all but `state` and `fault` never changes.
+
+    `client` is who registered it, authenticated; `actor` the person they named. `signed_by` is the
+    id of the key, `manifest_sha256` that of the signed bytes.
+    """
+
+    manifest: Manifest
+    state: ModelState
+    manifest_sha256: bytes
+    signed_by: str
+    client: str
+    actor: str | None
+    registered_at: datetime
+    fault: Fault | None = None
+
+    @property
+    def model(self) -> ModelVersion:
+        """Name and version."""
+        return ModelVersion(self.manifest.name, self.manifest.version)
+
+
+class Move(StrEnum):
+    """What is done with a version; ROLLBACK names the one that comes back."""
+
+    SHADOW = "SHADOW"
+    PROMOTE = "PROMOTE"
+    ROLLBACK = "ROLLBACK"
+    RETIRE = "RETIRE"
+
+
+class PromotionStatus(StrEnum):
+    """PROPOSED waits for a second person."""
+
+    PROPOSED = "PROPOSED"
+    APPLIED = "APPLIED"
+    REJECTED = "REJECTED"
+
+
+@dataclass(frozen=True, slots=True)
+class Promotion:
+    """A move, with its reason and who is behind it; kept for good.
+
+    `replaced` is the version that stood in the place before, None where none did.
+    """
+
+    promotion_id: str
+    model: ModelVersion
+    move: Move
+    status: PromotionStatus
+    reason: str
+    replaced: int | None
+    proposed_by: str
+    proposed_actor: str | None
+    proposed_at: datetime
+    decided_by: str | None = None
+    decided_actor: str | None = None
+    decided_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where the versions of one model stand; `peak` is the highest that ever was champion."""
+
+    name: str
+    newest: int
+    champion: int | None
+    shadow: int | None
+    peak: int | None
+
+
+def check_move(move: Move, version: int, state: ModelState, standing: Standing) -> None:
+    """Insist that a version may be moved; asks for what is so already are answered elsewhere.
+
+    Raises:
+        ModelStateError: It is retired, older than a champion there was, or not where it must be.
+
+    """
+    told = f"version {version} of {standing.name}"
+    if state is ModelState.RETIRED:
+        raise ModelStateError(f"{told} is retired; roll back, or register it anew")
+    if move is Move.PROMOTE and standing.peak is not None and version < standing.peak:
+        line = f"{told} is older than version {standing.peak}, which was champion; roll back"
+        raise ModelStateError(line)
+    if state is ModelState.CHAMPION:
+        raise ModelStateError(f"{told} is the champion; promote another, or roll back")
+
+
+def state_after(move: Move) -> ModelState:
+    """Say where a version stands after a move."""
+    match move:
+        case Move.SHADOW:
+            return ModelState.SHADOW
+        case Move.PROMOTE | Move.ROLLBACK:
+            return ModelState.CHAMPION
+        case Move.RETIRE:
+            return ModelState.RETIRED

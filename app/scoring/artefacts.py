@@ -11,7 +11,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
-from obstore.exceptions import AlreadyExistsError, BaseError, NotFoundError
+from obstore.exceptions import AlreadyExistsError, BaseError
 from obstore.store import LocalStore, MemoryStore, ObjectStore, S3Store
 
 from app.domain.errors import BusyError, ModelRefusedError, ModelStateError
@@ -19,7 +19,6 @@ from app.domain.manifests import MANIFEST
 from app.domain.scores import ModelVersion
 from app.scoring.signing import SIGNATURE
 
-_MISSING: Final = (NotFoundError, FileNotFoundError)
 _AWAY: Final = (BaseError, OSError, ValueError)
 _TIMES: Final[dict[str, Any]] = {
     "client_options": {"timeout": "20s", "connect_timeout": "5s"},
@@ -95,7 +94,7 @@ class ArtefactStore:
                 line = f"{path} has {size} bytes, more than {most_bytes}"
                 raise ModelRefusedError(line, "size")
             return bytes(self.objects.get(path).bytes())
-        except _MISSING:
+        except FileNotFoundError:
             raise ModelRefusedError(f"{path} is not there", "size") from None
         except _AWAY as error:
             raise BusyError(f"the model store is out of reach: {_line(error)}") from error

@@ -1,6 +1,6 @@
 """What a model learns from: a matrix of named numbers, and what became of each row."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Final
@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from app.domain.feature_catalogue import FEATURE, FeatureGroup
 from app.scoring.metrics import Numbers
 
 Days = NDArray[np.datetime64]
@@ -74,6 +75,12 @@ class Matrix:
         """Give each row the smoothed prior late rate of its customer; `mean` is everybody's."""
         return (self.late + SMOOTHING * mean) / (self.known + SMOOTHING)
 
+    def without_order(self) -> "Matrix":
+        """Forget what is known of the order, as when a customer as such is scored."""
+        values = self.values.copy()
+        values[:, order_places(self.names)] = np.nan
+        return replace(self, values=values)
+
     def digest(self) -> str:
         """Give the sha256 of names, values and labels, the same for the same data everywhere."""
         found = sha256("\n".join(self.names).encode())
@@ -84,10 +91,22 @@ class Matrix:
         return found.hexdigest()
 
 
+def order_places(names: Sequence[str]) -> list[int]:
+    """Find the columns that speak of the order."""
+    of_order = FeatureGroup.ORDER
+    return [place for place, name in enumerate(names) if FEATURE[name].group is of_order]
+
+
 def only_numbers(matrix: Matrix) -> Matrix:
-    """Take what is infinite for missing: no model can place it."""
+    """Take what is infinite for missing, and move what is out of bounds to the bound.
+
+    Whoever predicts moves values to the same bounds before the model sees them.
+    """
     finite = np.where(np.isfinite(matrix.values), matrix.values, np.nan)
-    return replace(matrix, values=finite)
+    bounds = [(FEATURE[name].lower, FEATURE[name].upper) for name in matrix.names]
+    lower = np.array([-np.inf if low is None else low for low, _ in bounds])
+    upper = np.array([np.inf if high is None else high for _, high in bounds])
+    return replace(matrix, values=np.clip(finite, lower, upper))
 
 
 def without_constants(learn: Matrix) -> tuple[tuple[str, ...], Mapping[str, str]]:

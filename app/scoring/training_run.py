@@ -4,32 +4,41 @@ Nothing about the model is chosen by the test window: not its shape, its number 
 calibration nor its features. It is looked at once, to say how good the model is.
 """
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
+from importlib.metadata import version
 from typing import Final
 
 import numpy as np
 
-from app.domain.feature_catalogue import FEATURE, FeatureGroup
-from app.domain.features import FEATURES
+from app.domain.feature_catalogue import FEATURE
 from app.domain.manifests import Calibration, ModelKind
 from app.domain.scorecard import Scorecard
+from app.domain.scorecard_json import scorecard_to_json
+from app.scoring.boosters import log_odds
 from app.scoring.calibration import calibrate, probabilities
 from app.scoring.frames import Ledger
 from app.scoring.metrics import Numbers
 from app.scoring.training_folds import Check, default_cut, pooled, rolling, split_at
-from app.scoring.training_matrix import Matrix, TrainingError, only_numbers, without_constants
+from app.scoring.training_matrix import (
+    Matrix,
+    TrainingError,
+    only_numbers,
+    order_places,
+    without_constants,
+)
 from app.scoring.training_rivals import scorecard_log_odds
 from app.scoring.training_rows import Observed, Target, observe
-from app.scoring.training_trees import Grower, Growth, log_odds
-from app.scoring.woe import learn_card
+from app.scoring.training_trees import Grower, Growth
+from app.scoring.woe import CARD_FEATURES, learn_card
 
 Told = Callable[[float, str], None]
 """Hears how far a run is, 0 to 1, and what it is at."""
 
-LEAKING: Final = frozenset({"disputed_share"})
-"""Ledgers flag a dispute without the day it was raised: known only after, so never learned from."""
+
+_LIBRARIES: Final = ("lightgbm", "numpy", "optbinning", "polars", "scikit-learn")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +95,11 @@ class Trained:
     model: Model
 
     @property
+    def libraries(self) -> Mapping[str, str]:
+        """Give the versions of what it was made with."""
+        return {name: version(name) for name in _LIBRARIES}
+
+    @property
     def mean(self) -> float:
         """Give the rate of late rows among those learned from."""
         return float(np.mean(self.learn.labels))
@@ -114,22 +128,18 @@ def train(ledger: Ledger, wish: Wish, told: Told) -> Trained:
 
 def _usable(learn: Matrix, kind: ModelKind) -> tuple[tuple[str, ...], Mapping[str, str]]:
     names, dropped = without_constants(learn)
-    leaking = {name: "known only afterwards" for name in names if name in LEAKING}
-    names = tuple(name for name in names if name not in leaking)
     if kind is ModelKind.SCORECARD:
-        names = tuple(name for name in names if name in FEATURES)
+        names = tuple(name for name in names if name in CARD_FEATURES)
     if not names:
         raise TrainingError("no feature differs among the rows to learn from")
-    return names, {**dropped, **leaking}
+    return names, dropped
 
 
 def _fit_trees(learn: Matrix, wish: Wish, told: Told) -> Model:
     names = learn.names
     grower = Grower(
         monotone=tuple(FEATURE[name].monotone for name in names),
-        order=tuple(
-            place for place, name in enumerate(names) if FEATURE[name].group is FeatureGroup.ORDER
-        ),
+        order=tuple(order_places(names)),
         seed=wish.seed,
     )
     growth: Growth = grower.best(
@@ -152,18 +162,13 @@ def _fit_card(learn: Matrix, wish: Wish, told: Told) -> Model:
     card, checks = learn_card(
         learn, rolling(learn), wish.card, lambda done, of: told(done / of, f"fit {done} of {of}")
     )
-    gains = {
-        one.feature: float(
-            max(row.points for row in one.bins) - min(row.points for row in one.bins)
-        )
-        for one in card.characteristics
-    }
+    worst = {one.feature: min(row.points for row in one.bins) for one in card.characteristics}
     return Model(
-        text=card_text(card),
+        text=json.dumps(scorecard_to_json(card), indent=2, ensure_ascii=False) + "\n",
         calibration=Calibration(),
         log_odds=lambda rows: scorecard_log_odds(card, rows),
         checks=checks,
-        gains=gains,
+        gains={name: float(-points) for name, points in worst.items()},
         shape="points",
         trees=0,
     )

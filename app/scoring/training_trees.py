@@ -10,8 +10,8 @@ from typing import Final
 
 import lightgbm as lgb
 import numpy as np
-from numpy.typing import NDArray
 
+from app.scoring.boosters import log_odds
 from app.scoring.metrics import Numbers, log_loss
 from app.scoring.training_folds import Check, Fold, pooled
 from app.scoring.training_matrix import Matrix
@@ -139,8 +139,3 @@ def _judge(
     # All rows are more than a fold's, and more rows bear more trees; the middle one is modest.
     rounds = max(_LEAST_ROUNDS, round(median(rounds for _, rounds in parts)))
     return log_loss(labels, 1 / (1 + np.exp(-odds))), Growth(shape, rounds, tuple(checks))
-
-
-def log_odds(booster: lgb.Booster, values: NDArray[np.float64]) -> Numbers:
-    """Give the model's log odds of being late for each row."""
-    return np.asarray(booster.predict(values, raw_score=True, num_threads=1), dtype=np.float64)

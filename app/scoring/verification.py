@@ -14,11 +14,10 @@ from app.domain.errors import BusyError, FieldError, ModelRefusedError
 from app.domain.manifests import Manifest, ModelKind, PackageFile
 from app.domain.manifests_check import MOST_MODEL_BYTES
 from app.domain.manifests_json import MOST_BYTES, manifest_from_bytes
-from app.domain.models import Package
+from app.domain.models import Package, RegisteredModel
 from app.domain.points_model import check_points
 from app.domain.scorecard import Scorecard
 from app.domain.scorecard_json import scorecard_from_json
-from app.domain.scores import ModelVersion
 from app.scoring.loadable import Loadable
 from app.scoring.process_frames import PipeError
 from app.scoring.process_link import Link, library_version
@@ -44,9 +43,11 @@ def checked_with() -> str:
 
 
 def verify(
-    signed: SignedPackage, expected: ModelVersion, trusted: TrustedKeys, *, remembered: bool
+    signed: SignedPackage, expected: RegisteredModel, trusted: TrustedKeys, *, remembered: bool
 ) -> Loadable:
     """Check a stored version; `remembered`: the same bytes passed structure and trial before.
+
+    A signature alone is not enough: an older version, signed as well, must not pass for this one.
 
     Raises:
         ModelRefusedError: Says which check failed.
@@ -57,9 +58,11 @@ def verify(
         raise ModelRefusedError("a file is larger than any may be", "size")
     trusted.check(signed.manifest, signed.signature)
     manifest = read_manifest(signed.manifest)
-    if (manifest.name, manifest.version) != (expected.name, expected.version):
+    if (manifest.name, manifest.version) != (expected.model.name, expected.model.version):
         line = f"the manifest is that of {manifest.name} version {manifest.version}"
         raise ModelRefusedError(line, "manifest")
+    if sha256(signed.manifest).digest() != expected.manifest_sha256:
+        raise ModelRefusedError("the manifest is not the one that was registered", "manifest")
     return check_package(Package(manifest, signed.model), remembered=remembered)
 
 

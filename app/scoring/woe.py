@@ -31,6 +31,9 @@ MISSING_REASONS: Final[Mapping[str, str]] = {
 }
 """What is told where a missing value costs points; elsewhere missing costs nothing."""
 
+CARD_FEATURES: Final = tuple(name for name in FEATURES if name != "disputed_share")
+"""What a card may be made of; whose fault a dispute is, the ledger does not say."""
+
 _MOST_BINS: Final = 8
 _LEAST_SHARE: Final = 0.05
 _PRIOR_ROWS: Final = 5.0
@@ -109,7 +112,7 @@ def _fit(learn: Matrix) -> _Fit:
     late = float(np.sum(learn.labels))
     if not 0 < late < len(learn):
         raise TrainingError("with enough history there are late rows only, or punctual ones only")
-    names = [name for name in learn.names if name in FEATURES]
+    names = [name for name in learn.names if name in CARD_FEATURES]
     cuts = [cut for name in names if (cut := _cut(learn, name)) is not None]
     while cuts:
         evidence = np.column_stack([cut.read(learn) for cut in cuts])

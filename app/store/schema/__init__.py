@@ -1,6 +1,14 @@
 """The tables as SQLAlchemy Core knows them; `alembic check` holds them equal to the migrations."""
 
-from app.store.schema import decisions, documents, evidence, outside, parties, reconciliation
+from app.store.schema import (
+    decisions,
+    documents,
+    evidence,
+    models,
+    outside,
+    parties,
+    reconciliation,
+)
 from app.store.schema.columns import metadata
 
 __all__ = [
@@ -8,6 +16,7 @@ __all__ = [
     "documents",
     "evidence",
     "metadata",
+    "models",
     "outside",
     "parties",
     "reconciliation",
