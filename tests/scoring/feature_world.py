@@ -59,7 +59,8 @@ def make(seed: int, customers: int = 8, invoices: int = 14) -> World:
         }
         for name in ids
     ]
-    bills, payments = [], []
+    bills: list[Row] = []
+    payments: list[Row] = []
     for name in ids[:-1]:
         terms = draw.choice([10, 30, 60])
         for _ in range(draw.randrange(invoices)):
