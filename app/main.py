@@ -8,7 +8,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from importlib import resources
 from importlib.metadata import version
 from typing import Any, Final, Protocol
@@ -46,7 +46,7 @@ from app.usecases.orders import Orders, Surroundings
 from app.usecases.parties import Parties
 from app.usecases.read_lane import ReadLane
 from app.usecases.reads import Reads
-from app.usecases.scores import Scores
+from app.usecases.scores import Scores, ScoreTerms
 from app.usecases.seeds import SeedDatabase
 
 log = structlog.get_logger(__name__)
@@ -135,7 +135,7 @@ def compose(
         _lane(settings, database_url, authorize.check, make_account),
     )
     reading = _read_lane(settings, database_url, now)
-    scores = Scores.over(database, now)
+    scores = Scores.over(database, now, score_terms(settings))
 
     def rescore(account_ids: Sequence[int]) -> None:
         try:
@@ -162,9 +162,17 @@ def compose(
         facts=facts,
         figures=Figures.over(database, now, new_id),
         scores=scores,
-        reads=Reads.over(reading),
+        reads=Reads.over(reading, scores.rescore.cooldown),
     )
     return Composition(database, seed, desk, [lanes, reading])
+
+
+def score_terms(settings: Settings) -> ScoreTerms:
+    """Say how scores are computed and overridden."""
+    return ScoreTerms(
+        cooldown=timedelta(seconds=settings.score_cooldown_s),
+        four_eyes=settings.score_four_eyes == "on",
+    )
 
 
 def connections_of(settings: Settings) -> int:

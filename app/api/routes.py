@@ -20,6 +20,8 @@ from app.api import (
     rates,
     reservations,
     scores,
+    scores_overrides,
+    scores_what_if,
     segments,
     snapshots,
 )
@@ -35,6 +37,8 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     rates.router,
     scores.lean_router,
     scores.router,
+    scores_overrides.router,
+    scores_what_if.router,
     authorizations.router,
     authorization_batches.router,
     reservations.router,
