@@ -48,7 +48,7 @@ class Bench:
 class Rater(Protocol):
     """Whoever rates customers from what `tx` sees of them."""
 
-    def bench(self, tx: Tx, subject: Subject, at: datetime) -> Bench:
+    def bench(self, tx: Tx, subject: Subject, at: datetime, /) -> Bench:
         """Prepare to rate one customer as it is and as it would be.
 
         Raises:
@@ -57,7 +57,7 @@ class Rater(Protocol):
         """
         ...
 
-    def __call__(self, tx: Tx, subjects: Sequence[Subject], at: datetime) -> Mapping[str, Rated]:
+    def __call__(self, tx: Tx, subjects: Sequence[Subject], at: datetime, /) -> Mapping[str, Rated]:
         """Rate each subject, by customer id.
 
         Raises:
