@@ -62,6 +62,8 @@ STATUS: Final[dict[type[CreditError], int]] = {
     errors.SnapshotConflictError: 409,
     errors.DriftStateError: 409,
     errors.AdjustmentStateError: 409,
+    errors.ModelRefusedError: 422,
+    errors.ModelStateError: 409,
 }
 """The status of every leaf of `CreditError`; a test holds table and leaves equal."""
 

@@ -22,6 +22,7 @@ COLUMNS: Final[Mapping[str, str]] = {
     "key": "keys",
     "import": "imports",
     "export": "imports",
+    "features": "features",
     "score": "score",
     "check-ledger": "check",
     "replay": "replay",

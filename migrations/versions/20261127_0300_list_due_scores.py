@@ -14,7 +14,7 @@ Undo: forgets what is due and who overrode what.
 from alembic import op
 
 revision = "20261127_0300"
-down_revision = "20261126_0730"
+down_revision = "20261127_0200"
 
 UP = """
 CREATE TABLE score_due (

@@ -23,6 +23,7 @@ EVIDENCE = (
     "account_input",
     "adjustment",
     "decision",
+    "financial_statement",
     "fx_rate",
     "journal",
     "ledger_event",
