@@ -43,6 +43,7 @@ STATUS: Final[dict[type[CreditError], int]] = {
     errors.HoldNotOpenError: 409,
     errors.EventNotWaitingError: 409,
     errors.LimitStateError: 409,
+    errors.OverrideStateError: 409,
     errors.MergeConflictError: 409,
     errors.AliasTakenError: 409,
     errors.KeyRequiredError: 400,
@@ -61,6 +62,8 @@ STATUS: Final[dict[type[CreditError], int]] = {
     errors.SnapshotConflictError: 409,
     errors.DriftStateError: 409,
     errors.AdjustmentStateError: 409,
+    errors.ModelRefusedError: 422,
+    errors.ModelStateError: 409,
 }
 """The status of every leaf of `CreditError`; a test holds table and leaves equal."""
 

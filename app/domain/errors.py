@@ -107,6 +107,13 @@ class LimitStateError(CreditError):
     title = "The limit is not in that state"
 
 
+class OverrideStateError(CreditError):
+    """The override, or the one it replaces, is not in a state in which this can be done."""
+
+    code = "override_state"
+    title = "The override is not in that state"
+
+
 class MergeConflictError(CreditError):
     """The two records cannot be joined."""
 
@@ -231,3 +238,22 @@ class AdjustmentStateError(CreditError):
 
     code = "adjustment_state"
     title = "The adjustment cannot be reversed"
+
+
+class ModelRefusedError(CreditError):
+    """A model's package failed a check; `check` names which (`size`, `signature`, `sha256`, …)."""
+
+    code = "model_refused"
+    title = "The model is refused"
+
+    def __init__(self, detail: str, check: str) -> None:
+        """Keep the sentence and the check that failed."""
+        super().__init__(detail, f"model.{check}")
+        self.check = check
+
+
+class ModelStateError(CreditError):
+    """The version is not in a state in which this can be done."""
+
+    code = "model_state"
+    title = "The model is not in that state"

@@ -1,6 +1,15 @@
 """The tables as SQLAlchemy Core knows them; `alembic check` holds them equal to the migrations."""
 
-from app.store.schema import decisions, documents, evidence, outside, parties, reconciliation
+from app.store.schema import (
+    decisions,
+    documents,
+    evidence,
+    models,
+    outside,
+    parties,
+    reconciliation,
+    refresh,
+)
 from app.store.schema.columns import metadata
 
 __all__ = [
@@ -8,7 +17,9 @@ __all__ = [
     "documents",
     "evidence",
     "metadata",
+    "models",
     "outside",
     "parties",
     "reconciliation",
+    "refresh",
 ]
