@@ -43,6 +43,7 @@ STATUS: Final[dict[type[CreditError], int]] = {
     errors.HoldNotOpenError: 409,
     errors.EventNotWaitingError: 409,
     errors.LimitStateError: 409,
+    errors.OverrideStateError: 409,
     errors.MergeConflictError: 409,
     errors.AliasTakenError: 409,
     errors.KeyRequiredError: 400,

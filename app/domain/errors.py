@@ -107,6 +107,13 @@ class LimitStateError(CreditError):
     title = "The limit is not in that state"
 
 
+class OverrideStateError(CreditError):
+    """The override, or the one it replaces, is not in a state in which this can be done."""
+
+    code = "override_state"
+    title = "The override is not in that state"
+
+
 class MergeConflictError(CreditError):
     """The two records cannot be joined."""
 

@@ -186,7 +186,7 @@ def replay_one(row: StoredDecision, rules: RuleSet) -> list[Difference]:
 
 
 def _judged_again(row: StoredDecision, rules: RuleSet, new_id: str) -> dict[str, Any]:
-    inputs = read_inputs(row.input_version, row.slow)
+    inputs = read_inputs(row.input_version, row.slow, row.evaluated_at)
     question = question_from_json(row.inputs["question"])
     situation = situation_from_json(row.inputs["situation"], inputs)
     judgement = judge(question, situation, rules, new_id)

@@ -8,6 +8,7 @@ from app.store.schema import (
     outside,
     parties,
     reconciliation,
+    refresh,
 )
 from app.store.schema.columns import metadata
 
@@ -20,4 +21,5 @@ __all__ = [
     "outside",
     "parties",
     "reconciliation",
+    "refresh",
 ]
