@@ -142,7 +142,7 @@ def count(trial: Trial, row: StoredDecision, rules: RuleSet) -> None:
     if question.order_type != "sale" or answer["mode"] == "OFF" or row.kind == "RELEASE":
         return
     situation = situation_from_json(
-        row.inputs["situation"], read_inputs(row.input_version, row.slow)
+        row.inputs["situation"], read_inputs(row.input_version, row.slow, row.evaluated_at)
     )
     try:
         judgement = judge(question, situation, rules, row.decision_id)

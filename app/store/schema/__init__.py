@@ -9,6 +9,7 @@ from app.store.schema import (
     parties,
     reconciliation,
     refresh,
+    rules,
 )
 from app.store.schema.columns import metadata
 
@@ -22,4 +23,5 @@ __all__ = [
     "parties",
     "reconciliation",
     "refresh",
+    "rules",
 ]
