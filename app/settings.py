@@ -90,6 +90,9 @@ class Settings(BaseSettings):
     revalue_every_s: float = Field(
         300.0, ge=0.1, le=3600, description="Pause between looks for a new day or exchange rate"
     )
+    release_every_s: float = Field(
+        0.5, ge=0.1, le=3600, description="Pause between looks for holds whose reasons are gone"
+    )
     work_batch: int = Field(
         100, ge=1, le=1000, description="Most orders or accounts that background work locks at once"
     )

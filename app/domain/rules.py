@@ -74,7 +74,10 @@ class Term:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One rule. `scope` PATH is asked of the own account and every group that has a limit."""
+    """One rule. `scope` PATH is asked of the own account and every group that has a limit.
+
+    `auto_release` false: what it holds is released by a person or a new question, never by itself.
+    """
 
     rule_id: str
     reason: str
@@ -83,6 +86,7 @@ class Row:
     scope: Literal["order", "path"]
     observed: str | None
     threshold: str | Value | None
+    auto_release: bool = True
 
     def threshold_of(self, context: Context) -> Value | None:
         """Give what was allowed: a name's value, or the constant of the observed name's term."""
@@ -224,6 +228,7 @@ def _read_row(row: Mapping[str, Any]) -> Row:
         scope=scope,
         observed=row.get("observed"),
         threshold=row.get("threshold"),
+        auto_release=row.get("auto_release", True) is not False,
     )
 
 

@@ -21,6 +21,7 @@ from app.store.migrate import (
 
 EVIDENCE = (
     "account_input",
+    "authority_change",
     "adjustment",
     "decision",
     "fx_rate",
@@ -57,6 +58,7 @@ CHOSEN = {
     ("adjustment", "kind"): "'DRIFT'",
     ("adjustment", "category"): "'OPEN_ITEM'",
     ("adjustment", "drift_id"): VALUES["uuid"],
+    ("authority_change", "what"): "'ROLE'",
     ("decision", "kind"): "'CHECK'",
     ("decision", "outcome"): "'APPROVE'",
     ("journal", "kind"): "'FACT'",
