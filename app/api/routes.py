@@ -7,6 +7,7 @@ from fastapi import APIRouter
 from app.api import (
     accounts,
     adjustments,
+    authorities,
     authorization_batches,
     authorizations,
     covers,
@@ -15,6 +16,7 @@ from app.api import (
     exposure,
     facts,
     health,
+    hold_bulk,
     holds,
     limits,
     models,
@@ -50,8 +52,10 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     facts.router,
     snapshots.router,
     adjustments.router,
+    hold_bulk.router,
     holds.router,
     models.router,
     models_moves.router,
+    authorities.router,
     health.router,
 )

@@ -237,6 +237,27 @@ class FourEyesError(CreditError):
     title = "Somebody else must approve"
 
 
+class AboveAuthorityError(CreditError):
+    """The amount is more than the roles of the caller may release."""
+
+    code = "above_authority"
+    title = "The amount is above your authority"
+
+
+class ProposalStateError(CreditError):
+    """The hold's proposed release is not in a state in which this can be done."""
+
+    code = "proposal_state"
+    title = "The proposed release is not in that state"
+
+
+class AuthorityInUseError(CreditError):
+    """What is to be taken away is still referred to."""
+
+    code = "authority_in_use"
+    title = "It is still in use"
+
+
 class AccountStoppedError(CreditError):
     """The account is stopped; the stop must be lifted first."""
 

@@ -1,6 +1,7 @@
 """The tables as SQLAlchemy Core knows them; `alembic check` holds them equal to the migrations."""
 
 from app.store.schema import (
+    authority,
     decisions,
     documents,
     evidence,
@@ -14,6 +15,7 @@ from app.store.schema import (
 from app.store.schema.columns import metadata
 
 __all__ = [
+    "authority",
     "decisions",
     "documents",
     "evidence",
