@@ -1,9 +1,9 @@
 """Which limit is in force on a business date."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from app.domain.accounts import Account, Entry
 from app.domain.covers import CoverTerms
@@ -165,6 +165,9 @@ def settle(
 
 LimitStatus = Literal["PROPOSED", "APPROVED", "REJECTED", "ENDED"]
 
+LimitOrigin = Literal["MANUAL", "DYNAMIC"]
+"""Who thought of a limit: a person, or the policy that adjusts limits."""
+
 
 @dataclass(frozen=True, slots=True)
 class LimitRecord:
@@ -173,7 +176,8 @@ class LimitRecord:
     One of kind `cover` has its terms, and what they contribute as `limit_minor`.
 
     `proposed_by`, `decided_by` and `ended_by` are authenticated clients. A limit that was replaced
-    by a later one stays APPROVED; ENDED means that somebody ended it.
+    by a later one stays APPROVED; ENDED means that somebody ended it. An APPROVED one whose end
+    was proposed holds until somebody else ends it. `evidence` is how a DYNAMIC one was worked out.
     """
 
     limit_id: str
@@ -193,3 +197,7 @@ class LimitRecord:
     ended_by: str | None = None
     ended_at: datetime | None = None
     cover: CoverTerms | None = None
+    end_proposed_by: str | None = None
+    end_proposed_at: datetime | None = None
+    origin: LimitOrigin = "MANUAL"
+    evidence: Mapping[str, Any] | None = None
