@@ -102,6 +102,7 @@ class Settings(BaseSettings):
     )
     score_four_eyes: Literal["on", "off"] = Field(
         "off", description="`on`: an override of a score needs a second client to approve it"
+    )
     release_every_s: float = Field(
         0.5, ge=0.1, le=3600, description="Pause between looks for holds whose reasons are gone"
     )

@@ -104,6 +104,12 @@ def judge(question: Question, situation: Situation, rules: RuleSet, new_id: str)
     return judgement if case.unbookable else granted(case, judgement, new_id)
 
 
+def reasons_of(question: Question, situation: Situation, rules: RuleSet) -> tuple[Fired, ...]:
+    """List what would hold an order back in a situation that is only imagined; none: it passes."""
+    case = Case(question, situation, rules)
+    return _verdict(case, _tested(case))[0]
+
+
 def _tested(case: Case) -> tuple[Figures, ...]:
     return tuple(
         case.figures(account)

@@ -28,6 +28,8 @@ EVIDENCE = (
     "fx_rate",
     "journal",
     "ledger_event",
+    "limit_policy",
+    "limit_review",
     "order_hold_event",
     "reconciliation",
     "rule_set",
