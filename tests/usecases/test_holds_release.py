@@ -354,9 +354,7 @@ def test_what_is_busy_or_broken_stops_nobody_else(
     assert_exact(database)
 
 
-def test_several_at_once_release_each_hold_once(
-    erp: Erp, database: Database, clock: Clock
-) -> None:
+def test_several_at_once_release_each_hold_once(erp: Erp, database: Database, clock: Clock) -> None:
     for number in range(24):
         erp.held(f"SO-{number:02}", "110.00")
     limit(erp, "1000.00")
