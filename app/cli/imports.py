@@ -26,7 +26,7 @@ from app.cli.tables_shape import Columns
 from app.domain.errors import FileRefusedError
 from app.domain.money import minor_to_text
 from app.main import Composition, utc_now
-from app.scoring.scorecard_file import read_scorecard, write_scorecard
+from app.sheets.scorecard import read_scorecard, write_scorecard
 from app.store.ids import IdSource
 from app.telemetry import set_up_log
 from app.texts import PLACEHOLDERS
