@@ -46,6 +46,7 @@ from app.usecases.orders import Orders, Surroundings
 from app.usecases.parties import Parties
 from app.usecases.read_lane import ReadLane
 from app.usecases.reads import Reads
+from app.usecases.rules import RuleSets
 from app.usecases.scores import Scores
 from app.usecases.seeds import SeedDatabase
 
@@ -163,6 +164,7 @@ def compose(
         figures=Figures.over(database, now, new_id),
         scores=scores,
         reads=Reads.over(reading),
+        rules=RuleSets.over(database, now),
     )
     return Composition(database, seed, desk, [lanes, reading])
 

@@ -19,6 +19,7 @@ from app.api import (
     limits,
     rates,
     reservations,
+    rules,
     scores,
     segments,
     snapshots,
@@ -43,5 +44,6 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     snapshots.router,
     adjustments.router,
     holds.router,
+    rules.router,
     health.router,
 )
