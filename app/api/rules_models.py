@@ -25,7 +25,7 @@ _ROW: Final[dict[str, Any]] = {
     "clause": "4.1",
     "owner": "credit management",
 }
-_CLAUSE: Final[dict[str, Any]] = {"id": "4.1", "zh": "逾期客户暂停发货。", "en": "Hold late payers."}
+_CLAUSE: Final[dict[str, Any]] = {"id": "4.1", "zh": "逾期客户暂停。", "en": "Hold late payers."}
 _EXAMPLE: Final[dict[str, Any]] = {
     "name": "class D, 11 days",
     "context": {"score_class": "D", "account_overdue_days": 11},
