@@ -23,6 +23,7 @@ from app.api import (
     models_moves,
     rates,
     reservations,
+    rules,
     scores,
     scores_overrides,
     scores_what_if,
@@ -57,5 +58,6 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     models.router,
     models_moves.router,
     authorities.router,
+    rules.router,
     health.router,
 )
