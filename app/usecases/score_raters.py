@@ -10,7 +10,6 @@ from app.domain.features import (
     FEATURES,
     AccountUse,
     Features,
-    InvoiceHistory,
     payment_features,
 )
 from app.domain.limits import CreditLimit, effective_limit
@@ -75,17 +74,31 @@ class Observed:
     as_of: date
 
 
-def observe(tx: Tx, subjects: Sequence[Subject], at: datetime) -> dict[str, Observed]:
-    """Read how customers paid and how much of their limits they use, by customer id."""
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a customer's account of reference stands on its business date `as_of`."""
+
+    use: AccountUse
+    as_of: date
+
+
+def stand(tx: Tx, subjects: Sequence[Subject], at: datetime) -> dict[str, Standing]:
+    """Read how much of their limits customers use, by customer id, in the order of `subjects`."""
     of_segment = {one.segment_id: one for one in segments.every(tx)}
     due = [key for one in subjects for key in _lapsing(one, of_segment, at)]
     approved = limits.approved(tx, due) if due else {}
     bench = _Bench(at, of_segment, approved)
-    rest = {one.customer_id: one for one in subjects}
-    found = {}
-    for customer_id, invoices in behaviour.histories(tx, list(rest)):
-        found[customer_id] = bench.observe(rest.pop(customer_id), invoices)
-    return found | {key: bench.observe(one, ()) for key, one in rest.items()}
+    return {one.customer_id: bench.stand(one) for one in subjects}
+
+
+def observe(tx: Tx, subjects: Sequence[Subject], at: datetime) -> dict[str, Observed]:
+    """Read how customers paid and how much of their limits they use, by customer id."""
+    standing = stand(tx, subjects, at)
+    paid = dict(behaviour.histories(tx, list(standing)))
+    return {
+        key: Observed(payment_features(paid.get(key, ()), one.use, one.as_of), one.as_of)
+        for key, one in standing.items()
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,16 +168,16 @@ class _Bench:
     segments: Mapping[str, Segment]
     approved: Mapping[int, Sequence[CreditLimit]]
 
-    def observe(self, subject: Subject, invoices: Sequence[InvoiceHistory]) -> Observed:
-        """Compute the features as of the business date of the reference account's segment."""
+    def stand(self, subject: Subject) -> Standing:
+        """Take the account of reference, on the business date of its segment."""
         account = reference_account(subject.accounts)
         segment = self.segments[account.segment_id if account else MAIN]
         today = business_date(segment, self.at)
-        use = AccountUse(segment.currency, since=subject.since)
-        if account is not None:
-            limit_minor = self._limit_minor(account, today)
-            use = AccountUse(account.currency, account.use.total, limit_minor, subject.since)
-        return Observed(payment_features(invoices, use, today), today)
+        if account is None:
+            return Standing(AccountUse(segment.currency, since=subject.since), today)
+        limit_minor = self._limit_minor(account, today)
+        use = AccountUse(account.currency, account.use.total, limit_minor, subject.since)
+        return Standing(use, today)
 
     def _limit_minor(self, account: Account, today: date) -> int | None:
         if account.account_id in self.approved:
