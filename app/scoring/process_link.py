@@ -34,7 +34,7 @@ _GONE_S: Final = 10.0
 class Link:
     """One child, from start to end; for one thread at a time."""
 
-    def __init__(self, cpu_seconds: int = 0) -> None:
+    def __init__(self, cpu_seconds: int = 0, module: str = _MODULE) -> None:
         """Start a child and wait until it is ready; `cpu_seconds` limits it (0: not).
 
         Raises:
@@ -47,7 +47,7 @@ class Link:
         try:
             with theirs:
                 self._process = subprocess.Popen(  # noqa: S603 - our own module
-                    [sys.executable, "-m", _MODULE, str(theirs.fileno()), str(cpu_seconds)],
+                    [sys.executable, "-m", module, str(theirs.fileno()), str(cpu_seconds)],
                     env=child_environment(self._folder),
                     pass_fds=[theirs.fileno()],
                     stdin=subprocess.DEVNULL,
