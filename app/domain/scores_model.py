@@ -74,9 +74,13 @@ def model_reasons(
     reasons = []
     for code, lost in sorted(points.items(), key=lambda one: (one[1], one[0])):
         reason = _told(code, round(lost, 1), row, currency) if lost <= -_LEAST_POINTS else None
-        if reason is not None and texts.get(reason.code) == frozenset(reason.values):
+        if reason is not None and _has_text(reason, texts):
             reasons.append(reason)
     return tuple(reasons[:MAX_REASONS])
+
+
+def _has_text(reason: ScoreReason, texts: Mapping[str, frozenset[str]]) -> bool:
+    return reason.code in texts and texts[reason.code] <= reason.values.keys()
 
 
 def _factor(found: Prediction, manifest: Manifest) -> float:
