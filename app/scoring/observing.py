@@ -15,7 +15,7 @@ from app.scoring.process_link import Link
 
 _log = structlog.get_logger(__name__)
 
-_MODULE: Final = "app.scoring.observing_child"
+_PROGRAM: Final = "from app.scoring.observing_child import run; run()"
 _PAUSE_S: Final = 1.0
 
 
@@ -84,7 +84,7 @@ class FeatureProcess:
         if self._link is None:
             if time.monotonic() < self._not_before:
                 raise PipeError("it is being restarted")
-            self._link = Link(module=_MODULE)
+            self._link = Link(program=_PROGRAM)
         return self._link
 
     def _drop(self) -> None:

@@ -1,4 +1,4 @@
-"""A process that computes features: `python -m app.scoring.observing_child HANDLE SECONDS`.
+"""A process that computes features: its arguments are HANDLE and SECONDS.
 
 HANDLE is a socket it inherits; SECONDS is not looked at. It is given copies of ledgers and answers
 rows of features, by the same function that training uses; it ends when the other end is gone.
@@ -50,7 +50,3 @@ def run() -> NoReturn:
                 send_frame(sock, told, time.monotonic() + _SENDING_S)
         except PipeError:
             sys.exit(0)
-
-
-if __name__ == "__main__":
-    run()
