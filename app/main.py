@@ -33,6 +33,7 @@ from app.settings import Settings
 from app.store import lane as store_lane
 from app.store import read_lane as store_read_lane
 from app.store.database import OVERFLOW, Database
+from app.store.holds_lane import HoldLane
 from app.store.ids import IdSource
 from app.store.migrate import require_head
 from app.usecases.authorizations import AuthorizeOrders
@@ -42,6 +43,7 @@ from app.usecases.facts_quarantine import CloseQuarantined
 from app.usecases.figures import Figures
 from app.usecases.groups import ensure_accounts
 from app.usecases.health import CheckReadiness, Part
+from app.usecases.holds_judge import HoldsJudge
 from app.usecases.keys import Authenticate, CreateKey, ListKeys, RevokeKey
 from app.usecases.lane_sets import Lanes
 from app.usecases.lanes import BatchingLane, Decide, LaneSizes
@@ -164,7 +166,9 @@ def compose(
         list_keys=ListKeys(database),
         revoke_key=RevokeKey(database, now),
         parties=Parties.over(database, now, facts.let_go),
-        orders=Orders.over(database, Surroundings(now, new_id, lanes.ask)),
+        orders=Orders.over(
+            database, Surroundings(now, new_id, lanes.ask, _judge(settings, database_url, new_id))
+        ),
         facts=facts,
         figures=Figures.over(database, now, new_id),
         scores=scores,
@@ -206,6 +210,11 @@ def _lane(
     lane = store_lane.Lane(url, prepare=settings.prepare == "on")
     sizes = LaneSizes(settings.lane_batch, settings.lane_queue, settings.lane_wait_s)
     return BatchingLane(lane, decide, make_account, sizes)
+
+
+def _judge(settings: Settings, url: str, new_id: IdSource) -> HoldsJudge:
+    """Judge holds again on request; the connection lives as long as the request."""
+    return HoldsJudge(lambda: HoldLane(url, prepare=settings.prepare == "on"), new_id)
 
 
 def _read_lane(settings: Settings, url: str, now: Callable[[], datetime]) -> ReadLane:
