@@ -26,6 +26,7 @@ from app.api.idempotency import require_declared_keys
 from app.api.routes import ROUTERS
 from app.domain.errors import BusyError
 from app.domain.rules_standard import STANDARD
+from app.scoring.shelf import Shelf
 from app.settings import Settings
 from app.store import lane as store_lane
 from app.store import read_lane as store_read_lane
@@ -46,6 +47,7 @@ from app.usecases.orders import Orders, Surroundings
 from app.usecases.parties import Parties
 from app.usecases.read_lane import ReadLane
 from app.usecases.reads import Reads
+from app.usecases.registry import ModelPolicy, Models
 from app.usecases.scores import Scores
 from app.usecases.seeds import SeedDatabase
 
@@ -143,6 +145,7 @@ def compose(
         except BusyError as busy:  # the facts are in; what was not renewed says `stale`
             log.warning("not_rescored", accounts=len(account_ids), reason=busy.detail)
 
+    models = compose_models(settings, database, now, new_id)
     facts = Facts(
         ApplyFacts(database, now, new_id, rescore),
         ListQuarantine(database),
@@ -163,8 +166,20 @@ def compose(
         figures=Figures.over(database, now, new_id),
         scores=scores,
         reads=Reads.over(reading),
+        models=models,
     )
-    return Composition(database, seed, desk, [lanes, reading])
+    return Composition(database, seed, desk, [lanes, reading, models.watch])
+
+
+def compose_models(
+    settings: Settings, database: Database, now: Callable[[], datetime], new_id: IdSource
+) -> Models:
+    """Put the registry and the scoring process together; neither is reached before it is needed."""
+    place, key_file = settings.model_store, settings.model_key_file
+    shelf = Shelf.at(settings.state_dir, place, key_file, settings.model_trusted_keys)
+    four_eyes = settings.model_four_eyes == "on"
+    policy = ModelPolicy(four_eyes, settings.model_look_s, settings.model_answer_s)
+    return Models.over(database, shelf, policy, now, new_id)
 
 
 def connections_of(settings: Settings) -> int:

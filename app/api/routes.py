@@ -17,6 +17,8 @@ from app.api import (
     health,
     holds,
     limits,
+    models,
+    models_moves,
     rates,
     reservations,
     scores,
@@ -43,5 +45,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     snapshots.router,
     adjustments.router,
     holds.router,
+    models.router,
+    models_moves.router,
     health.router,
 )

@@ -36,6 +36,16 @@ class Shelf:
     _store: ArtefactStore | None = None
     _lock: Lock = field(default_factory=Lock)
 
+    @classmethod
+    def at(cls, state_dir: Path, place: str | None, key_file: Path | None, trusted: str) -> "Shelf":
+        """Make it of settings: what is None lies in the state directory; keys by commas."""
+        return cls(
+            place=place or str(state_dir / "models"),
+            key_file=key_file or state_dir / "model-signing-key.pem",
+            makes_key=key_file is None,
+            trusted=tuple(one for part in trusted.split(",") if (one := part.strip())),
+        )
+
     def signer(self) -> SigningKey:
         """Read the key to sign with; made with mode 0600 where it may be and is not there.
 

@@ -15,6 +15,7 @@ from app.telemetry.bounded import OTHER as OTHER
 from app.telemetry.bounded import Bounded as Bounded
 from app.telemetry.log import REQUEST_ID as REQUEST_ID
 from app.telemetry.log import set_up_log as set_up_log
+from app.telemetry.scoring import SCORING_METRICS
 
 LABEL_NAMES: Final = frozenset(
     {
@@ -223,6 +224,7 @@ METRICS: Final[tuple[MetricWrapperBase, ...]] = tuple(
         BUILD,
         PROCESSES,
         PROCESS_RESTARTS,
+        *SCORING_METRICS,
     )
 )
 """Every metric of Aval, once; `docs/metrics.md` lists them in this order."""

@@ -54,3 +54,13 @@ MODELS_FAULTY: Final = Gauge(
     "Versions that should serve and cannot be loaded; anything above 0 needs somebody.",
     multiprocess_mode="livemax",
 )
+SCORING_METRICS: Final = (
+    SCORING_SECONDS,
+    SCORING_ROWS,
+    SCORING_QUEUE,
+    SCORING_STARTS,
+    MODELS_LOADED,
+    MODELS_REFUSED,
+    MODELS_FAULTY,
+)
+"""All of these, in the order of the page."""

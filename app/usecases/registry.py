@@ -1,14 +1,16 @@
 """The use cases of models together, and the process that predicts."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Self
 
+from app.domain.feature_catalogue import NAMES
 from app.scoring.process import ScoringProcess
 from app.scoring.process_pipe import ProcessLimits
 from app.scoring.shelf import Shelf
 from app.store.database import Database
+from app.texts import TEXTS
 from app.usecases.models import ReadModels, RegisterModel
 from app.usecases.models_loading import RefreshModels
 from app.usecases.models_moves import MoveModel
@@ -20,14 +22,12 @@ class ModelPolicy:
     """What an installation says of its models.
 
     `four_eyes`: becoming champion takes a second client. `every_s`: pause between looks for what
-    others promoted. `features` are those that can be computed, `reasons` the codes with a text.
+    others promoted. `answer_s`: longest wait for the scoring process.
     """
 
-    four_eyes: bool
-    every_s: float
-    features: Collection[str]
-    reasons: Collection[str]
-    limits: ProcessLimits
+    four_eyes: bool = False
+    every_s: float = 2.0
+    answer_s: float = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +51,11 @@ class Models:
         new_id: Callable[[], str],
     ) -> Self:
         """Make them on one database and one shelf."""
-        scorer = ScoringProcess(policy.limits)
+        scorer = ScoringProcess(ProcessLimits(answer_s=policy.answer_s))
         refresh = RefreshModels(database, shelf, scorer, now)
         watch = ModelWatch(refresh, scorer, policy.every_s)
         return cls(
-            RegisterModel(database, shelf, now, policy.features, policy.reasons),
+            RegisterModel(database, shelf, now, frozenset(NAMES), TEXTS.keys()),
             ReadModels(database, shelf),
             MoveModel(database, shelf, now, new_id, policy.four_eyes, watch.wake),
             refresh,
