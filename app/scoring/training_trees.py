@@ -55,6 +55,12 @@ SHAPES: Final = (
 """What is tried, from the simplest on; a later one must be better, not equal."""
 
 
+def bearable(rows: int) -> tuple[Shape, ...]:
+    """Give the shapes whose leaves so many rows could fill twice; the simplest in any case."""
+    found = [shape for shape in SHAPES if 2 * shape.leaves * shape.leaf_rows <= rows]
+    return tuple(found) or SHAPES[:1]
+
+
 @dataclass(frozen=True, slots=True)
 class Growth:
     """The shape that was best on later rows, how many trees of it, and what they said there."""
@@ -85,11 +91,12 @@ class Grower:
     ) -> Growth:
         """Find the best shape by the log loss over all folds; `told` hears how many are done."""
         found: list[tuple[float, Growth]] = []
-        for place, shape in enumerate(SHAPES):
+        shapes = bearable(min(len(fold.learn) for fold in folds))
+        for place, shape in enumerate(shapes):
             parts: list[tuple[Numbers, int]] = []
             for step, fold in enumerate(folds):
                 parts.append(self._check(learn, fold, shape))
-                told(place * len(folds) + step + 1, len(SHAPES) * len(folds))
+                told(place * len(folds) + step + 1, len(shapes) * len(folds))
             found.append(_judge(learn, folds, shape, parts))
         return min(found, key=lambda one: one[0])[1]
 
