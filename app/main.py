@@ -8,7 +8,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from importlib import resources
 from importlib.metadata import version
 from typing import Any, Final, Protocol
@@ -25,14 +25,13 @@ from app.api.express import ExpressApp, express_routes
 from app.api.idempotency import require_declared_keys
 from app.api.routes import ROUTERS
 from app.domain.errors import BusyError
-from app.domain.models import Scorer
 from app.domain.rules_standard import STANDARD
-from app.scoring.observing import FeatureProcess
 from app.scoring.shelf import Shelf
 from app.settings import Settings
 from app.store import lane as store_lane
 from app.store import read_lane as store_read_lane
 from app.store.database import OVERFLOW, Database
+from app.store.holds_lane import HoldLane
 from app.store.ids import IdSource
 from app.store.migrate import require_head
 from app.usecases.authorizations import AuthorizeOrders
@@ -42,6 +41,7 @@ from app.usecases.facts_quarantine import CloseQuarantined
 from app.usecases.figures import Figures
 from app.usecases.groups import ensure_accounts
 from app.usecases.health import CheckReadiness, Part
+from app.usecases.holds_judge import HoldsJudge
 from app.usecases.keys import Authenticate, CreateKey, ListKeys, RevokeKey
 from app.usecases.lane_sets import Lanes
 from app.usecases.lanes import BatchingLane, Decide, LaneSizes
@@ -50,8 +50,9 @@ from app.usecases.parties import Parties
 from app.usecases.read_lane import ReadLane
 from app.usecases.reads import Reads
 from app.usecases.registry import ModelPolicy, Models
-from app.usecases.score_models import RateByModel, RaterLane
-from app.usecases.scores import Scores, ScoreTerms
+from app.usecases.score_models import RaterLane
+from app.usecases.score_terms import score_terms
+from app.usecases.scores import Scores
 from app.usecases.seeds import SeedDatabase
 
 log = structlog.get_logger(__name__)
@@ -164,7 +165,9 @@ def compose(
         list_keys=ListKeys(database),
         revoke_key=RevokeKey(database, now),
         parties=Parties.over(database, now, facts.let_go),
-        orders=Orders.over(database, Surroundings(now, new_id, lanes.ask)),
+        orders=Orders.over(
+            database, Surroundings(now, new_id, lanes.ask, _judge(settings, database_url, new_id))
+        ),
         facts=facts,
         figures=Figures.over(database, now, new_id),
         scores=scores,
@@ -186,15 +189,6 @@ def compose_models(
     return Models.over(database, shelf, policy, now, new_id)
 
 
-def score_terms(settings: Settings, scorer: Scorer) -> ScoreTerms:
-    """Say how scores are computed and overridden."""
-    return ScoreTerms(
-        rater=RateByModel(scorer, FeatureProcess(), settings.score_model, settings.score_trouble),
-        cooldown=timedelta(seconds=settings.score_cooldown_s),
-        four_eyes=settings.score_four_eyes == "on",
-    )
-
-
 def connections_of(settings: Settings) -> int:
     """Say how many database connections one process that answers may open at most."""
     return settings.pool_size + OVERFLOW + settings.lanes + _OTHER_LANES
@@ -206,6 +200,11 @@ def _lane(
     lane = store_lane.Lane(url, prepare=settings.prepare == "on")
     sizes = LaneSizes(settings.lane_batch, settings.lane_queue, settings.lane_wait_s)
     return BatchingLane(lane, decide, make_account, sizes)
+
+
+def _judge(settings: Settings, url: str, new_id: IdSource) -> HoldsJudge:
+    """Judge holds again on request; the connection lives as long as the request."""
+    return HoldsJudge(lambda: HoldLane(url, prepare=settings.prepare == "on"), new_id)
 
 
 def _read_lane(settings: Settings, url: str, now: Callable[[], datetime]) -> ReadLane:

@@ -113,6 +113,9 @@ class Settings(BaseSettings):
     score_four_eyes: Literal["on", "off"] = Field(
         "off", description="`on`: an override of a score needs a second client to approve it"
     )
+    release_every_s: float = Field(
+        0.5, ge=0.1, le=3600, description="Pause between looks for holds whose reasons are gone"
+    )
     work_batch: int = Field(
         100, ge=1, le=1000, description="Most orders or accounts that background work locks at once"
     )

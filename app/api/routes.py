@@ -7,6 +7,7 @@ from fastapi import APIRouter
 from app.api import (
     accounts,
     adjustments,
+    authorities,
     authorization_batches,
     authorizations,
     covers,
@@ -15,6 +16,7 @@ from app.api import (
     exposure,
     facts,
     health,
+    hold_bulk,
     holds,
     limits,
     models,
@@ -26,6 +28,7 @@ from app.api import (
     scores_what_if,
     segments,
     snapshots,
+    trials,
 )
 
 ROUTERS: Final[tuple[APIRouter, ...]] = (
@@ -45,11 +48,14 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     authorization_batches.router,
     reservations.router,
     decisions.router,
+    trials.router,
     facts.router,
     snapshots.router,
     adjustments.router,
+    hold_bulk.router,
     holds.router,
     models.router,
     models_moves.router,
+    authorities.router,
     health.router,
 )

@@ -215,7 +215,7 @@ def read_inputs(version: int, data: Mapping[str, Any], at: datetime) -> Inputs:
     Of a score that somebody overrode for a time, what counts `at` the moment of the question.
     """
     score = score_in_force(data.get("score"), at)
-    return Inputs(version, bool(data.get("active", True)), score)
+    return Inputs(version, bool(data.get("active", True)), score, data)
 
 
 def _overdue(payer: Payer, today: date) -> Overdue:

@@ -1,6 +1,7 @@
 """The tables as SQLAlchemy Core knows them; `alembic check` holds them equal to the migrations."""
 
 from app.store.schema import (
+    authority,
     decisions,
     documents,
     evidence,
@@ -9,10 +10,12 @@ from app.store.schema import (
     parties,
     reconciliation,
     refresh,
+    rules,
 )
 from app.store.schema.columns import metadata
 
 __all__ = [
+    "authority",
     "decisions",
     "documents",
     "evidence",
@@ -22,4 +25,5 @@ __all__ = [
     "parties",
     "reconciliation",
     "refresh",
+    "rules",
 ]
