@@ -15,7 +15,6 @@ from typing import Final, Literal
 import structlog
 
 from app.domain.errors import BusyError
-from app.scoring.observing import FeatureProcess
 from app.scoring.shelf import Shelf
 from app.settings import Settings
 from app.store.database import Database, moment
@@ -30,9 +29,10 @@ from app.usecases.horizons import CountOrders
 from app.usecases.portions import Cursor, Portion
 from app.usecases.registry import ModelPolicy, Models
 from app.usecases.revaluation import RevaluePositions
-from app.usecases.score_models import CountOutcomes, RateByModel
+from app.usecases.score_models import CountOutcomes
 from app.usecases.score_raters import RateByCard, Rater
 from app.usecases.score_refresh import ListNight, RefreshScores
+from app.usecases.score_terms import score_terms
 
 COUNT_EVERY_S: Final = 10.0
 """Pause between looks whether the outcomes of yesterday are counted, in seconds."""
@@ -62,9 +62,7 @@ def rating(settings: Settings, database: Database) -> Iterator[Rater]:
     shelf = Shelf.at(settings.state_dir, place, key_file, settings.model_trusted_keys)
     policy = ModelPolicy(every_s=settings.model_look_s, answer_s=settings.model_answer_s)
     models = Models.over(database, shelf, policy, lambda: datetime.now(UTC), IdSource())
-    rater = RateByModel(
-        models.scorer, FeatureProcess(), settings.score_model, settings.score_trouble
-    )
+    rater = score_terms(settings, models.scorer).rater
     models.watch.begin()
     try:
         yield rater

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Self
 
 from app.domain.callers import Caller
@@ -10,7 +10,8 @@ from app.domain.scores import StoredScore
 from app.store.database import Database
 from app.usecases.overrides import DecideOverride, ListOverrides, ProposeOverride
 from app.usecases.score_raters import RateByCard, Rater
-from app.usecases.score_reads import COOLDOWN, find_customer, read_score, unknown
+from app.usecases.score_reads import find_customer, read_score, unknown
+from app.usecases.score_terms import ScoreTerms
 from app.usecases.score_what_if import AskWhatIf
 from app.usecases.scorecards import ActivateScorecard, ReadScorecard
 from app.usecases.scoring import RescoreAccounts, ScoreCustomers, score_customers
@@ -41,15 +42,6 @@ class ScoreCustomer:
         if found is None:  # merged into another between the two statements
             raise unknown(ref)
         return found
-
-
-@dataclass(frozen=True, slots=True)
-class ScoreTerms:
-    """Who rates, how long a score rests, and whether an override needs a second person."""
-
-    rater: Rater = field(default_factory=RateByCard)
-    cooldown: timedelta = COOLDOWN
-    four_eyes: bool = False
 
 
 @dataclass(frozen=True, slots=True)
