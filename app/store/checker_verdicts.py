@@ -16,6 +16,9 @@ from app.store.checker_ground import CATEGORIES, digits_of, money, used
 _LIMIT_REASONS: Final = frozenset({"OVER_LIMIT", "NO_LIMIT", "LIMIT_EXPIRED"})
 """What holds an order for want of limit even where no row of the policy says so."""
 
+_UNWRITTEN: Final = {"ORDER_REJECTED": "REJECT"}
+"""What a person decided stands where no row of the policy says so; the rest of that is HOLD."""
+
 _OPERATIONS: Final[Mapping[str, Callable[[Any, Any], bool]]] = {
     "==": operator.eq,
     "!=": operator.ne,
@@ -55,7 +58,10 @@ def _outcome_faults(row: Json, ask: Ask, rules: Json) -> Iterator[str]:
     """Let REJECT, HOLD or APPROVE follow from the reasons, and what was answered from the mode."""
     answer = row["answer"]
     said = {(one["id"], one["reason"]): one["outcome"] for one in rules["rows"]}
-    found = {said.get((one["rule_id"], one["code"]), "HOLD") for one in answer["reasons"]}
+    found = {
+        said.get((one["rule_id"], one["code"]), _UNWRITTEN.get(one["code"], "HOLD"))
+        for one in answer["reasons"]
+    }
     judged = next((one for one in ("REJECT", "HOLD") if one in found), "APPROVE")
     if answer["judged"] != judged:
         yield f"judged: expected {judged} from its reasons, found {answer['judged']}"
