@@ -8,7 +8,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from importlib import resources
 from importlib.metadata import version
 from typing import Any, Final, Protocol
@@ -26,6 +26,7 @@ from app.api.idempotency import require_declared_keys
 from app.api.routes import ROUTERS
 from app.domain.errors import BusyError
 from app.domain.rules_standard import STANDARD
+from app.scoring.shelf import Shelf
 from app.settings import Settings
 from app.store import lane as store_lane
 from app.store import read_lane as store_read_lane
@@ -48,7 +49,8 @@ from app.usecases.orders import Orders, Surroundings
 from app.usecases.parties import Parties
 from app.usecases.read_lane import ReadLane
 from app.usecases.reads import Reads
-from app.usecases.scores import Scores
+from app.usecases.registry import ModelPolicy, Models
+from app.usecases.scores import Scores, ScoreTerms
 from app.usecases.seeds import SeedDatabase
 
 log = structlog.get_logger(__name__)
@@ -137,7 +139,7 @@ def compose(
         _lane(settings, database_url, authorize.check, make_account),
     )
     reading = _read_lane(settings, database_url, now)
-    scores = Scores.over(database, now)
+    scores = Scores.over(database, now, score_terms(settings))
 
     def rescore(account_ids: Sequence[int]) -> None:
         try:
@@ -145,6 +147,7 @@ def compose(
         except BusyError as busy:  # the facts are in; what was not renewed says `stale`
             log.warning("not_rescored", accounts=len(account_ids), reason=busy.detail)
 
+    models = compose_models(settings, database, now, new_id)
     facts = Facts(
         ApplyFacts(database, now, new_id, rescore),
         ListQuarantine(database),
@@ -166,9 +169,29 @@ def compose(
         facts=facts,
         figures=Figures.over(database, now, new_id),
         scores=scores,
-        reads=Reads.over(reading),
+        reads=Reads.over(reading, scores.rescore.cooldown),
+        models=models,
     )
-    return Composition(database, seed, desk, [lanes, reading])
+    return Composition(database, seed, desk, [lanes, reading, models.watch])
+
+
+def compose_models(
+    settings: Settings, database: Database, now: Callable[[], datetime], new_id: IdSource
+) -> Models:
+    """Put the registry and the scoring process together; neither is reached before it is needed."""
+    place, key_file = settings.model_store, settings.model_key_file
+    shelf = Shelf.at(settings.state_dir, place, key_file, settings.model_trusted_keys)
+    four_eyes = settings.model_four_eyes == "on"
+    policy = ModelPolicy(four_eyes, settings.model_look_s, settings.model_answer_s)
+    return Models.over(database, shelf, policy, now, new_id)
+
+
+def score_terms(settings: Settings) -> ScoreTerms:
+    """Say how scores are computed and overridden."""
+    return ScoreTerms(
+        cooldown=timedelta(seconds=settings.score_cooldown_s),
+        four_eyes=settings.score_four_eyes == "on",
+    )
 
 
 def connections_of(settings: Settings) -> int:

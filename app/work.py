@@ -8,7 +8,7 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final, Literal
 
 import structlog
@@ -27,6 +27,7 @@ from app.usecases.holds_release import ReleaseCleared
 from app.usecases.horizons import CountOrders
 from app.usecases.portions import Cursor, Portion
 from app.usecases.revaluation import RevaluePositions
+from app.usecases.score_refresh import ListNight, RefreshScores
 from app.usecases.scores import Scores
 
 MOST_BACKOFF_S: Final = 60.0
@@ -50,6 +51,7 @@ class Loop:
 def loops(settings: Settings, database: Database) -> list[Loop]:
     """Put the loops together; what fits the form of `Loop` is one more line here."""
     most = settings.work_batch
+    cooldown = timedelta(seconds=settings.score_cooldown_s)
     return [
         Loop("expire", settings.expire_every_s, ExpireAuthorizations(database, most)),
         Loop("count", settings.count_every_s, CountOrders(database, most)),
@@ -57,6 +59,8 @@ def loops(settings: Settings, database: Database) -> list[Loop]:
         Loop("release", settings.release_every_s, releasing(settings, database)),
         Loop("escalate", settings.escalate_every_s, EscalateHolds(database, most)),
         Loop("revalue", settings.revalue_every_s, RevaluePositions(database, most)),
+        Loop("score", settings.score_every_s, RefreshScores(database, cooldown=cooldown)),
+        Loop("night", settings.score_every_s, ListNight(database, settings.score_night_hour, most)),
     ]
 
 

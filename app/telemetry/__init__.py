@@ -15,6 +15,8 @@ from app.telemetry.bounded import OTHER as OTHER
 from app.telemetry.bounded import Bounded as Bounded
 from app.telemetry.log import REQUEST_ID as REQUEST_ID
 from app.telemetry.log import set_up_log as set_up_log
+from app.telemetry.scores import SCORE_METRICS
+from app.telemetry.scoring import SCORING_METRICS
 
 LABEL_NAMES: Final = frozenset(
     {
@@ -230,6 +232,7 @@ METRICS: Final[tuple[MetricWrapperBase, ...]] = tuple(
         BATCH_SIZE,
         LEDGER_EVENTS,
         SCORE_AGE_SECONDS,
+        *SCORE_METRICS,
         POOL_CONNECTIONS,
         LANE_QUEUE,
         READ_BATCH_SIZE,
@@ -252,6 +255,7 @@ METRICS: Final[tuple[MetricWrapperBase, ...]] = tuple(
         BUILD,
         PROCESSES,
         PROCESS_RESTARTS,
+        *SCORING_METRICS,
     )
 )
 """Every metric of Aval, once; `docs/metrics.md` lists them in this order."""

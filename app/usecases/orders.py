@@ -8,7 +8,12 @@ from typing import Self
 from app.store.database import Database
 from app.usecases.asks import Answer, Ask
 from app.usecases.authority import Authorities
-from app.usecases.decisions import ListDecisions, ReadDecision, ReplayDecision
+from app.usecases.decisions import (
+    CompareDecisions,
+    ListDecisions,
+    ReadDecision,
+    ReplayDecision,
+)
 from app.usecases.holds import ListHolds, PlaceHold, ReadHold
 from app.usecases.holds_approve import ApproveRelease, DeclineRelease
 from app.usecases.holds_bulk import ReevaluateHolds, ReleaseHolds
@@ -17,6 +22,7 @@ from app.usecases.holds_judge import HoldsJudge
 from app.usecases.holds_notes import CommentHold
 from app.usecases.releases import ReleaseHold
 from app.usecases.reservations import ListAuthorizations, ReadAuthorization, ReleaseAuthorization
+from app.usecases.trials import ReportPilot, TryRuleSet
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +56,9 @@ class Orders:
     list_decisions: ListDecisions
     read_decision: ReadDecision
     replay_decision: ReplayDecision
+    compare_decisions: CompareDecisions
+    try_rule_set: TryRuleSet
+    report_pilot: ReportPilot
 
     @classmethod
     def over(cls, database: Database, around: Surroundings) -> Self:
@@ -74,4 +83,7 @@ class Orders:
             ListDecisions(database),
             ReadDecision(database),
             ReplayDecision(database),
+            CompareDecisions(database),
+            TryRuleSet(database, now),
+            ReportPilot(database, now),
         )

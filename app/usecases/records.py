@@ -8,6 +8,7 @@ import orjson
 
 from app.domain.decisions import Judgement, Situation
 from app.domain.snapshots import question_to_json, situation_to_json
+from app.domain.values import quick
 from app.store.lane_rows import DecisionRow, Record
 from app.usecases.asks import Ask
 from app.usecases.batches import Batch
@@ -16,6 +17,7 @@ _OF_OPEN: Final = ("opened_at", "ask", "reasons", "unblock", "auto_release")
 """What a hold keeps from when it was open; `RECORD` does the same for one of an earlier batch."""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Judged:
     """An ask with its judgement; `body` is the rendered answer once it is there."""

@@ -13,7 +13,7 @@ Undo: drops the columns; every open hold is judged once more afterwards, which c
 from alembic import op
 
 revision = "20261127_0500"
-down_revision = "20261126_0730"
+down_revision = "20261127_0410"
 
 UP = """
 ALTER TABLE order_hold

@@ -8,23 +8,40 @@ from hypothesis import strategies as st
 from app.domain.decisions import CheckPoint, Mode
 from app.domain.judging import judge
 from app.domain.orders import Order
+from app.domain.rules import read_rule_set
 from app.domain.rules_standard import STANDARD
-from tests.domain.situations import Desk, account, codes, live, policy, question, unlimited
+from tests.domain.situations import Desk, account, codes, live, question, unlimited
 
 ROWS = st.lists(st.sampled_from(STANDARD["rows"]), unique_by=lambda row: row["id"])
 OUTCOMES = st.sampled_from(["HOLD", "WARN", "REJECT"])
 AUTO = st.booleans()
+FAMILY = st.sampled_from([None, "PLACED"])
+EXEMPT = {
+    "id": "friend",
+    "zh": "豁免",
+    "en": "Exempt",
+    "when": "customer_active || !customer_active",
+    "outcome": "APPROVE",
+    "reason": "EXEMPT",
+    "lifts": ["CUSTOMER_INACTIVE", "PLACED", "SCORE_CLASS"],
+    "precedence": 100,
+}
 POINTS = st.sampled_from([one for one in get_args(CheckPoint) if one != "INVOICE"])
 AMOUNTS = st.integers(1, 300_00)
 
 
 @st.composite
 def policies(draw: st.DrawFn) -> Any:  # noqa: ANN401 - a rule set
-    """Draw a policy without some of the rows that ship, others with another outcome."""
-    rows = draw(ROWS)
-    return policy(*[
-        {**row, "outcome": draw(OUTCOMES), "auto_release": draw(AUTO)} for row in rows
-    ])  # fmt: skip
+    """Draw a policy without some of the rows that ship, others with another outcome.
+
+    Some have an exemption that lifts all it may.
+    """
+    rows = [
+        {**row, "outcome": draw(OUTCOMES), "auto_release": draw(AUTO), "family": draw(FAMILY)}
+        for row in draw(ROWS)
+    ]
+    rows += draw(st.lists(st.just(EXEMPT), max_size=1))
+    return read_rule_set(2, {**STANDARD, "rows": rows})
 
 
 def held(kind: str, **fields: Any) -> Order:  # noqa: ANN401 - fields of an order

@@ -1,6 +1,17 @@
 """The tables as SQLAlchemy Core knows them; `alembic check` holds them equal to the migrations."""
 
-from app.store.schema import authority, decisions, documents, evidence, parties, reconciliation
+from app.store.schema import (
+    authority,
+    decisions,
+    documents,
+    evidence,
+    models,
+    outside,
+    parties,
+    reconciliation,
+    refresh,
+    rules,
+)
 from app.store.schema.columns import metadata
 
 __all__ = [
@@ -9,6 +20,10 @@ __all__ = [
     "documents",
     "evidence",
     "metadata",
+    "models",
+    "outside",
     "parties",
     "reconciliation",
+    "refresh",
+    "rules",
 ]
