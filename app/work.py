@@ -21,6 +21,7 @@ from app.store.database import Database, moment
 from app.store.holds_lane import HoldLane
 from app.store.ids import IdSource
 from app.telemetry import WORK_ITEMS, WORK_LEFT, WORK_RUNS, WORK_SECONDS
+from app.usecases.escalation import EscalateHolds
 from app.usecases.expiry import ExpireAuthorizations
 from app.usecases.facts_lapse import LapseProvisional
 from app.usecases.holds_judge import HoldsJudge
@@ -84,6 +85,7 @@ def loops(settings: Settings, database: Database, rater: Rater | None = None) ->
         Loop("count", settings.count_every_s, CountOrders(database, most)),
         Loop("lapse", settings.lapse_every_s, LapseNow(database, most)),
         Loop("release", settings.release_every_s, releasing(settings, database)),
+        Loop("escalate", settings.escalate_every_s, EscalateHolds(database, most)),
         Loop("revalue", settings.revalue_every_s, RevaluePositions(database, most)),
         Loop("score", settings.score_every_s, RefreshScores(database, rates, cooldown)),
         Loop("outcomes", COUNT_EVERY_S, CountOutcomes(database, settings.score_model)),

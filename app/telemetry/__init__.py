@@ -130,6 +130,9 @@ HOLD_RELEASE_SECONDS: Final = Histogram(
     "From the last change of an account to the automatic release of a hold on it.",
     buckets=(0.25, 0.5, 1, 1.5, 2, 3, 5, 10, 30, 60, 300),
 )
+ORDER_HOLDS_ESCALATED: Final = Counter(
+    "aval_order_holds_escalated", "Escalations of holds that waited longer than allowed."
+)
 WORK_RUNS: Final = Bounded(
     Counter(
         "aval_work_runs",
@@ -242,6 +245,7 @@ METRICS: Final[tuple[MetricWrapperBase, ...]] = tuple(
         ORDER_HOLDS_OPEN,
         HOLDS_JUDGED,
         HOLD_RELEASE_SECONDS,
+        ORDER_HOLDS_ESCALATED,
         WORK_RUNS,
         WORK_SECONDS,
         WORK_ITEMS,
