@@ -43,6 +43,8 @@ STATUS: Final[dict[type[CreditError], int]] = {
     errors.HoldNotOpenError: 409,
     errors.EventNotWaitingError: 409,
     errors.LimitStateError: 409,
+    errors.RuleSetStateError: 409,
+    errors.RuleSetRefusedError: 422,
     errors.MergeConflictError: 409,
     errors.AliasTakenError: 409,
     errors.KeyRequiredError: 400,
@@ -147,6 +149,8 @@ def render(
         return _render_fields(refusal.errors(), request_id, zh=zh)
     leaf = next((kind for kind in type(refusal).__mro__ if kind in STATUS), type(refusal))
     broken = [(refusal.field, refusal.detail)] if refusal.field else []
+    if isinstance(refusal, errors.RuleSetRefusedError):
+        broken += refusal.faults
     return _body(refusal.code, STATUS[leaf], broken or refusal.detail, request_id, zh=zh)
 
 

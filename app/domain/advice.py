@@ -154,7 +154,7 @@ class _Found:
 
 
 def _is_limit(row: Fired) -> bool:
-    return row.row.scope == "path" and row.reason != "MISSING_INPUT"
+    return row.row.scope == "path" and row.reason not in {"MISSING_INPUT", "RULE_ERROR"}
 
 
 def _pay(found: _Found, over: Sequence[Figures], wallet: Wallet) -> None:
@@ -206,7 +206,7 @@ def _ask(found: _Found, row: Fired) -> None:
     """Say who can act on a reason that nothing else removes."""
     key = key_of(row)
     subject = None if row.observed is None else str(row.observed)
-    action = ACTIONS.get(row.reason)
+    action = row.row.action or ACTIONS.get(row.reason)
     if action is not None:
         found.add(Advice(action, subject=subject), [key])
     elif not found.helps(key) and row.outcome == "REJECT":

@@ -210,7 +210,7 @@ class Batch:
 
 def read_inputs(version: int, data: Mapping[str, Any]) -> Inputs:
     """Read slow inputs as they are stored; a customer without any yet is active and unscored."""
-    return Inputs(version, bool(data.get("active", True)), data.get("score"))
+    return Inputs(version, bool(data.get("active", True)), data.get("score"), data)
 
 
 def _overdue(payer: Payer, today: date) -> Overdue:

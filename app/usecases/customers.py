@@ -6,7 +6,14 @@ from datetime import datetime
 from typing import Final
 
 from app.domain.callers import Caller
-from app.domain.customers import KEEP, AccountTerms, Customer, CustomerChange, Keep
+from app.domain.customers import (
+    KEEP,
+    AccountTerms,
+    Customer,
+    CustomerChange,
+    Keep,
+    told_to_rules,
+)
 from app.domain.errors import (
     AliasTakenError,
     BusyError,
@@ -267,8 +274,9 @@ class _Put:
             need_sight(tx, self.caller, customer_id)
             regroup(tx, customer_id, f"{before.parent_id or ''}>{after.parent_id or ''}", self.at)
         own = [term.account_id for term in groups.terms(tx, [customer_id])]
-        if after.active != before.active and not self.created:
-            inputs.change(tx, own, {"active": after.active})
+        told = told_to_rules(after)
+        if told != told_to_rules(before) and not self.created:
+            inputs.change(tx, own, told)
         if not self.change.account:
             return False
         accounts.lock(tx, own)

@@ -12,7 +12,7 @@ Undo: forgets policies, reviews and proposed ends; entries of the journal stay.
 from alembic import op
 
 revision = "20261127_0600"
-down_revision = "20261126_0730"
+down_revision = "20261127_0410"
 
 UP = """
 ALTER TABLE credit_limit

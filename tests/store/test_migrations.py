@@ -31,6 +31,8 @@ EVIDENCE = (
     "order_hold_event",
     "reconciliation",
     "rule_set",
+    "rule_set_activation",
+    "rule_set_event",
     "score",
 )
 PARTS = ("decision_p_default", "journal_p00", "journal_p15")
@@ -60,6 +62,7 @@ CHOSEN = {
     ("adjustment", "category"): "'OPEN_ITEM'",
     ("adjustment", "drift_id"): VALUES["uuid"],
     ("decision", "kind"): "'CHECK'",
+    ("rule_set_event", "action"): "'DRAFT'",
     ("decision", "outcome"): "'APPROVE'",
     ("journal", "kind"): "'FACT'",
 }

@@ -38,6 +38,18 @@ segment = Table(
     CheckConstraint(
         "provisional_haircut_percent BETWEEN 0 AND 100", name="provisional_haircut_percent"
     ),
+    Column(
+        "own_rule_set",
+        Boolean,
+        nullable=False,
+        server_default=text("false"),
+        comment="false: it follows the default for all segments",
+    ),
+    Column("next_rule_set_version", Integer, comment="in force from next_rule_set_at on"),
+    instant("next_rule_set_at", nullable=True),
+    CheckConstraint(
+        "num_nonnulls(next_rule_set_version, next_rule_set_at) IN (0, 2)", name="next_rule_set"
+    ),
 )
 
 customer = Table(
