@@ -126,7 +126,7 @@ def many_rows(book: Workbook) -> None:
         (put("auto_release", "maybe"), "must be yes or no"),
         (put("parameters", "days: 3"), "is not `name = constant`"),
         (put("when", "=1+1"), "a formula"),
-        (put("precedence", 1.5), "precedence"),
+        (put("precedence", 1.5), "rules!AE2: must be a whole number, 0 to 100"),
         (lambda book: book["rules"].merge_cells("B2:B4"), "merged cells"),
         (hide_column, "rules!B:B: a hidden column"),
         (many_rows, "more than 1000 rows"),
