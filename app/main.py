@@ -51,6 +51,7 @@ from app.usecases.read_lane import ReadLane
 from app.usecases.reads import Reads
 from app.usecases.registry import ModelPolicy, Models
 from app.usecases.rules import RuleSets
+from app.usecases.rules_sheets import RuleSheets
 from app.usecases.score_models import RaterLane
 from app.usecases.score_terms import score_terms
 from app.usecases.scores import Scores
@@ -175,6 +176,7 @@ def compose(
         reads=Reads.over(reading, scores.rescore.cooldown),
         models=models,
         rules=RuleSets.over(database, now),
+        rule_sheets=RuleSheets.over(database, now),
     )
     rating = RaterLane(scores.score_customers.rater)
     return Composition(database, seed, desk, [lanes, reading, models.watch, rating])

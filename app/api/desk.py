@@ -16,6 +16,7 @@ from app.usecases.parties import Parties
 from app.usecases.reads import Reads
 from app.usecases.registry import Models
 from app.usecases.rules import RuleSets
+from app.usecases.rules_sheets import RuleSheets
 from app.usecases.scores import Scores
 
 
@@ -38,6 +39,7 @@ class Desk:
     reads: Reads
     models: Models
     rules: RuleSets
+    rule_sheets: RuleSheets
 
 
 def desk_of(request: Request) -> Desk:

@@ -24,6 +24,7 @@ from app.api import (
     rates,
     reservations,
     rules,
+    rules_sheets,
     scores,
     scores_overrides,
     scores_what_if,
@@ -58,6 +59,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     models.router,
     models_moves.router,
     authorities.router,
+    rules_sheets.router,
     rules.router,
     health.router,
 )
