@@ -9,6 +9,7 @@ from typing import Final
 from app.domain.accounts import Account
 from app.domain.features import AccountUse, InvoiceHistory, payment_features
 from app.domain.limits import CreditLimit, effective_limit
+from app.domain.rules_context import behaviour_of
 from app.domain.scorecard import Scorecard, rate
 from app.domain.scores_json import says_the_same, score_to_json
 from app.domain.segments import MAIN, Segment
@@ -168,6 +169,7 @@ def _rate(subject: Subject, invoices: Sequence[InvoiceHistory], bench: _Bench) -
         use = AccountUse(account.currency, account.use.total, limit_minor, subject.since)
     features = payment_features(invoices, use, today)
     data = score_to_json(rate(features, bench.card), today, bench.at)
+    data["behaviour"] = behaviour_of(asdict(features))
     return Found(
         subject=subject,
         as_of=today,
