@@ -26,6 +26,7 @@ COLUMNS: Final[Mapping[str, str]] = {
     "score": "score",
     "check-ledger": "check",
     "replay": "replay",
+    "try-rules": "try_rules",
     "openapi": "openapi",
     "train": "train",
 }
