@@ -91,6 +91,21 @@ class Settings(BaseSettings):
     revalue_every_s: float = Field(
         300.0, ge=0.1, le=3600, description="Pause between looks for a new day or exchange rate"
     )
+    score_every_s: float = Field(
+        1.0, ge=0.1, le=3600, description="Pause between looks for scores that are due"
+    )
+    score_cooldown_s: float = Field(
+        5.0, ge=0, le=86_400, description="A score rests for so long unless something adverse comes"
+    )
+    score_night_hour: int = Field(
+        2, ge=0, le=23, description="Hour of each segment's time zone from which all are scored"
+    )
+    score_four_eyes: Literal["on", "off"] = Field(
+        "off", description="`on`: an override of a score needs a second client to approve it"
+    )
+    release_every_s: float = Field(
+        0.5, ge=0.1, le=3600, description="Pause between looks for holds whose reasons are gone"
+    )
     work_batch: int = Field(
         100, ge=1, le=1000, description="Most orders or accounts that background work locks at once"
     )

@@ -7,6 +7,7 @@ from fastapi import APIRouter
 from app.api import (
     accounts,
     adjustments,
+    authorities,
     authorization_batches,
     authorizations,
     covers,
@@ -15,6 +16,7 @@ from app.api import (
     exposure,
     facts,
     health,
+    hold_bulk,
     holds,
     limits,
     models,
@@ -22,8 +24,11 @@ from app.api import (
     rates,
     reservations,
     scores,
+    scores_overrides,
+    scores_what_if,
     segments,
     snapshots,
+    trials,
 )
 
 ROUTERS: Final[tuple[APIRouter, ...]] = (
@@ -37,15 +42,20 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     rates.router,
     scores.lean_router,
     scores.router,
+    scores_overrides.router,
+    scores_what_if.router,
     authorizations.router,
     authorization_batches.router,
     reservations.router,
     decisions.router,
+    trials.router,
     facts.router,
     snapshots.router,
     adjustments.router,
+    hold_bulk.router,
     holds.router,
     models.router,
     models_moves.router,
+    authorities.router,
     health.router,
 )

@@ -26,7 +26,9 @@ COLUMNS: Final[Mapping[str, str]] = {
     "score": "score",
     "check-ledger": "check",
     "replay": "replay",
+    "try-rules": "try_rules",
     "openapi": "openapi",
+    "train": "train",
 }
 """Every command, and the module of its column, which has `register(cli)`."""
 

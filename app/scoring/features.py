@@ -21,10 +21,13 @@ PAIRS_AT_ONCE: Final = 500_000
 """Invoices looked at together, over all questions of a portion; about 200 MB at the most."""
 
 
-def feature_frame(ledger: Ledger, observations: pl.DataFrame) -> pl.DataFrame:
+def feature_frame(
+    ledger: Ledger, observations: pl.DataFrame, *, pairs_at_once: int = PAIRS_AT_ONCE
+) -> pl.DataFrame:
     """Compute all features of the catalogue, one row an observation, in the same order.
 
     Columns are those of `NAMES`, Float64, null where a feature is missing; never NaN or infinite.
+    `pairs_at_once` bounds memory and changes no value.
 
     Raises:
         FrameError: `observations` lacks a column, or has one of another type.
@@ -34,7 +37,7 @@ def feature_frame(ledger: Ledger, observations: pl.DataFrame) -> pl.DataFrame:
     bills = settle(ledger)
     background = ledger.background if ledger.background is not None else background_of(bills)
     asked = _with_background(asked, background)
-    parts = [_features(ledger, bills, part) for part in _portions(asked, bills)]
+    parts = [_features(ledger, bills, part) for part in _portions(asked, bills, pairs_at_once)]
     return pl.concat(parts) if parts else pl.DataFrame(schema=dict.fromkeys(NAMES, pl.Float64))
 
 
@@ -82,10 +85,10 @@ def _rate(late: str, known: str) -> pl.Expr:
     return pl.when(pl.col(known) > 0).then(pl.col(late) / pl.col(known))
 
 
-def _portions(asked: pl.DataFrame, bills: Bills) -> Iterator[pl.DataFrame]:
-    """Cut the questions where the invoices of their customers add up to `PAIRS_AT_ONCE`."""
+def _portions(asked: pl.DataFrame, bills: Bills, most: int) -> Iterator[pl.DataFrame]:
+    """Cut the questions where the invoices of their customers add up to `most`."""
     sizes = bills.rows.group_by("customer_id").agg(size=pl.len())
-    portion = pl.col("size").fill_null(0).cast(pl.Int64).cum_sum() // PAIRS_AT_ONCE
+    portion = pl.col("size").fill_null(0).cast(pl.Int64).cum_sum() // most
     numbered = asked.join(sizes, on="customer_id", how="left", maintain_order="left").with_columns(
         portion=portion
     )

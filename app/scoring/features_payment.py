@@ -71,7 +71,10 @@ def _behaviour() -> list[pl.Expr]:
         (pl.col("weighted").sum() / pl.col("known_amount").sum()).alias("mean_days_late_by_amount"),
         pl.col("known_lag").mean().alias("mean_lag_days"),
         pl.col("packed").max().alias("packed"),
-        pl.col("known_lag").cast(pl.Float64).std(ddof=0).alias("spread_days_late"),
+        # of nothing at all, polars says that the spread is 0
+        _where(pl.col("known").any(), pl.col("known_lag").cast(pl.Float64).std(ddof=0)).alias(
+            "spread_days_late"
+        ),
         pl.col("late").max().alias("max_days_late"),
         (pl.col("late_recent").mean() - pl.col("late_before").mean()).alias("recent_trend"),
         pl.col("late_recent").count().alias("recent_n"),

@@ -1,6 +1,7 @@
 """The tables as SQLAlchemy Core knows them; `alembic check` holds them equal to the migrations."""
 
 from app.store.schema import (
+    authority,
     decisions,
     documents,
     evidence,
@@ -8,10 +9,13 @@ from app.store.schema import (
     outside,
     parties,
     reconciliation,
+    refresh,
+    rules,
 )
 from app.store.schema.columns import metadata
 
 __all__ = [
+    "authority",
     "decisions",
     "documents",
     "evidence",
@@ -20,4 +24,6 @@ __all__ = [
     "outside",
     "parties",
     "reconciliation",
+    "refresh",
+    "rules",
 ]
