@@ -25,7 +25,9 @@ from app.api.express import ExpressApp, express_routes
 from app.api.idempotency import require_declared_keys
 from app.api.routes import ROUTERS
 from app.domain.errors import BusyError
+from app.domain.models import Scorer
 from app.domain.rules_standard import STANDARD
+from app.scoring.observing import FeatureProcess
 from app.scoring.shelf import Shelf
 from app.settings import Settings
 from app.store import lane as store_lane
@@ -50,6 +52,7 @@ from app.usecases.parties import Parties
 from app.usecases.read_lane import ReadLane
 from app.usecases.reads import Reads
 from app.usecases.registry import ModelPolicy, Models
+from app.usecases.score_models import RateByModel, RaterLane
 from app.usecases.scores import Scores, ScoreTerms
 from app.usecases.seeds import SeedDatabase
 
@@ -139,7 +142,8 @@ def compose(
         _lane(settings, database_url, authorize.check, make_account),
     )
     reading = _read_lane(settings, database_url, now)
-    scores = Scores.over(database, now, score_terms(settings))
+    models = compose_models(settings, database, now, new_id)
+    scores = Scores.over(database, now, score_terms(settings, models.scorer))
 
     def rescore(account_ids: Sequence[int]) -> None:
         try:
@@ -147,7 +151,6 @@ def compose(
         except BusyError as busy:  # the facts are in; what was not renewed says `stale`
             log.warning("not_rescored", accounts=len(account_ids), reason=busy.detail)
 
-    models = compose_models(settings, database, now, new_id)
     facts = Facts(
         ApplyFacts(database, now, new_id, rescore),
         ListQuarantine(database),
@@ -172,7 +175,8 @@ def compose(
         reads=Reads.over(reading, scores.rescore.cooldown),
         models=models,
     )
-    return Composition(database, seed, desk, [lanes, reading, models.watch])
+    rating = RaterLane(scores.score_customers.rater)
+    return Composition(database, seed, desk, [lanes, reading, models.watch, rating])
 
 
 def compose_models(
@@ -186,9 +190,10 @@ def compose_models(
     return Models.over(database, shelf, policy, now, new_id)
 
 
-def score_terms(settings: Settings) -> ScoreTerms:
+def score_terms(settings: Settings, scorer: Scorer) -> ScoreTerms:
     """Say how scores are computed and overridden."""
     return ScoreTerms(
+        rater=RateByModel(scorer, FeatureProcess(), settings.score_model, settings.score_trouble),
         cooldown=timedelta(seconds=settings.score_cooldown_s),
         four_eyes=settings.score_four_eyes == "on",
     )

@@ -100,6 +100,16 @@ class Settings(BaseSettings):
     score_night_hour: int = Field(
         2, ge=0, le=23, description="Hour of each segment's time zone from which all are scored"
     )
+    score_model: str | None = Field(
+        None,
+        min_length=1,
+        description="Name of the model that scores; unset: the first that stands",
+    )
+    score_trouble: Literal["keep", "scorecard"] = Field(
+        "keep",
+        description="While the model that stands cannot score: `keep` the last scores, which are"
+        " stale, or use the `scorecard`",
+    )
     score_four_eyes: Literal["on", "off"] = Field(
         "off", description="`on`: an override of a score needs a second client to approve it"
     )

@@ -20,6 +20,7 @@ from app.cli.ledger_rows import LEDGER_COLUMNS
 from app.cli.ledger_totals import Expected, count_totals, parse_expected
 from app.cli.master_rows import CUSTOMER_COLUMNS, LIMIT_COLUMNS
 from app.cli.progress import Shown
+from app.cli.rating import models_loaded
 from app.cli.tables import Table, open_table
 from app.cli.tables_rejects import Reject, RejectWriter, reject_path
 from app.cli.tables_shape import Columns
@@ -111,8 +112,8 @@ def import_ledger(parts: Composition, table: Table, plan: LedgerPlan) -> None:
             )
     for line in ledger_lines(run.counts):
         typer.echo(line)
-    with Shown("scoring") as shown:
-        scored = Scores.over(parts.database, utc_now).rescore(touched, _teller(shown), most=None)
+    with models_loaded(parts.desk), Shown("scoring") as shown:
+        scored = parts.desk.scores.rescore(touched, _teller(shown), most=None)
     typer.echo(f"{scored} customers scored")
     _refuse_rest(run.counts.rejected, run.counts.rows, writer)
 

@@ -1,4 +1,4 @@
-"""`aval score --all`: score every customer by the scorecard in use."""
+"""`aval score --all`: score every customer by the model that stands, else by the scorecard."""
 
 from typing import Annotated
 
@@ -7,6 +7,7 @@ import typer
 from app.cli.database import open_desk, read_settings
 from app.cli.failures import WrongUseError
 from app.cli.progress import Shown
+from app.cli.rating import models_loaded
 
 
 def register(cli: typer.Typer) -> None:
@@ -20,7 +21,7 @@ def _score(
     """Score every customer; a score that says the same is stored anew once a day at most."""
     if not every:
         raise WrongUseError("score: say --all; one customer is scored over HTTP")
-    with open_desk(read_settings()) as desk, Shown("scoring") as shown:
+    with open_desk(read_settings()) as desk, models_loaded(desk), Shown("scoring") as shown:
 
         def tell(done: int, total: int) -> None:
             shown.show(done / total, f"{done} customers")

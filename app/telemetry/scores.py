@@ -32,6 +32,10 @@ SCORE_NIGHT_TIMESTAMP: Final = Gauge(
     "When a night last had put every customer on the list.",
     multiprocess_mode="livemostrecent",
 )
+SCORE_TROUBLE: Final = Counter(
+    "aval_score_trouble",
+    "Times a model that stands could not score; scores were kept, or the scorecard's.",
+)
 
 SCORE_METRICS: Final = (
     SCORES,
@@ -39,5 +43,6 @@ SCORE_METRICS: Final = (
     SCORES_DUE,
     SCORE_DUE_SECONDS,
     SCORE_NIGHT_TIMESTAMP,
+    SCORE_TROUBLE,
 )
 """All of them, in the order of the page."""

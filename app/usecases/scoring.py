@@ -6,10 +6,11 @@ from datetime import datetime, timedelta
 from itertools import islice
 from typing import Final
 
-from app.domain.scores_json import says_the_same, score_to_json
+from app.domain.scores_json import says_the_same, score_from_json, score_to_json
 from app.domain.scores_override import Override, override_score
-from app.store import overrides, score_due, scores
+from app.store import overrides, score_due, score_models, scores
 from app.store.database import Database, Tx
+from app.store.score_models import Shadowed
 from app.store.scores import Found, Subject
 from app.telemetry.scores import SCORE_WAIT_SECONDS, SCORES
 from app.usecases.score_raters import RateByCard, Rated, Rater
@@ -129,11 +130,23 @@ def score_customers(tx: Tx, customer_ids: Collection[str], at: datetime, rater: 
     said = overrides.in_force(tx, [one.customer_id for one in subjects], at)
     found = [_found(one, rated[one.customer_id], said.get(one.customer_id), at) for one in subjects]
     scores.write(tx, found, at)
+    _keep_shadows(tx, found, rated, at)
     for since in due:
         SCORE_WAIT_SECONDS.observe(max(0.0, (at - since).total_seconds()))
     for one in found:
         SCORES.labels(one.data["source"]).inc()
     return len(found)
+
+
+def _keep_shadows(tx: Tx, found: Sequence[Found], rated: Mapping[str, Rated], at: datetime) -> None:
+    """Keep what a watching model said beside the scores that hold from now on."""
+    kept = []
+    for one in found:
+        shadow = rated[one.subject.customer_id].shadow
+        if shadow is not None:
+            held = score_from_json(one.data)
+            kept.append(Shadowed(one.subject.customer_id, one.as_of, shadow, held))
+    score_models.keep_shadows(tx, kept, at)
 
 
 def _found(subject: Subject, rated: Rated, override: Override | None, at: datetime) -> Found:
