@@ -3,6 +3,7 @@
 One thread, fixed seeds and LightGBM's deterministic mode: the same rows give the same bytes.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
@@ -47,8 +48,8 @@ class Shape:
 
 
 SHAPES: Final = (
-    Shape("stumps", depth=2, leaves=4, rate=0.05, leaf_rows=30, ridge=5, columns=0.5, rows=0.8),
-    Shape("shallow", depth=3, leaves=8, rate=0.03, leaf_rows=30, ridge=5, columns=0.5, rows=0.8),
+    Shape("low", depth=2, leaves=3, rate=0.05, leaf_rows=30, ridge=5, columns=0.3, rows=0.7),
+    Shape("shallow", depth=3, leaves=6, rate=0.03, leaf_rows=60, ridge=10, columns=0.3, rows=0.6),
     Shape("middle", depth=4, leaves=15, rate=0.05, leaf_rows=20, ridge=0, columns=1, rows=0.8),
     Shape("deep", depth=6, leaves=31, rate=0.1, leaf_rows=20, ridge=0, columns=1),
 )
@@ -143,6 +144,10 @@ def _judge(
 ) -> tuple[float, Growth]:
     checks = [Check(fold.check, odds) for fold, (odds, _) in zip(folds, parts, strict=True)]
     labels, odds = pooled(learn, checks)
-    # All rows are more than a fold's, and more rows bear more trees; the middle one is modest.
-    rounds = max(_LEAST_ROUNDS, round(median(rounds for _, rounds in parts)))
+    # All rows are more than a fold's, and more rows bear more trees.
+    grown = [
+        rounds * math.sqrt(len(learn) / len(fold.learn))
+        for fold, (_, rounds) in zip(folds, parts, strict=True)
+    ]
+    rounds = max(_LEAST_ROUNDS, round(median(grown)))
     return log_loss(labels, 1 / (1 + np.exp(-odds))), Growth(shape, rounds, tuple(checks))
