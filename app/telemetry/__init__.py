@@ -24,6 +24,7 @@ LABEL_NAMES: Final = frozenset(
         "check_point",
         "code",
         "currency",
+        "feature",
         "loop",
         "method",
         "outcome",
