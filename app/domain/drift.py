@@ -88,10 +88,17 @@ def stability(name: str, before: Sequence[float | None], now: Sequence[float | N
     missing = _missing(before), _missing(now)
     if min(len(before), len(now)) < FEWEST:
         return Stability(name, None, *missing)
-    known = sorted(value for value in before if value is not None)
-    edges = sorted({known[len(known) * part // _BINS] for part in range(1, _BINS)} if known else ())
+    edges = _edges(sorted(value for value in before if value is not None))
     shares = zip(_shares(before, edges), _shares(now, edges), strict=True)
     return Stability(name, sum((q - p) * math.log(q / p) for p, q in shares), *missing)
+
+
+def _edges(known: Sequence[float]) -> list[float]:
+    """Cut into tenths; what lies beyond the ends is a bin on each side."""
+    if not known:
+        return []
+    tenths = {known[len(known) * part // _BINS] for part in range(1, _BINS)}
+    return sorted({known[0], *tenths, math.nextafter(known[-1], math.inf)})
 
 
 def _missing(values: Sequence[float | None]) -> float:
