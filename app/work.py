@@ -24,6 +24,7 @@ from app.telemetry import WORK_ITEMS, WORK_LEFT, WORK_RUNS, WORK_SECONDS
 from app.usecases.escalation import EscalateHolds
 from app.usecases.expiry import ExpireAuthorizations
 from app.usecases.facts_lapse import LapseProvisional
+from app.usecases.health_models import WatchHealth
 from app.usecases.holds_judge import HoldsJudge
 from app.usecases.holds_release import ReleaseCleared
 from app.usecases.horizons import CountOrders
@@ -37,6 +38,9 @@ from app.usecases.score_terms import score_terms
 
 COUNT_EVERY_S: Final = 10.0
 """Pause between looks whether the outcomes of yesterday are counted, in seconds."""
+
+HEALTH_EVERY_S: Final = 600.0
+"""Pause between looks whether the champion's health was looked at within a day, in seconds."""
 
 MOST_BACKOFF_S: Final = 60.0
 """The longest wait after failures, in seconds, where the loop's own pause is not longer."""
@@ -89,6 +93,7 @@ def loops(settings: Settings, database: Database, rater: Rater | None = None) ->
         Loop("revalue", settings.revalue_every_s, RevaluePositions(database, most)),
         Loop("score", settings.score_every_s, RefreshScores(database, rates, cooldown)),
         Loop("outcomes", COUNT_EVERY_S, CountOutcomes(database, settings.score_model)),
+        Loop("health", HEALTH_EVERY_S, WatchHealth(database, settings.score_model)),
         Loop("night", settings.score_every_s, ListNight(database, settings.score_night_hour, most)),
     ]
 

@@ -25,6 +25,7 @@ LABEL_NAMES: Final = frozenset(
         "check_point",
         "code",
         "currency",
+        "feature",
         "loop",
         "method",
         "outcome",

@@ -8,9 +8,11 @@ from typing import Self
 from app.domain.callers import Caller
 from app.domain.scores import StoredScore
 from app.store.database import Database
+from app.usecases.health_models import ReadHealth
 from app.usecases.overrides import DecideOverride, ListOverrides, ProposeOverride
 from app.usecases.score_raters import RateByCard, Rater
 from app.usecases.score_reads import find_customer, read_score, unknown
+from app.usecases.score_report import ReportShadow
 from app.usecases.score_terms import ScoreTerms
 from app.usecases.score_what_if import AskWhatIf
 from app.usecases.scorecards import ActivateScorecard, ReadScorecard
@@ -57,6 +59,8 @@ class Scores:
     decide_override: DecideOverride
     list_overrides: ListOverrides
     what_if: AskWhatIf
+    health: ReadHealth
+    shadow_report: ReportShadow
 
     @classmethod
     def over(
@@ -76,4 +80,6 @@ class Scores:
             DecideOverride(database, now, rater, four_eyes=four_eyes),
             ListOverrides(database),
             AskWhatIf(database, now, rater),
+            ReadHealth(database, now),
+            ReportShadow(database, now),
         )
