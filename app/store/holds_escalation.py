@@ -34,7 +34,8 @@ ORDER BY h.opened_at, h.hold_id LIMIT :most
 
 def lock_due(tx: Tx, at: datetime, most: int) -> list[Waiting]:
     """Lock the orders of holds that are to be escalated, as far as nobody else works on them."""
-    due = [Waiting(**row) for row in tx.execute(_DUE, {"at": at, "most": most}).mappings()]
+    rows = tx.execute(_DUE, {"at": at, "most": most}).mappings()
+    due = [Waiting(**{**row, "hold_id": str(row["hold_id"])}) for row in rows]
     place = tuple_(credit_order.c.segment_id, credit_order.c.order_id)
     keys = sorted({(one.segment_id, one.order_id) for one in due})
     idle = (
