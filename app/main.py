@@ -42,6 +42,7 @@ from app.usecases.health import CheckReadiness, Part
 from app.usecases.keys import Authenticate, CreateKey, ListKeys, RevokeKey
 from app.usecases.lane_sets import Lanes
 from app.usecases.lanes import BatchingLane, Decide, LaneSizes
+from app.usecases.limits_sets import Limits
 from app.usecases.orders import Orders, Surroundings
 from app.usecases.parties import Parties
 from app.usecases.read_lane import ReadLane
@@ -158,6 +159,7 @@ def compose(
         list_keys=ListKeys(database),
         revoke_key=RevokeKey(database, now),
         parties=Parties.over(database, now, facts.let_go),
+        limits=Limits.over(database, now),
         orders=Orders.over(database, Surroundings(now, new_id, lanes.ask)),
         facts=facts,
         figures=Figures.over(database, now, new_id),

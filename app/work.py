@@ -17,11 +17,13 @@ from app.domain.errors import BusyError
 from app.settings import Settings
 from app.store.database import Database, moment
 from app.telemetry import WORK_ITEMS, WORK_LEFT, WORK_RUNS, WORK_SECONDS
+from app.usecases.adjust_limits import AdjustLimits
 from app.usecases.expiry import ExpireAuthorizations
 from app.usecases.facts_lapse import LapseProvisional
 from app.usecases.horizons import CountOrders
 from app.usecases.portions import Cursor, Portion
 from app.usecases.revaluation import RevaluePositions
+from app.usecases.reviews import WatchLimits
 from app.usecases.scores import Scores
 
 MOST_BACKOFF_S: Final = 60.0
@@ -50,6 +52,8 @@ def loops(settings: Settings, database: Database) -> list[Loop]:
         Loop("count", settings.count_every_s, CountOrders(database, most)),
         Loop("lapse", settings.lapse_every_s, lapsing(database, most)),
         Loop("revalue", settings.revalue_every_s, RevaluePositions(database, most)),
+        Loop("adjust", settings.adjust_every_s, AdjustLimits(database, most)),
+        Loop("remind", settings.remind_every_s, WatchLimits(database)),
     ]
 
 
