@@ -21,6 +21,7 @@ from app.store.database import Database, moment
 from app.store.holds_lane import HoldLane
 from app.store.ids import IdSource
 from app.telemetry import WORK_ITEMS, WORK_LEFT, WORK_RUNS, WORK_SECONDS
+from app.usecases.adjust_limits import AdjustLimits
 from app.usecases.escalation import EscalateHolds
 from app.usecases.expiry import ExpireAuthorizations
 from app.usecases.facts_lapse import LapseProvisional
@@ -31,6 +32,7 @@ from app.usecases.horizons import CountOrders
 from app.usecases.portions import Cursor, Portion
 from app.usecases.registry import ModelPolicy, Models
 from app.usecases.revaluation import RevaluePositions
+from app.usecases.reviews import WatchLimits
 from app.usecases.score_models import CountOutcomes
 from app.usecases.score_raters import RateByCard, Rater
 from app.usecases.score_refresh import ListNight, RefreshScores
@@ -95,6 +97,8 @@ def loops(settings: Settings, database: Database, rater: Rater | None = None) ->
         Loop("outcomes", COUNT_EVERY_S, CountOutcomes(database, settings.score_model)),
         Loop("health", HEALTH_EVERY_S, WatchHealth(database, settings.score_model)),
         Loop("night", settings.score_every_s, ListNight(database, settings.score_night_hour, most)),
+        Loop("adjust", settings.adjust_every_s, AdjustLimits(database, most)),
+        Loop("remind", settings.remind_every_s, WatchLimits(database)),
     ]
 
 
