@@ -57,6 +57,7 @@ from app.usecases.score_models import RaterLane
 from app.usecases.score_terms import score_terms
 from app.usecases.scores import Scores
 from app.usecases.seeds import SeedDatabase
+from app.usecases.snoozes import Snoozes
 
 log = structlog.get_logger(__name__)
 
@@ -179,6 +180,7 @@ def compose(
         models=models,
         rules=RuleSets.over(database, now),
         rule_sheets=RuleSheets.over(database, now),
+        snoozes=Snoozes(database, now, new_id),
     )
     rating = RaterLane(scores.score_customers.rater)
     return Composition(database, seed, desk, [lanes, reading, models.watch, rating])

@@ -19,6 +19,7 @@ from app.usecases.registry import Models
 from app.usecases.rules import RuleSets
 from app.usecases.rules_sheets import RuleSheets
 from app.usecases.scores import Scores
+from app.usecases.snoozes import Snoozes
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,7 @@ class Desk:
     models: Models
     rules: RuleSets
     rule_sheets: RuleSheets
+    snoozes: Snoozes
 
 
 def desk_of(request: Request) -> Desk:
