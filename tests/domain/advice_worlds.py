@@ -16,7 +16,7 @@ from app.domain.money import Money
 from app.domain.orders import Order
 from app.domain.payments import OpenInvoice
 from app.domain.rules import RuleSet, read_rule_set
-from app.domain.rules_standard import STANDARD
+from tests.domain.first_standard import FIRST_STANDARD
 from tests.domain.situations import NOW, SCORED, TODAY, Desk
 from tests.domain.worlds import (
     CURRENCIES,
@@ -72,8 +72,10 @@ _OPTIONAL: Final[Sequence[tuple[str, Any, dict[str, Any]]]] = (
 @st.composite
 def rule_sets(draw: st.DrawFn) -> RuleSet:
     """Draw a policy: the standard one without some rows, with some more, and a tolerance."""
-    without = draw(st.sets(st.sampled_from([row["id"] for row in STANDARD["rows"]]), max_size=3))
-    rows = [row for row in STANDARD["rows"] if row["id"] not in without]
+    without = draw(
+        st.sets(st.sampled_from([row["id"] for row in FIRST_STANDARD["rows"]]), max_size=3)
+    )
+    rows = [row for row in FIRST_STANDARD["rows"] if row["id"] not in without]
     for name, values, more in draw(st.lists(st.sampled_from(_OPTIONAL), max_size=3)):
         outcome = draw(st.sampled_from(["HOLD", "HOLD", "REJECT", "WARN"]))
         terms = [[name, ">", draw(values)]]
