@@ -8,7 +8,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from importlib import resources
 from importlib.metadata import version
 from typing import Any, Final, Protocol
@@ -25,9 +25,7 @@ from app.api.express import ExpressApp, express_routes
 from app.api.idempotency import require_declared_keys
 from app.api.routes import ROUTERS
 from app.domain.errors import BusyError
-from app.domain.models import Scorer
 from app.domain.rules_standard import STANDARD
-from app.scoring.observing import FeatureProcess
 from app.scoring.shelf import Shelf
 from app.settings import Settings
 from app.store import lane as store_lane
@@ -47,13 +45,17 @@ from app.usecases.holds_judge import HoldsJudge
 from app.usecases.keys import Authenticate, CreateKey, ListKeys, RevokeKey
 from app.usecases.lane_sets import Lanes
 from app.usecases.lanes import BatchingLane, Decide, LaneSizes
+from app.usecases.limits_sets import Limits
 from app.usecases.orders import Orders, Surroundings
 from app.usecases.parties import Parties
 from app.usecases.read_lane import ReadLane
 from app.usecases.reads import Reads
 from app.usecases.registry import ModelPolicy, Models
-from app.usecases.score_models import RateByModel, RaterLane
-from app.usecases.scores import Scores, ScoreTerms
+from app.usecases.rules import RuleSets
+from app.usecases.rules_sheets import RuleSheets
+from app.usecases.score_models import RaterLane
+from app.usecases.score_terms import score_terms
+from app.usecases.scores import Scores
 from app.usecases.seeds import SeedDatabase
 
 log = structlog.get_logger(__name__)
@@ -169,11 +171,14 @@ def compose(
         orders=Orders.over(
             database, Surroundings(now, new_id, lanes.ask, _judge(settings, database_url, new_id))
         ),
+        limits=Limits.over(database, now),
         facts=facts,
         figures=Figures.over(database, now, new_id),
         scores=scores,
         reads=Reads.over(reading, scores.rescore.cooldown),
         models=models,
+        rules=RuleSets.over(database, now),
+        rule_sheets=RuleSheets.over(database, now),
     )
     rating = RaterLane(scores.score_customers.rater)
     return Composition(database, seed, desk, [lanes, reading, models.watch, rating])
@@ -188,15 +193,6 @@ def compose_models(
     four_eyes = settings.model_four_eyes == "on"
     policy = ModelPolicy(four_eyes, settings.model_look_s, settings.model_answer_s)
     return Models.over(database, shelf, policy, now, new_id)
-
-
-def score_terms(settings: Settings, scorer: Scorer) -> ScoreTerms:
-    """Say how scores are computed and overridden."""
-    return ScoreTerms(
-        rater=RateByModel(scorer, FeatureProcess(), settings.score_model, settings.score_trouble),
-        cooldown=timedelta(seconds=settings.score_cooldown_s),
-        four_eyes=settings.score_four_eyes == "on",
-    )
 
 
 def connections_of(settings: Settings) -> int:
