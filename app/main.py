@@ -45,11 +45,14 @@ from app.usecases.holds_judge import HoldsJudge
 from app.usecases.keys import Authenticate, CreateKey, ListKeys, RevokeKey
 from app.usecases.lane_sets import Lanes
 from app.usecases.lanes import BatchingLane, Decide, LaneSizes
+from app.usecases.limits_sets import Limits
 from app.usecases.orders import Orders, Surroundings
 from app.usecases.parties import Parties
 from app.usecases.read_lane import ReadLane
 from app.usecases.reads import Reads
 from app.usecases.registry import ModelPolicy, Models
+from app.usecases.rules import RuleSets
+from app.usecases.rules_sheets import RuleSheets
 from app.usecases.score_models import RaterLane
 from app.usecases.score_terms import score_terms
 from app.usecases.scores import Scores
@@ -168,11 +171,14 @@ def compose(
         orders=Orders.over(
             database, Surroundings(now, new_id, lanes.ask, _judge(settings, database_url, new_id))
         ),
+        limits=Limits.over(database, now),
         facts=facts,
         figures=Figures.over(database, now, new_id),
         scores=scores,
         reads=Reads.over(reading, scores.rescore.cooldown),
         models=models,
+        rules=RuleSets.over(database, now),
+        rule_sheets=RuleSheets.over(database, now),
     )
     rating = RaterLane(scores.score_customers.rater)
     return Composition(database, seed, desk, [lanes, reading, models.watch, rating])

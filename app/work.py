@@ -21,6 +21,8 @@ from app.store.database import Database, moment
 from app.store.holds_lane import HoldLane
 from app.store.ids import IdSource
 from app.telemetry import WORK_ITEMS, WORK_LEFT, WORK_RUNS, WORK_SECONDS
+from app.usecases.adjust_limits import AdjustLimits
+from app.usecases.escalation import EscalateHolds
 from app.usecases.expiry import ExpireAuthorizations
 from app.usecases.facts_lapse import LapseProvisional
 from app.usecases.health_models import WatchHealth
@@ -30,6 +32,7 @@ from app.usecases.horizons import CountOrders
 from app.usecases.portions import Cursor, Portion
 from app.usecases.registry import ModelPolicy, Models
 from app.usecases.revaluation import RevaluePositions
+from app.usecases.reviews import WatchLimits
 from app.usecases.score_models import CountOutcomes
 from app.usecases.score_raters import RateByCard, Rater
 from app.usecases.score_refresh import ListNight, RefreshScores
@@ -88,11 +91,14 @@ def loops(settings: Settings, database: Database, rater: Rater | None = None) ->
         Loop("count", settings.count_every_s, CountOrders(database, most)),
         Loop("lapse", settings.lapse_every_s, LapseNow(database, most)),
         Loop("release", settings.release_every_s, releasing(settings, database)),
+        Loop("escalate", settings.escalate_every_s, EscalateHolds(database, most)),
         Loop("revalue", settings.revalue_every_s, RevaluePositions(database, most)),
         Loop("score", settings.score_every_s, RefreshScores(database, rates, cooldown)),
         Loop("outcomes", COUNT_EVERY_S, CountOutcomes(database, settings.score_model)),
         Loop("health", HEALTH_EVERY_S, WatchHealth(database, settings.score_model)),
         Loop("night", settings.score_every_s, ListNight(database, settings.score_night_hour, most)),
+        Loop("adjust", settings.adjust_every_s, AdjustLimits(database, most)),
+        Loop("remind", settings.remind_every_s, WatchLimits(database)),
     ]
 
 

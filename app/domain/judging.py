@@ -39,9 +39,14 @@ _NO_RATE: Final = "FX_RATE_MISSING"
 
 _ALWAYS: Final = replace(
     (_standard := read_rule_set(0, STANDARD)),
-    rows=tuple(row for row in _standard.rows if row.scope == "path" or row.reason == _NO_RATE),
+    rows=tuple(
+        row
+        for row in _standard.rows
+        if row.scope == "path" or row.reason in NEVER_RELEASED | {_NO_RATE}
+    ),
 )
-"""What no policy can do without: a limit that is passed, or cannot be told, holds the order."""
+"""What no policy can do without: a limit that is passed, or cannot be told, holds the order; so
+does what a person placed."""
 
 
 def require_fresh(question: Question, order: Order | None) -> None:
@@ -161,7 +166,11 @@ def _fired(case: Case, tested: Sequence[Figures]) -> list[Fired]:
     if context["fx_missing"] and all(
         row.reason != _NO_RATE or row.outcome == "WARN" for row in rows
     ):
-        rows += _ALWAYS.fire(context, "order")
+        rows += [row for row in _ALWAYS.fire(context, "order") if row.reason == _NO_RATE]
+    if context["order_forced_hold"] or context["account_stopped"] or context["order_rejected"]:
+        told = {row.reason for row in rows if row.outcome in {"HOLD", "REJECT"}}
+        left = NEVER_RELEASED - told
+        rows += [row for row in _ALWAYS.fire(context, "order") if row.reason in left]
     if case.needed > case.reserved:  # what is reserved already is not tested again
         for figures in tested:
             rows += [] if figures.fx_missing else _fired_along(case, figures, context, subject)

@@ -114,6 +114,13 @@ def _next_change(
     return min(changes, default=None)
 
 
+def base_in_force(limits: Iterable[CreditLimit], on: date) -> CreditLimit | None:
+    """Find the base limit that holds on a business date, whatever temporary one wins over it."""
+    rows = [row for row in limits if row.kind == "base"]
+    standing = [row for row in rows if row.valid_on(on) and not _replaced(row, rows, on)]
+    return max(standing, key=lambda row: row.order, default=None)
+
+
 def changes(limits: Iterable[CreditLimit]) -> set[date]:
     """Name the dates on which what holds may change: a first day, or the day after a last one."""
     rows = list(limits)

@@ -18,6 +18,20 @@ from app.domain.rules_names import ATTRIBUTE
 _PPM: Final = 1_000_000
 
 
+_BEHAVIOUR: Final = (
+    "on_time_rate",
+    "mean_days_late",
+    "max_days_late",
+    "recent_trend",
+    "invoices_known",
+)
+
+
+def behaviour_of(features: Mapping[str, Any]) -> dict[str, Any]:
+    """Keep of a customer's features what rules may read; it goes with the score, as its inputs."""
+    return {name: features.get(name) for name in _BEHAVIOUR}
+
+
 def subject_of(question: Question, situation: Situation) -> Subject:
     """Say whom a question is about, as the scopes of rules name it."""
     accounts, more = situation.accounts, situation.inputs.more

@@ -21,15 +21,6 @@ _MOMENTS: Final = ("features_as_of", "scored_at")
 _BESIDE: Final = ("features", "behaviour")
 """What goes along with a score: alone it is no reason to store one anew before a day is over."""
 
-BEHAVIOUR: Final = (
-    "on_time_rate",
-    "mean_days_late",
-    "max_days_late",
-    "recent_trend",
-    "invoices_known",
-)
-"""What rules read of how a customer paid, as observed when the score was computed."""
-
 
 def score_to_json(score: Score, features_as_of: date, scored_at: datetime) -> dict[str, Any]:
     """Write a score with its moments; the probability is rounded to four digits."""

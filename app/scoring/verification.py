@@ -55,14 +55,14 @@ def verify(
 
     """
     if len(signed.manifest) > MOST_BYTES or len(signed.model) > MOST_MODEL_BYTES:
-        raise ModelRefusedError("a file is larger than any may be", "size")
+        raise ModelRefusedError("a file is larger than any may be", "model.size")
     trusted.check(signed.manifest, signed.signature)
     manifest = read_manifest(signed.manifest)
     if (manifest.name, manifest.version) != (expected.model.name, expected.model.version):
         line = f"the manifest is that of {manifest.name} version {manifest.version}"
-        raise ModelRefusedError(line, "manifest")
+        raise ModelRefusedError(line, "model.manifest")
     if sha256(signed.manifest).digest() != expected.manifest_sha256:
-        raise ModelRefusedError("the manifest is not the one that was registered", "manifest")
+        raise ModelRefusedError("the manifest is not the one that was registered", "model.manifest")
     return check_package(Package(manifest, signed.model), remembered=remembered)
 
 
@@ -76,7 +76,7 @@ def read_manifest(data: bytes) -> Manifest:
     try:
         return manifest_from_bytes(data)
     except FieldError as error:
-        raise ModelRefusedError(f"the manifest: {error.detail}", "manifest") from error
+        raise ModelRefusedError(f"the manifest: {error.detail}", "model.manifest") from error
 
 
 def check_package(package: Package, *, remembered: bool = False) -> Loadable:
@@ -110,9 +110,9 @@ def check_bytes(file: PackageFile, data: bytes) -> None:
     """
     if len(data) != file.size_bytes:
         line = f"{file.name} has {len(data)} bytes, the manifest says {file.size_bytes}"
-        raise ModelRefusedError(line, "size")
+        raise ModelRefusedError(line, "model.size")
     if sha256(data).hexdigest() != file.sha256:
-        raise ModelRefusedError(f"the sha256 of {file.name} is not the manifest's", "sha256")
+        raise ModelRefusedError(f"the sha256 of {file.name} is not the manifest's", "model.sha256")
 
 
 def check_attachments(manifest: Manifest, files: Mapping[str, bytes]) -> None:
@@ -125,7 +125,7 @@ def check_attachments(manifest: Manifest, files: Mapping[str, bytes]) -> None:
     listed = {one.name: one for one in manifest.attachments}
     for name in sorted(listed.keys() ^ files.keys()):
         told = "is not there" if name in listed else "is unknown to the manifest"
-        raise ModelRefusedError(f"the attachment {name[:100]!r} {told}", "manifest")
+        raise ModelRefusedError(f"the attachment {name[:100]!r} {told}", "model.manifest")
     for name, file in listed.items():
         check_bytes(file, files[name])
 
@@ -135,11 +135,11 @@ def _read_card(data: bytes, manifest: Manifest) -> Scorecard:
         card = scorecard_from_json(json.loads(data))
         check_points(card, manifest)
     except RecursionError:
-        raise ModelRefusedError("the scorecard is nested too deeply", "structure") from None
+        raise ModelRefusedError("the scorecard is nested too deeply", "model.structure") from None
     except FieldError as error:
-        raise ModelRefusedError(f"the scorecard: {error.detail}", "structure") from error
+        raise ModelRefusedError(f"the scorecard: {error.detail}", "model.structure") from error
     except ValueError as error:
-        raise ModelRefusedError(f"the scorecard is not JSON: {error}", "structure") from None
+        raise ModelRefusedError(f"the scorecard is not JSON: {error}", "model.structure") from None
     return card
 
 
@@ -158,7 +158,9 @@ def try_in_child(loadable: Loadable, seconds: int = _TRIAL_S) -> None:
     try:
         answer = link.ask(loadable.load_message(), seconds)
     except PipeError as error:
-        raise ModelRefusedError(f"the process that tried it failed: {error}", "process") from error
+        raise ModelRefusedError(
+            f"the process that tried it failed: {error}", "model.process"
+        ) from error
     finally:
         link.kill()
     loadable.check_loaded(answer)

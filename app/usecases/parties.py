@@ -8,7 +8,8 @@ from typing import Self
 from app.store.database import Database
 from app.usecases.causes import Requeue
 from app.usecases.customers import ListCustomers, PutCustomer, ReadCustomer
-from app.usecases.limits import DecideLimit, ListLimits, ProposeLimit
+from app.usecases.limits import ListLimits, ProposeLimit
+from app.usecases.limits_decisions import DecideLimit
 from app.usecases.merges import MergeCustomers
 from app.usecases.rates import AddRate, ListRates
 from app.usecases.segments import PutSegment, ReadSegments

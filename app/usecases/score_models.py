@@ -69,7 +69,7 @@ class RateByModel:
     observer: Observer
     name: str | None = None
     trouble: Literal["keep", "scorecard"] = "keep"
-    card: RateByCard = field(default_factory=RateByCard)
+    card: Rater = field(default_factory=RateByCard)
 
     def __call__(self, tx: Tx, subjects: Sequence[Subject], at: datetime) -> Mapping[str, Rated]:
         """Rate each subject, by customer id.

@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 from itertools import islice
 from typing import Final
 
-from app.domain.scores_json import BEHAVIOUR, says_the_same, score_from_json, score_to_json
+from app.domain.rules_context import behaviour_of
+from app.domain.scores_json import says_the_same, score_from_json, score_to_json
 from app.domain.scores_override import Override, override_score
 from app.store import overrides, score_due, score_models, scores
 from app.store.database import Database, Tx
@@ -154,7 +155,7 @@ def _found(subject: Subject, rated: Rated, override: Override | None, at: dateti
     if override is not None:
         score = override_score(score, override, rated.scale)
     data = score_to_json(score, rated.as_of, at)
-    data["behaviour"] = {name: rated.features.get(name) for name in BEHAVIOUR}
+    data["behaviour"] = behaviour_of(rated.features)
     return Found(
         subject=subject,
         as_of=rated.as_of,

@@ -50,13 +50,18 @@ class TryRuleSet:
             BusyError: The database was out of reach.
 
         """
-        seen = within_sight(caller, period)
         with self.database.read() as tx:
             data = decisions.find_rule_set(tx, version)
-            if data is None:
-                raise NotFoundError(f"no rule set has the version {version}", "version")
+        if data is None:
+            raise NotFoundError(f"no rule set has the version {version}", "version")
+        return self.of(caller, read_rule_set(version, data), period)
+
+    def of(self, caller: Caller, rules: RuleSet, period: Period) -> Tried:
+        """Try a policy that need not be stored; raises as the above."""
+        seen = within_sight(caller, period)
+        with self.database.read() as tx:
             refuse_many(trials.count(tx, seen, MOST_AT_ONCE + 1))
-        return self.follow(self.run(read_rule_set(version, data), seen))
+        return self.follow(self.run(rules, seen))
 
     def run(self, rules: RuleSet, period: Period) -> Trial:
         """Judge every decision of a period, a few hundred in memory at a time."""

@@ -10,7 +10,7 @@ Undo: forgets what shadows said.
 from alembic import op
 
 revision = "20261127_0310"
-down_revision = "20261127_0600"
+down_revision = "20261127_0300"
 
 UP = """
 CREATE TABLE score_shadow (

@@ -183,3 +183,15 @@ def test_a_manifest_says_when_in_utc_or_with_an_offset() -> None:
     moment = datetime.fromisoformat("2026-06-01T08:00:00+08:00")
     data = manifest_to_bytes(replace(sample().manifest, made_at=moment))
     assert manifest_from_bytes(data).made_at == moment
+
+
+def test_whole_numbers_and_their_floats_are_the_same_bytes() -> None:
+    data = manifest_to_json(sample().manifest)
+    whole = json.loads(json.dumps(data), parse_float=lambda text: _whole(float(text)))
+    assert whole["features"][0]["upper"] == 1
+    assert isinstance(whole["features"][0]["upper"], int)
+    assert manifest_to_bytes(manifest_from_json(whole)) == manifest_to_bytes(sample().manifest)
+
+
+def _whole(number: float) -> float:
+    return int(number) if number.is_integer() else number

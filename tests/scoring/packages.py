@@ -3,7 +3,6 @@
 import math
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, date, datetime
 from hashlib import sha256
 from itertools import pairwise
 from pathlib import Path
@@ -13,10 +12,8 @@ import orjson
 from app.domain.manifests import (
     Calibration,
     GoldenRow,
-    Manifest,
     ModelKind,
     PackageFile,
-    TrainingData,
     inputs,
     logistic,
 )
@@ -74,8 +71,8 @@ def constant(probability: float, name: str = "late-payment") -> Package:
     return with_model(Package(told, b""), f"{head}{tree}end of trees\n\n".encode())
 
 
-def points(name: str = "points-card") -> Package:
-    """Make a scorecard of two characteristics as a registered model."""
+def points(name: str = "points-card", start_points: int = 500) -> Package:
+    """Make a scorecard of two characteristics as a model; none is tried in a child."""
     manifest = sample().manifest
     card = Scorecard(
         name=name,
@@ -83,7 +80,7 @@ def points(name: str = "points-card") -> Package:
         horizon_days=manifest.horizon_days,
         late_days=manifest.late_days,
         minimum_history=3,
-        start_points=500,
+        start_points=start_points,
         scaling=manifest.scaling,
         classes=manifest.classes,
         lights=manifest.lights,
@@ -138,10 +135,6 @@ def row(package: Package, number: int = 0) -> dict[str, float | None]:
     return named
 
 
-TRAINING = TrainingData(date(2025, 1, 1), date(2025, 12, 31), "0" * 64, 1000, 100, 1)
-MADE_AT = datetime(2026, 6, 1, tzinfo=UTC)
-
-
-def renamed(package: Package, name: str) -> Manifest:
-    """Give the manifest of a package under another name."""
-    return replace(package.manifest, name=name)
+def renamed(package: Package, name: str) -> Package:
+    """Give a package of a LightGBM text under another name."""
+    return replace(package, manifest=replace(package.manifest, name=name))
