@@ -14,7 +14,6 @@ from importlib.metadata import version
 from typing import Any, Final, Protocol
 
 import orjson
-import structlog
 from fastapi import FastAPI
 from fastapi.concurrency import run_in_threadpool
 
@@ -24,7 +23,6 @@ from app.api.desk import Desk
 from app.api.express import ExpressApp, express_routes
 from app.api.idempotency import require_declared_keys
 from app.api.routes import ROUTERS
-from app.domain.errors import BusyError
 from app.domain.rules_standard import STANDARD
 from app.scoring.shelf import Shelf
 from app.settings import Settings
@@ -58,8 +56,6 @@ from app.usecases.score_terms import score_terms
 from app.usecases.scores import Scores
 from app.usecases.seeds import SeedDatabase
 from app.usecases.snoozes import Snoozes
-
-log = structlog.get_logger(__name__)
 
 VERSION: Final = version("aval")
 
@@ -148,16 +144,10 @@ def compose(
     models = compose_models(settings, database, now, new_id)
     scores = Scores.over(database, now, score_terms(settings, models.scorer))
 
-    def rescore(account_ids: Sequence[int]) -> None:
-        try:
-            scores.rescore(account_ids)
-        except BusyError as busy:  # the facts are in; what was not renewed says `stale`
-            log.warning("not_rescored", accounts=len(account_ids), reason=busy.detail)
-
     facts = Facts(
-        ApplyFacts(database, now, new_id, rescore),
+        ApplyFacts(database, now, new_id, scores.rescore.afterwards),
         ListQuarantine(database),
-        LapseProvisional(database, rescore),
+        LapseProvisional(database, scores.rescore.afterwards),
         CloseQuarantined(database, now),
     )
     desk = Desk(
