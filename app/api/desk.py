@@ -11,10 +11,10 @@ from app.usecases.figures import Figures
 from app.usecases.health import CheckReadiness
 from app.usecases.keys import Authenticate, CreateKey, ListKeys, RevokeKey
 from app.usecases.lane_sets import Lanes
-from app.usecases.limits_sets import Limits
 from app.usecases.orders import Orders
 from app.usecases.parties import Parties
 from app.usecases.reads import Reads
+from app.usecases.registry import Models
 from app.usecases.scores import Scores
 
 
@@ -30,12 +30,12 @@ class Desk:
     list_keys: ListKeys
     revoke_key: RevokeKey
     parties: Parties
-    limits: Limits
     orders: Orders
     facts: Facts
     figures: Figures
     scores: Scores
     reads: Reads
+    models: Models
 
 
 def desk_of(request: Request) -> Desk:

@@ -13,6 +13,7 @@ from fractions import Fraction
 from typing import Final, Literal
 
 from app.domain.money import Rate, convert
+from app.domain.values import quick
 
 CATEGORIES: Final = ("authorized", "open_delivery", "open_item", "note_receivable", "prepayment")
 
@@ -32,6 +33,7 @@ Kind = Literal[
 ]
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Use:
     """Minor units of one currency by category; as a position none is negative, as a delta any."""
@@ -74,7 +76,9 @@ class Use:
     @property
     def total(self) -> int:
         """All that counts against the limit: exposure and open reservations."""
-        return self.exposure + self.authorized
+        # `exposure` written out: a decision asks for a dozen totals
+        owed = self.open_delivery + self.open_item + self.note_receivable - self.prepayment
+        return owed + self.authorized
 
     def valued(self, factor: Fraction) -> "Use":
         """Convert: what uses credit is rounded up, what gives credit down."""
@@ -102,6 +106,7 @@ class ForeignUse:
         return self.use.valued(self.rate.factor(currency, own))
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Account:
     """An account as it stands under its lock (or in one snapshot).
@@ -155,6 +160,7 @@ class Account:
         return found.use if found else _NOTHING
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Entry:
     """A journal entry: which account changed, why, and how it stands after."""

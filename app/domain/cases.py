@@ -10,7 +10,7 @@ from app.domain.orders import Order
 from app.domain.rules import RuleSet
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Case:
     """The question against the situation, with what both follow from."""
 
@@ -40,13 +40,10 @@ class Case:
         needed = 0
         if question.order_type == "sale" and counts_from(question, self.situation) is None:
             needed = max(0, question.amount.minor - self.situation.use.carried)
-        keep = object.__setattr__  # the one way into a frozen value
-        keep(self, "order", order)
-        keep(self, "same_grant", same)
         # what began to count by itself was never held to a limit: the next ask tests all of it
         tested = order is not None and same and not order.untested
-        keep(self, "reserved", order.reserved if order is not None and tested else 0)
-        keep(self, "needed", needed)
+        self.order, self.same_grant, self.needed = order, same, needed
+        self.reserved = order.reserved if order is not None and tested else 0
 
     @property
     def payer(self) -> Account:

@@ -14,12 +14,14 @@ from app.domain.accounts import Account, Kind
 from app.domain.money import Money, Rate
 from app.domain.orders import Order, OrderUse
 from app.domain.rules import Fired, Outcome
+from app.domain.values import quick
 
 CheckPoint = Literal["QUOTE", "ORDER", "DELIVERY", "GOODS_ISSUE", "INVOICE"]
 Mode = Literal["OFF", "SHADOW", "WARN", "ENFORCE"]
 OrderType = Literal["sale", "return", "internal"]
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Question:
     """May this order go? `amount` is the whole value of the order as it stands.
@@ -41,6 +43,7 @@ class Question:
     expires_in: int | None = None
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Overdue:
     """What is past due: minor units by currency, open items by currency, days of the oldest."""
@@ -50,6 +53,7 @@ class Overdue:
     days: int
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Inputs:
     """Slow inputs, stored once by version: master data and the last score (as JSON).
@@ -63,6 +67,7 @@ class Inputs:
     more: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Situation:
     """Everything a judgement rests on, as it stood under the lock.
@@ -89,6 +94,7 @@ class Situation:
     horizon_days: int | None = None
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Figures:
     """One account as the order meets it, its own reservation left out; the account's currency.
@@ -112,6 +118,7 @@ class Figures:
         return max(0, self.bare.use.total + self.needed - self.ceiling)
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Judgement:
     """What was decided, and what becomes of order and accounts.

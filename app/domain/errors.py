@@ -108,6 +108,13 @@ class LimitStateError(CreditError):
     title = "The limit is not in that state"
 
 
+class OverrideStateError(CreditError):
+    """The override, or the one it replaces, is not in a state in which this can be done."""
+
+    code = "override_state"
+    title = "The override is not in that state"
+
+
 class RuleSetStateError(CreditError):
     """The rule set is not in a state in which this can be done."""
 
@@ -230,6 +237,27 @@ class FourEyesError(CreditError):
     title = "Somebody else must approve"
 
 
+class AboveAuthorityError(CreditError):
+    """The amount is more than the roles of the caller may release."""
+
+    code = "above_authority"
+    title = "The amount is above your authority"
+
+
+class ProposalStateError(CreditError):
+    """The hold's proposed release is not in a state in which this can be done."""
+
+    code = "proposal_state"
+    title = "The proposed release is not in that state"
+
+
+class AuthorityInUseError(CreditError):
+    """What is to be taken away is still referred to."""
+
+    code = "authority_in_use"
+    title = "It is still in use"
+
+
 class AccountStoppedError(CreditError):
     """The account is stopped; the stop must be lifted first."""
 
@@ -256,3 +284,29 @@ class AdjustmentStateError(CreditError):
 
     code = "adjustment_state"
     title = "The adjustment cannot be reversed"
+
+
+class ModelRefusedError(CreditError):
+    """A model's package failed a check; `check` names which (`size`, `signature`, `sha256`, …)."""
+
+    code = "model_refused"
+    title = "The model is refused"
+
+    def __init__(self, detail: str, check: str) -> None:
+        """Keep the sentence and the check that failed."""
+        super().__init__(detail, f"model.{check}")
+        self.check = check
+
+
+class TrainingRefusedError(CreditError):
+    """There is too little to learn from, or too little to test on."""
+
+    code = "training_refused"
+    title = "No model can be trained"
+
+
+class ModelStateError(CreditError):
+    """The version is not in a state in which this can be done."""
+
+    code = "model_state"
+    title = "The model is not in that state"

@@ -80,25 +80,26 @@ def _authorized(case: Case, new_id: str) -> Order:
     keeps = case.same_grant and seen.authorization_id is not None
     let_pass = case.same_grant or case.situation.releasing
     automatic = seen.hold_kind == "AUTOMATIC"
+    # by position, in the order of the fields: by name costs four times as much
     return Order(
-        segment_id=question.segment_id,
-        order_id=question.order_id,
-        account_id=case.payer.account_id,
-        currency=question.amount.currency,
-        version=_newest(seen.version, question.version),
-        closed_version=seen.closed_version,
-        authorization_id=seen.authorization_id if keeps else new_id,
-        state="LIVE",
-        authorized=question.amount.minor,
-        reserved=case.needed,
-        expires_at=_later(case),
-        authorized_at=seen.authorized_at if keeps else case.situation.at,
-        released_max=seen.released_max if let_pass else None,
-        released_until=seen.released_until if let_pass else None,
-        rejected=seen.rejected,
-        hold_id=None if automatic else seen.hold_id,
-        hold_kind=None if automatic else seen.hold_kind,
-        counts_from=counts_from(question, case.situation),
+        question.segment_id,
+        question.order_id,
+        case.payer.account_id,
+        question.amount.currency,
+        _newest(seen.version, question.version),
+        seen.closed_version,
+        seen.authorization_id if keeps else new_id,
+        "LIVE",
+        question.amount.minor,
+        case.needed,  # what is reserved
+        _later(case),  # when it expires
+        seen.authorized_at if keeps else case.situation.at,
+        seen.released_max if let_pass else None,
+        seen.released_until if let_pass else None,
+        seen.rejected,
+        None if automatic else seen.hold_id,
+        None if automatic else seen.hold_kind,
+        counts_from(question, case.situation),
     )
 
 
@@ -107,25 +108,24 @@ def _booked(case: Case, account: Account) -> tuple[Account, Kind]:
     currency, bare = case.question.amount.currency, case.bare(account)
     use, foreign = bare.use, bare.foreign
     if case.needed:
-        need, rate = Use(authorized=case.needed), case.booking_rate(account)
-        use, foreign = booked(bare, currency, need, rate)
+        rate = None if currency == account.currency else case.booking_rate(account)
+        use, foreign = booked(bare, currency, Use(case.needed), rate)
     position = foreign[currency].use if currency in foreign else use
     if max(use.authorized, position.authorized) > MAX_TOTAL:
         raise FieldError("the account's total would pass 10^18 minor units", "amount")
-    kind = _kind(case, account, use)
+    forced = over(account, use)
+    kind = _kind(case, account, use, forced)
     # a grant never raises `forced`: should the test above it ever be lost, the engine's CHECK
     # refuses this row
-    granted_only = kind == "AUTHORIZE" and over(account, use)
-    return stands(
-        account, use, foreign, account.forced if granted_only else over(account, use)
-    ), kind
+    granted_only = kind == "AUTHORIZE" and forced
+    return stands(account, use, foreign, account.forced if granted_only else forced), kind
 
 
-def _kind(case: Case, account: Account, use: Use) -> Kind:
-    """Say by what right the account's use becomes `use`."""
+def _kind(case: Case, account: Account, use: Use, forced: int) -> Kind:
+    """Say by what right the account's use becomes `use`, of which `forced` is above the limit."""
     if use.total <= account.use.total:
         return "FREE"
-    if over(account, use) == 0:
+    if forced == 0:
         return "AUTHORIZE"
     if case.released:
         return "RELEASE"

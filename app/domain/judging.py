@@ -92,7 +92,7 @@ def judge(question: Question, situation: Situation, rules: RuleSet, new_id: str)
         judged=judged,
         reasons=reasons,
         warnings=warnings,
-        binding=min(tested, key=_tightness),
+        binding=_binding(tested),
         ship_up_to=question.amount.minor if outcome == "APPROVE" else _ship_up_to(case, tested),
         order=None if outcome == "APPROVE" else order_seen(case),
         degraded=_degraded(case, reasons + warnings),
@@ -125,12 +125,17 @@ def _passed(case: Case, tested: tuple[Figures, ...]) -> Judgement:
         judged="APPROVE",
         reasons=(),
         warnings=(),
-        binding=min(tested, key=_tightness),
+        binding=_binding(tested),
         ship_up_to=case.question.amount.minor,
         order=None,
         degraded=_degraded(case, ()),
         tested=tested,
     )
+
+
+def _binding(tested: Sequence[Figures]) -> Figures:
+    """Give the account that leaves the least room."""
+    return tested[0] if len(tested) == 1 else min(tested, key=_tightness)
 
 
 def _tightness(figures: Figures) -> tuple[bool, bool, int]:
@@ -142,7 +147,8 @@ def _verdict(case: Case, tested: Sequence[Figures]) -> tuple[tuple[Fired, ...], 
     """Ask the rules; returns reasons and warnings."""
     if case.situation.mode == "OFF":
         return (), ()
-    return _sorted_out(case, _fired(case, tested))
+    fired = _fired(case, tested)
+    return _sorted_out(case, fired) if fired else ((), ())
 
 
 def _fired(case: Case, tested: Sequence[Figures]) -> list[Fired]:
@@ -192,6 +198,8 @@ def _sorted_out(case: Case, fired: list[Fired]) -> tuple[tuple[Fired, ...], tupl
 
 
 def _outcome(reasons: tuple[Fired, ...]) -> Outcome:
+    if not reasons:
+        return "APPROVE"
     outcomes = {row.outcome for row in reasons}
     if "REJECT" in outcomes:
         return "REJECT"

@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import Final
 
 from app.domain.errors import FieldError
+from app.domain.values import quick
 
 MAX_MINOR: Final = 10**15
 """The largest amount, in minor units, inclusive: the bound of a database column too."""
@@ -36,6 +37,7 @@ DIGITS: Final[dict[str, int]] = {
 _AMOUNT: Final = re.compile(r"-?(?:0|[1-9][0-9]{0,18})(?:\.[0-9]{1,9})?", re.ASCII)
 
 
+@quick
 @dataclass(frozen=True, slots=True, order=False)
 class Money:
     """An amount in minor units (may be negative) of one currency."""
@@ -53,6 +55,9 @@ class Money:
         return minor_to_text(self.minor, self.currency)
 
 
+@lru_cache(
+    maxsize=4096
+)  # an answer writes six amounts: the limit, nothing at all, one of them twice
 def minor_to_text(minor: int, currency: str) -> str:
     """Write minor units as a decimal string: 1250000 CNY is `12500.00`, 500 JPY is `500`."""
     digits = DIGITS[currency]

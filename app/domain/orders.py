@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Literal
 
+from app.domain.values import quick
+
 State = Literal["NONE", "LIVE", "RELEASED", "EXPIRED"]
 HoldKind = Literal["AUTOMATIC", "FORCED"]
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class OrderUse:
     """What facts say of one order for one payer in one currency."""
@@ -29,6 +32,7 @@ class OrderUse:
         return max(0, self.delivered - self.invoiced)
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Order:
     """The root that is locked first. `authorized` is the whole value, `reserved` what is left.

@@ -53,6 +53,7 @@ def _read_row(version: int, place: int, row: Mapping[str, Any]) -> Row:
         observed=row.get("observed"),
         threshold=threshold if isinstance(threshold, str) else None,
         when=" && ".join(_as_text(term) for term in row["when"]),
+        auto_release=row.get("auto_release", True) is not False,
     )
 
 

@@ -16,21 +16,27 @@ from app.domain.orders import Order, OrderUse
 
 def question_to_json(question: Question) -> dict[str, Any]:
     """Write a question, equal ones alike; absent parts are left out."""
-    data = {
+    data: dict[str, Any] = {
         "customer_id": question.customer_id,
         "segment": question.segment_id,
         "check_point": question.check_point,
         "order_id": question.order_id,
-        "amount": [question.amount.minor, question.amount.currency],
-        "version": question.version,
-        "type": question.order_type,
-        "attributes": dict(sorted(question.attributes.items())) or None,
-        "delivery_id": question.delivery_id,
-        "payment_terms_days": question.payment_terms_days,
-        "ship_date": question.ship_date and question.ship_date.isoformat(),
-        "expires_in": question.expires_in,
+        "amount": (question.amount.minor, question.amount.currency),
     }
-    return {name: value for name, value in data.items() if value is not None}
+    if question.version is not None:
+        data["version"] = question.version
+    data["type"] = question.order_type
+    if question.attributes:
+        data["attributes"] = dict(sorted(question.attributes.items()))
+    if question.delivery_id is not None:
+        data["delivery_id"] = question.delivery_id
+    if question.payment_terms_days is not None:
+        data["payment_terms_days"] = question.payment_terms_days
+    if question.ship_date is not None:
+        data["ship_date"] = question.ship_date.isoformat()
+    if question.expires_in is not None:
+        data["expires_in"] = question.expires_in
+    return data
 
 
 def question_from_json(data: Mapping[str, Any]) -> Question:
@@ -56,21 +62,27 @@ def question_from_json(data: Mapping[str, Any]) -> Question:
 def situation_to_json(situation: Situation) -> dict[str, Any]:
     """Write a situation without its slow inputs."""
     order, overdue = situation.order, situation.overdue
-    data = {
+    data: dict[str, Any] = {
         "at": situation.at.isoformat(),
         "today": situation.today.isoformat(),
         "mode": situation.mode,
         "accounts": [_account_to_json(account) for account in situation.accounts],
-        "freed": [_account_to_json(account) for account in situation.freed],
-        "overdue": [dict(overdue.amounts), dict(overdue.open_items), overdue.days],
-        "order": None if order is None else _order_to_json(order),
-        "use": [situation.use.delivered, situation.use.invoiced],
-        "rates": {code: _rate_to_json(rate) for code, rate in situation.rates.items()},
-        "ledger_at": situation.ledger_at and situation.ledger_at.isoformat(),
-        "releasing": situation.releasing or None,
-        "horizon_days": situation.horizon_days,
     }
-    return {name: value for name, value in data.items() if value not in (None, [], {})}
+    if situation.freed:
+        data["freed"] = [_account_to_json(account) for account in situation.freed]
+    data["overdue"] = [dict(overdue.amounts), dict(overdue.open_items), overdue.days]
+    if order is not None:
+        data["order"] = _order_to_json(order)
+    data["use"] = [situation.use.delivered, situation.use.invoiced]
+    if situation.rates:
+        data["rates"] = {code: _rate_to_json(rate) for code, rate in situation.rates.items()}
+    if situation.ledger_at is not None:
+        data["ledger_at"] = situation.ledger_at.isoformat()
+    if situation.releasing:
+        data["releasing"] = True
+    if situation.horizon_days is not None:
+        data["horizon_days"] = situation.horizon_days
+    return data
 
 
 def situation_from_json(data: Mapping[str, Any], inputs: Inputs) -> Situation:
@@ -108,17 +120,36 @@ _PLAIN_MORE = ("limit_expired", "forced", "seq", "input_version", "quarantined")
 
 
 def _account_to_json(account: Account) -> dict[str, Any]:
+    """Write an account; what is usual (no limit of its own, nothing expired) is left out.
+
+    Written out field by field: every decision does it for each account on its path.
+    """
     use = account.use
-    data = {name: getattr(account, name) for name in _PLAIN + _PLAIN_MORE}
-    data = {name: value for name, value in data.items() if value is not None and value is not False}
-    data["id"], data["path"] = account.account_id, list(account.path)
-    data["use"] = [
+    data: dict[str, Any] = {
+        "customer_id": account.customer_id,
+        "segment_id": account.segment_id,
+        "currency": account.currency,
+        "status": account.status,
+    }
+    if account.limit_minor is not None:
+        data["limit_minor"] = account.limit_minor
+    if account.unlimited:
+        data["unlimited"] = True
+    if account.limit_expired:
+        data["limit_expired"] = True
+    data["forced"] = account.forced
+    data["seq"] = account.seq
+    data["input_version"] = account.input_version
+    data["quarantined"] = account.quarantined
+    data["id"] = account.account_id
+    data["path"] = account.path
+    data["use"] = (
         use.authorized,
         use.open_delivery,
         use.open_item,
         use.note_receivable,
         use.prepayment,
-    ]
+    )
     if account.foreign:
         data["foreign"] = foreign_to_json(account.foreign)
     if account.limit_changes_on is not None:

@@ -7,7 +7,7 @@ parsed by the server. Elements are never altered: a text array may hold any stri
 from collections.abc import Sequence
 from functools import lru_cache
 from struct import Struct, pack
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, cast
 
 _HEAD: Final = Struct(">iiIii")
 _EMPTY: Final = Struct(">iiI")
@@ -74,8 +74,11 @@ def texts(values: Sequence[str | None]) -> TextArray:
     count = len(values)
     if count and values.count(values[0]) == count:
         return _repeated_text(values[0], count)
+    if None not in values:
+        whole = cast("Sequence[str]", values)
+        return TextArray(_cells(list(map(str.encode, whole))), count, nulls=False)
     cells = [_NULL if one is None else _cell(one.encode()) for one in values]
-    return TextArray(b"".join(cells), count, nulls=_NULL in cells)
+    return TextArray(b"".join(cells), count, nulls=True)
 
 
 @lru_cache(_KEPT)
@@ -86,7 +89,7 @@ def _repeated_text(value: str | None, count: int) -> TextArray:
 
 def blobs(values: Sequence[bytes]) -> BytesArray:
     """Make a `bytea[]`."""
-    return BytesArray(b"".join(map(_cell, values)), len(values), nulls=False)
+    return BytesArray(_cells(values), len(values), nulls=False)
 
 
 def ints(values: Sequence[int | None]) -> IntArray:
@@ -121,6 +124,14 @@ def _repeated_flag(value: bool, count: int) -> BoolArray:  # noqa: FBT001 - the 
 
 def _cell(data: bytes) -> bytes:
     return _LENGTH(len(data)) + data
+
+
+def _cells(values: Sequence[bytes]) -> bytes:
+    """Put each value behind its length."""
+    cells = [b""] * (2 * len(values))
+    cells[::2] = map(_LENGTH, map(len, values))
+    cells[1::2] = values
+    return b"".join(cells)
 
 
 def _packed(code: str, size: int, values: Sequence[Any]) -> bytes:

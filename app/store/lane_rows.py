@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from app.domain.accounts import Account, Entry
 from app.domain.decisions import Mode
 from app.domain.orders import Order, OrderUse
+from app.domain.values import quick
 from app.store import accounts, lane_sql, orders
 from app.store.arrays import texts
 from app.store.orders import UseKey
@@ -23,6 +24,7 @@ class Want:
     at: datetime
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Payer:
     """What is known of a payer besides the account.
@@ -58,6 +60,7 @@ class Loaded:
     segments: Mapping[str, SegmentState]
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Claim:
     """An idempotency key to claim, with the digest of its question."""

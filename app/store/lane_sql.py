@@ -213,6 +213,8 @@ ON CONFLICT (hold_id) DO UPDATE SET
         ELSE order_hold.reasons END,
     unblock = CASE excluded.status WHEN 'OPEN' THEN excluded.unblock
         ELSE order_hold.unblock END,
+    auto_release = CASE excluded.status WHEN 'OPEN' THEN excluded.auto_release
+        ELSE order_hold.auto_release END,
     customer_id = excluded.customer_id, account_id = excluded.account_id,
     authorization_id = excluded.authorization_id, updated_at = excluded.updated_at,
     closed_at = excluded.closed_at

@@ -1,52 +1,133 @@
 """What a batch writes, column by column: rows of the domain become arrays of the server."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
-from typing import Any
+from functools import lru_cache
+from operator import attrgetter
+from typing import Any, Final
 
 import orjson
 
-from app.domain.accounts import Account, Entry, foreign_to_json
+from app.domain.accounts import Account, Entry, ForeignUse, foreign_to_json
 from app.domain.orders import Order
-from app.store.arrays import blobs, flags, ints, texts
+from app.store.arrays import Array, TextArray, blobs, flags, ints, texts
 from app.store.lane_rows import DecisionRow
 from app.store.packing import pack
+
+_Make = Callable[[Sequence[Any]], Array]
+
+
+class _Columns:
+    """How attributes of rows become parameters: name, (dotted) attribute, kind of array.
+
+    All rows are read and turned by the interpreter's own loops: a batch has a thousand cells.
+    """
+
+    def __init__(self, *columns: tuple[str, str, _Make]) -> None:
+        self._columns = [(name, make) for name, _, make in columns]
+        self._read = attrgetter(*(path for _, path, _ in columns))
+
+    def of(self, rows: Sequence[object]) -> dict[str, Any]:
+        turned: list[Sequence[Any]] = list(zip(*map(self._read, rows), strict=True))
+        turned = turned or [()] * len(self._columns)
+        columns = zip(self._columns, turned, strict=True)
+        return {name: make(values) for (name, make), values in columns}
+
+
+@lru_cache(maxsize=1024)  # the rows of a batch share their moments
+def _moment(at: datetime | None) -> str | None:
+    return None if at is None else at.isoformat()
+
+
+def _moments(values: Sequence[datetime | None]) -> TextArray:
+    return texts(list(map(_moment, values)))
+
+
+def _days(values: Sequence[date | None]) -> TextArray:
+    return texts([None if one is None else one.isoformat() for one in values])
+
+
+def _foreign(values: Sequence[Mapping[str, ForeignUse]]) -> TextArray:
+    return texts([orjson.dumps(foreign_to_json(one)).decode() if one else None for one in values])
+
+
+def _balances(prefix: str, account: str) -> list[tuple[str, str, _Make]]:
+    """List the columns that journal entries and accounts share; `account` leads to the account."""
+    return [
+        (f"{prefix}_accounts", f"{account}account_id", ints),
+        (f"{prefix}_seqs", f"{account}seq", ints),
+        (f"{prefix}_authorized", f"{account}use.authorized", ints),
+        (f"{prefix}_deliveries", f"{account}use.open_delivery", ints),
+        (f"{prefix}_items", f"{account}use.open_item", ints),
+        (f"{prefix}_notes", f"{account}use.note_receivable", ints),
+        (f"{prefix}_prepayments", f"{account}use.prepayment", ints),
+        (f"{prefix}_limits", f"{account}limit_minor", ints),
+        (f"{prefix}_unlimited", f"{account}unlimited", flags),
+        (f"{prefix}_forced", f"{account}forced", ints),
+        (f"{prefix}_foreign", f"{account}foreign", _foreign),
+    ]
+
+
+_ORDERS: Final = _Columns(
+    ("o_segments", "segment_id", texts),
+    ("o_ids", "order_id", texts),
+    ("o_accounts", "account_id", ints),
+    ("o_currencies", "currency", texts),
+    ("o_versions", "version", ints),
+    ("o_closed", "closed_version", ints),
+    ("o_authorizations", "authorization_id", texts),
+    ("o_states", "state", texts),
+    ("o_authorized", "authorized", ints),
+    ("o_reserved", "reserved", ints),
+    ("o_expire", "expires_at", _moments),
+    ("o_since", "authorized_at", _moments),
+    ("o_released", "released_max", ints),
+    ("o_until", "released_until", _moments),
+    ("o_rejected", "rejected", flags),
+    ("o_holds", "hold_id", texts),
+    ("o_kinds", "hold_kind", texts),
+    ("o_counting", "counts_from", _days),
+    ("o_untested", "untested", flags),
+)
+
+_JOURNAL: Final = _Columns(
+    ("j_kinds", "kind", texts),
+    ("j_refs", "ref", texts),
+    ("j_decisions", "decision_id", texts),
+    *_balances("j", "account."),
+)
+
+_ACCOUNTS: Final = _Columns(
+    *_balances("a", ""),
+    ("a_expired", "limit_expired", flags),
+    ("a_change", "limit_changes_on", _days),
+)
+
+_DECISIONS: Final = _Columns(
+    ("d_ids", "decision_id", texts),
+    ("d_kinds", "kind", texts),
+    ("d_accounts", "account_id", ints),
+    ("d_segments", "segment_id", texts),
+    ("d_customers", "customer_id", texts),
+    ("d_orders", "order_id", texts),
+    ("d_outcomes", "outcome", texts),
+    ("d_judged", "judged", texts),
+    ("d_clients", "client", texts),
+    ("d_actors", "actor", texts),
+    ("d_rule_sets", "rule_set_version", ints),
+    ("d_inputs", "input_version", ints),
+    ("d_statuses", "status", ints),
+)
 
 
 def order_columns(orders: Sequence[Order]) -> dict[str, Any]:
     """Write orders as parameters named `o_<column>`."""
-    return {
-        "o_segments": texts([one.segment_id for one in orders]),
-        "o_ids": texts([one.order_id for one in orders]),
-        "o_accounts": ints([one.account_id for one in orders]),
-        "o_currencies": texts([one.currency for one in orders]),
-        "o_versions": ints([one.version for one in orders]),
-        "o_closed": ints([one.closed_version for one in orders]),
-        "o_authorizations": texts([one.authorization_id for one in orders]),
-        "o_states": texts([one.state for one in orders]),
-        "o_authorized": ints([one.authorized for one in orders]),
-        "o_reserved": ints([one.reserved for one in orders]),
-        "o_expire": texts([_moment(one.expires_at) for one in orders]),
-        "o_since": texts([_moment(one.authorized_at) for one in orders]),
-        "o_released": ints([one.released_max for one in orders]),
-        "o_until": texts([_moment(one.released_until) for one in orders]),
-        "o_rejected": flags([one.rejected for one in orders]),
-        "o_holds": texts([one.hold_id for one in orders]),
-        "o_kinds": texts([one.hold_kind for one in orders]),
-        "o_counting": texts([_day(one.counts_from) for one in orders]),
-        "o_untested": flags([one.untested for one in orders]),
-    }
+    return _ORDERS.of(orders)
 
 
 def journal_columns(entries: Sequence[Entry]) -> dict[str, Any]:
     """Write journal entries as parameters named `j_<column>`."""
-    held = [entry.account for entry in entries]
-    return {
-        "j_kinds": texts([entry.kind for entry in entries]),
-        "j_refs": texts([entry.ref for entry in entries]),
-        "j_decisions": texts([entry.decision_id for entry in entries]),
-        **_balances("j", held),
-    }
+    return _JOURNAL.of(entries)
 
 
 def account_columns(
@@ -54,9 +135,7 @@ def account_columns(
 ) -> dict[str, Any]:
     """Write how accounts stand as parameters named `a_<column>`, with what guards each."""
     return {
-        **_balances("a", held),
-        "a_expired": flags([one.limit_expired for one in held]),
-        "a_change": texts([_day(one.limit_changes_on) for one in held]),
+        **_ACCOUNTS.of(held),
         "a_locked": ints([locked[one.account_id].seq for one in held]),
         "a_rooms": ints([rooms.get(one.account_id) for one in held]),
         "a_count": len(held),
@@ -65,48 +144,5 @@ def account_columns(
 
 def decision_columns(rows: Sequence[DecisionRow]) -> dict[str, Any]:
     """Write decisions as parameters named `d_<column>`."""
-    return {
-        "d_ids": texts([row.decision_id for row in rows]),
-        "d_kinds": texts([row.kind for row in rows]),
-        "d_accounts": ints([row.account_id for row in rows]),
-        "d_segments": texts([row.segment_id for row in rows]),
-        "d_customers": texts([row.customer_id for row in rows]),
-        "d_orders": texts([row.order_id for row in rows]),
-        "d_outcomes": texts([row.outcome for row in rows]),
-        "d_judged": texts([row.judged for row in rows]),
-        "d_clients": texts([row.client for row in rows]),
-        "d_actors": texts([row.actor for row in rows]),
-        "d_rule_sets": ints([row.rule_set_version for row in rows]),
-        "d_inputs": ints([row.input_version for row in rows]),
-        "d_statuses": ints([row.status for row in rows]),
-        "d_records": blobs([pack(row.inputs, row.answer) for row in rows]),
-    }
-
-
-def _balances(prefix: str, held: Sequence[Account]) -> dict[str, Any]:
-    uses = [one.use for one in held]
-    return {
-        f"{prefix}_accounts": ints([one.account_id for one in held]),
-        f"{prefix}_seqs": ints([one.seq for one in held]),
-        f"{prefix}_authorized": ints([use.authorized for use in uses]),
-        f"{prefix}_deliveries": ints([use.open_delivery for use in uses]),
-        f"{prefix}_items": ints([use.open_item for use in uses]),
-        f"{prefix}_notes": ints([use.note_receivable for use in uses]),
-        f"{prefix}_prepayments": ints([use.prepayment for use in uses]),
-        f"{prefix}_limits": ints([one.limit_minor for one in held]),
-        f"{prefix}_unlimited": flags([one.unlimited for one in held]),
-        f"{prefix}_forced": ints([one.forced for one in held]),
-        f"{prefix}_foreign": texts([_foreign(one) for one in held]),
-    }
-
-
-def _foreign(held: Account) -> str | None:
-    return orjson.dumps(foreign_to_json(held.foreign)).decode() if held.foreign else None
-
-
-def _moment(at: datetime | None) -> str | None:
-    return None if at is None else at.isoformat()
-
-
-def _day(on: date | None) -> str | None:
-    return None if on is None else on.isoformat()
+    packed = [pack(row.inputs, row.answer) for row in rows]
+    return {**_DECISIONS.of(rows), "d_records": blobs(packed)}

@@ -1,6 +1,6 @@
 """Rule sets in the database: versions that never change, and the life that each has had."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal

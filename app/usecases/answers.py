@@ -11,12 +11,14 @@ from app.domain.advice import WHO, Advice
 from app.domain.decisions import Figures, Judgement, Question, Situation
 from app.domain.money import Money, minor_to_text
 from app.domain.rules import Fired, Value
+from app.domain.values import quick
 from app.texts import text
 
 _LISTED_INVOICES: Final = 100
 """How many invoices an advice names; the amount covers all of them."""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Decided:
     """All that an answer tells besides the judgement itself."""

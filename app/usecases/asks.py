@@ -10,6 +10,7 @@ import orjson
 from app.domain.callers import Caller
 from app.domain.decisions import Question
 from app.domain.snapshots import question_to_json
+from app.domain.values import quick
 
 _DIGEST_BYTES: Final = 16
 """Enough to tell two requests under one key apart; each key keeps one for years."""
@@ -30,6 +31,7 @@ class Release:
     forced: bool
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Ask:
     """One question with who asks it; `key` is None for limit checks, and `hash` empty.
@@ -52,6 +54,7 @@ class Ask:
         return self.asked or canonical(self.question)
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What is sent: the stored bytes, and whether they were stored before."""

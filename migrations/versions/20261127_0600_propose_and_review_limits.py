@@ -12,7 +12,7 @@ Undo: forgets policies, reviews and proposed ends; entries of the journal stay.
 from alembic import op
 
 revision = "20261127_0600"
-down_revision = "20261127_0410"
+down_revision = "20261127_0510"
 
 UP = """
 ALTER TABLE credit_limit

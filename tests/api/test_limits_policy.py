@@ -126,8 +126,8 @@ def test_work_lists_are_read_page_by_page(erp: Erp, speak: Callable[..., httpx2.
     ):
         first = erp.client.get(f"/v1/limits/{path}?limit=1&{query}").json()
         assert [one["customer_id"] for one in first["items"]] == ["C-2"]
-        after = {"cursor": first["next_cursor"]}
-        rest = erp.client.get(f"/v1/limits/{path}?{query}", params=after).json()
+        after = f"cursor={first['next_cursor']}"
+        rest = erp.client.get(f"/v1/limits/{path}?{query}&{after}").json()
         found = [one["customer_id"] for one in rest["items"]]
         assert found == (["C-3", "C-1"] if path == "reviews" else ["C-3"])
         refused(erp.client.get(f"/v1/limits/{path}?cursor=x"), 422, "invalid_field", "cursor")

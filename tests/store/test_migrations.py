@@ -21,8 +21,10 @@ from app.store.migrate import (
 
 EVIDENCE = (
     "account_input",
+    "authority_change",
     "adjustment",
     "decision",
+    "financial_statement",
     "fx_rate",
     "journal",
     "ledger_event",
@@ -61,6 +63,7 @@ CHOSEN = {
     ("adjustment", "kind"): "'DRIFT'",
     ("adjustment", "category"): "'OPEN_ITEM'",
     ("adjustment", "drift_id"): VALUES["uuid"],
+    ("authority_change", "what"): "'ROLE'",
     ("decision", "kind"): "'CHECK'",
     ("rule_set_event", "action"): "'DRAFT'",
     ("decision", "outcome"): "'APPROVE'",

@@ -1,0 +1,28 @@
+"""Values that a decision makes by the dozen, built as fast as those that may change."""
+
+from dataclasses import field, fields, make_dataclass
+from typing import Any, TypeVar
+
+_T = TypeVar("_T")
+
+
+def quick(value: type[_T]) -> type[_T]:
+    """Give a frozen dataclass the constructor of an ordinary one: a fifth of the time.
+
+    A frozen one sets each field by way of `object.__setattr__`; a decision sets some two hundred.
+    What keeps such a value unchanged is the type checker, to which it is still frozen; at run time
+    nothing stops who gets past it. Equality, hash and `replace` are those of the dataclass.
+    """
+    told: Any = value
+    twin: Any = make_dataclass(
+        value.__name__,
+        [
+            (one.name, one.type, field(default=one.default, default_factory=one.default_factory))
+            for one in fields(told)
+            if one.init
+        ],
+        namespace={name: getattr(told, name) for name in ("__post_init__",) if hasattr(told, name)},
+    )
+    told.__init__ = twin.__init__
+    del told.__setattr__, told.__delattr__
+    return value
