@@ -11,7 +11,6 @@ from app.usecases.figures import Figures
 from app.usecases.health import CheckReadiness
 from app.usecases.keys import Authenticate, CreateKey, ListKeys, RevokeKey
 from app.usecases.lane_sets import Lanes
-from app.usecases.limits_sets import Limits
 from app.usecases.orders import Orders
 from app.usecases.parties import Parties
 from app.usecases.reads import Reads
@@ -34,7 +33,6 @@ class Desk:
     list_keys: ListKeys
     revoke_key: RevokeKey
     parties: Parties
-    limits: Limits
     orders: Orders
     facts: Facts
     figures: Figures
