@@ -8,7 +8,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from importlib import resources
 from importlib.metadata import version
 from typing import Any, Final, Protocol
@@ -26,10 +26,12 @@ from app.api.idempotency import require_declared_keys
 from app.api.routes import ROUTERS
 from app.domain.errors import BusyError
 from app.domain.rules_standard import STANDARD
+from app.scoring.shelf import Shelf
 from app.settings import Settings
 from app.store import lane as store_lane
 from app.store import read_lane as store_read_lane
 from app.store.database import OVERFLOW, Database
+from app.store.holds_lane import HoldLane
 from app.store.ids import IdSource
 from app.store.migrate import require_head
 from app.usecases.authorizations import AuthorizeOrders
@@ -39,6 +41,7 @@ from app.usecases.facts_quarantine import CloseQuarantined
 from app.usecases.figures import Figures
 from app.usecases.groups import ensure_accounts
 from app.usecases.health import CheckReadiness, Part
+from app.usecases.holds_judge import HoldsJudge
 from app.usecases.keys import Authenticate, CreateKey, ListKeys, RevokeKey
 from app.usecases.lane_sets import Lanes
 from app.usecases.lanes import BatchingLane, Decide, LaneSizes
@@ -46,7 +49,8 @@ from app.usecases.orders import Orders, Surroundings
 from app.usecases.parties import Parties
 from app.usecases.read_lane import ReadLane
 from app.usecases.reads import Reads
-from app.usecases.scores import Scores
+from app.usecases.registry import ModelPolicy, Models
+from app.usecases.scores import Scores, ScoreTerms
 from app.usecases.seeds import SeedDatabase
 
 log = structlog.get_logger(__name__)
@@ -135,7 +139,7 @@ def compose(
         _lane(settings, database_url, authorize.check, make_account),
     )
     reading = _read_lane(settings, database_url, now)
-    scores = Scores.over(database, now)
+    scores = Scores.over(database, now, score_terms(settings))
 
     def rescore(account_ids: Sequence[int]) -> None:
         try:
@@ -143,6 +147,7 @@ def compose(
         except BusyError as busy:  # the facts are in; what was not renewed says `stale`
             log.warning("not_rescored", accounts=len(account_ids), reason=busy.detail)
 
+    models = compose_models(settings, database, now, new_id)
     facts = Facts(
         ApplyFacts(database, now, new_id, rescore),
         ListQuarantine(database),
@@ -158,13 +163,35 @@ def compose(
         list_keys=ListKeys(database),
         revoke_key=RevokeKey(database, now),
         parties=Parties.over(database, now, facts.let_go),
-        orders=Orders.over(database, Surroundings(now, new_id, lanes.ask)),
+        orders=Orders.over(
+            database, Surroundings(now, new_id, lanes.ask, _judge(settings, database_url, new_id))
+        ),
         facts=facts,
         figures=Figures.over(database, now, new_id),
         scores=scores,
-        reads=Reads.over(reading),
+        reads=Reads.over(reading, scores.rescore.cooldown),
+        models=models,
     )
-    return Composition(database, seed, desk, [lanes, reading])
+    return Composition(database, seed, desk, [lanes, reading, models.watch])
+
+
+def compose_models(
+    settings: Settings, database: Database, now: Callable[[], datetime], new_id: IdSource
+) -> Models:
+    """Put the registry and the scoring process together; neither is reached before it is needed."""
+    place, key_file = settings.model_store, settings.model_key_file
+    shelf = Shelf.at(settings.state_dir, place, key_file, settings.model_trusted_keys)
+    four_eyes = settings.model_four_eyes == "on"
+    policy = ModelPolicy(four_eyes, settings.model_look_s, settings.model_answer_s)
+    return Models.over(database, shelf, policy, now, new_id)
+
+
+def score_terms(settings: Settings) -> ScoreTerms:
+    """Say how scores are computed and overridden."""
+    return ScoreTerms(
+        cooldown=timedelta(seconds=settings.score_cooldown_s),
+        four_eyes=settings.score_four_eyes == "on",
+    )
 
 
 def connections_of(settings: Settings) -> int:
@@ -178,6 +205,11 @@ def _lane(
     lane = store_lane.Lane(url, prepare=settings.prepare == "on")
     sizes = LaneSizes(settings.lane_batch, settings.lane_queue, settings.lane_wait_s)
     return BatchingLane(lane, decide, make_account, sizes)
+
+
+def _judge(settings: Settings, url: str, new_id: IdSource) -> HoldsJudge:
+    """Judge holds again on request; the connection lives as long as the request."""
+    return HoldsJudge(lambda: HoldLane(url, prepare=settings.prepare == "on"), new_id)
 
 
 def _read_lane(settings: Settings, url: str, now: Callable[[], datetime]) -> ReadLane:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal, get_args
 
 from annotated_types import Ge, Le
-from pydantic import AfterValidator, Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 PREFIX: Final = "AVAL_"
@@ -28,6 +28,7 @@ Written by `app/settings.py`, held equal by `tests/test_settings.py`.
 |---|---|---|---|
 """
 
+_PUBLIC_KEY: Final = re.compile(r"[A-Za-z0-9+/]{43}=", re.ASCII)
 _PASSWORD: Final = re.compile(r"(?<=:)[^:@/?]*(?=@)|(?<=password=)[^&]*", re.IGNORECASE)
 
 
@@ -90,6 +91,21 @@ class Settings(BaseSettings):
     revalue_every_s: float = Field(
         300.0, ge=0.1, le=3600, description="Pause between looks for a new day or exchange rate"
     )
+    score_every_s: float = Field(
+        1.0, ge=0.1, le=3600, description="Pause between looks for scores that are due"
+    )
+    score_cooldown_s: float = Field(
+        5.0, ge=0, le=86_400, description="A score rests for so long unless something adverse comes"
+    )
+    score_night_hour: int = Field(
+        2, ge=0, le=23, description="Hour of each segment's time zone from which all are scored"
+    )
+    score_four_eyes: Literal["on", "off"] = Field(
+        "off", description="`on`: an override of a score needs a second client to approve it"
+    )
+    release_every_s: float = Field(
+        0.5, ge=0.1, le=3600, description="Pause between looks for holds whose reasons are gone"
+    )
     work_batch: int = Field(
         100, ge=1, le=1000, description="Most orders or accounts that background work locks at once"
     )
@@ -112,9 +128,43 @@ class Settings(BaseSettings):
     pool_size: int = Field(
         8, ge=1, le=100, description="Connections of the other routes, per process"
     )
+    model_store: str | None = Field(
+        None,
+        min_length=1,
+        description="Folder of models, or `s3://bucket/prefix` (reached by the usual `AWS_…`"
+        " variables); unset: `models` in the state directory",
+    )
+    model_key_file: Path | None = Field(
+        None,
+        description="Private Ed25519 key (PEM, mode 0600) that models are signed with; unset:"
+        " `model-signing-key.pem` in the state directory, made at first need",
+    )
+    model_trusted_keys: str = Field(
+        "",
+        description="Public keys (base64, separated by commas) whose models are loaded, besides"
+        " this installation's own",
+    )
+    model_four_eyes: Literal["on", "off"] = Field(
+        "off", description="`on`: a model becomes champion only with a second client's approval"
+    )
+    model_look_s: float = Field(
+        2.0, ge=0.1, le=3600, description="Pause between looks for what was promoted elsewhere"
+    )
+    model_answer_s: float = Field(
+        5.0, gt=0, le=60, description="Longest wait for the scoring process; beyond: 503"
+    )
     shutdown_s: float = Field(
         30.0, ge=0, le=600, description="Longest wait for running requests when stopping"
     )
+
+    @field_validator("model_trusted_keys")
+    @classmethod
+    def _are_keys(cls, value: str) -> str:
+        for one in filter(None, (part.strip() for part in value.split(","))):
+            if not _PUBLIC_KEY.fullmatch(one):
+                message = "must be public keys of 32 bytes in base64, separated by commas"
+                raise ValueError(message)
+        return value
 
     @classmethod
     def settings_customise_sources(

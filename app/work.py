@@ -8,7 +8,7 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final, Literal
 
 import structlog
@@ -16,12 +16,17 @@ import structlog
 from app.domain.errors import BusyError
 from app.settings import Settings
 from app.store.database import Database, moment
+from app.store.holds_lane import HoldLane
+from app.store.ids import IdSource
 from app.telemetry import WORK_ITEMS, WORK_LEFT, WORK_RUNS, WORK_SECONDS
 from app.usecases.expiry import ExpireAuthorizations
 from app.usecases.facts_lapse import LapseProvisional
+from app.usecases.holds_judge import HoldsJudge
+from app.usecases.holds_release import ReleaseCleared
 from app.usecases.horizons import CountOrders
 from app.usecases.portions import Cursor, Portion
 from app.usecases.revaluation import RevaluePositions
+from app.usecases.score_refresh import ListNight, RefreshScores
 from app.usecases.scores import Scores
 
 MOST_BACKOFF_S: Final = 60.0
@@ -45,12 +50,25 @@ class Loop:
 def loops(settings: Settings, database: Database) -> list[Loop]:
     """Put the loops together; what fits the form of `Loop` is one more line here."""
     most = settings.work_batch
+    cooldown = timedelta(seconds=settings.score_cooldown_s)
     return [
         Loop("expire", settings.expire_every_s, ExpireAuthorizations(database, most)),
         Loop("count", settings.count_every_s, CountOrders(database, most)),
         Loop("lapse", settings.lapse_every_s, lapsing(database, most)),
+        Loop("release", settings.release_every_s, releasing(settings, database)),
         Loop("revalue", settings.revalue_every_s, RevaluePositions(database, most)),
+        Loop("score", settings.score_every_s, RefreshScores(database, cooldown=cooldown)),
+        Loop("night", settings.score_every_s, ListNight(database, settings.score_night_hour, most)),
     ]
+
+
+def releasing(settings: Settings, database: Database) -> ReleaseCleared:
+    """Judge holds on a lane beside the pool; its connection lives as long as a portion."""
+
+    def open_lane() -> HoldLane:
+        return HoldLane(database.url, prepare=settings.prepare == "on")
+
+    return ReleaseCleared(database, HoldsJudge(open_lane, IdSource()), settings.work_batch)
 
 
 def lapsing(database: Database, most: int) -> Callable[[Cursor | None], Portion]:

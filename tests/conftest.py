@@ -58,8 +58,12 @@ class Server:
             connection.execute(composed)
 
     def create(self, name: str, template: str) -> str:
-        """Make a database and return its address."""
-        self.run("CREATE DATABASE {} TEMPLATE {}", name, template)
+        """Make a database and return its address.
+
+        Files are copied as they are, which here takes two thirds of the time of writing them
+        through the log, and with them the catalogue's cache, where the template has it.
+        """
+        self.run("CREATE DATABASE {} TEMPLATE {} STRATEGY file_copy", name, template)
         return self.at(name)
 
     def drop(self, name: str) -> None:
@@ -130,6 +134,9 @@ def start_server(undo: ExitStack) -> Server:
     server = Server(url, f"aval_template_{os.getpid()}")
     undo.callback(server.drop, server.template)
     migrate(server.create(server.template, "template0"))
+    psycopg.connect(
+        server.at(server.template)
+    ).close()  # leaves the catalogue's cache in its folder
     return server
 
 

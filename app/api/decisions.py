@@ -15,6 +15,7 @@ from app.api.pages import id_after
 from app.api.strict import StrictRoute
 from app.api.wire import AnswerModel, Id, Instant, Page, encode_cursor
 from app.domain.callers import Caller
+from app.domain.decision_diff import Part
 from app.store.decisions import DecisionFilter
 
 router = APIRouter(prefix="/v1/decisions", tags=["authorizations"], route_class=StrictRoute)
@@ -73,6 +74,42 @@ class ReplayOut(AnswerModel):
 
     same: bool
     differences: list[DifferenceOut] = Field(default_factory=list)
+
+
+class ChangeOut(AnswerModel):
+    """What is another; null where it is not there. Figures of accounts are minor units."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"part": "ACCOUNT", "field": "C-1001.open_item", "a": 0, "b": 9000000}]
+        }
+    )
+
+    part: Part
+    field: str
+    a: Any
+    b: Any
+
+
+class DiffOut(AnswerModel):
+    """Two decisions side by side; what was answered comes first, then why it may have been."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "same": False,
+                    "changes": [
+                        {"part": "ANSWER", "field": "outcome", "a": "APPROVE", "b": "HOLD"},
+                        {"part": "RULE", "field": "version", "a": 7, "b": 8},
+                    ],
+                }
+            ]
+        }
+    )
+
+    same: bool
+    changes: list[ChangeOut]
 
 
 class DecisionQuery(Page):
@@ -152,3 +189,21 @@ def replay_decision(
         DifferenceOut(field=one.field, stored=one.stored, replayed=one.replayed) for one in found
     ]
     return ReplayOut(same=not found, differences=differences)
+
+
+@router.get(
+    "/{decision_id}/diff/{other_id}",
+    operation_id="diffDecisions",
+    summary="What is another in a second decision",
+    responses=refusals(404),
+)
+def diff_decisions(
+    caller: Annotated[Caller, Depends(needs("audit:read"))],
+    decision_id: Id,
+    other_id: Id,
+    desk: DeskDep,
+) -> DiffOut:
+    """Name every input, rate, rule and model that changed from the first to the second."""
+    found = desk.orders.compare_decisions(caller, decision_id, other_id)
+    changes = [ChangeOut(part=one.part, field=one.field, a=one.a, b=one.b) for one in found]
+    return DiffOut(same=not found, changes=changes)

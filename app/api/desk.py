@@ -14,6 +14,7 @@ from app.usecases.lane_sets import Lanes
 from app.usecases.orders import Orders
 from app.usecases.parties import Parties
 from app.usecases.reads import Reads
+from app.usecases.registry import Models
 from app.usecases.scores import Scores
 
 
@@ -34,6 +35,7 @@ class Desk:
     figures: Figures
     scores: Scores
     reads: Reads
+    models: Models
 
 
 def desk_of(request: Request) -> Desk:

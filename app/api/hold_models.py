@@ -6,11 +6,12 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import ConfigDict, Field
 
 from app.api.authorizations import ReasonOut, UnblockOut
-from app.api.pages import moment_after
-from app.api.wire import AnswerModel, Id, Instant, MoneyOut, Page, PositiveMoneyIn, WireModel
-from app.domain.holds import HoldEvent, HoldFilter, Kind, OrderHold, Status
+from app.api.wire import AnswerModel, Id, Instant, MoneyOut, PositiveMoneyIn, WireModel
+from app.domain.holds import HoldEvent, Kind, OrderHold, Proposal, ProposalStatus, Status
+from app.domain.money import Money
 from app.usecases.holds import HoldView, Placing
-from app.usecases.releases import Ending, Releasing
+from app.usecases.holds_end import Ending
+from app.usecases.releases import Releasing
 
 Note = Annotated[str, Field(max_length=2000)]
 
@@ -21,7 +22,22 @@ _EVENT: Final[dict[str, Any]] = {
     "actor": "E-17",
     "reason_code": None,
     "note": None,
+    "decision_id": "019332b4-6c00-7000-8000-000000000001",
+    "amount": None,
+    "role": None,
     "at": "2026-12-01T03:00:00Z",
+}
+_PROPOSAL: Final[dict[str, Any]] = {
+    "status": "PROPOSED",
+    "max_amount": {"amount": "12500.00", "currency": "CNY"},
+    "valid_until": None,
+    **_WHY,
+    "proposed_by": "crm",
+    "proposed_actor": "E-40",
+    "proposed_at": "2026-12-01T04:00:00Z",
+    "decided_by": None,
+    "decided_actor": None,
+    "decided_at": None,
 }
 _HOLD: Final[dict[str, Any]] = {
     "order_hold_id": "019332b4-6c00-7000-8000-000000000003",
@@ -48,6 +64,10 @@ _HOLD: Final[dict[str, Any]] = {
     "unblock": [],
     "decision_id": "019332b4-6c00-7000-8000-000000000001",
     "authorization_id": None,
+    "auto_release": True,
+    "escalated_to": None,
+    "escalated_at": None,
+    "proposal": None,
     "opened_at": "2026-12-01T03:00:00Z",
     "updated_at": "2026-12-01T03:00:00Z",
     "closed_at": None,
@@ -101,8 +121,20 @@ class EndIn(WireModel):
         return Ending(to, self.reason_code, self.note)
 
 
+class CommentIn(WireModel):
+    """A note for whoever looks at the hold next."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"note": "Payment is on its way"}]})
+
+    note: Annotated[str, Field(min_length=1, max_length=2000)]
+
+
 class HoldEventOut(AnswerModel):
-    """What was done to a hold, by whom; `actor` is as the client asserts."""
+    """What was done to a hold, by whom; `actor` is as the client asserts.
+
+    `client` is `aval` where nobody asked. `amount` is what was proposed to be released, `role` whom
+    a hold that waited too long was escalated to.
+    """
 
     model_config = ConfigDict(json_schema_extra={"examples": [_EVENT]})
 
@@ -111,17 +143,56 @@ class HoldEventOut(AnswerModel):
     actor: str | None
     reason_code: str | None
     note: str | None
+    decision_id: str | None
+    amount: MoneyOut | None
+    role: str | None
     at: Instant
 
     @classmethod
     def of(cls, event: HoldEvent) -> "HoldEventOut":
         """Write an event for the wire."""
-        names = [name for name in cls.model_fields if name != "at"]
-        return cls(**{name: getattr(event, name) for name in names}, at=event.at)
+        names = ("action", "client", "actor", "reason_code", "note", "at")
+        data = event.data or {}
+        amount = data.get("amount")
+        return cls(
+            **{name: getattr(event, name) for name in names},
+            decision_id=data.get("decision_id"),
+            amount=None if amount is None else MoneyOut.of(Money(*amount)),
+            role=data.get("role"),
+        )
+
+
+class ProposalOut(AnswerModel):
+    """A release that needs two persons; `decided_by` approved or declined it."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_PROPOSAL]})
+
+    status: ProposalStatus
+    max_amount: MoneyOut
+    valid_until: Instant | None
+    reason_code: str
+    note: str | None
+    proposed_by: str
+    proposed_actor: str | None
+    proposed_at: Instant
+    decided_by: str | None
+    decided_actor: str | None
+    decided_at: Instant | None
+
+    @classmethod
+    def of(cls, proposal: Proposal) -> "ProposalOut":
+        """Write a proposal for the wire."""
+        names = [name for name in cls.model_fields if name != "max_amount"]
+        most = MoneyOut.of(proposal.most)
+        return cls(**{name: getattr(proposal, name) for name in names}, max_amount=most)
 
 
 class HoldOut(AnswerModel):
-    """A hold. `segment` null: a stop everywhere; `amount` null: the order was never asked about."""
+    """A hold. `segment` null: a stop everywhere; `amount` null: the order was never asked about.
+
+    `auto_release` false: the policy wants a person to release it. `escalated_to` is the role that
+    is to look at it by now, `proposal` the newest release that needed two persons.
+    """
 
     model_config = ConfigDict(json_schema_extra={"examples": [_HOLD]})
 
@@ -139,6 +210,10 @@ class HoldOut(AnswerModel):
     unblock: list[UnblockOut]
     decision_id: str | None
     authorization_id: str | None
+    auto_release: bool
+    escalated_to: str | None
+    escalated_at: Instant | None
+    proposal: ProposalOut | None
     opened_at: Instant
     updated_at: Instant
     closed_at: Instant | None
@@ -153,7 +228,7 @@ class HoldWithHistoryOut(HoldOut):
 
 
 class HoldListOut(AnswerModel):
-    """A page of the work list, the hold that changed longest ago first."""
+    """A page of the work list, sorted as was asked."""
 
     model_config = ConfigDict(
         json_schema_extra={"examples": [{"items": [_HOLD], "next_cursor": None}]}
@@ -163,37 +238,15 @@ class HoldListOut(AnswerModel):
     next_cursor: str | None
 
 
-class HoldQuery(Page):
-    """Which holds; who polls takes `updated_since` a minute before the newest one seen."""
-
-    status: Status | None = None
-    owner: Id | None = None
-    segment: Id | None = None
-    customer_id: Id | None = None
-    order_id: Id | None = None
-    updated_since: Instant | None = None
-
-    def to_filter(self) -> HoldFilter:
-        """Ask for one more than is shown, to see whether there is more."""
-        return HoldFilter(
-            most=self.limit + 1,
-            after=moment_after(self),
-            status=self.status,
-            owner=self.owner,
-            segment=self.segment,
-            customer_id=self.customer_id,
-            order_id=self.order_id,
-            updated_since=self.updated_since,
-        )
-
-
 def hold_fields(hold: OrderHold) -> dict[str, Any]:
     """Write a hold's fields for the wire."""
     ask: Mapping[str, Any] = hold.ask or {}
     names = ("kind", "status", "customer_id", "order_id", "owner", "reason_code", "reasons")
     more = ("unblock", "decision_id", "authorization_id", "opened_at", "updated_at", "closed_at")
+    later = ("auto_release", "escalated_to", "escalated_at")
     return {
-        **{name: getattr(hold, name) for name in names + more},
+        **{name: getattr(hold, name) for name in names + more + later},
+        "proposal": hold.proposal and ProposalOut.of(hold.proposal),
         "order_hold_id": hold.hold_id,
         "segment": hold.segment_id,
         "amount": hold.amount and MoneyOut.of(hold.amount),

@@ -15,7 +15,7 @@ def id_after(page: Page) -> str | None:
 
     """
     key = page.after(str)
-    return None if key is None else _id(str(key[0]))
+    return None if key is None else id_of(str(key[0]))
 
 
 def moment_after(page: Page) -> tuple[datetime, str] | None:
@@ -32,10 +32,16 @@ def moment_after(page: Page) -> tuple[datetime, str] | None:
         at = datetime.fromisoformat(str(key[0]))
     except ValueError:
         raise _foreign() from None
-    return at, _id(str(key[1]))
+    return at, id_of(str(key[1]))
 
 
-def _id(text: str) -> str:
+def id_of(text: str) -> str:
+    """Read one of our ids in a cursor.
+
+    Raises:
+        FieldError: The cursor is none of this list's.
+
+    """
     try:
         return need_id(text, "item")
     except NotFoundError:

@@ -43,6 +43,9 @@ STATUS: Final[dict[type[CreditError], int]] = {
     errors.HoldNotOpenError: 409,
     errors.EventNotWaitingError: 409,
     errors.LimitStateError: 409,
+    errors.OverrideStateError: 409,
+    errors.RuleSetStateError: 409,
+    errors.RuleSetRefusedError: 422,
     errors.MergeConflictError: 409,
     errors.AliasTakenError: 409,
     errors.KeyRequiredError: 400,
@@ -57,10 +60,16 @@ STATUS: Final[dict[type[CreditError], int]] = {
     errors.TooManyRequestsError: 429,
     errors.RateMissingError: 409,
     errors.FourEyesError: 403,
+    errors.AboveAuthorityError: 403,
+    errors.ProposalStateError: 409,
+    errors.AuthorityInUseError: 409,
     errors.AccountStoppedError: 409,
     errors.SnapshotConflictError: 409,
     errors.DriftStateError: 409,
     errors.AdjustmentStateError: 409,
+    errors.ModelRefusedError: 422,
+    errors.ModelStateError: 409,
+    errors.TrainingRefusedError: 422,
 }
 """The status of every leaf of `CreditError`; a test holds table and leaves equal."""
 
@@ -147,6 +156,8 @@ def render(
         return _render_fields(refusal.errors(), request_id, zh=zh)
     leaf = next((kind for kind in type(refusal).__mro__ if kind in STATUS), type(refusal))
     broken = [(refusal.field, refusal.detail)] if refusal.field else []
+    if isinstance(refusal, errors.RuleSetRefusedError):
+        broken += refusal.faults
     return _body(refusal.code, STATUS[leaf], broken or refusal.detail, request_id, zh=zh)
 
 

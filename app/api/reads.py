@@ -12,7 +12,7 @@ from fastapi import Response
 
 from app.domain.money import Money
 from app.domain.overdue import Overdue
-from app.domain.scores import ScoreReason, StoredScore
+from app.domain.scores import Overridden, ScoreReason, StoredScore
 from app.texts import TEXTS, text
 from app.usecases.accounts import AccountView
 from app.usecases.reads import Card
@@ -68,8 +68,22 @@ def score_bytes(found: StoredScore) -> bytes:
             "features_as_of": found.features_as_of,
             "scored_at": found.scored_at.astimezone(UTC),
             "stale": found.stale,
+            "due_at": found.due_at and found.due_at.astimezone(UTC),
+            "override": _overridden(score.overridden),
         }
     )
+
+
+def _overridden(told: Overridden | None) -> dict[str, Any] | None:
+    if told is None:
+        return None
+    return {
+        "override_id": told.override_id,
+        "expires_at": told.expires_at.astimezone(UTC),
+        "computed_score": told.computed.score,
+        "computed_class": told.computed.risk_class,
+        "computed_source": told.computed.source,
+    }
 
 
 def card_bytes(card: Card) -> bytes:

@@ -58,6 +58,15 @@ _SCORE: Final[dict[str, Any]] = {
     "features_as_of": "2026-11-30",
     "scored_at": "2026-11-30T18:00:00Z",
     "stale": False,
+    "due_at": None,
+    "override": None,
+}
+_OVERRIDE: Final[dict[str, Any]] = {
+    "override_id": "0c6a1f0e-6a6f-4d8e-9f3c-0a5a3a0f6b11",
+    "expires_at": "2027-03-31T16:00:00Z",
+    "computed_score": 488,
+    "computed_class": "D",
+    "computed_source": "scorecard",
 }
 
 
@@ -105,11 +114,25 @@ class ModelOut(AnswerModel):
     version: int
 
 
+class OverriddenOut(AnswerModel):
+    """What stands behind a score of source `override`: until when, and what was computed."""
+
+    model_config = _example(_OVERRIDE)
+
+    override_id: str
+    expires_at: Instant
+    computed_score: int | None
+    computed_class: Grade
+    computed_source: Literal["model", "scorecard"]
+
+
 class ScoreOut(AnswerModel):
     """A customer's score; score and probability are null exactly where the class is N.
 
     The probability is that of any invoice becoming overdue beyond the scorecard's bound within
-    `horizon_days` after `features_as_of`. `stale`: older than 35 days, or facts came after it.
+    `horizon_days` after `features_as_of`. `stale`: older than 35 days, or something that it rests
+    on came after it; it is then computed anew within seconds, or from `due_at` on where the score
+    rests, which it does for a moment after each time unless something adverse came.
     """
 
     model_config = _example(_SCORE)
@@ -126,6 +149,8 @@ class ScoreOut(AnswerModel):
     features_as_of: BusinessDate
     scored_at: Instant
     stale: bool
+    due_at: Instant | None
+    override: OverriddenOut | None
 
 
 class CardOverdueOut(AnswerModel):

@@ -22,10 +22,13 @@ COLUMNS: Final[Mapping[str, str]] = {
     "key": "keys",
     "import": "imports",
     "export": "imports",
+    "features": "features",
     "score": "score",
     "check-ledger": "check",
     "replay": "replay",
+    "try-rules": "try_rules",
     "openapi": "openapi",
+    "train": "train",
 }
 """Every command, and the module of its column, which has `register(cli)`."""
 

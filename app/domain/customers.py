@@ -46,6 +46,18 @@ class Customer:
     aliases: tuple[str, ...] = ()
 
 
+def told_to_rules(customer: Customer) -> dict[str, object]:
+    """Give what decisions and their rules read of master data, as JSON."""
+    since = customer.since
+    return {
+        "active": customer.active,
+        "kind": customer.kind,
+        "country": customer.country,
+        "industry": customer.industry,
+        "since": None if since is None else since.isoformat(),
+    }
+
+
 @dataclass(frozen=True, slots=True)
 class AccountChange:
     """An account's own fields; KEEP leaves one as it is, None clears it.

@@ -56,11 +56,15 @@ class Overdue:
 @quick
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """Slow inputs, stored once by version: master data and the last score (as JSON)."""
+    """Slow inputs, stored once by version: master data and the last score (as JSON).
+
+    `more` is all of them as they are stored: master data that only some policies read.
+    """
 
     version: int
     active: bool
     score: Mapping[str, Any] | None
+    more: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
 
 
 @quick

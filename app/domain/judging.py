@@ -15,7 +15,8 @@ from app.domain.errors import OrderClosedError, OrderVersionStaleError
 from app.domain.grants import granted, order_seen
 from app.domain.money import Money
 from app.domain.orders import Order
-from app.domain.rules import Fired, Outcome, RuleSet, read_rule_set
+from app.domain.rules import Fired, Outcome, RuleSet, Subject, Value, read_rule_set, settled
+from app.domain.rules_context import more_context, subject_of
 from app.domain.rules_standard import STANDARD
 
 NEVER_RELEASED: Final = frozenset({"FORCED_HOLD", "ACCOUNT_STOPPED", "ORDER_REJECTED"})
@@ -29,6 +30,7 @@ DEGRADING: Final = frozenset(
         "NOT_SCORED",
         "FX_RATE_MISSING",
         "MISSING_INPUT",
+        "RULE_ERROR",
     }
 )
 """Reasons and warnings that tell of a missing or stale input."""
@@ -102,6 +104,12 @@ def judge(question: Question, situation: Situation, rules: RuleSet, new_id: str)
     return judgement if case.unbookable else granted(case, judgement, new_id)
 
 
+def reasons_of(question: Question, situation: Situation, rules: RuleSet) -> tuple[Fired, ...]:
+    """List what would hold an order back in a situation that is only imagined; none: it passes."""
+    case = Case(question, situation, rules)
+    return _verdict(case, _tested(case))[0]
+
+
 def _tested(case: Case) -> tuple[Figures, ...]:
     return tuple(
         case.figures(account)
@@ -144,24 +152,31 @@ def _verdict(case: Case, tested: Sequence[Figures]) -> tuple[tuple[Fired, ...], 
 
 
 def _fired(case: Case, tested: Sequence[Figures]) -> list[Fired]:
-    context = order_context(case.question, case.situation, tested)
-    rows = case.rules.fire(context, "order")
+    rules, question, situation = case.rules, case.question, case.situation
+    context = order_context(question, situation, tested)
+    if rules.more_names:
+        context |= more_context(rules.more_names, question, situation)
+    subject = subject_of(question, situation) if rules.is_scoped else None
+    rows = rules.fire(context, "order", None, subject)
     if context["fx_missing"] and all(
         row.reason != _NO_RATE or row.outcome == "WARN" for row in rows
     ):
         rows += _ALWAYS.fire(context, "order")
     if case.needed > case.reserved:  # what is reserved already is not tested again
         for figures in tested:
-            rows += [] if figures.fx_missing else _fired_along(case, figures)
+            rows += [] if figures.fx_missing else _fired_along(case, figures, context, subject)
     if len(rows) > 1:
-        place = {row.rule_id: number for number, row in enumerate(case.rules.rows)}
-        rows.sort(key=lambda one: place.get(one.row.rule_id, len(place)))
+        rows.sort(key=rules.place_of)
     return rows
 
 
-def _fired_along(case: Case, figures: Figures) -> list[Fired]:
+def _fired_along(
+    case: Case, figures: Figures, of_order: dict[str, Value], subject: Subject | None
+) -> list[Fired]:
     context, account_id = path_context(figures), figures.account.account_id
-    found = case.rules.fire(context, "path", account_id)
+    if case.rules.path_reads_order:
+        context = of_order | context
+    found = case.rules.fire(context, "path", account_id, subject)
     if figures.excess and all(row.outcome == "WARN" for row in found):
         found += _ALWAYS.fire(context, "path", account_id)
     return found
@@ -169,8 +184,9 @@ def _fired_along(case: Case, figures: Figures) -> list[Fired]:
 
 def _sorted_out(case: Case, fired: list[Fired]) -> tuple[tuple[Fired, ...], tuple[Fired, ...]]:
     """Split what fired into reasons and warnings."""
+    fired, exempt = settled(fired)
     reasons = [row for row in fired if row.outcome != "WARN"]
-    warnings = [row for row in fired if row.outcome == "WARN"]
+    warnings = [row for row in fired if row.outcome == "WARN"] + exempt
     if case.delivered_invoice:
         return (), tuple(warnings + reasons)
     if case.released:

@@ -1,9 +1,9 @@
 """Which limit is in force on a business date."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from app.domain.accounts import Account, Entry
 from app.domain.covers import CoverTerms
@@ -34,6 +34,14 @@ class CreditLimit:
     valid_to: date | None
     order: int
 
+    def valid_on(self, on: date) -> bool:
+        """Tell whether a business date lies within its dates."""
+        return self.valid_from <= on and (self.valid_to is None or on <= self.valid_to)
+
+    def covers_on(self, on: date) -> bool:
+        """Tell whether it is a cover that is valid on a business date."""
+        return self.kind == "cover" and self.valid_on(on)
+
 
 @dataclass(frozen=True, slots=True)
 class EffectiveLimit:
@@ -54,13 +62,11 @@ def effective_limit(limits: Iterable[CreditLimit], on: date) -> EffectiveLimit:
 
     Of several valid ones of a kind the one approved last wins. A base limit that began is replaced
     for good when one that was approved later begins: it does not come back when that one runs out,
-    but leaves a null limit that is `expired`. Valid covers add to a limit that is granted, be it
-    0; beside a null or unlimited one they count nothing.
+    but leaves a null limit that is `expired`. Valid covers add to a limit above 0; beside one of
+    0, which grants no credit either, a null or an unlimited one they count nothing.
     """
     rows = list(limits)
-    valid = [
-        row for row in rows if row.valid_from <= on and (row.valid_to is None or on <= row.valid_to)
-    ]
+    valid = [row for row in rows if row.valid_on(on)]
     changes_on = _next_change(rows, valid, on)
     temporary = [row for row in valid if row.kind == "temporary"]
     base = [row for row in valid if row.kind == "base" and not _replaced(row, rows, on)]
@@ -77,8 +83,9 @@ def effective_limit(limits: Iterable[CreditLimit], on: date) -> EffectiveLimit:
 def _with_covers(
     best: CreditLimit, valid: Iterable[CreditLimit], changes_on: date | None
 ) -> EffectiveLimit:
-    if best.limit_minor is None:
-        return EffectiveLimit(None, best.unlimited, expired=False, changes_on=changes_on)
+    if not best.limit_minor:  # no credit granted, or no bound to it: covers make neither more
+        limit, free = best.limit_minor, best.unlimited
+        return EffectiveLimit(limit, free, expired=False, changes_on=changes_on)
     covers = sum(row.limit_minor or 0 for row in valid if row.kind == "cover")
     limit = best.limit_minor + covers
     return EffectiveLimit(
@@ -105,6 +112,29 @@ def _next_change(
         if row.valid_to is not None and row.valid_to < date.max  # 9999-12-31 never passes
     ]
     return min(changes, default=None)
+
+
+def changes(limits: Iterable[CreditLimit]) -> set[date]:
+    """Name the dates on which what holds may change: a first day, or the day after a last one."""
+    rows = list(limits)
+    days = {row.valid_from for row in rows}
+    return days | {
+        row.valid_to + timedelta(days=1)
+        for row in rows
+        if row.valid_to is not None and row.valid_to < date.max
+    }
+
+
+def grants_more(after: Sequence[CreditLimit], before: Sequence[CreditLimit], since: date) -> bool:
+    """Tell whether some limits grant more than others on any day from `since` on."""
+    days = {since} | {day for day in changes([*after, *before]) if day > since}
+    return any(
+        _size(effective_limit(after, day)) > _size(effective_limit(before, day)) for day in days
+    )
+
+
+def _size(found: EffectiveLimit) -> tuple[bool, int]:
+    return found.unlimited, found.limit_minor or 0
 
 
 def settle(
@@ -135,6 +165,9 @@ def settle(
 
 LimitStatus = Literal["PROPOSED", "APPROVED", "REJECTED", "ENDED"]
 
+LimitOrigin = Literal["MANUAL", "DYNAMIC"]
+"""Who thought of a limit: a person, or the policy that adjusts limits."""
+
 
 @dataclass(frozen=True, slots=True)
 class LimitRecord:
@@ -143,7 +176,8 @@ class LimitRecord:
     One of kind `cover` has its terms, and what they contribute as `limit_minor`.
 
     `proposed_by`, `decided_by` and `ended_by` are authenticated clients. A limit that was replaced
-    by a later one stays APPROVED; ENDED means that somebody ended it.
+    by a later one stays APPROVED; ENDED means that somebody ended it. An APPROVED one whose end
+    was proposed holds until somebody else ends it. `evidence` is how a DYNAMIC one was worked out.
     """
 
     limit_id: str
@@ -163,3 +197,7 @@ class LimitRecord:
     ended_by: str | None = None
     ended_at: datetime | None = None
     cover: CoverTerms | None = None
+    end_proposed_by: str | None = None
+    end_proposed_at: datetime | None = None
+    origin: LimitOrigin = "MANUAL"
+    evidence: Mapping[str, Any] | None = None

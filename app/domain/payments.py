@@ -1,21 +1,19 @@
-"""The payment that would let a held order pass, tried out on the figures that held it.
+"""A payment of the payer, tried out on the situation in which an order was held.
 
 What is paid goes to the oldest invoices first, each in its own currency, and what is left over is
 a prepayment. All of it counts on every account of the payer's path.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
 from fractions import Fraction
 from typing import Final
 
 from app.domain.accounts import Account, Use, force
-from app.domain.context import worth
-from app.domain.decisions import Figures, Situation
+from app.domain.decisions import Figures, Overdue, Situation
 from app.domain.groups import RateFinder
-from app.domain.money import Money, Rate, convert
-from app.domain.rules import Row, Value
+from app.domain.money import MAX_MINOR, Money, Rate, convert
 
 _ROUNDS: Final = 50
 """Most attempts at an amount; two or three are the rule, as only roundings are left."""
@@ -30,46 +28,165 @@ class OpenInvoice:
     open: Money
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """How much to pay, in the payer's currency, and which invoices that pays."""
-
-    amount: int
-    invoices: tuple[str, ...] = ()
+def with_rest(situation: Situation, invoices: Sequence[OpenInvoice]) -> list[OpenInvoice]:
+    """Add what a list that was cut off has not: without an id, as old as its last one at most."""
+    today, overdue = situation.today, situation.overdue
+    found = list(invoices)
+    last = max((one.due_date for one in invoices), default=today - timedelta(days=overdue.days))
+    for late, sums in ((True, overdue.amounts), (False, overdue.open_items)):
+        for currency, minor in sums.items():
+            listed = sum(
+                one.open.minor
+                for one in found
+                if one.open.currency == currency and (one.due_date < today or not late)
+            )
+            due = min(last, today - timedelta(days=1)) if late else max(last, today)
+            if minor > listed:
+                found.append(OpenInvoice("", due, Money(minor - listed, currency)))
+    return found
 
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """What of a payment reaches one invoice, or is left over."""
+    """What of a payment reaches one invoice (by its place in the list), or is left over."""
 
-    invoice_id: str | None
+    place: int | None
     currency: str
     use: Use
 
 
-def plan_payment(
-    situation: Situation,
-    over: Sequence[Figures],
-    late: Sequence[Row],
-    invoices: Sequence[OpenInvoice],
-    find: RateFinder,
-) -> Plan:
-    """Pay until no row of `late` fires any more, and until the order fits all accounts of `over`.
+@dataclass(frozen=True, slots=True)
+class Wallet:
+    """What the payer could pay in the situation.
 
-    `invoices` come oldest due first. An amount of 0 means that no payment would help.
+    `invoices` come oldest due first, what has no id last (`with_rest`). `find` finds the rate
+    that a payment of today takes.
     """
-    payer = situation.accounts[0]
-    invoices = [one for one in invoices if _factor(payer, one.open.currency)]
-    amount = _for_late(situation, late, invoices) if late else 0
-    parts: list[_Part] = []
-    for _ in range(_ROUNDS):
-        parts = list(_parts(payer, amount, invoices))
-        short = max((_short(payer.currency, figures, parts, find) for figures in over), default=0)
-        if short <= 0:
-            break
-        amount += short
-    paid = tuple(one.invoice_id for one in parts if one.invoice_id is not None)
-    return Plan(amount, paid)
+
+    situation: Situation
+    invoices: Sequence[OpenInvoice]
+    find: RateFinder
+
+    @property
+    def payer(self) -> Account:
+        """The account of the customer who pays, in whose currency amounts are."""
+        return self.situation.accounts[0]
+
+    @property
+    def converts(self) -> bool:
+        """Whether some of the figures are in another currency, where roundings add up."""
+        held = {one.currency for one in self.situation.accounts}
+        return len(held | {one.open.currency for one in self.invoices}) > 1
+
+    def whole(self, count: int) -> int:
+        """Say what the first `count` invoices cost, those left out that nothing values here."""
+        return sum(self._worth(one) or 0 for one in self.invoices[:count])
+
+    def named(self, amount: int) -> tuple[str, ...]:
+        """Name the invoices that a payment reaches, the last one perhaps in part."""
+        places = [one.place for one in self._parts(amount) if one.place is not None]
+        names = [self.invoices[place].invoice_id for place in places]
+        return tuple(name for name in names if name)
+
+    def most(self, over: Sequence[Figures]) -> int:
+        """Give a payment that is more than enough: everything owed, and the order in full."""
+        amount = self.whole(len(self.invoices))
+        for figures in over:
+            missing = max(0, figures.bare.use.total + figures.needed)
+            amount += self._in_own(missing, figures.bare) or 0
+        return min(amount, MAX_MINOR)
+
+    def enough(self, least: int, over: Sequence[Figures], *, ahead: bool = False) -> int:
+        """Raise a payment until the order fits all accounts of `over`, as far as money can.
+
+        `ahead`: all of it is a prepayment, no invoice is paid.
+        """
+        amount = least
+        for _ in range(_ROUNDS):
+            parts = self._ahead(amount) if ahead else list(self._parts(amount))
+            short = max((self._short(figures, parts) for figures in over), default=0)
+            if short <= 0:
+                break
+            amount += short
+        return amount
+
+    def pay(self, amount: int, *, ahead: bool = False) -> Situation | None:
+        """Give the situation after a payment; None where some account could not book it."""
+        parts = self._ahead(amount) if ahead else list(self._parts(amount))
+        accounts = [self._booked(account, parts) for account in self.situation.accounts]
+        if None in accounts:
+            return None
+        held = tuple(account for account in accounts if account is not None)
+        return replace(self.situation, accounts=held, overdue=self._overdue(parts))
+
+    def _ahead(self, amount: int) -> list[_Part]:
+        return [_Part(None, self.payer.currency, Use(prepayment=amount))]
+
+    def _parts(self, amount: int) -> Iterator[_Part]:
+        """Spread a payment over invoices; a part of one is rounded up in the invoice's currency."""
+        left = amount
+        for place, one in enumerate(self.invoices):
+            currency, factor = one.open.currency, _factor(self.payer, one.open.currency)
+            if left <= 0:
+                return
+            if factor is None:
+                continue
+            paid = min(one.open.minor, convert(left, 1 / factor, up=True))
+            left -= convert(paid, factor, up=True)
+            yield _Part(place, currency, Use(open_item=-paid))
+        if left > 0:
+            yield _Part(None, self.payer.currency, Use(prepayment=left))
+
+    def _booked(self, account: Account, parts: Sequence[_Part]) -> Account | None:
+        for part in parts:
+            rate = _rate(account, part.currency, self.find)
+            if rate is None and part.currency != account.currency:
+                return None
+            account = force(account, part.currency, part.use, rate)
+        return account
+
+    def _short(self, figures: Figures, parts: Sequence[_Part]) -> int:
+        """Tell how much is still missing on an account, in the payer's currency, rounded up."""
+        account = self._booked(figures.bare, parts)
+        if account is None or figures.ceiling is None:
+            return 0  # such a payment could not be booked here, or changes nothing
+        missing = account.use.total + figures.needed - figures.ceiling
+        return missing if missing <= 0 else self._in_own(missing, account) or 0
+
+    def _in_own(self, minor: int, account: Account) -> int | None:
+        """Value an account's amount in the payer's currency, rounded up."""
+        paid_in = self.payer.currency
+        if paid_in == account.currency:
+            return minor
+        rate = _rate(account, paid_in, self.find)
+        if rate is None:
+            return None
+        return convert(minor, 1 / rate.factor(paid_in, account.currency), up=True)
+
+    def _worth(self, one: OpenInvoice) -> int | None:
+        factor = _factor(self.payer, one.open.currency)
+        return None if factor is None else convert(one.open.minor, factor, up=True)
+
+    def _overdue(self, parts: Sequence[_Part]) -> Overdue:
+        """Say what is late after a payment."""
+        before, today = self.situation.overdue, self.situation.today
+        late, still_open = dict(before.amounts), dict(before.open_items)
+        left = [one.open.minor for one in self.invoices]
+        for part in parts:
+            if part.place is None:
+                continue
+            paid = -part.use.open_item
+            left[part.place] -= paid
+            still_open[part.currency] = still_open.get(part.currency, 0) - paid
+            if self.invoices[part.place].due_date < today:
+                late[part.currency] = late.get(part.currency, 0) - paid
+        dues = [one.due_date for one, minor in zip(self.invoices, left, strict=True) if minor > 0]
+        days = max(0, (today - min(dues)).days) if dues else 0
+        return Overdue(_positive(late), _positive(still_open), days)
+
+
+def _positive(amounts: dict[str, int]) -> dict[str, int]:
+    return {code: minor for code, minor in amounts.items() if minor > 0}
 
 
 def _factor(payer: Account, currency: str) -> Fraction | None:
@@ -77,37 +194,6 @@ def _factor(payer: Account, currency: str) -> Fraction | None:
         return Fraction(1)
     held = payer.foreign.get(currency)
     return held.rate.factor(currency, payer.currency) if held else None
-
-
-def _parts(payer: Account, amount: int, invoices: Sequence[OpenInvoice]) -> Iterator[_Part]:
-    """Spread a payment over invoices; a part of one is rounded up in the invoice's currency."""
-    left = amount
-    for one in invoices:
-        currency, factor = one.open.currency, _factor(payer, one.open.currency)
-        if left <= 0 or factor is None:
-            return
-        paid = min(one.open.minor, convert(left, 1 / factor, up=True))
-        left -= convert(paid, factor, up=True)
-        yield _Part(one.invoice_id, currency, Use(open_item=-paid))
-    if left > 0:
-        yield _Part(None, payer.currency, Use(prepayment=left))
-
-
-def _short(paid_in: str, figures: Figures, parts: Sequence[_Part], find: RateFinder) -> int:
-    """Tell how much is still missing on an account, in the payer's currency, rounded up."""
-    account = figures.bare
-    for part in parts:
-        rate = _rate(account, part.currency, find)
-        if rate is None and part.currency != account.currency:
-            return 0  # such a payment could not be booked here: nothing to reckon with
-        account = force(account, part.currency, part.use, rate)
-    missing = account.use.total + figures.needed - (figures.ceiling or 0)
-    if missing <= 0 or paid_in == account.currency:
-        return missing
-    rate = _rate(account, paid_in, find)
-    if rate is None:
-        return 0
-    return convert(missing, 1 / rate.factor(paid_in, account.currency), up=True)
 
 
 def _rate(account: Account, currency: str, find: RateFinder) -> Rate | None:
@@ -118,39 +204,12 @@ def _rate(account: Account, currency: str, find: RateFinder) -> Rate | None:
     return held.rate if held is not None else find(currency, account.currency)
 
 
-def _for_late(situation: Situation, late: Sequence[Row], invoices: Sequence[OpenInvoice]) -> int:
-    """Pay whole invoices, the oldest first, until no overdue rule fires; the payer's currency."""
-    payer, overdue = situation.accounts[0], situation.overdue
-    late_left, open_left, total = dict(overdue.amounts), dict(overdue.open_items), 0
-    for place in range(len(invoices) + 1):
-        context = _overdue_context(situation, invoices[place:], late_left, open_left)
-        if not any(all(term.test()(context) for term in row.terms) for row in late):
-            return total
-        if place < len(invoices):
-            one = invoices[place]
-            currency, minor = one.open.currency, one.open.minor
-            total += worth(payer, {currency: minor}) or 0
-            open_left[currency] = open_left.get(currency, 0) - minor
-            if one.due_date < situation.today:
-                late_left[currency] = late_left.get(currency, 0) - minor
-    # the list was cut off: all that is overdue must go
-    return worth(payer, overdue.amounts) or total
-
-
-def _overdue_context(
-    situation: Situation,
-    left: Sequence[OpenInvoice],
-    late_left: Mapping[str, int],
-    open_left: Mapping[str, int],
-) -> dict[str, Value]:
-    """Fill the names of overdue rules as they would be if only this were left open."""
-    payer, today = situation.accounts[0], situation.today
-    late, still_open = worth(payer, late_left) or 0, worth(payer, open_left) or 0
-    days = situation.overdue.days if late else 0
-    if left:
-        days = max(0, (today - left[0].due_date).days)
-    return {
-        "account_overdue_days": days,
-        "account_overdue_minor": late,
-        "account_overdue_share_percent": -(-100 * late // still_open) if late else 0,
-    }
+def least(low: int, high: int, holds: Callable[[int], bool]) -> int:
+    """Find the least number of `low` to `high` for which something holds; it does for `high`."""
+    while low < high:
+        middle = (low + high) // 2
+        if holds(middle):
+            high = middle
+        else:
+            low = middle + 1
+    return high

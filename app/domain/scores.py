@@ -70,13 +70,24 @@ class Score:
     reasons: tuple[ScoreReason, ...]
     source: ScoreSource
     model: ModelVersion
+    overridden: "Overridden | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class Overridden:
+    """What stands behind a score of source `override`: until when, and what was computed."""
+
+    override_id: str
+    expires_at: datetime
+    computed: Score
 
 
 @dataclass(frozen=True, slots=True)
 class StoredScore:
     """A score as kept: of whom, from what was known on which date, and when it was computed.
 
-    `stale` means that something it was computed from has changed since.
+    `stale` means that something it was computed from has changed since; it `rests` where its
+    cooldown has to be over first, which is at `due_at` (None: nothing has to be waited for).
     """
 
     customer_id: str
@@ -84,6 +95,8 @@ class StoredScore:
     features_as_of: date
     scored_at: datetime
     stale: bool
+    rests: bool = False
+    due_at: datetime | None = None
 
 
 _SEVERITY = {TrafficLight.GREEN: 0, TrafficLight.YELLOW: 1, TrafficLight.RED: 2}

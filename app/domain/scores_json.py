@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from app.domain.scores import (
     ModelVersion,
+    Overridden,
     RiskClass,
     Score,
     ScoreReason,
@@ -21,6 +22,18 @@ _MOMENTS: Final = ("features_as_of", "scored_at")
 
 def score_to_json(score: Score, features_as_of: date, scored_at: datetime) -> dict[str, Any]:
     """Write a score with its moments; the probability is rounded to four digits."""
+    told = _score_to_json(score)
+    if score.overridden is not None:
+        told["override"] = {
+            "id": score.overridden.override_id,
+            "expires_at": score.overridden.expires_at.isoformat(),
+            "computed": _score_to_json(score.overridden.computed),
+        }
+    moments = {"features_as_of": features_as_of.isoformat(), "scored_at": scored_at.isoformat()}
+    return told | moments
+
+
+def _score_to_json(score: Score) -> dict[str, Any]:
     known = score.probability_of_default
     return {
         "score": score.score,
@@ -38,8 +51,6 @@ def score_to_json(score: Score, features_as_of: date, scored_at: datetime) -> di
         ],
         "source": score.source.value,
         "model": {"name": score.model.name, "version": score.model.version},
-        "features_as_of": features_as_of.isoformat(),
-        "scored_at": scored_at.isoformat(),
     }
 
 
@@ -54,7 +65,27 @@ def score_from_json(data: Mapping[str, Any]) -> Score:
         reasons=tuple(ScoreReason(**reason) for reason in data["reasons"]),
         source=ScoreSource(data["source"]),
         model=ModelVersion(**data["model"]),
+        overridden=_overridden(data.get("override")),
     )
+
+
+def _overridden(data: Mapping[str, Any] | None) -> Overridden | None:
+    if data is None:
+        return None
+    expires_at = datetime.fromisoformat(data["expires_at"])
+    return Overridden(data["id"], expires_at, score_from_json(data["computed"]))
+
+
+def score_in_force(data: Mapping[str, Any] | None, at: datetime) -> Mapping[str, Any] | None:
+    """Give what counts of a stored score at a moment: what was computed, once an override lapsed.
+
+    A decision must not rest on a person's word that is over, however late it is taken back.
+    """
+    override = None if data is None else data.get("override")
+    if data is None or override is None or at < datetime.fromisoformat(override["expires_at"]):
+        return data
+    computed: dict[str, Any] = override["computed"]
+    return computed | {name: data[name] for name in _MOMENTS}
 
 
 def says_the_same(one: Mapping[str, Any] | None, other: Mapping[str, Any] | None) -> bool:

@@ -32,7 +32,7 @@ covered AS (
 ),
 best AS (
     SELECT DISTINCT ON (account_id) account_id, unlimited,
-        limit_minor + coalesce(c.minor, 0) AS limit_minor
+        limit_minor + CASE WHEN limit_minor > 0 THEN coalesce(c.minor, 0) ELSE 0 END AS limit_minor
     FROM standing LEFT JOIN covered c USING (account_id)
     ORDER BY account_id, kind = 'temporary' DESC, place DESC
 ),

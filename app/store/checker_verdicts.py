@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from app.store.checker_figures import Ask, Json, ceiling_of, excess, without_own
 from app.store.checker_ground import CATEGORIES, digits_of, money, used
+from app.store.checker_terms import terms_of
 
 _LIMIT_REASONS: Final = frozenset({"OVER_LIMIT", "NO_LIMIT", "LIMIT_EXPIRED"})
 """What holds an order for want of limit even where no row of the policy says so."""
@@ -55,6 +56,11 @@ def _outcome_faults(row: Json, ask: Ask, rules: Json) -> Iterator[str]:
     """Let REJECT, HOLD or APPROVE follow from the reasons, and what was answered from the mode."""
     answer = row["answer"]
     said = {(one["id"], one["reason"]): one["outcome"] for one in rules["rows"]}
+    said |= {
+        (one["id"], code): one.get("on_missing", "HOLD")
+        for one in rules["rows"]
+        for code in ("MISSING_INPUT", "RULE_ERROR")
+    }
     found = {said.get((one["rule_id"], one["code"]), "HOLD") for one in answer["reasons"]}
     judged = next((one for one in ("REJECT", "HOLD") if one in found), "APPROVE")
     if answer["judged"] != judged:
@@ -66,10 +72,10 @@ def _outcome_faults(row: Json, ask: Ask, rules: Json) -> Iterator[str]:
 
 def _reason_faults(reason: Json, ask: Ask, rules: Json) -> Iterator[str]:
     """Hold a reason to what was recorded with it, term by term."""
-    if reason["code"] == "MISSING_INPUT":
+    if reason["code"] in {"MISSING_INPUT", "RULE_ERROR"}:
         return
     row = next((one for one in rules["rows"] if one["id"] == reason["rule_id"]), None)
-    terms = row["when"] if row else []
+    terms = terms_of(row) if row else []
     if row is None and reason["code"] in _LIMIT_REASONS:
         terms = [[_EXCESS, ">", 0]]
     for name, operation, value in terms:

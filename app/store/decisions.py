@@ -1,6 +1,6 @@
 """Stored decisions, with what is needed to judge them again."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -124,12 +124,31 @@ def _conditions(wanted: DecisionFilter) -> list[ColumnElement[bool]]:
     return found
 
 
-def stream(tx: Tx, since: datetime) -> Iterator[StoredDecision]:
-    """Read all decisions from a moment on (inclusive), a few hundred in memory at a time."""
-    query = _query().where(decision.c.evaluated_at >= since)
+def stream(
+    tx: Tx,
+    since: datetime,
+    until: datetime | None = None,
+    segments: Collection[str] | None = None,
+) -> Iterator[StoredDecision]:
+    """Read decisions in the order of their ids, a few hundred in memory at a time.
+
+    `since` is inclusive, `until` exclusive; None: no bound, all segments.
+    """
+    query = _query().where(decision.c.evaluated_at >= since).order_by(decision.c.decision_id)
+    if until is not None:
+        query = query.where(decision.c.evaluated_at < until)
+    if segments is not None:
+        query = query.where(decision.c.segment_id.in_(sorted(segments)))
     options = {"stream_results": True, "yield_per": _AT_ONCE}
     for row in tx.execute(query, execution_options=options).mappings():
         yield _from_row(row)
+
+
+def find_rule_set(tx: Tx, version: int) -> Mapping[str, Any] | None:
+    """Read a version of the rules; None: there is none."""
+    query = select(rule_set.c.data).where(rule_set.c.version == version)
+    data: Mapping[str, Any] | None = tx.execute(query).scalar_one_or_none()
+    return data
 
 
 def rule_set_of(tx: Tx, version: int) -> Mapping[str, Any]:

@@ -44,6 +44,11 @@ class Saving:
     clerk: Clerk
     known: dict[str, Order]
 
+    @property
+    def accounts(self) -> set[int]:
+        """The accounts whose documents changed."""
+        return self.clerk.changes.accounts
+
     def save(self, tx: Tx, caller: Caller, at: datetime) -> None:
         """Write documents, shares, orders and what ended with them; accounts are not written here.
 

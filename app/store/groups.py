@@ -30,8 +30,11 @@ made AS (
     RETURNING account_id
 )
 INSERT INTO account_input (account_id, version, data)
-SELECT made.account_id, 1, jsonb_build_object(
-    'active', (SELECT active FROM customer WHERE customer_id = :customer_id),
+SELECT made.account_id, 1, (
+    SELECT jsonb_build_object('active', active, 'kind', kind, 'country', country,
+        'industry', industry, 'since', since)
+    FROM customer WHERE customer_id = :customer_id
+) || jsonb_build_object(
     'payment_terms_days', NULL,
     'score', (
         SELECT i.data -> 'score' FROM account a
@@ -45,8 +48,8 @@ FROM made
 def create(tx: Tx, customer_id: str, segment: Segment, above: Sequence[int]) -> None:
     """Make an account in a segment under the accounts `above` unless there is one.
 
-    It starts in the segment's currency, with the customer's score, and stopped where the customer
-    is. The customer's chain is locked by the caller.
+    It starts in the segment's currency, with the customer's master data and score, and stopped
+    where the customer is. The customer's chain is locked by the caller.
     """
     tx.execute(
         _CREATE,

@@ -5,29 +5,28 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
-    ColumnElement,
     RowMapping,
     Select,
     and_,
     bindparam,
     func,
     insert,
-    literal,
-    or_,
     select,
     text,
-    tuple_,
+    true,
     update,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.dialects.postgresql import insert as insert_or
 from sqlalchemy.types import BigInteger
 
-from app.domain.holds import HoldEvent, HoldFilter, OrderHold, Status
+from app.domain.holds import HoldEvent, OrderHold, Proposal, Status
+from app.domain.money import Money
 from app.domain.orders import Order
 from app.domain.segments import MAIN
 from app.store import orders
 from app.store.database import Tx
+from app.store.schema.authority import release_proposal
 from app.store.schema.decisions import order_hold
 from app.store.schema.documents import credit_order
 from app.store.schema.evidence import order_hold_event
@@ -59,56 +58,58 @@ _OWN = (
     "decision_id",
     "authorization_id",
 )
+_LATER = ("auto_release", "escalation_level", "escalated_to", "escalated_at")
 
 
-def _query() -> Select[Any]:
-    own = [order_hold.c[name] for name in _OWN]
-    return select(*own, customer_ref.c.customer_id, account.c.owner).select_from(_SHOWN)
+_NEWEST = (
+    select(release_proposal)
+    .where(release_proposal.c.hold_id == order_hold.c.hold_id)
+    .order_by(release_proposal.c.proposed_at.desc(), release_proposal.c.proposal_id.desc())
+    .limit(1)
+    .lateral("newest")
+)
+_PROPOSAL = ("proposal_id", "valid_until", "note", "proposed_by", "proposed_actor", "proposed_at")
+_DECIDED = ("decided_by", "decided_actor", "decided_at")
+_SAME_NAMES = ("status", "reason_code", "max_minor", "currency")
 
 
-def _from_row(row: RowMapping) -> OrderHold:
-    return OrderHold(**row)
+def holds_query() -> Select[Any]:
+    """Select holds as they are shown, with their newest proposal; `from_row` reads them."""
+    own = [order_hold.c[name] for name in (*_OWN, *_LATER)]
+    told = [_NEWEST.c[name].label(f"p_{name}") for name in (*_PROPOSAL, *_DECIDED, *_SAME_NAMES)]
+    shown = _SHOWN.outerjoin(_NEWEST, true())
+    return select(*own, customer_ref.c.customer_id, account.c.owner, *told).select_from(shown)
+
+
+def from_row(row: RowMapping) -> OrderHold:
+    """Make a hold of what `holds_query` selects."""
+    own = {name: row[name] for name in (*_OWN, "customer_id", "owner", "escalated_to")}
+    return OrderHold(
+        **own,
+        auto_release=row["auto_release"] is not False,
+        escalation_level=row["escalation_level"] or 0,
+        escalated_at=row["escalated_at"],
+        proposal=None if row["p_proposal_id"] is None else _proposal(row),
+    )
+
+
+def _proposal(row: RowMapping) -> Proposal:
+    return Proposal(
+        status=row["p_status"],
+        reason_code=row["p_reason_code"],
+        most=Money(row["p_max_minor"], row["p_currency"]),
+        **{name: row[f"p_{name}"] for name in (*_PROPOSAL, *_DECIDED)},
+    )
 
 
 def get(tx: Tx, hold_id: str) -> OrderHold | None:
     """Read a hold. It changes only under the lock of its order, a stop under its customer's."""
-    row = tx.execute(_query().where(order_hold.c.hold_id == hold_id)).mappings().one_or_none()
-    return None if row is None else _from_row(row)
+    row = tx.execute(holds_query().where(order_hold.c.hold_id == hold_id)).mappings().one_or_none()
+    return None if row is None else from_row(row)
 
 
-def page(tx: Tx, wanted: HoldFilter) -> list[OrderHold]:
-    """List holds, the one that changed longest ago first."""
-    query = _query().where(*_conditions(wanted))
-    query = query.order_by(order_hold.c.updated_at, order_hold.c.hold_id).limit(wanted.most)
-    return [_from_row(row) for row in tx.execute(query).mappings()]
-
-
-def _conditions(wanted: HoldFilter) -> list[ColumnElement[bool]]:
-    own = order_hold.c
-    found: list[ColumnElement[bool]] = []
-    for column, value in (
-        (own.status, wanted.status),
-        (account.c.owner, wanted.owner),
-        (own.order_id, wanted.order_id),
-    ):
-        if value is not None:
-            found.append(column == value)
-    if wanted.segment is not None:
-        found.append(or_(own.segment_id == wanted.segment, own.segment_id.is_(None)))
-    if wanted.segments is not None:
-        found.append(or_(own.segment_id.in_(sorted(wanted.segments)), own.segment_id.is_(None)))
-    if wanted.customer_id is not None:
-        found.append(own.customer_id.in_(_refs(wanted.customer_id)))
-    if wanted.updated_since is not None:
-        found.append(own.updated_at >= wanted.updated_since)
-    if wanted.after is not None:
-        at, hold_id = wanted.after
-        last = tuple_(literal(at, own.updated_at.type), literal(hold_id, own.hold_id.type))
-        found.append(tuple_(own.updated_at, own.hold_id) > last)
-    return found
-
-
-def _refs(customer_id: str) -> Select[tuple[str]]:
+def refs(customer_id: str) -> Select[tuple[str]]:
+    """Select every id that names a customer, those of merged records too."""
     return select(customer_ref.c.ref).where(customer_ref.c.customer_id == customer_id)
 
 
@@ -147,6 +148,12 @@ def touch(tx: Tx, hold_id: str, at: datetime) -> None:
     _change(tx, hold_id, {}, at)
 
 
+def remark(tx: Tx, hold_id: str, at: datetime) -> None:
+    """Say that a hold's history went on, unless it is closed; nothing else of it changes."""
+    open_hold = order_hold.c.hold_id == hold_id, order_hold.c.status == "OPEN"
+    tx.execute(update(order_hold).where(*open_hold).values(updated_at=at))
+
+
 def close(tx: Tx, hold_id: str, status: Status, at: datetime) -> None:
     """End an open hold; nothing changes it after that."""
     _change(tx, hold_id, {"status": status, "closed_at": at}, at)
@@ -177,14 +184,14 @@ def order_root(tx: Tx, fresh: Order) -> Order:
 
 def open_stop(tx: Tx, customer_id: str, segment_id: str | None) -> OrderHold | None:
     """Find a customer's open stop of just this reach; read it under the customer's lock."""
-    query = _query().where(
-        order_hold.c.customer_id.in_(_refs(customer_id)),
+    query = holds_query().where(
+        order_hold.c.customer_id.in_(refs(customer_id)),
         order_hold.c.kind == "STOP",
         order_hold.c.status == "OPEN",
         order_hold.c.segment_id.is_not_distinct_from(segment_id),
     )
     row = tx.execute(query.order_by(order_hold.c.hold_id).limit(1)).mappings().first()
-    return None if row is None else _from_row(row)
+    return None if row is None else from_row(row)
 
 
 _ACCOUNTS = text("""

@@ -1,6 +1,7 @@
 """Slow inputs of decisions: what master data and scores say of an account, version by version.
 
-`data` is `{"active": bool, "payment_terms_days": int | null, "score": {…} | null}`. Who changes a
+`data` is `{"active": bool, "kind": …, "country": …, "industry": …, "since": date | null,
+"payment_terms_days": int | null, "score": {…} | null}`. Who changes a
 part keeps the others; nothing is ever rewritten, so that a decision's version stays what it was.
 """
 

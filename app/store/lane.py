@@ -138,11 +138,7 @@ class Lane:
     async def limits(self, ids: Collection[int]) -> dict[int, list[CreditLimit]]:
         """Read the approved limits of accounts."""
         (rows,) = await self._run((lane_sql.LIMITS, {"ids": ints(sorted(ids))}))
-        found: dict[int, list[CreditLimit]] = {key: [] for key in ids}
-        for row in rows:
-            account_id, order = row.pop("account_id"), row.pop("ordinal")
-            found[account_id].append(CreditLimit(**row, order=order))
-        return found
+        return _limits_of(ids, rows)
 
     async def rule_set(self, version: int) -> Mapping[str, Any]:
         """Read a rule set's data.
@@ -158,10 +154,19 @@ class Lane:
         data: Mapping[str, Any] = rows[0]["data"]
         return data
 
-    async def open_invoices(self, ids: Collection[int]) -> Rows:
-        """Read open invoices of accounts, oldest due first, 500 an account at most."""
-        (rows,) = await self._run((lane_sql.OPEN_INVOICES, {"ids": ints(sorted(ids))}))
-        return rows
+    async def outlook(
+        self, payers: Collection[int], limited: Collection[int]
+    ) -> tuple[Rows, dict[int, list[CreditLimit]]]:
+        """Read what advice looks at, at once: open invoices of payers, limits of accounts.
+
+        Invoices come oldest due first, 500 an account at most.
+        """
+        invoices = (lane_sql.OPEN_INVOICES, {"ids": ints(sorted(payers))})
+        if not limited:
+            return (await self._run(invoices))[0], {}
+        limits = (lane_sql.LIMITS, {"ids": ints(sorted(limited))})
+        rows, found = await self._run(invoices, limits)
+        return rows, _limits_of(limited, found)
 
     async def record(self, record: Record, after: Mapping[int, Account]) -> None:
         """Write everything in one statement, the accounts under their guards, and commit.
@@ -277,3 +282,11 @@ def _seldom(record: Record) -> list[Statement]:
 
 def _json(value: object) -> str:
     return orjson.dumps(value).decode()
+
+
+def _limits_of(ids: Collection[int], rows: Rows) -> dict[int, list[CreditLimit]]:
+    found: dict[int, list[CreditLimit]] = {key: [] for key in ids}
+    for row in rows:
+        account_id, order = row.pop("account_id"), row.pop("ordinal")
+        found[account_id].append(CreditLimit(**row, order=order))
+    return found

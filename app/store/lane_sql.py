@@ -66,7 +66,9 @@ READ_ORDERS: Final = _ORDERS
 READ_ACCOUNTS: Final = _ACCOUNTS
 
 GROUND: Final = """
-SELECT n.segment_id, n.ref, r.customer_id, s.mode, s.rule_set_version, s.credit_horizon_days,
+SELECT n.segment_id, n.ref, r.customer_id, s.mode,
+    CASE WHEN s.next_rule_set_at <= %(at)s THEN s.next_rule_set_version
+        ELSE s.rule_set_version END AS rule_set_version, s.credit_horizon_days,
     (SELECT max(f.last_at) FROM feed f WHERE f.segment_id = s.segment_id) AS ledger_at, d.today,
     b.account_id, i.data AS input,
     (SELECT jsonb_object_agg(currency, jsonb_build_array(late, open, due)) FROM (
@@ -211,6 +213,8 @@ ON CONFLICT (hold_id) DO UPDATE SET
         ELSE order_hold.reasons END,
     unblock = CASE excluded.status WHEN 'OPEN' THEN excluded.unblock
         ELSE order_hold.unblock END,
+    auto_release = CASE excluded.status WHEN 'OPEN' THEN excluded.auto_release
+        ELSE order_hold.auto_release END,
     customer_id = excluded.customer_id, account_id = excluded.account_id,
     authorization_id = excluded.authorization_id, updated_at = excluded.updated_at,
     closed_at = excluded.closed_at

@@ -1,13 +1,15 @@
 """Order roots: find, lock in (segment, order) order, write."""
 
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import (
     Date,
     DateTime,
     RowMapping,
+    Select,
     cast,
     func,
     literal,
@@ -118,19 +120,47 @@ def lock(tx: Tx, keys: Collection[Key]) -> dict[Key, Order]:
     return _read(tx, keys, locked=True) if keys else {}
 
 
-def lock_expired(tx: Tx, at: datetime, most: int) -> list[Order]:
+@dataclass(frozen=True, slots=True)
+class Whose:
+    """Whose orders background work takes: those of one payer, or of all but some (account ids)."""
+
+    only: int | None = None
+    but: Collection[int] = ()
+
+    def among(self, query: Select[Any]) -> Select[Any]:
+        """Leave the others out of a query for orders."""
+        if self.only is not None:
+            return query.where(credit_order.c.account_id == self.only)
+        if self.but:
+            return query.where(credit_order.c.account_id.not_in(self.but))
+        return query
+
+
+EVERYBODY: Final = Whose()
+
+
+def lock_expired(tx: Tx, at: datetime, most: int, whose: Whose = EVERYBODY) -> list[Order]:
     """Lock orders whose authorization ended at a moment or before, the oldest first.
 
     Those that somebody else works on are left for the next time: nobody is waited for.
     """
-    query = (
-        select(credit_order)
-        .where(text(UNSPENT), credit_order.c.expires_at <= at)
-        .order_by(credit_order.c.expires_at)
-        .limit(most)
-        .with_for_update(key_share=True, skip_locked=True)
-    )
-    return [from_row(row) for row in tx.execute(query).mappings()]
+    query = whose.among(_expired(at)).limit(most)
+    locked = query.with_for_update(key_share=True, skip_locked=True)
+    return [from_row(row) for row in tx.execute(locked).mappings()]
+
+
+def payers_expired(tx: Tx, at: datetime, most: int, whose: Whose = EVERYBODY) -> list[int]:
+    """Name whose are the first `most` orders that `lock_expired` would take, without a lock."""
+    return _payers(tx, whose.among(_expired(at)).limit(most))
+
+
+def _expired(at: datetime) -> Select[Any]:
+    query = select(credit_order).where(text(UNSPENT), credit_order.c.expires_at <= at)
+    return query.order_by(credit_order.c.expires_at)
+
+
+def _payers(tx: Tx, query: Select[Any]) -> list[int]:
+    return list(dict.fromkeys(row["account_id"] for row in tx.execute(query).mappings()))
 
 
 def oldest_expiry(tx: Tx) -> datetime | None:
@@ -144,12 +174,27 @@ Due = tuple[date, str, str]
 """(counts_from, segment_id, order_id): the order in which orders begin to count."""
 
 
-def lock_due(tx: Tx, at: datetime, after: Due | None, most: int) -> list[Order]:
+def lock_due(
+    tx: Tx, at: datetime, after: Due | None, most: int, whose: Whose = EVERYBODY
+) -> list[Order]:
     """Lock orders that count from the business date of a moment on, those due first first.
 
     `after` is the last one seen. What has expired by then never counts; those that somebody else
     works on are left for the next time.
     """
+    query = whose.among(_due(at, after)).limit(most)
+    locked = query.with_for_update(key_share=True, skip_locked=True, of=credit_order)
+    return [from_row(row) for row in tx.execute(locked).mappings()]
+
+
+def payers_due(
+    tx: Tx, at: datetime, after: Due | None, most: int, whose: Whose = EVERYBODY
+) -> list[int]:
+    """Name whose are the first `most` orders that `lock_due` would take, without a lock."""
+    return _payers(tx, whose.among(_due(at, after)).limit(most))
+
+
+def _due(at: datetime, after: Due | None) -> Select[Any]:
     place = tuple_(*(credit_order.c[name] for name in ("counts_from", "segment_id", "order_id")))
     today = cast(func.timezone(segment.c.time_zone, literal(at, DateTime(timezone=True))), Date)
     query = (
@@ -161,12 +206,8 @@ def lock_due(tx: Tx, at: datetime, after: Due | None, most: int) -> list[Order]:
             or_(credit_order.c.expires_at.is_(None), credit_order.c.expires_at > at),
         )
         .order_by(credit_order.c.counts_from, credit_order.c.segment_id, credit_order.c.order_id)
-        .limit(most)
-        .with_for_update(key_share=True, skip_locked=True, of=credit_order)
     )
-    if after is not None:
-        query = query.where(place > after)
-    return [from_row(row) for row in tx.execute(query).mappings()]
+    return query if after is None else query.where(place > after)
 
 
 def uses(tx: Tx, keys: Collection[Key]) -> dict[UseKey, OrderUse]:

@@ -17,6 +17,7 @@ from app.domain.limits import CreditLimit
 from app.domain.money import Rate
 from app.domain.scores import StoredScore
 from app.domain.scores_json import score_from_json
+from app.domain.scores_refresh import Urgency
 
 Kind = Literal["ACCOUNT", "SCORE", "CARD"]
 Row = tuple[Any, ...]
@@ -72,7 +73,7 @@ class FoundAccount:
 
 @dataclass(frozen=True, slots=True)
 class FoundScore:
-    """What there is of a customer's score; `score.stale`: facts came after it."""
+    """What there is of a customer's score; `score.stale`: it is due to be computed anew."""
 
     customer_id: str | None
     in_sight: bool
@@ -117,11 +118,12 @@ def found_card(row: Row) -> FoundCard:
 
 
 def _score(customer_id: str | None, columns: Sequence[Any]) -> StoredScore | None:
-    data, features_as_of, scored_at, overtaken = columns
+    data, features_as_of, scored_at, due = columns
     if customer_id is None or data is None:
         return None
     score = score_from_json(orjson.loads(data))
-    return StoredScore(customer_id, score, features_as_of, scored_at, overtaken)
+    rests = due == Urgency.EVENT
+    return StoredScore(customer_id, score, features_as_of, scored_at, due is not None, rests)
 
 
 def _state(columns: Sequence[Any]) -> AccountState | None:

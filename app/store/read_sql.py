@@ -28,9 +28,6 @@ REPLAN: Final = "DISCARD PLANS"
 """Goes before the others now and then. On tables it knows as empty the planner finds reading a
 whole index as good as looking one row up, and keeps that plan until the tables are analyzed."""
 
-LOOKED_THROUGH: Final = 500
-"""Journal entries an account's newest facts are looked for in."""
-
 # An account in its segment, on the segment's business date, with all that its light follows from.
 # Accounts of records that were merged into the customer are among its own; invoices stay there.
 _STATE: Final = f"""
@@ -99,17 +96,12 @@ LEFT JOIN LATERAL (
     WHERE v.account_id = any(f.ids) AND v.open_minor > 0 AND v.due_date < d.today) o ON true
 """
 
-# A group's journal tells of its members' facts too; they change how much of its limit is used.
-_SCORE: Final = f"""
-    t.data::text, q.features_as_of, q.scored_at, EXISTS (
-        SELECT FROM account h CROSS JOIN LATERAL (
-            SELECT j.kind FROM journal j WHERE j.account_id = h.account_id
-                AND j.seq > coalesce((q.seen ->> h.account_id::text)::bigint, -1)
-            ORDER BY j.seq LIMIT {LOOKED_THROUGH}) AS later
-        WHERE h.customer_id = q.customer_id
-            AND h.seq > coalesce((q.seen ->> h.account_id::text)::bigint, -1)
-            AND later.kind IN ('FACT', 'MERGE'))
-"""  # noqa: S608 - a number of this file
+# `rank + 0` keeps the index by rank away, as `segment_id || ''` does with that by segment.
+_SCORE: Final = """
+    t.data::text, q.features_as_of, q.scored_at, (
+        SELECT min(z.rank + 0) FROM score_due z
+        WHERE z.customer_id = q.customer_id AND z.rank + 0 < 2)
+"""
 
 _BESIDE_SCORE: Final = """
 LEFT JOIN customer_score q ON q.customer_id = c.customer_id

@@ -16,9 +16,9 @@ from app.domain.scorecard import Scorecard
 from app.domain.scorecard_json import scorecard_from_json, scorecard_to_json
 from app.domain.scores import StoredScore
 from app.domain.scores_json import score_from_json
+from app.domain.scores_refresh import Urgency
 from app.store.accounts import from_row
 from app.store.database import Tx
-from app.store.read_sql import LOOKED_THROUGH
 from app.store.schema.decisions import customer_score, score, scorecard
 from app.store.schema.parties import account, account_input, customer
 
@@ -92,7 +92,7 @@ def lock(tx: Tx, customer_ids: Collection[str]) -> list[Subject]:
     if _lock(tx, ids) < len(ids):
         tx.execute(_CLAIM, {"ids": ids})
         _lock(tx, ids)
-    return _read_subjects(tx, ids)
+    return read_subjects(tx, ids)
 
 
 def _lock(tx: Tx, ids: Sequence[str]) -> int:
@@ -112,7 +112,8 @@ ORDER BY c.customer_id ON CONFLICT DO NOTHING
 """)
 
 
-def _read_subjects(tx: Tx, ids: Sequence[str]) -> list[Subject]:
+def read_subjects(tx: Tx, ids: Sequence[str]) -> list[Subject]:
+    """Read customers as they stand, unlocked; merged ones are left out."""
     held: dict[str, dict[int, Account]] = {key: {} for key in ids}
     told: dict[int, Mapping[str, Any] | None] = {}
     of_account = (
@@ -130,7 +131,7 @@ def _read_subjects(tx: Tx, ids: Sequence[str]) -> list[Subject]:
         told[row["account_id"]] = row["score"]
     of_customer = (
         select(customer.c.customer_id, customer.c.since, score.c.score_id, score.c.data)
-        .join(customer_score, customer_score.c.customer_id == customer.c.customer_id)
+        .outerjoin(customer_score, customer_score.c.customer_id == customer.c.customer_id)
         .outerjoin(score, score.c.score_id == customer_score.c.score_id)
         .where(_among(customer.c.customer_id, ids), customer.c.merged_into.is_(None))
         .order_by(customer.c.customer_id)
@@ -209,7 +210,7 @@ _POINT = text("UPDATE account SET input_version = input_version + 1 WHERE accoun
 
 
 def read(tx: Tx, customer_id: str) -> StoredScore | None:
-    """Read the score in force; `stale` says that facts of the customer came after it."""
+    """Read the score as stored; `stale` says that it is due to be computed anew."""
     row = tx.execute(_READ, {"id": customer_id}).one_or_none()
     if row is None:
         return None
@@ -218,21 +219,17 @@ def read(tx: Tx, customer_id: str) -> StoredScore | None:
         score=score_from_json(row.data),
         features_as_of=row.features_as_of,
         scored_at=row.scored_at,
-        stale=row.overtaken,
+        stale=row.due is not None,
+        rests=row.due == Urgency.EVENT,
     )
 
 
-# A group's journal tells of its members' facts too; they change how much of its limit is used.
-_READ = text(f"""
-SELECT s.data, c.features_as_of, c.scored_at, EXISTS (
-    SELECT FROM account a CROSS JOIN LATERAL (
-        SELECT j.kind FROM journal j WHERE j.account_id = a.account_id
-            AND j.seq > coalesce((c.seen ->> a.account_id::text)::bigint, -1)
-        ORDER BY j.seq LIMIT {LOOKED_THROUGH}) AS later
-    WHERE a.customer_id = c.customer_id AND later.kind IN ('FACT', 'MERGE')) AS overtaken
+_READ = text("""
+SELECT s.data, c.features_as_of, c.scored_at,
+    (SELECT min(d.rank) FROM score_due d WHERE d.customer_id = c.customer_id AND d.rank < 2) AS due
 FROM customer_score c JOIN score s ON s.score_id = c.score_id
 WHERE c.customer_id = :id
-""")  # noqa: S608 - a number of this file
+""")
 
 
 def active_scorecard(tx: Tx) -> Scorecard:

@@ -12,6 +12,10 @@ from sqlalchemy.exc import IntegrityError
 from app.store.database import Tx
 from app.store.schema.decisions import rule_set, scorecard
 from app.store.schema.parties import segment
+from app.store.schema.rules import rule_set_life
+
+_SHIPPED = "aval"
+"""The author of what ships with the program."""
 
 _log = structlog.get_logger(__name__)
 
@@ -27,8 +31,10 @@ def add_segment(tx: Tx, segment_id: str, name: str) -> None:
 
 
 def add_rule_set(tx: Tx, version: int, data: Mapping[str, Any]) -> None:
-    """Add a version of the rules, unless it is there."""
+    """Add a version of the rules as approved, unless it is there."""
     tx.execute(insert(rule_set).values(version=version, data=data).on_conflict_do_nothing())
+    life = {"version": version, "status": "APPROVED", "author": _SHIPPED}
+    tx.execute(insert(rule_set_life).values(life).on_conflict_do_nothing())
 
 
 def add_first_scorecard(tx: Tx, data: Mapping[str, Any]) -> None:

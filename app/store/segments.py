@@ -7,6 +7,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from app.domain.errors import SegmentUnknownError
 from app.domain.segments import Segment
+from app.store import rules
 from app.store.database import Tx
 from app.store.schema.parties import segment
 
@@ -58,9 +59,15 @@ def every(tx: Tx) -> list[Segment]:
 
 
 def create(tx: Tx, held: Segment) -> bool:
-    """Add a segment; False where it exists (another transaction's is waited for)."""
+    """Add a segment; False where it exists (another transaction's is waited for).
+
+    It is judged by the default rule set, which an activation cannot change in between.
+    """
     statement = insert(segment).values(_to_row(held)).on_conflict_do_nothing()
-    return bool(tx.execute(statement.returning(segment.c.segment_id)).first())
+    if tx.execute(statement.returning(segment.c.segment_id)).first() is None:
+        return False
+    rules.follow_default(tx, held.segment_id)
+    return True
 
 
 def write(tx: Tx, held: Segment) -> None:

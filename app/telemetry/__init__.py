@@ -16,6 +16,8 @@ from app.telemetry.bounded import Bounded as Bounded
 from app.telemetry.lines import BoundOnce as BoundOnce
 from app.telemetry.log import REQUEST_ID as REQUEST_ID
 from app.telemetry.log import set_up_log as set_up_log
+from app.telemetry.scores import SCORE_METRICS
+from app.telemetry.scoring import SCORING_METRICS
 
 LABEL_NAMES: Final = frozenset(
     {
@@ -105,6 +107,28 @@ ORDER_HOLDS_OPENED: Final = Bounded(
 )
 ORDER_HOLDS_CLOSED: Final = Bounded(
     Counter("aval_order_holds_closed", "Order holds closed.", ["reason"]), most=200
+)
+ORDER_HOLDS_OPEN: Final = Bounded(
+    Gauge(
+        "aval_order_holds_open",
+        "Open order holds by kind.",
+        ["type"],
+        multiprocess_mode="livemostrecent",
+    ),
+    most=3,
+)
+HOLDS_JUDGED: Final = Bounded(
+    Counter(
+        "aval_order_holds_judged",
+        "Open holds judged again: RELEASED, HELD, KEPT for a person, REJECTED, REFUSED, BUSY.",
+        ["result"],
+    ),
+    most=7,
+)
+HOLD_RELEASE_SECONDS: Final = Histogram(
+    "aval_order_hold_release_seconds",
+    "From the last change of an account to the automatic release of a hold on it.",
+    buckets=(0.25, 0.5, 1, 1.5, 2, 3, 5, 10, 30, 60, 300),
 )
 WORK_RUNS: Final = Bounded(
     Counter(
@@ -206,6 +230,7 @@ METRICS: Final[tuple[MetricWrapperBase, ...]] = tuple(
         BATCH_SIZE,
         LEDGER_EVENTS,
         SCORE_AGE_SECONDS,
+        *SCORE_METRICS,
         POOL_CONNECTIONS,
         LANE_QUEUE,
         READ_BATCH_SIZE,
@@ -213,6 +238,9 @@ METRICS: Final[tuple[MetricWrapperBase, ...]] = tuple(
         QUARANTINE_SIZE,
         ORDER_HOLDS_OPENED,
         ORDER_HOLDS_CLOSED,
+        ORDER_HOLDS_OPEN,
+        HOLDS_JUDGED,
+        HOLD_RELEASE_SECONDS,
         WORK_RUNS,
         WORK_SECONDS,
         WORK_ITEMS,
@@ -224,6 +252,7 @@ METRICS: Final[tuple[MetricWrapperBase, ...]] = tuple(
         BUILD,
         PROCESSES,
         PROCESS_RESTARTS,
+        *SCORING_METRICS,
     )
 )
 """Every metric of Aval, once; `docs/metrics.md` lists them in this order."""

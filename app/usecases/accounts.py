@@ -90,7 +90,7 @@ def no_account(ref: str, segment_id: str) -> NotFoundError:
 def view_account(state: AccountState, at: datetime) -> AccountView:
     """Work out how an account stands on its business date; `at` is the moment of the snapshot."""
     held, overdue = _held(state)
-    counts = not held.unlimited and held.limit_minor is not None  # beside no limit they do not
+    counts = not held.unlimited and bool(held.limit_minor)  # beside no credit they do not
     covers = Money(state.covers_minor if counts else 0, held.currency)
     return _view(held, covers, overdue, _light(state, held, overdue), at)
 

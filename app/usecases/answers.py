@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 from app.domain.accounts import Account
-from app.domain.advice import Advice
+from app.domain.advice import WHO, Advice
 from app.domain.decisions import Figures, Judgement, Question, Situation
 from app.domain.money import Money, minor_to_text
 from app.domain.rules import Fired, Value
@@ -56,7 +56,7 @@ def render(
         "score": score.get("score"),
         "reasons": [_reason(row, situation) for row in judgement.reasons],
         "warnings": [_reason(row, situation) for row in judgement.warnings],
-        "unblock": [_unblock(one) for one in decided.advice],
+        "unblock": [_unblock(one, situation) for one in decided.advice],
         "degraded": list(judgement.degraded),
         "rule_set_version": decided.rule_set_version,
         "model": score.get("model"),
@@ -155,7 +155,8 @@ def _reason(fired: Fired, situation: Situation) -> dict[str, Any]:
     }
 
 
-def _unblock(advice: Advice) -> dict[str, Any]:
+def _unblock(advice: Advice, situation: Situation) -> dict[str, Any]:
+    whose = {account.account_id: account.customer_id for account in situation.accounts}
     code = "PAY_AHEAD" if advice.action == "PAY" and not advice.invoices else advice.action
     listed = advice.invoices[:_LISTED_INVOICES]
     values = {
@@ -163,7 +164,10 @@ def _unblock(advice: Advice) -> dict[str, Any]:
         "invoices": ", ".join(listed),
         "until": advice.until.isoformat() if advice.until else "",
         "subject": advice.subject or "",
+        "percent": "" if advice.percent is None else f"{advice.percent:.2f}",
     }
+    if code == "PAY_AHEAD" and advice.percent is not None:
+        code = "PREPAY"
     said = text(code, values)
     amount = advice.amount
     return {
@@ -171,6 +175,18 @@ def _unblock(advice: Advice) -> dict[str, Any]:
         "amount": amount and money(amount.minor, amount.currency),
         "invoices": list(listed),
         "until": advice.until and advice.until.isoformat(),
+        "percent": values["percent"] or None,
+        "subject": advice.subject,
+        "scope": WHO.get(advice.action),
+        "removes": [
+            {
+                "code": code,
+                "rule_id": rule_id,
+                "customer_id": whose.get(account_id or 0, situation.accounts[0].customer_id),
+            }
+            for rule_id, code, account_id in advice.removes
+        ],
+        "suffices": advice.suffices,
         "zh": said.zh,
         "en": said.en,
     }

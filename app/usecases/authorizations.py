@@ -8,7 +8,7 @@ from functools import partial
 
 import orjson
 
-from app.domain.advice import Advice, Outlook, advise, over_limit
+from app.domain.advice import Advice, Outlook, advise, limits_needed
 from app.domain.decisions import Judgement, Situation
 from app.domain.errors import (
     AccountStoppedError,
@@ -158,8 +158,30 @@ class AuthorizeOrders:
     ) -> list[Judged]:
         """Render every answer; what was held gets its advice first."""
         held = [one for one in judged if one.judgement.outcome != "APPROVE"]
-        advice = await _advice(lane, held, rates) if held else {}
+        advice = await self._advice(lane, held, rates) if held else {}
         return [one.answered(_body(one, advice.get(id(one), ()))) for one in judged]
+
+    async def _advice(
+        self, lane: Lane, held: Sequence[Judged], rates: Sequence[Rate]
+    ) -> dict[int, tuple[Advice, ...]]:
+        """Work out what would unblock each held order, from the payers' open invoices."""
+        payers = {one.situation.accounts[0].account_id for one in held}
+        wanted = [limits_needed(one.judgement, one.situation) for one in held]
+        rows, limits = await lane.outlook(payers, set().union(*wanted))
+        invoices: dict[int, list[OpenInvoice]] = {key: [] for key in payers}
+        for row in rows:
+            open_money = Money(row["open_minor"], row["currency"])
+            invoices[row["account_id"]].append(
+                OpenInvoice(row["invoice_id"], row["due_date"], open_money)
+            )
+        told = {}
+        for one in held:
+            payer, today = one.situation.accounts[0].account_id, one.situation.today
+            find = partial(find_rate, rates, today=today)
+            asked = (one.ask.question, self.rule_sets[one.rule_set_version])
+            outlook = Outlook(invoices[payer], limits, find)
+            told[id(one)] = advise(asked, one.situation, one.judgement, outlook)
+        return told
 
 
 def _body(one: Judged, advice: Sequence[Advice]) -> bytes:
@@ -171,33 +193,6 @@ def _body(one: Judged, advice: Sequence[Advice]) -> bytes:
         advice,
     )
     return orjson.dumps(render(one.ask.question, one.situation, one.judgement, decided))
-
-
-async def _advice(
-    lane: Lane, held: Sequence[Judged], rates: Sequence[Rate]
-) -> dict[int, tuple[Advice, ...]]:
-    """Work out what would unblock each held order, from the payers' open invoices."""
-    payers = {one.situation.accounts[0].account_id for one in held}
-    invoices: dict[int, list[OpenInvoice]] = {key: [] for key in payers}
-    for row in await lane.open_invoices(payers):
-        open_money = Money(row["open_minor"], row["currency"])
-        invoices[row["account_id"]].append(
-            OpenInvoice(row["invoice_id"], row["due_date"], open_money)
-        )
-    changing = {
-        figures.account.account_id
-        for one in held
-        for figures in over_limit(one.judgement)
-        if figures.account.limit_changes_on is not None
-    }
-    limits = await lane.limits(changing) if changing else {}
-    told = {}
-    for one in held:
-        payer, today = one.situation.accounts[0].account_id, one.situation.today
-        find = partial(find_rate, rates, today=today)
-        outlook = Outlook(invoices[payer], limits, find)
-        told[id(one)] = advise(one.ask.question, one.situation, one.judgement, outlook)
-    return told
 
 
 def _released(situation: Situation, ask: Ask) -> Situation:

@@ -13,6 +13,7 @@ from app.domain.limits import CreditLimit, settle
 from app.domain.money import Rate
 from app.domain.orders import Order, OrderUse
 from app.domain.rates import find_rate
+from app.domain.scores_json import score_in_force
 from app.store.lane_rows import Loaded, Payer, SegmentState
 
 
@@ -169,7 +170,7 @@ class Batch:
             today=state.today,
             mode=state.mode,
             accounts=accounts,
-            inputs=read_inputs(accounts[0].input_version, payer.input),
+            inputs=read_inputs(accounts[0].input_version, payer.input, self.at),
             overdue=_overdue(payer, state.today),
             order=order,
             use=self.loaded.uses.get(key, OrderUse()),
@@ -208,9 +209,13 @@ class Batch:
         self.rooms[key] = min(ceiling - moved, self.rooms.get(key, ceiling - moved))
 
 
-def read_inputs(version: int, data: Mapping[str, Any]) -> Inputs:
-    """Read slow inputs as they are stored; a customer without any yet is active and unscored."""
-    return Inputs(version, bool(data.get("active", True)), data.get("score"))
+def read_inputs(version: int, data: Mapping[str, Any], at: datetime) -> Inputs:
+    """Read slow inputs as they are stored; a customer without any yet is active and unscored.
+
+    Of a score that somebody overrode for a time, what counts `at` the moment of the question.
+    """
+    score = score_in_force(data.get("score"), at)
+    return Inputs(version, bool(data.get("active", True)), score, data)
 
 
 def _overdue(payer: Payer, today: date) -> Overdue:

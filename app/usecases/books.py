@@ -4,7 +4,7 @@ from collections.abc import Collection
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Self
+from typing import Final, Self
 
 from app.domain.accounts import Account, Entry
 from app.domain.errors import BusyError
@@ -12,21 +12,32 @@ from app.domain.groups import Pool, RateFinder
 from app.domain.limits import settle
 from app.domain.money import Rate
 from app.domain.rates import find_rate
+from app.domain.scores_refresh import Urgency, is_cut
 from app.domain.segments import Segment
-from app.store import accounts, limits, rates
+from app.store import accounts, limits, rates, score_due
 from app.store.database import Tx
 from app.usecases.dates import business_date
+
+_TELLING: Final = frozenset(
+    {"FACT", "LIMIT", "LIMIT_EFFECTIVE", "MERGE", "REGROUP", "CURRENCY", "ADJUSTMENT"}
+)
+"""Kinds of journal entries after which a score may differ; what is only reserved is none."""
 
 
 @dataclass(slots=True)
 class Books:
-    """`pool` runs on, `entries` are what led there; nothing is written before `close`."""
+    """`pool` runs on, `entries` are what led there; nothing is written before `close`.
+
+    `touched` are accounts whose documents changed, balances or not: the scores of their customers
+    are due, as are those of accounts that entries tell of.
+    """
 
     tx: Tx
     at: datetime
     locked: dict[int, Account]
     pool: Pool
     entries: list[Entry] = field(default_factory=list)
+    touched: dict[int, Urgency] = field(default_factory=dict)
 
     @classmethod
     def open(cls, tx: Tx, ids: Collection[int], at: datetime) -> Self:
@@ -99,6 +110,21 @@ class Books:
         for key, held in self.pool.items():
             if _dates(held) != _dates(written[key]):
                 limits.set_dates(self.tx, held)
+        self._list_due()
+
+    def _list_due(self) -> None:
+        """Put customers on the list of due scores, each once, in the transaction that says why."""
+        due: dict[str, Urgency] = {}
+        told = {one.account.account_id for one in self.entries if one.kind in _TELLING}
+        for key in told | self.touched.keys():
+            held = self.pool[key]
+            urgency = self.touched.get(key, Urgency.EVENT)
+            if is_cut(self.locked[key], held):
+                urgency = Urgency.ADVERSE
+            due[held.customer_id] = min(urgency, due.get(held.customer_id, urgency))
+        for urgency in (Urgency.ADVERSE, Urgency.EVENT):
+            ids = [key for key, one in due.items() if one is urgency]
+            score_due.add(self.tx, ids, urgency, self.at)
 
 
 def _dates(held: Account) -> tuple[bool, date | None]:

@@ -6,7 +6,14 @@ from datetime import datetime
 from typing import Final
 
 from app.domain.callers import Caller
-from app.domain.customers import KEEP, AccountTerms, Customer, CustomerChange, Keep
+from app.domain.customers import (
+    KEEP,
+    AccountTerms,
+    Customer,
+    CustomerChange,
+    Keep,
+    told_to_rules,
+)
 from app.domain.errors import (
     AliasTakenError,
     BusyError,
@@ -15,8 +22,17 @@ from app.domain.errors import (
     VersionStaleError,
 )
 from app.domain.groups import check_place
+from app.domain.scores_refresh import Urgency
 from app.domain.segments import MAIN
-from app.store import accounts, customer_lists, customers, groups, inputs, segments
+from app.store import (
+    accounts,
+    customer_lists,
+    customers,
+    groups,
+    inputs,
+    score_due,
+    segments,
+)
 from app.store.customer_lists import CustomerFilter
 from app.store.database import Database, Tx
 from app.usecases.causes import Requeue, announce
@@ -266,9 +282,12 @@ class _Put:
         if after.parent_id != before.parent_id and not self.created:
             need_sight(tx, self.caller, customer_id)
             regroup(tx, customer_id, f"{before.parent_id or ''}>{after.parent_id or ''}", self.at)
+        if after.since != before.since:
+            score_due.add(tx, [customer_id], Urgency.EVENT, self.at)
         own = [term.account_id for term in groups.terms(tx, [customer_id])]
-        if after.active != before.active and not self.created:
-            inputs.change(tx, own, {"active": after.active})
+        told = told_to_rules(after)
+        if told != told_to_rules(before) and not self.created:
+            inputs.change(tx, own, told)
         if not self.change.account:
             return False
         accounts.lock(tx, own)

@@ -8,6 +8,7 @@ from typing import Any, Final
 import orjson
 
 from app.domain.callers import Caller
+from app.domain.decision_diff import Change, Told, compare
 from app.domain.errors import CreditError, NotFoundError
 from app.domain.ids import need_id
 from app.domain.judging import judge
@@ -111,6 +112,34 @@ class ReplayDecision:
 
 
 @dataclass(frozen=True, slots=True)
+class CompareDecisions:
+    """Lay two stored decisions side by side."""
+
+    database: Database
+
+    def __call__(self, caller: Caller, a: str, b: str) -> list[Change]:
+        """Return what is another in `b` than in `a`; of one order or of two.
+
+        Raises:
+            NotFoundError: One of them is not there, or not within sight.
+
+        """
+        with self.database.read() as tx:
+            return compare(*(_told(tx, _need(tx, caller, one)) for one in (a, b)))
+
+
+def _told(tx: Tx, row: StoredDecision) -> Told:
+    return Told(
+        question=row.inputs["question"],
+        situation=row.inputs["situation"],
+        slow=row.slow,
+        answer=orjson.loads(row.answer),
+        rule_set_version=row.rule_set_version,
+        rules=decisions.rule_set_of(tx, row.rule_set_version),
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class ReplayDecisions:
     """Judge every stored decision from a moment on again, a few hundred in memory at a time."""
 
@@ -157,7 +186,7 @@ def replay_one(row: StoredDecision, rules: RuleSet) -> list[Difference]:
 
 
 def _judged_again(row: StoredDecision, rules: RuleSet, new_id: str) -> dict[str, Any]:
-    inputs = read_inputs(row.input_version, row.slow)
+    inputs = read_inputs(row.input_version, row.slow, row.evaluated_at)
     question = question_from_json(row.inputs["question"])
     situation = situation_from_json(row.inputs["situation"], inputs)
     judgement = judge(question, situation, rules, new_id)

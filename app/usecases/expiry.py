@@ -5,13 +5,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from app.domain.authorizations import ended, freed
+from app.domain.errors import BusyError
 from app.domain.orders import Order, OrderUse
 from app.store import orders, segments
 from app.store.database import Database, Tx, moment
 from app.store.facts_inbox import use_indexes
 from app.telemetry import EXPIRY_OVERDUE_SECONDS
 from app.usecases.books import Books
-from app.usecases.portions import LOCK_TIMEOUT_MS, Cursor, Portion
+from app.usecases.portions import LOCK_TIMEOUT_MS, MOST_PAYERS, Cursor, Portion, one_by_one
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,22 +27,39 @@ class ExpireAuthorizations:
     clock: Callable[[Tx], datetime] = moment
 
     def __call__(self, after: Cursor | None = None) -> Portion:
-        """End the oldest ones; `after` says only that this is not the first portion.
+        """End the oldest ones; `after` are the payers that this pass found busy.
+
+        Where an account of one of them is out of reach, each payer is done alone.
 
         Raises:
-            BusyError: An account or the database was out of reach; nothing was changed.
+            BusyError: The database was out of reach; nothing was changed.
 
         """
-        del after  # what was ended is no candidate any more
+        busy = after or ()
+        try:
+            done = self._end(orders.Whose(but=busy))
+        except BusyError:
+            return self._one_by_one(busy)
+        if done == self.most:
+            return Portion(done, busy)
+        self._watch()
+        return Portion(done)
+
+    def _end(self, whose: orders.Whose) -> int:
         with self.database.begin(lock_timeout_ms=LOCK_TIMEOUT_MS) as tx:
             use_indexes(tx)
             at = self.clock(tx)
-            due = orders.lock_expired(tx, at, self.most)
+            due = orders.lock_expired(tx, at, self.most, whose)
             orders.write(tx, expire(tx, due, at))
-        if len(due) == self.most:
-            return Portion(len(due), ())
-        self._watch()
-        return Portion(len(due))
+        return len(due)
+
+    def _one_by_one(self, busy: Cursor) -> Portion:
+        with self.database.begin() as tx:
+            use_indexes(tx)
+            found = orders.payers_expired(tx, self.clock(tx), self.most, orders.Whose(but=busy))
+        payers = found[:MOST_PAYERS]
+        done, more = one_by_one(payers, lambda payer: self._end(orders.Whose(only=payer)))
+        return Portion(done, (*busy, *more), len(more))
 
     def _watch(self) -> None:
         """Publish for how long the oldest one is over: what others hold, or this cannot end."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from app.domain.callers import Caller
@@ -11,7 +11,7 @@ from app.domain.holds import HoldEvent, HoldFilter, OrderHold
 from app.domain.ids import need_id
 from app.domain.orders import Order
 from app.domain.segments import MAIN
-from app.store import accounts, customers, holds, orders, segments
+from app.store import accounts, customers, holds, holds_list, orders, segments
 from app.store.database import Database, Tx
 from app.texts import text
 from app.usecases.asks import Answer
@@ -22,11 +22,15 @@ from app.usecases.keyed import Keyed
 
 @dataclass(frozen=True, slots=True)
 class HoldView:
-    """A hold with its history; `created` where this very request opened it."""
+    """A hold with its history.
+
+    `created`: this very request opened or wrote on it; `proposed`: it asks for a second person.
+    """
 
     hold: OrderHold
     history: Sequence[HoldEvent]
     created: bool = False
+    proposed: bool = False
 
 
 Render = Callable[[HoldView], Answer]
@@ -80,9 +84,10 @@ class ListHolds:
     """Read the work list."""
 
     database: Database
+    now: Callable[[], datetime]
 
     def __call__(self, caller: Caller, wanted: HoldFilter) -> list[OrderHold]:
-        """Return a page, the hold that changed longest ago first; `customer_id` may be an alias.
+        """Return a page, sorted as `wanted` says; `customer_id` may be an alias.
 
         Raises:
             SegmentUnknownError: No such segment within sight.
@@ -90,12 +95,26 @@ class ListHolds:
 
         """
         with self.database.read() as tx:
-            if wanted.segment is not None:
-                caller.visit(wanted.segment)
-                segments.read(tx, wanted.segment)
-            customer_id = wanted.customer_id and accounts.customer_of(tx, wanted.customer_id)
-            seen = replace(wanted, customer_id=customer_id, segments=caller.segments)
-            return holds.page(tx, seen)
+            seen = seen_by(tx, caller, wanted)
+            if wanted.older_than_s is not None:
+                before = self.now() - timedelta(seconds=wanted.older_than_s)
+                seen = replace(seen, opened_before=before)
+            return holds_list.page(tx, seen)
+
+
+def seen_by(tx: Tx, caller: Caller, wanted: HoldFilter) -> HoldFilter:
+    """Confine a filter to what a caller sees, its customer named by the id of today.
+
+    Raises:
+        SegmentUnknownError: No such segment within sight.
+        CustomerUnknownError: Nobody has this id.
+
+    """
+    if wanted.segment is not None:
+        caller.visit(wanted.segment)
+        segments.read(tx, wanted.segment)
+    customer_id = wanted.customer_id and accounts.customer_of(tx, wanted.customer_id)
+    return replace(wanted, customer_id=customer_id, segments=caller.segments)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from app.domain.authorizations import counted
+from app.domain.errors import BusyError
 from app.domain.groups import RateFinder
 from app.domain.orders import Order, OrderUse
 from app.store import orders, segments
@@ -12,7 +13,7 @@ from app.store.database import Database, Tx, moment
 from app.store.facts_inbox import use_indexes
 from app.usecases.books import Books
 from app.usecases.dates import business_date
-from app.usecases.portions import LOCK_TIMEOUT_MS, Cursor, Portion
+from app.usecases.portions import LOCK_TIMEOUT_MS, MOST_PAYERS, Cursor, Portion, one_by_one
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,26 +29,53 @@ class CountOrders:
     clock: Callable[[Tx], datetime] = moment
 
     def __call__(self, after: Cursor | None = None) -> Portion:
-        """Count those due first, above the limit if need be; `after` is the last one seen.
+        """Count those due first, above the limit if need be.
 
-        What no rate values stays as it is and is tried again in the next pass.
+        `after` is the last one seen and the payers that this pass found busy. What no rate values
+        stays as it is and is tried again in the next pass. Where an account is out of reach, each
+        payer is done alone.
 
         Raises:
-            BusyError: An account or the database was out of reach; nothing was changed.
+            BusyError: The database was out of reach; nothing was changed.
 
         """
+        place, busy = after or (None, ())
+        try:
+            due, done = self._some(place, orders.Whose(but=busy))
+        except BusyError:
+            return self._one_by_one(place, busy)
+        more = len(due) == self.most
+        return Portion(
+            items=done,
+            after=(_place(due[-1]), busy) if more else None,
+            left=len(due) - done,
+        )
+
+    def _some(self, place: orders.Due | None, whose: orders.Whose) -> tuple[list[Order], int]:
+        """Return what was due, and how many of them count now."""
         with self.database.begin(lock_timeout_ms=LOCK_TIMEOUT_MS) as tx:
             use_indexes(tx)
             at = self.clock(tx)
-            due = orders.lock_due(tx, at, after, self.most)
+            due = orders.lock_due(tx, at, place, self.most, whose)
             done = _count(tx, due, at) if due else []
             orders.write(tx, done)
-        more = len(due) == self.most
-        return Portion(
-            items=len(done),
-            after=(due[-1].counts_from, due[-1].segment_id, due[-1].order_id) if more else None,
-            left=len(due) - len(done),
+        return due, len(done)
+
+    def _one_by_one(self, place: orders.Due | None, busy: tuple[int, ...]) -> Portion:
+        """Do the next payers; what no rate values is seen, and counted, by the next portion."""
+        with self.database.begin() as tx:
+            use_indexes(tx)
+            whose = orders.Whose(but=busy)
+            found = orders.payers_due(tx, self.clock(tx), place, self.most, whose)
+        done, more = one_by_one(
+            found[:MOST_PAYERS], lambda payer: self._some(place, orders.Whose(only=payer))[1]
         )
+        return Portion(done, (place, (*busy, *more)), len(more))
+
+
+def _place(order: Order) -> orders.Due | None:
+    first = order.counts_from
+    return None if first is None else (first, order.segment_id, order.order_id)
 
 
 def _count(tx: Tx, due: Sequence[Order], at: datetime) -> list[Order]:

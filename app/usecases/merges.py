@@ -22,6 +22,7 @@ from app.store import (
     merge_uses,
     merges,
     orders,
+    overrides,
     segments,
 )
 from app.store.database import Database, Tx
@@ -208,4 +209,5 @@ class _Merge:
         customers.write(self.tx, retired)
         customers.hand_over_refs(self.tx, self.source_id, self.target_id)
         customers.touch(self.tx, self.target_id)
+        overrides.end_all(self.tx, [self.source_id], self.caller.client, self.at)
         inputs.change(self.tx, account_ids, {"active": False})

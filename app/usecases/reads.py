@@ -1,7 +1,7 @@
 """What ERP and CRM read all day: an account, a stored score, a card; all over the read lane."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Self
 
 from app.domain.callers import Caller
@@ -10,7 +10,7 @@ from app.domain.scores import StoredScore, TrafficLight, worse_light
 from app.store.read_rows import Want, found_card, found_score
 from app.usecases.accounts import AccountGlance, ReadAccount, glance_at, no_account
 from app.usecases.read_lane import ReadLane
-from app.usecases.scores import aged
+from app.usecases.score_reads import COOLDOWN, aged
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +18,7 @@ class ReadScore:
     """Read the stored score of a customer."""
 
     lane: ReadLane
+    cooldown: timedelta = COOLDOWN
 
     async def __call__(self, caller: Caller, ref: str) -> StoredScore:
         """Return the score of the customer that `ref`, an id or alias, names.
@@ -34,7 +35,7 @@ class ReadScore:
             raise _unknown(ref)
         if found.score is None:
             raise NotScoredError(f"{found.customer_id} was never scored", "customer_id")
-        return aged(found.score, read.at)
+        return aged(found.score, read.at, self.cooldown)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +100,6 @@ class Reads:
     card: ReadCard
 
     @classmethod
-    def over(cls, lane: ReadLane) -> Self:
+    def over(cls, lane: ReadLane, cooldown: timedelta = COOLDOWN) -> Self:
         """Make them on one lane."""
-        return cls(ReadAccount(lane), ReadScore(lane), ReadCard(lane))
+        return cls(ReadAccount(lane), ReadScore(lane, cooldown), ReadCard(lane))

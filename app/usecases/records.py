@@ -13,7 +13,7 @@ from app.store.lane_rows import DecisionRow, Record
 from app.usecases.asks import Ask
 from app.usecases.batches import Batch
 
-_OF_OPEN: Final = ("opened_at", "ask", "reasons", "unblock")
+_OF_OPEN: Final = ("opened_at", "ask", "reasons", "unblock", "auto_release")
 """What a hold keeps from when it was open; `RECORD` does the same for one of an earlier batch."""
 
 
@@ -136,6 +136,7 @@ def _hold(one: Judged) -> tuple[dict[str, Any] | None, dict[str, Any]]:
         "decision_id": ask.decision_id,
         "authorization_id": order.authorization_id if approved else None,
         "reason_code": None,
+        "auto_release": all(row.row.auto_release for row in judgement.reasons),
         "opened_at": at,
         "updated_at": at,
         "closed_at": at if approved else None,

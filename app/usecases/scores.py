@@ -1,20 +1,19 @@
-"""The score of one customer: have it computed now, and how long it holds."""
+"""The score of one customer, computed now; and the use cases of scores together."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Final, Self
+from typing import Self
 
 from app.domain.callers import Caller
-from app.domain.errors import CustomerUnknownError
 from app.domain.scores import StoredScore
-from app.store import accounts, groups, scores
-from app.store.database import Database, Tx
+from app.store.database import Database
+from app.usecases.overrides import DecideOverride, ListOverrides, ProposeOverride
+from app.usecases.score_raters import RateByCard, Rater
+from app.usecases.score_reads import COOLDOWN, find_customer, read_score, unknown
+from app.usecases.score_what_if import AskWhatIf
 from app.usecases.scorecards import ActivateScorecard, ReadScorecard
 from app.usecases.scoring import RescoreAccounts, ScoreCustomers, score_customers
-
-STALE_AFTER: Final = timedelta(days=35)
-"""A score older than this is stale, whatever happened since (exclusive)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,51 +22,34 @@ class ScoreCustomer:
 
     database: Database
     now: Callable[[], datetime]
+    rater: Rater = field(default_factory=RateByCard)
 
     def __call__(self, caller: Caller, ref: str) -> StoredScore:
         """Compute, store and return the score of the customer that `ref`, an id or alias, names.
 
         Raises:
             CustomerUnknownError: Nobody has this id, or it lies out of sight.
-            BusyError: The database was out of reach, or somebody else scores the customer.
+            BusyError: The database or the model was out of reach, or somebody else scores the
+                customer.
 
         """
         at = self.now()
         with self.database.begin() as tx:
             customer_id = find_customer(tx, caller, ref)
-            score_customers(tx, [customer_id], at)
+            score_customers(tx, [customer_id], at, self.rater)
             found = read_score(tx, customer_id, at)
         if found is None:  # merged into another between the two statements
-            raise CustomerUnknownError(f"no customer has the id {ref[:64]!r}", "customer_id")
+            raise unknown(ref)
         return found
 
 
-def find_customer(tx: Tx, caller: Caller, ref: str) -> str:
-    """Find the customer that an id or alias names, within what the caller may see.
+@dataclass(frozen=True, slots=True)
+class ScoreTerms:
+    """Who rates, how long a score rests, and whether an override needs a second person."""
 
-    Raises:
-        CustomerUnknownError: Nobody has this id, or no account of it lies within sight.
-
-    """
-    customer_id = accounts.customer_of(tx, ref)
-    if caller.segments is None:
-        return customer_id
-    if not any(caller.sees(term.segment_id) for term in groups.terms(tx, [customer_id])):
-        raise CustomerUnknownError(f"no customer has the id {ref[:64]!r}", "customer_id")
-    return customer_id
-
-
-def read_score(tx: Tx, customer_id: str, at: datetime) -> StoredScore | None:
-    """Read the score in force and tell whether it is stale: old, or facts came after it."""
-    found = scores.read(tx, customer_id)
-    return None if found is None else aged(found, at)
-
-
-def aged(found: StoredScore, at: datetime) -> StoredScore:
-    """Call a score stale that is too old at a moment, whatever happened since it was computed."""
-    if found.stale or at - found.scored_at <= STALE_AFTER:
-        return found
-    return replace(found, stale=True)
+    rater: Rater = field(default_factory=RateByCard)
+    cooldown: timedelta = COOLDOWN
+    four_eyes: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,15 +61,27 @@ class Scores:
     rescore: RescoreAccounts
     read_scorecard: ReadScorecard
     activate_scorecard: ActivateScorecard
+    propose_override: ProposeOverride
+    decide_override: DecideOverride
+    list_overrides: ListOverrides
+    what_if: AskWhatIf
 
     @classmethod
-    def over(cls, database: Database, now: Callable[[], datetime]) -> Self:
-        """Make them on one database."""
-        score_customers = ScoreCustomers(database, now)
+    def over(
+        cls, database: Database, now: Callable[[], datetime], terms: ScoreTerms | None = None
+    ) -> Self:
+        """Make them on one database; without terms the scorecard rates and one person overrides."""
+        known = terms or ScoreTerms()
+        rater, four_eyes = known.rater, known.four_eyes
+        score_customers = ScoreCustomers(database, now, rater)
         return cls(
-            ScoreCustomer(database, now),
+            ScoreCustomer(database, now, rater),
             score_customers,
-            RescoreAccounts(score_customers),
+            RescoreAccounts(score_customers, known.cooldown),
             ReadScorecard(database),
             ActivateScorecard(database),
+            ProposeOverride(database, now, rater, four_eyes=four_eyes),
+            DecideOverride(database, now, rater, four_eyes=four_eyes),
+            ListOverrides(database),
+            AskWhatIf(database, now, rater),
         )

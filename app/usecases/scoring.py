@@ -1,27 +1,25 @@
-"""Score customers by the scorecard in use: read how they paid, rate, store."""
+"""Score customers: rate them, let overrides speak, store what is new."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from datetime import date, datetime, timedelta
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from itertools import islice
 from typing import Final
 
-from app.domain.accounts import Account
-from app.domain.features import AccountUse, InvoiceHistory, payment_features
-from app.domain.limits import CreditLimit, effective_limit
-from app.domain.scorecard import Scorecard, rate
 from app.domain.scores_json import says_the_same, score_to_json
-from app.domain.segments import MAIN, Segment
-from app.store import behaviour, limits, scores, segments
+from app.domain.scores_override import Override, override_score
+from app.store import overrides, score_due, scores
 from app.store.database import Database, Tx
 from app.store.scores import Found, Subject
-from app.usecases.dates import business_date
+from app.telemetry.scores import SCORE_WAIT_SECONDS, SCORES
+from app.usecases.score_raters import RateByCard, Rated, Rater
+from app.usecases.score_reads import COOLDOWN
 
 CHUNK: Final = 50
 """Customers scored in one transaction."""
 
 MOST_AT_ONCE: Final = 50
-"""Customers that are scored right after facts; the others wait for the next run for all.
+"""Customers that are scored right after facts; the others wait for background work.
 
 One transaction, some 25 ms: a full batch of facts, which touches hundreds, takes ten times that.
 """
@@ -40,6 +38,7 @@ class ScoreCustomers:
 
     database: Database
     now: Callable[[], datetime]
+    rater: Rater = field(default_factory=RateByCard)
 
     def __call__(
         self, customer_ids: Collection[str], told: Callable[[int, int], None] = _nobody
@@ -49,7 +48,7 @@ class ScoreCustomers:
         `told` hears how many are done, and of how many.
 
         Raises:
-            BusyError: The database was out of reach; what was committed stays.
+            BusyError: The database or the model was out of reach; what was committed stays.
 
         """
         ids = iter(sorted(set(customer_ids)))
@@ -63,7 +62,7 @@ class ScoreCustomers:
         """Score every customer; `told` hears how many are done, and of how many.
 
         Raises:
-            BusyError: The database was out of reach; what was committed stays.
+            BusyError: The database or the model was out of reach; what was committed stays.
 
         """
         done, after = 0, ""
@@ -79,7 +78,7 @@ class ScoreCustomers:
 
     def _score(self, chunk: Sequence[str]) -> int:
         with self.database.begin() as tx:
-            return score_customers(tx, chunk, self.now())
+            return score_customers(tx, chunk, self.now(), self.rater)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +86,7 @@ class RescoreAccounts:
     """Score the customers of accounts that facts were booked on, after these were committed."""
 
     score: ScoreCustomers
+    cooldown: timedelta = COOLDOWN
 
     def __call__(
         self,
@@ -94,101 +94,65 @@ class RescoreAccounts:
         told: Callable[[int, int], None] = _nobody,
         most: int | None = MOST_AT_ONCE,
     ) -> int:
-        """Score them and those of their groups, `most` at once (None: all); returns how many.
+        """Score them and those of their groups; returns how many.
 
-        `told` hears how many are done, and of how many.
+        At most `most` of those whose score is due and does not rest; None: all there are. `told`
+        hears how many are done, and of how many.
 
         Raises:
-            BusyError: The database was out of reach; scores that were not renewed are `stale`.
+            BusyError: The database or the model was out of reach; what was not done stays due.
 
         """
         if not account_ids:
             return 0
         with self.score.database.read() as tx:
-            ids = scores.of_accounts(tx, account_ids)[:most]
+            if most is None:
+                ids = scores.of_accounts(tx, account_ids)
+            else:
+                at = self.score.now()
+                ids = score_due.ripe(tx, account_ids, at, self.cooldown, most)
         return self.score(ids, told)
 
 
-@dataclass(frozen=True, slots=True)
-class _Bench:
-    """What all customers of a transaction are scored by; `approved` are limits by account."""
-
-    at: datetime
-    card: Scorecard
-    segments: Mapping[str, Segment]
-    approved: Mapping[int, Sequence[CreditLimit]]
-
-
-def score_customers(tx: Tx, customer_ids: Collection[str], at: datetime) -> int:
+def score_customers(tx: Tx, customer_ids: Collection[str], at: datetime, rater: Rater) -> int:
     """Score customers within a transaction and return how many there were.
 
-    Who was merged into another is none.
+    What was due of them is done with it. Who was merged into another is none.
+
+    Raises:
+        BusyError: What computes is out of reach.
+
     """
-    subjects = {one.customer_id: one for one in scores.lock(tx, customer_ids)}
-    of_segment = {one.segment_id: one for one in segments.every(tx)}
-    due = [key for one in subjects.values() for key in _lapsing(one, of_segment, at)]
-    approved = limits.approved(tx, due) if due else {}
-    bench = _Bench(at, scores.active_scorecard(tx), of_segment, approved)
-    found = []
-    rest = dict(subjects)
-    for customer_id, invoices in behaviour.histories(tx, list(subjects)):
-        found.append(_rate(rest.pop(customer_id), invoices, bench))
-    found += [_rate(one, (), bench) for one in rest.values()]
+    due = score_due.remove(tx, customer_ids)  # before anything is read: see `app/store/score_due`
+    subjects = scores.lock(tx, customer_ids)
+    rated = rater(tx, subjects, at)
+    said = overrides.in_force(tx, [one.customer_id for one in subjects], at)
+    found = [_found(one, rated[one.customer_id], said.get(one.customer_id), at) for one in subjects]
     scores.write(tx, found, at)
+    for since in due:
+        SCORE_WAIT_SECONDS.observe(max(0.0, (at - since).total_seconds()))
+    for one in found:
+        SCORES.labels(one.data["source"]).inc()
     return len(found)
 
 
-def reference_account(accounts: Sequence[Account]) -> Account | None:
-    """Choose the account whose limit, use, currency and calendar a customer is scored by.
-
-    It is that of `main` where it has a limit or any use, else the one with the most use.
-    """
-    for account in accounts:
-        if account.segment_id == MAIN and (account.has_limit or account.use):
-            return account
-    return max(accounts, key=lambda one: (one.use.total, one.segment_id == MAIN), default=None)
-
-
-def _lapsing(subject: Subject, of_segment: Mapping[str, Segment], at: datetime) -> list[int]:
-    """Name the account whose stored limit may not be that of the business date."""
-    account = reference_account(subject.accounts)
-    if account is None or account.limit_changes_on is None:
-        return []
-    today = business_date(of_segment[account.segment_id], at)
-    return [account.account_id] if account.limit_changes_on <= today else []
-
-
-def _rate(subject: Subject, invoices: Sequence[InvoiceHistory], bench: _Bench) -> Found:
-    account = reference_account(subject.accounts)
-    segment = bench.segments[account.segment_id if account else MAIN]
-    today = business_date(segment, bench.at)
-    use = AccountUse(segment.currency, since=subject.since)
-    if account is not None:
-        limit_minor = _limit_minor(account, bench.approved, today)
-        use = AccountUse(account.currency, account.use.total, limit_minor, subject.since)
-    features = payment_features(invoices, use, today)
-    data = score_to_json(rate(features, bench.card), today, bench.at)
+def _found(subject: Subject, rated: Rated, override: Override | None, at: datetime) -> Found:
+    score = rated.score
+    if override is not None:
+        score = override_score(score, override, rated.scale)
+    data = score_to_json(score, rated.as_of, at)
     return Found(
         subject=subject,
-        as_of=today,
+        as_of=rated.as_of,
         data=data,
-        evidence={**data, "features": asdict(features)},
-        is_new=not _stands(subject.data, data, bench.at),
+        evidence={**data, "features": rated.features},
+        is_new=not _stands(subject.data, data, at),
         inputs=tuple(
             one.account_id
             for one in subject.accounts
-            if not _stands(subject.told.get(one.account_id), data, bench.at)
+            if not _stands(subject.told.get(one.account_id), data, at)
         ),
     )
-
-
-def _limit_minor(
-    account: Account, approved: Mapping[int, Sequence[CreditLimit]], today: date
-) -> int | None:
-    if account.account_id in approved:
-        found = effective_limit(approved[account.account_id], today)
-        return None if found.unlimited else found.limit_minor
-    return None if account.unlimited else account.limit_minor
 
 
 def _stands(before: Mapping[str, object] | None, data: Mapping[str, object], at: datetime) -> bool:

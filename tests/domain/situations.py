@@ -92,6 +92,8 @@ class Desk:
     inputs: Inputs = SCORED
     at: datetime = NOW
     horizon_days: int | None = None
+    today: date = TODAY
+    ledger_at: datetime | None = NOW
 
     @classmethod
     def of(cls, *accounts: Account, **fields: Any) -> "Desk":  # noqa: ANN401 - any field
@@ -116,7 +118,7 @@ class Desk:
         found = {one.currency: self.rates.get((currency, one.currency)) for one in path}
         return Situation(
             at=self.at,
-            today=TODAY,
+            today=self.today,
             mode=self.mode,
             accounts=path,
             inputs=self.inputs,
@@ -125,7 +127,7 @@ class Desk:
             use=self.uses.get((asked.order_id, payer, currency), OrderUse()),
             freed=self.path(order.account_id) if order is not None and leaves else (),
             rates={code: one for code, one in found.items() if one is not None},
-            ledger_at=NOW,
+            ledger_at=self.ledger_at,
             horizon_days=self.horizon_days,
         )
 

@@ -74,7 +74,8 @@ BESIDE = [cover(7), cover(100, 1)]
     ("limits", "expected"),
     [
         pytest.param([limit(5, 0)], (12, False, 7), id="base"),
-        pytest.param([limit(0, 0)], (7, False, 7), id="zero-is-granted"),
+        pytest.param([limit(0, 0)], (0, False, 0), id="zero-grants-no-credit"),
+        pytest.param([limit(1, 0)], (8, False, 7), id="the-least-that-is-granted"),
         pytest.param([limit(5, 0), limit(9, 0, 3, 1, "temporary")], (16, False, 7), id="temporary"),
         pytest.param([limit(None, 0)], (None, False, 0), id="null"),
         pytest.param([], (None, False, 0), id="no-limit"),
@@ -133,7 +134,7 @@ def test_covers_are_added_and_change_nothing_else(
         if one.valid_from <= day(on) and (one.valid_to is None or day(on) <= one.valid_to)
     ]
     added = sum(one.limit_minor or 0 for one in valid)
-    if bare.limit_minor is None:
+    if not bare.limit_minor:
         added = 0
     assert found.covers_minor == added
     assert found.limit_minor == (None if bare.limit_minor is None else bare.limit_minor + added)

@@ -21,14 +21,20 @@ from app.store.migrate import (
 
 EVIDENCE = (
     "account_input",
+    "authority_change",
     "adjustment",
     "decision",
+    "financial_statement",
     "fx_rate",
     "journal",
     "ledger_event",
+    "limit_policy",
+    "limit_review",
     "order_hold_event",
     "reconciliation",
     "rule_set",
+    "rule_set_activation",
+    "rule_set_event",
     "score",
 )
 PARTS = ("decision_p_default", "journal_p00", "journal_p15")
@@ -57,7 +63,9 @@ CHOSEN = {
     ("adjustment", "kind"): "'DRIFT'",
     ("adjustment", "category"): "'OPEN_ITEM'",
     ("adjustment", "drift_id"): VALUES["uuid"],
+    ("authority_change", "what"): "'ROLE'",
     ("decision", "kind"): "'CHECK'",
+    ("rule_set_event", "action"): "'DRAFT'",
     ("decision", "outcome"): "'APPROVE'",
     ("journal", "kind"): "'FACT'",
 }

@@ -1,6 +1,7 @@
 """Customers under their ids and aliases, alone and in a race; segments and what confines keys."""
 
 from concurrent.futures import ThreadPoolExecutor
+from datetime import date
 from functools import partial
 
 import pytest
@@ -96,15 +97,33 @@ def test_decisions_read_master_data_by_version(town: Town) -> None:
     town.put("C-1", active=False)
     assert known_inputs(town, "C-1") == (
         1,
-        {"active": False, "payment_terms_days": None, "score": None},
+        {
+            "active": False,
+            "kind": "company",
+            "country": None,
+            "industry": None,
+            "since": None,
+            "payment_terms_days": None,
+            "score": None,
+        },
     )
     account = town.account("C-1").account_id
     with town.database.begin() as tx:
         inputs.change(tx, [account], {"score": {"score": 700}})
     town.put("C-1", payment_terms_days=30)
     version, told = known_inputs(town, "C-1")
-    assert told == {"active": True, "payment_terms_days": 30, "score": {"score": 700}}
-    town.put("C-1", country="CN")  # no decision reads the country
+    assert (told["active"], told["payment_terms_days"], told["score"]) == (
+        True,
+        30,
+        {"score": 700},
+    )
+    town.put("C-1", lei="5493001KJTIIGC8Y1R12")  # no decision reads it
+    assert known_inputs(town, "C-1")[0] == version
+    town.put("C-1", country="DE", industry="C24", since=date(2020, 1, 2))
+    version, told = known_inputs(town, "C-1")
+    assert (told["country"], told["industry"], told["since"]) == ("DE", "C24", "2020-01-02")
+    assert told["score"] == {"score": 700}
+    town.put("C-1", country="DE", industry="C24", since=date(2020, 1, 2))
     assert known_inputs(town, "C-1")[0] == version
     with town.database.read() as tx:
         assert inputs.get(tx, account, 1)["active"] is False  # what a decision saw stays

@@ -8,6 +8,7 @@ import httpx2
 import orjson
 import pytest
 
+from app.domain.decision_diff import Told, compare
 from app.domain.rules import read_rule_set
 from app.domain.rules_standard import STANDARD
 from app.store import decisions
@@ -135,3 +136,68 @@ def test_decisions_are_filtered_and_paged(erp: Erp, clock: Clock) -> None:
     assert orders(erp, since="2026-06-15T04:01:01Z") == []
     refused(erp.client.get(LIST, params={"cursor": "WyJ4Il0"}), 422, "invalid_field", "cursor")
     refused(erp.client.get(LIST, params={"customer_id": "C-9"}), 404, "customer_unknown")
+
+
+def diff(erp: Erp, a: dict[str, Any], b: dict[str, Any]) -> dict[tuple[str, str], tuple[Any, Any]]:
+    answer = erp.client.get(f"{LIST}/{a['decision_id']}/diff/{b['decision_id']}")
+    assert answer.status_code == 200, answer.text
+    told = answer.json()
+    assert told["same"] is not bool(told["changes"])
+    return {(one["part"], one["field"]): (one["a"], one["b"]) for one in told["changes"]}
+
+
+def test_two_decisions_side_by_side(erp: Erp, clock: Clock) -> None:
+    def rate(value: str, day: str) -> None:
+        terms = {"base": "USD", "quote": "CNY", "rate": value, "source": "x"}
+        assert erp.post("/v1/fx-rates", {**terms, "rate_date": day}).status_code == 201
+
+    rate("7", "2026-06-15")
+    first = erp.ask("SO-1", "5.00", currency="USD")
+    again = check(erp, "SO-9", "5.00")
+    assert diff(erp, again, again) == {}
+    invoice = {
+        "source": "erp",
+        "event_id": "E-1",
+        "type": "invoice",
+        "customer_id": "C-1",
+        "segment": "main",
+        "occurred_at": "2026-06-15T04:00:00Z",
+        "invoice_id": "I-1",
+        "version": 1,
+        "issue_date": "2026-06-15",
+        "due_date": "2026-07-15",
+        "amount": money("60.00"),
+    }
+    assert erp.client.post("/v1/ledger-events", json={"events": [invoice]}).status_code == 200
+    rate("8", "2026-06-16")
+    clock.advance(days=1)
+    then = erp.ask("SO-2", "9.00", currency="USD", version=4)
+    found = diff(erp, first, then)
+    assert found["ANSWER", "outcome"] == ("APPROVE", "HOLD")
+    assert found["ANSWER", "reasons.over-limit.code"] == (None, "OVER_LIMIT")
+    assert found["QUESTION", "order_id"] == ("SO-1", "SO-2")
+    assert found["QUESTION", "amount"] == ([500, "USD"], [900, "USD"])
+    assert found["ACCOUNT", "C-1.open_item"] == (0, 6000)
+    assert found["RATE", "CNY.rate"] == ("7", "8")
+    assert not {part for part, _ in found} & {"RULE", "CUSTOMER"}
+    assert diff(erp, then, first) == {name: (b, a) for name, (a, b) in found.items()}
+    refused(erp.client.get(f"{LIST}/{first['decision_id']}/diff/nobody"), 404, "not_found")
+
+
+def test_a_diff_names_the_rows_of_a_policy_that_changed() -> None:
+    rows = [dict(row) for row in STANDARD["rows"]]
+    situation = {"use": [0, 0], "accounts": [], "overdue": [{}, {}, 0], "mode": "ENFORCE"}
+    old = Told({}, {**situation, "today": "2026-06-15"}, {}, {}, 1, {"rows": rows})
+    newer = [{**rows[0], "outcome": "HOLD"}, *rows[2:], {"id": "own", "outcome": "WARN"}]
+    found = compare(old, replace(old, rule_set_version=2, rules={"rows": newer}))
+    told = {one.field: (one.a, one.b) for one in found}
+    assert {one.part for one in found} == {"RULE"}
+    assert told["version"] == (1, 2)
+    assert told["rows.customer-active.outcome"] == ("REJECT", "HOLD")
+    assert told["rows.own.outcome"] == (None, "WARN")
+    assert told["rows.order-rejected.reason"] == ("ORDER_REJECTED", None)
+    assert {name.split(".")[1] for name in told if "." in name} == {
+        "customer-active",
+        "order-rejected",
+        "own",
+    }

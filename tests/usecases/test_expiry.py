@@ -224,16 +224,25 @@ def test_nobody_is_waited_for_and_the_delay_is_shown(
     exact(database)
 
 
-def test_a_locked_account_is_busy_and_nothing_changes(
+def test_a_locked_account_keeps_nobody_else_waiting(
     erp: Erp, database: Database, clock: Clock
 ) -> None:
-    erp.ask("SO-1", "1.00", expires_in=1)
+    """C-1's two orders are the oldest and fill a portion: without care they would be all of it."""
+    erp.customer("C-2")
+    for order_id, customer_id in (("SO-1", "C-1"), ("SO-2", "C-1"), ("SO-3", "C-2")):
+        erp.ask(order_id, "1.00", expires_in=1, customer_id=customer_id)
+        clock.advance(seconds=1)
+    sweeper = ExpireAuthorizations(database, 2, at(clock() + timedelta(days=1)))
     with database.begin() as tx:
-        tx.execute(text("SELECT FROM account FOR NO KEY UPDATE"))
-        with pytest.raises(BusyError):
-            sweep(database, clock() + timedelta(days=1))
-    assert erp.authorized() == "1.00"
-    assert sweep(database, clock() + timedelta(days=1)) == 1
+        held = tx.execute(
+            text("SELECT account_id FROM account WHERE customer_id = 'C-1' FOR NO KEY UPDATE")
+        ).scalar_one()
+        first = sweeper()
+        assert first == Portion(0, (held,), left=1)
+        assert sweeper(first.after) == Portion(1)
+    assert (erp.authorized(), erp.authorized("C-2")) == ("2.00", "0.00")
+    assert sweep(database, clock() + timedelta(days=1)) == 2
+    exact(database)
 
 
 def test_the_clock_is_that_of_the_database(erp: Erp, database: Database, clock: Clock) -> None:

@@ -282,8 +282,8 @@ def test_what_no_rate_values_waits_and_holds_nothing_up(erp: Erp, database: Data
     counting = CountOrders(database, 2, lambda _: THEN)
     first = counting()
     assert (first.items, first.left) == (0, 2)
-    assert counting(first.after) == Portion(1, (FROM, "main", "SO-3"), 1)
-    assert counting((FROM, "main", "SO-3")) == Portion(0)
+    assert counting(first.after) == Portion(1, ((FROM, "main", "SO-3"), ()), 1)
+    assert counting(((FROM, "main", "SO-3"), ())) == Portion(0)
     assert figures(erp) == ("10.00", "0.00", "0.00")
     rate = {"base": "USD", "quote": "CNY", "rate": "7", "rate_date": "2026-08-20", "source": "t"}
     insert = (
@@ -294,6 +294,23 @@ def test_what_no_rate_values_waits_and_holds_nothing_up(erp: Erp, database: Data
         tx.execute(text(insert), rate)
     assert count(database) == 3
     assert figures(erp) == ("220.00", "0.00", "120.00")
+    exact(database)
+
+
+def test_a_locked_account_keeps_nobody_else_waiting(erp: Erp, database: Database) -> None:
+    erp.customer("C-2")
+    for order_id, customer_id in (("SO-1", "C-1"), ("SO-2", "C-1"), ("SO-3", "C-2")):
+        erp.ask(order_id, "1.00", customer_id=customer_id, ship_date=FAR, expires_in=None)
+    counting = CountOrders(database, 2, lambda _: THEN)
+    with database.begin() as tx:
+        held = tx.execute(
+            text("SELECT account_id FROM account WHERE customer_id = 'C-1' FOR NO KEY UPDATE")
+        ).scalar_one()
+        first = counting()
+        assert first == Portion(0, (None, (held,)), left=1)
+        assert counting(first.after) == Portion(1)
+    assert (erp.authorized(), erp.authorized("C-2")) == ("0.00", "1.00")
+    assert count(database) == 2
     exact(database)
 
 

@@ -22,8 +22,10 @@ from app.store import behaviour, inputs, scores
 from app.store.database import Database
 from app.usecases.batches import read_inputs
 from app.usecases.limits import LimitAsk
-from app.usecases.scores import STALE_AFTER, Scores
-from app.usecases.scoring import CHUNK, RENEWED, reference_account
+from app.usecases.score_raters import reference_account
+from app.usecases.score_reads import STALE_AFTER
+from app.usecases.scores import Scores
+from app.usecases.scoring import CHUNK, RENEWED
 from app.usecases.seeds import SeedDatabase
 from app.usecases.segments import SegmentChange
 from tests.server import Clock
@@ -90,7 +92,7 @@ def told(town: Town, customer_id: str, segment_id: str = "main") -> dict[str, An
     account = town.account(customer_id, segment_id)
     with town.database.read() as tx:
         data = inputs.get(tx, account.account_id, account.input_version)
-    score = read_inputs(account.input_version, data).score
+    score = read_inputs(account.input_version, data, town.clock()).score
     return None if score is None else dict(score)
 
 
@@ -299,12 +301,26 @@ def read(desk: Scores, ref: str = "C-1", caller: Caller = ADMIN) -> StoredScore:
     return Reader(desk.score_customer.database, desk.score_customer.now).score(ref, caller)
 
 
+def dispute(town: Town, invoice_id: str) -> None:
+    town.fact("dispute", "C-1", invoice_id=invoice_id, open=True)
+
+
+def move_due_date(town: Town) -> None:
+    """Report an invoice again whose balance stays as it was: no journal entry tells of it."""
+    dates = {"issue_date": "2026-01-01", "due_date": "2026-03-01"}
+    town.fact("invoice", "C-1", invoice_id="C-1-0", amount=10_000, version=2, **dates)
+
+
 STALE: dict[str, tuple[Callable[[Town], object], bool]] = {
     "nothing-happened": (lambda town: town.clock.advance(days=1), False),
     "35-days": (lambda town: town.clock.advance(days=35), False),
     "35-days-and-a-second": (lambda town: town.clock.advance(days=35, seconds=1), True),
     "invoice": (lambda town: sell(town, "C-1", 8, late_days=None), True),
-    "limit": (lambda town: town.limit("C-1", 500), False),
+    "limit": (lambda town: town.limit("C-1", 500), True),
+    "dispute": (lambda town: dispute(town, "C-1-0"), True),
+    "since": (lambda town: town.put("C-1", since=date(2015, 1, 1)), True),
+    "name": (lambda town: town.put("C-1", industry="retail"), False),
+    "moved-due-date": (move_due_date, True),
     "invoice-of-another": (lambda town: payer(town, "C-2"), False),
 }
 
@@ -327,17 +343,21 @@ def test_rescore_follows_facts_and_groups(town: Town, desk: Scores) -> None:
     town.put("C-1", parent_id="G")
     for customer_id in ("G", "C-1"):
         desk.score_customer(ADMIN, customer_id)
-    sell(town, "C-1", 8, late_days=None)
+    town.invoice("C-1", 500)
     assert read(desk).stale
     assert read(desk, "G").stale
-    assert desk.rescore([town.account("C-1").account_id]) == 2
+    account_id = town.account("C-1").account_id
+    assert desk.rescore([account_id]) == 0  # both rest
+    town.clock.advance(seconds=5)
+    assert desk.rescore([account_id]) == 2
     assert not read(desk).stale
     assert not read(desk, "G").stale
 
 
 def test_rescore_is_bounded(town: Town, desk: Scores) -> None:
     for customer_id in ("C-1", "C-2", "C-3"):
-        town.put(customer_id)
+        town.put(customer_id, since=date(2015, 1, 1))
+        town.invoice(customer_id, 500)
     ids = [town.account(customer_id).account_id for customer_id in ("C-1", "C-2", "C-3")]
     assert desk.rescore(ids, most=2) == 2
     assert desk.rescore(ids, most=None) == 3

@@ -1,6 +1,29 @@
 """The tables as SQLAlchemy Core knows them; `alembic check` holds them equal to the migrations."""
 
-from app.store.schema import decisions, documents, evidence, parties, reconciliation
+from app.store.schema import (
+    authority,
+    decisions,
+    documents,
+    evidence,
+    models,
+    outside,
+    parties,
+    reconciliation,
+    refresh,
+    rules,
+)
 from app.store.schema.columns import metadata
 
-__all__ = ["decisions", "documents", "evidence", "metadata", "parties", "reconciliation"]
+__all__ = [
+    "authority",
+    "decisions",
+    "documents",
+    "evidence",
+    "metadata",
+    "models",
+    "outside",
+    "parties",
+    "reconciliation",
+    "refresh",
+    "rules",
+]

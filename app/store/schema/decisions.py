@@ -3,6 +3,7 @@
 from sqlalchemy import (
     BigInteger,
     Boolean,
+    CheckConstraint,
     Column,
     Date,
     ForeignKey,
@@ -116,6 +117,16 @@ order_hold = Table(
     instant("opened_at"),
     instant("updated_at"),
     instant("closed_at", nullable=True),
+    Column("auto_release", Boolean, comment="false: the policy wants a person to release it"),
+    Column("judged_on", Text, comment="digest of what the last judgement rested on"),
+    Column("escalation_level", Integer),
+    Column("escalated_to", Text),
+    instant("escalated_at", nullable=True),
+    CheckConstraint(
+        "num_nonnulls(escalation_level, escalated_to, escalated_at) IN (0, 3)"
+        " AND escalation_level > 0",
+        name="escalation",
+    ),
     one_of("kind", "AUTOMATIC", "FORCED", "STOP"),
     one_of("status", "OPEN", "RELEASED", "REJECTED", "CANCELLED"),
     Index(
@@ -128,4 +139,16 @@ order_hold = Table(
     Index("order_hold_customer_id_idx", "customer_id"),
     Index("order_hold_status_opened_at_idx", "status", "opened_at"),
     Index("order_hold_updated_at_idx", "updated_at"),
+    Index(
+        "order_hold_automatic_idx",
+        "opened_at",
+        "hold_id",
+        postgresql_where=text("status = 'OPEN' AND kind = 'AUTOMATIC'"),
+    ),
+    Index(
+        "order_hold_escalation_idx",
+        "opened_at",
+        "hold_id",
+        postgresql_where=text("status = 'OPEN' AND kind <> 'STOP'"),
+    ),
 )

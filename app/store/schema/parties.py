@@ -38,6 +38,18 @@ segment = Table(
     CheckConstraint(
         "provisional_haircut_percent BETWEEN 0 AND 100", name="provisional_haircut_percent"
     ),
+    Column(
+        "own_rule_set",
+        Boolean,
+        nullable=False,
+        server_default=text("false"),
+        comment="false: it follows the default for all segments",
+    ),
+    Column("next_rule_set_version", Integer, comment="in force from next_rule_set_at on"),
+    instant("next_rule_set_at", nullable=True),
+    CheckConstraint(
+        "num_nonnulls(next_rule_set_version, next_rule_set_at) IN (0, 2)", name="next_rule_set"
+    ),
 )
 
 customer = Table(
@@ -53,11 +65,13 @@ customer = Table(
     Column("parent_id", Text, ForeignKey("customer.customer_id")),
     Column("since", Date),
     Column("active", Boolean, nullable=False, server_default=text("true")),
+    Column("size", Text, comment="by the number of people and turnover, as the state divides"),
     Column("merged_into", Text, ForeignKey("customer.customer_id")),
     Column("version", BigInteger, nullable=False, server_default=text("1")),
     instant("created_at", now=True),
     instant("updated_at", now=True),
     one_of("kind", "company", "sole_trader", "person"),
+    one_of("size", "LARGE", "MEDIUM", "SMALL", "MICRO"),
     CheckConstraint("parent_id <> customer_id", name="own_parent"),
     Index("customer_parent_id_idx", "parent_id", postgresql_where=text("parent_id IS NOT NULL")),
     Index("customer_uscc_idx", "uscc", postgresql_where=text("uscc IS NOT NULL")),
@@ -156,7 +170,19 @@ credit_limit = Table(
     Column("percentage", Numeric(5, 2)),
     Column("cap_minor", BigInteger),
     Column("reference", Text),
+    Column("end_proposed_by", Text),
+    instant("end_proposed_at", nullable=True),
+    required("origin", "MANUAL"),
+    Column("evidence", JSONB(none_as_null=True), comment="how a DYNAMIC one was worked out"),
     one_of("kind", "base", "temporary", "cover"),
+    one_of("origin", "MANUAL", "DYNAMIC"),
+    CheckConstraint("(end_proposed_by IS NULL) = (end_proposed_at IS NULL)", name="end_proposed"),
+    Index(
+        "credit_limit_valid_to_idx",
+        "valid_to",
+        "limit_id",
+        postgresql_where=text("status = 'APPROVED' AND valid_to IS NOT NULL"),
+    ),
     one_of("cover_kind", "INSURANCE", "GUARANTEE", "DEPOSIT"),
     CheckConstraint(
         "CASE kind WHEN 'cover' THEN cover_kind IS NOT NULL AND NOT unlimited"
@@ -168,6 +194,29 @@ credit_limit = Table(
     one_of("status", "PROPOSED", "APPROVED", "REJECTED", "ENDED"),
     CheckConstraint("valid_to >= valid_from", name="dates"),
     CheckConstraint("NOT (unlimited AND limit_minor IS NOT NULL)", name="unlimited"),
+)
+
+limit_policy = Table(
+    "limit_policy",
+    metadata,
+    Column("segment_id", Text, ForeignKey("segment.segment_id"), primary_key=True),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("data", JSONB, nullable=False),
+    required("client"),
+    Column("actor", Text),
+    instant("created_at", now=True),
+)
+
+limit_review = Table(
+    "limit_review",
+    metadata,
+    Column("review_id", UUID(as_uuid=False), primary_key=True),
+    Column("account_id", BigInteger, ForeignKey("account.account_id"), nullable=False, index=True),
+    Column("reviewed_on", Date, nullable=False),
+    Column("note", Text),
+    required("client"),
+    Column("actor", Text),
+    instant("at"),
 )
 
 fx_rate = Table(

@@ -1,0 +1,107 @@
+"""`aval train`: learn from the ledger how customers pay, and say whether that beats the rule.
+
+The learning itself is a process of its own: nothing heavy is imported here.
+"""
+
+import json
+import shutil
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated, Final
+
+import typer
+
+from app.cli.database import open_composition, read_settings
+from app.cli.failures import WrongUseError
+from app.cli.progress import Shown
+from app.domain.manifests import ModelKind
+from app.scoring.training import REPORT
+from app.usecases.training import DEFAULT_NAME, TrainingAsk, TrainModel
+
+AUTHOR: Final = "aval-train"
+"""Who made a model that was trained from the terminal; the registry knows who registered it."""
+
+TRAINED: Final = "trained"
+"""The folder in the state directory where the newest result of each name is kept, by name."""
+
+_CARDS: Final = ("card.en.html", "card.zh.html")
+
+LateDays = Annotated[int, typer.Option(help="Late means more days than this")]
+TestFrom = Annotated[str | None, typer.Option(help="YYYY-MM-DD; test on what is issued from then")]
+Register = Annotated[str | None, typer.Option(help="Register it as a candidate by this name")]
+Report = Annotated[Path | None, typer.Option(dir_okay=False, help="The JSON file to write")]
+Kind = Annotated[ModelKind, typer.Option(help="Trees, or a scorecard learned from the ledger")]
+
+
+def register(cli: typer.Typer) -> None:
+    """Add the commands of this column."""
+    cli.command("train")(_train)
+
+
+def _train(
+    *,
+    late_days: LateDays = 30,
+    test_from: TestFrom = None,
+    register: Register = None,
+    report: Report = None,
+    kind: Kind = ModelKind.LIGHTGBM,
+) -> None:
+    """Train a model on the ledger, test it on what came later, and write its card."""
+    ask = TrainingAsk(
+        kind=kind,
+        late_days=late_days,
+        today=datetime.now(UTC).date(),
+        author=AUTHOR,
+        test_from=None if test_from is None else _day(test_from),
+        name=register or DEFAULT_NAME,
+    )
+    ask.check()
+    settings = read_settings()
+    with (
+        open_composition(settings) as parts,
+        TemporaryDirectory(prefix="aval-train-") as folder,
+    ):
+        with Shown("training") as shown:
+            package = TrainModel(parts.database)(ask, Path(folder), shown.show)
+        kept = _keep(package, settings.state_dir / TRAINED / ask.name)
+    found = json.loads((kept / REPORT).read_text())
+    if report is not None:
+        shutil.copyfile(kept / REPORT, report)
+    _say(found, kept)
+
+
+def _day(given: str) -> date:
+    try:
+        return date.fromisoformat(given)
+    except ValueError:
+        raise WrongUseError(f"--test-from: {given!r} is no date; say YYYY-MM-DD") from None
+
+
+def _keep(package: Path, place: Path) -> Path:
+    """Put a package where people look for it, in place of the one before."""
+    place.parent.mkdir(parents=True, exist_ok=True)
+    beside = place.with_name(f".{place.name}")
+    shutil.rmtree(beside, ignore_errors=True)
+    shutil.copytree(package, beside)
+    shutil.rmtree(place, ignore_errors=True)
+    beside.rename(place)
+    return place
+
+
+def _say(found: Mapping[str, object], kept: Path) -> None:
+    typer.echo(
+        f"learned from {found['n_train']} invoices, tested on {found['n_test']} issued from"
+        f" {found['test_from']} on, {found['positives_test']} of them late"
+    )
+    for title, ours, theirs in (
+        ("AUC", "auc", "baseline_auc"),
+        ("Brier", "brier", "baseline_brier"),
+    ):
+        typer.echo(f"{title} {found[ours]:.3f}, the rule has {found[theirs]:.3f}")
+    typer.echo(f"verdict: {found['verdict']}")
+    if same := found["constant"]:
+        typer.echo(f"not used, all rows are equal: {same}")
+    for card in _CARDS:
+        typer.echo(f"card: {kept / card}")

@@ -1,0 +1,155 @@
+"""Names that only some policies read: filled where the rule set in force reads them.
+
+`context.py` fills what every policy reads. What cannot be known is left out, so that rows that read
+it say MISSING_INPUT.
+"""
+
+from collections.abc import Callable, Collection, Mapping
+from datetime import date
+from math import ceil
+from typing import Any, Final
+
+from app.domain.accounts import Account
+from app.domain.decisions import Question, Situation
+from app.domain.money import convert
+from app.domain.rules import Subject, Value
+from app.domain.rules_names import ATTRIBUTE
+
+_PPM: Final = 1_000_000
+
+
+def subject_of(question: Question, situation: Situation) -> Subject:
+    """Say whom a question is about, as the scopes of rules name it."""
+    accounts, more = situation.accounts, situation.inputs.more
+    score = situation.inputs.score
+    return Subject(
+        check_point=question.check_point,
+        segment=question.segment_id,
+        customer=accounts[0].customer_id,
+        groups=tuple(account.customer_id for account in accounts),
+        risk_class="" if score is None else str(score["risk_class"]),
+        country=more.get("country"),
+        industry=more.get("industry"),
+    )
+
+
+def more_context(
+    wanted: Collection[str], question: Question, situation: Situation
+) -> dict[str, Value]:
+    """Fill those of the wanted names that are filled here and can be known."""
+    found: dict[str, Value | None] = {}
+    for name in wanted:
+        fill = _FILLED.get(name)
+        if fill is not None:
+            found[name] = fill(question, situation)
+        elif name.startswith(ATTRIBUTE):
+            found[name] = question.attributes.get(name.removeprefix(ATTRIBUTE))
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _amount(question: Question, situation: Situation) -> int | None:
+    """Value the order in the payer's account's currency, rounded up."""
+    currency = situation.accounts[0].currency
+    if question.amount.currency == currency:
+        return question.amount.minor
+    rate = situation.rates.get(currency)
+    if rate is None:
+        return None
+    return convert(question.amount.minor, rate.factor(question.amount.currency, currency), up=True)
+
+
+def _terms(question: Question, situation: Situation) -> int | None:
+    """Give the terms asked for, else those agreed with the payer."""
+    asked = question.payment_terms_days
+    agreed: int | None = situation.inputs.more.get("payment_terms_days")
+    return agreed if asked is None else asked
+
+
+def _ship_in(question: Question, situation: Situation) -> int | None:
+    ship_date = question.ship_date
+    return None if ship_date is None else (ship_date - situation.today).days
+
+
+def _limit(account: Account) -> int | None:
+    return None if account.unlimited else account.limit_minor
+
+
+def _utilization(account: Account) -> int | None:
+    limit = _limit(account)
+    return -(-100 * max(0, account.use.total) // limit) if limit else None
+
+
+def _headroom(account: Account) -> int | None:
+    return None if account.unlimited else (account.limit_minor or 0) - account.use.total
+
+
+def _tenure(situation: Situation) -> int | None:
+    since = situation.inputs.more.get("since")
+    return None if since is None else max(0, (situation.today - date.fromisoformat(since)).days)
+
+
+def _score(situation: Situation, key: str) -> Any:  # noqa: ANN401 - JSON
+    score = situation.inputs.score
+    return None if score is None else score.get(key)
+
+
+def _ppm(situation: Situation) -> int | None:
+    known = _score(situation, "probability_of_default")
+    return None if known is None else round(known * _PPM)
+
+
+def _paid(situation: Situation, key: str, factor: int = 1) -> int | None:
+    """Read a number of the payment behaviour that the score was computed from, rounded up."""
+    behaviour: Mapping[str, Any] = _score(situation, "behaviour") or {}
+    known = behaviour.get(key)
+    return None if known is None else ceil(known * factor)
+
+
+def _on_time(situation: Situation) -> int | None:
+    """Round a share of what was good down: rounded up, 99.9 % would be all."""
+    behaviour: Mapping[str, Any] = _score(situation, "behaviour") or {}
+    known = behaviour.get("on_time_rate")
+    return None if known is None else int(known * 100 + 1e-9)
+
+
+def _paid_age(situation: Situation) -> int | None:
+    as_of = _score(situation, "features_as_of")
+    return None if as_of is None else max(0, (situation.today - date.fromisoformat(as_of)).days)
+
+
+def _fx_age(question: Question, situation: Situation) -> int | None:
+    currency = situation.accounts[0].currency
+    if question.amount.currency == currency:
+        return 0
+    rate = situation.rates.get(currency)
+    return None if rate is None else (situation.today - date.fromisoformat(rate.rate_date)).days
+
+
+_FILLED: Final[Mapping[str, Callable[[Question, Situation], Value | None]]] = {
+    "check_point": lambda question, _: question.check_point,
+    "order_amount_minor": _amount,
+    "order_currency": lambda question, _: question.amount.currency,
+    "order_type": lambda question, _: question.order_type,
+    "payment_terms_days": _terms,
+    "ship_in_days": _ship_in,
+    "account_limit_minor": lambda _, situation: _limit(situation.accounts[0]),
+    "account_exposure_minor": lambda _, situation: situation.accounts[0].use.exposure,
+    "account_headroom_minor": lambda _, situation: _headroom(situation.accounts[0]),
+    "account_utilization_percent": lambda _, situation: _utilization(situation.accounts[0]),
+    "customer_kind": lambda _, situation: situation.inputs.more.get("kind"),
+    "customer_country": lambda _, situation: situation.inputs.more.get("country"),
+    "customer_industry": lambda _, situation: situation.inputs.more.get("industry"),
+    "customer_tenure_days": lambda _, situation: _tenure(situation),
+    "score_value": lambda _, situation: _score(situation, "score"),
+    "score_pd_ppm": lambda _, situation: _ppm(situation),
+    "payment_on_time_percent": lambda _, situation: _on_time(situation),
+    "payment_days_late_mean": lambda _, situation: _paid(situation, "mean_days_late"),
+    "payment_days_late_max": lambda _, situation: _paid(situation, "max_days_late"),
+    "payment_trend_days": lambda _, situation: _paid(situation, "recent_trend"),
+    "payment_invoices": lambda _, situation: _paid(situation, "invoices_known"),
+    "fx_age_days": _fx_age,
+    "payment_age_days": lambda _, situation: _paid_age(situation),
+}
+
+FILLED_HERE: Final = frozenset(_FILLED)
+"""The names that are filled here; those of the orders' attributes are too."""

@@ -1,0 +1,119 @@
+"""The feature table: the one function that training, serving and `aval features` compute it by.
+
+As of a day means: everything that was known at the END of that day, and nothing of later. Memory
+is bounded by working off questions in portions, by the invoices they look at.
+"""
+
+from collections.abc import Iterator
+from typing import Final
+
+import polars as pl
+
+from app.domain.feature_catalogue import NAMES, SMOOTHING
+from app.scoring.features_bills import Bills, background_of, look, settle
+from app.scoring.features_limits import utilizations
+from app.scoring.features_outside import signal_features, statement_features
+from app.scoring.features_payment import finish, smoothed, summarize
+from app.scoring.features_related import related
+from app.scoring.frames import Ledger, conform
+
+PAIRS_AT_ONCE: Final = 500_000
+"""Invoices looked at together, over all questions of a portion; about 200 MB at the most."""
+
+
+def feature_frame(
+    ledger: Ledger, observations: pl.DataFrame, *, pairs_at_once: int = PAIRS_AT_ONCE
+) -> pl.DataFrame:
+    """Compute all features of the catalogue, one row an observation, in the same order.
+
+    Columns are those of `NAMES`, Float64, null where a feature is missing; never NaN or infinite.
+    `pairs_at_once` bounds memory and changes no value.
+
+    Raises:
+        FrameError: `observations` lacks a column, or has one of another type.
+
+    """
+    asked = _prepare(ledger, conform("observations", observations))
+    bills = settle(ledger)
+    background = ledger.background if ledger.background is not None else background_of(bills)
+    asked = _with_background(asked, background)
+    parts = [_features(ledger, bills, part) for part in _portions(asked, bills, pairs_at_once)]
+    return pl.concat(parts) if parts else pl.DataFrame(schema=dict.fromkeys(NAMES, pl.Float64))
+
+
+def _prepare(ledger: Ledger, observations: pl.DataFrame) -> pl.DataFrame:
+    """Give each question a number, its customer's currency and the begin of the relation."""
+    known = ledger.customers.select("customer_id", "since", usual_currency="currency")
+    asked = observations.with_row_index("row").join(
+        known, on="customer_id", how="left", maintain_order="left"
+    )
+    newest = (
+        asked.select("row", "customer_id", "as_of")
+        .join(ledger.invoices, on="customer_id")
+        .filter((pl.col("issue_date") <= pl.col("as_of")) & (pl.col("amount_minor") > 0))
+        .group_by("row")
+        .agg(
+            newest_currency=pl.col("currency")
+            .sort_by("issue_date", "amount_minor", "currency")
+            .last()
+        )
+        if _lacks_currency(asked)
+        else pl.DataFrame(schema={"row": pl.UInt32, "newest_currency": pl.String})
+    )
+    return asked.join(newest, on="row", how="left", maintain_order="left").with_columns(
+        currency=pl.coalesce("currency", "usual_currency", "newest_currency")
+    )
+
+
+def _lacks_currency(asked: pl.DataFrame) -> bool:
+    return asked.select(pl.coalesce("currency", "usual_currency").is_null().any()).item() is True
+
+
+def _with_background(asked: pl.DataFrame, background: pl.DataFrame) -> pl.DataFrame:
+    """Add the rates of all customers as of the newest day that is known of."""
+    rates = background.sort("day").select(
+        "day",
+        global_late_rate=_rate("late", "known"),
+        global_late_30_rate=_rate("late_30", "known_30"),
+    )
+    days = asked.select("as_of").unique().sort("as_of")
+    by_day = days.join_asof(rates, left_on="as_of", right_on="day").drop("day")
+    return asked.join(by_day, on="as_of", how="left", maintain_order="left")
+
+
+def _rate(late: str, known: str) -> pl.Expr:
+    return pl.when(pl.col(known) > 0).then(pl.col(late) / pl.col(known))
+
+
+def _portions(asked: pl.DataFrame, bills: Bills, most: int) -> Iterator[pl.DataFrame]:
+    """Cut the questions where the invoices of their customers add up to `most`."""
+    sizes = bills.rows.group_by("customer_id").agg(size=pl.len())
+    portion = pl.col("size").fill_null(0).cast(pl.Int64).cum_sum() // most
+    numbered = asked.join(sizes, on="customer_id", how="left", maintain_order="left").with_columns(
+        portion=portion
+    )
+    for part in numbered.partition_by("portion", maintain_order=True):
+        yield part.drop("size", "portion")
+
+
+def _features(ledger: Ledger, bills: Bills, asked: pl.DataFrame) -> pl.DataFrame:
+    pairs = look(asked, bills)
+    rows = finish(asked, pairs, summarize(pairs))
+    rows = utilizations(rows, ledger.limits).with_columns(
+        prior_late_rate=smoothed("late_n", "invoices_known", pl.col("global_late_rate"), SMOOTHING),
+        prior_late_30_rate=smoothed(
+            "late_30_n", "known_30_n", pl.col("global_late_30_rate"), SMOOTHING
+        ),
+    )
+    for part in (
+        statement_features(asked, ledger.financials),
+        signal_features(asked, ledger.signals),
+        related(asked, bills, ledger.customers),
+    ):
+        rows = rows.join(part, on="row", how="left", maintain_order="left")
+    return rows.select(_finite(name) for name in NAMES)
+
+
+def _finite(name: str) -> pl.Expr:
+    value = pl.col(name).cast(pl.Float64)
+    return pl.when(value.is_finite()).then(value).alias(name)

@@ -1,0 +1,135 @@
+"""The rows to learn from: every invoice as it was asked about on the day before it was issued."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Final
+
+import numpy as np
+import polars as pl
+
+from app.domain.feature_catalogue import NAMES
+from app.scoring.features import feature_frame
+from app.scoring.features_bills import settle
+from app.scoring.frames import Ledger
+from app.scoring.training_matrix import Matrix, TrainingError
+
+_ORDER: Final = ("issue_date", "customer_id", "amount_minor", "currency", "due_date", "closed_on")
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What is foretold: an invoice more than `late_days` days late within `horizon_days`.
+
+    Its window opens at the end of the day before it is issued and closes at the end of the last day
+    on which it could still be paid without being late. An invoice that could not be late within the
+    horizon (long terms) is no row.
+    """
+
+    late_days: int
+    horizon_days: int
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """Closed rows with features, and how many invoices were no row, by why."""
+
+    matrix: Matrix
+    until: date
+    left_out: Mapping[str, int]
+
+
+def known_until(ledger: Ledger, today: date) -> date:
+    """Give the last day that the ledger knows of, at most `today`.
+
+    An invoice that fell due after the last fact is not late: nobody has looked since.
+
+    Raises:
+        TrainingError: There is nothing in the ledger.
+
+    """
+    days = [
+        day
+        for day in (
+            ledger.invoices["issue_date"].max(),
+            ledger.payments.filter(pl.col("paid_date") <= today)["paid_date"].max(),
+        )
+        if isinstance(day, date)
+    ]
+    if not days:
+        raise TrainingError("the ledger has no invoice to learn from")
+    return min(max(days), today)
+
+
+def observe(ledger: Ledger, target: Target, today: date) -> Observed:
+    """Compute label and features of every invoice whose window has closed.
+
+    Raises:
+        TrainingError: No window has closed yet.
+
+    """
+    until = known_until(ledger, today)
+    invoices = _windows(settle(ledger).rows, target)
+    reaches = pl.col("closes") < pl.col("as_of") + pl.duration(days=target.horizon_days)
+    rows = invoices.filter(reaches & (pl.col("closes") <= until)).sort(_ORDER, nulls_last=True)
+    beyond = len(invoices) - len(invoices.filter(reaches))
+    left_out = {"beyond_horizon": beyond, "window_open": len(invoices) - beyond - len(rows)}
+    if rows.is_empty():
+        raise TrainingError(f"no observation window has closed by {until}, the ledger's last day")
+    return Observed(_matrix(ledger, _with_past(rows, invoices)), until, left_out)
+
+
+def _windows(bills: pl.DataFrame, target: Target) -> pl.DataFrame:
+    closes = (pl.col("due_date") + pl.duration(days=target.late_days)).cast(pl.Date)
+    return bills.with_columns(
+        as_of=(pl.col("issue_date") - pl.duration(days=1)).cast(pl.Date),
+        closes=closes,
+        is_late=pl.col("closed_on").is_null() | (pl.col("closed_on") > closes),
+    )
+
+
+def _with_past(rows: pl.DataFrame, invoices: pl.DataFrame) -> pl.DataFrame:
+    """Add how many of the customer's windows had closed before, and how many of them were late."""
+    past = (
+        invoices.group_by("customer_id", "closes")
+        .agg(known=pl.len().cast(pl.Float64), late=pl.col("is_late").sum().cast(pl.Float64))
+        .sort("closes", "customer_id")
+        .with_columns(pl.col("known", "late").cum_sum().over("customer_id"))
+    )
+    found = (
+        rows.with_row_index("place")
+        .sort("as_of", "place")
+        .join_asof(
+            past,
+            left_on="as_of",
+            right_on="closes",
+            by="customer_id",
+            check_sortedness=False,
+        )
+        .sort("place")
+    )
+    return found.with_columns(pl.col("known", "late").fill_null(0))
+
+
+def _matrix(ledger: Ledger, rows: pl.DataFrame) -> Matrix:
+    terms = (pl.col("due_date") - pl.col("issue_date")).dt.total_days()
+    asked = rows.select(
+        "customer_id",
+        "as_of",
+        "currency",
+        order_amount_minor="amount_minor",
+        order_terms_days=terms.cast(pl.Int32),
+    )
+    features = feature_frame(ledger, asked)
+    return Matrix(
+        names=NAMES,
+        values=features.to_numpy().astype(np.float64),
+        labels=rows["is_late"].cast(pl.Float64).to_numpy(),
+        customers=rows["customer_id"].to_numpy().astype(np.str_),
+        days=rows["issue_date"].to_numpy().astype("datetime64[D]"),
+        closes=rows["closes"].to_numpy().astype("datetime64[D]"),
+        known=rows["known"].to_numpy(),
+        late=rows["late"].to_numpy(),
+        amounts=rows["amount_minor"].cast(pl.Float64).to_numpy(),
+        segments=rows["currency"].to_numpy().astype(np.str_),
+    )

@@ -1,0 +1,121 @@
+"""Many customers at once: what features need of them, copied out as CSV, a portion at a time.
+
+COPY is the cheapest way out: the database writes text, and polars reads it in bulk. What comes out
+is bytes; this room does not know polars.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Final
+
+import psycopg
+from psycopg.abc import Params, Query
+from sqlalchemy import select, text
+from sqlalchemy.dialects.postgresql import insert
+
+from app.store import portfolio_sql
+from app.store.database import Tx
+from app.store.schema.outside import background_rate
+
+COLUMNS: Final[Mapping[str, tuple[str, Sequence[str]]]] = {
+    "invoices": (
+        portfolio_sql.INVOICES,
+        (
+            "customer_id",
+            "segment_id",
+            "invoice_id",
+            "issue_date",
+            "due_date",
+            "amount_minor",
+            "currency",
+            "disputed_on",
+            "undated",
+            "paid_date",
+            "paid_minor",
+        ),
+    ),
+    "customers": (portfolio_sql.CUSTOMERS, ("customer_id", "currency", "since", "parent_id")),
+    "limits": (
+        portfolio_sql.LIMITS,
+        (
+            "customer_id",
+            "kind",
+            "known_on",
+            "ended_on",
+            "valid_from",
+            "valid_to",
+            "limit_minor",
+            "order",
+        ),
+    ),
+    "statements": (
+        portfolio_sql.STATEMENTS,
+        ("customer_id", "period_end", "known_on", "figures", "ratios"),
+    ),
+    "signals": (
+        portfolio_sql.SIGNALS,
+        ("customer_id", "known_on", "kind", "role", "ended_on"),
+    ),
+}
+"""By name: the statement, and the columns of its CSV. An invoice has a row for each payment."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Of all customers at the end of a day: outcomes known and late, of more than 0 and 30 days."""
+
+    day: date
+    known: int
+    late: int
+    known_30: int
+    late_30: int
+
+
+def copy_out(tx: Tx, name: str, customer_ids: Collection[str]) -> bytes:
+    """Copy what is called `name` of some customers, as CSV without a header."""
+    return copy_csv(tx, COLUMNS[name][0], {"ids": sorted(customer_ids)})
+
+
+def copy_csv(tx: Tx, query: str, values: Params) -> bytes:
+    """Copy the answer of a query as CSV without a header; an empty field is null."""
+    cursor: psycopg.Cursor[object] = tx.connection.cursor()  # type: ignore[assignment]
+    command: Query = f"COPY ({query}) TO STDOUT (FORMAT csv)".encode()
+    with cursor, cursor.copy(command, values) as copy:
+        return b"".join(bytes(part) for part in copy)
+
+
+def relatives(tx: Tx, customer_ids: Collection[str]) -> set[str]:
+    """Name the parents and siblings of customers, at most 100 siblings each."""
+    cursor: psycopg.Cursor[tuple[str]] = tx.connection.cursor()  # type: ignore[assignment]
+    with cursor:
+        rows = cursor.execute(portfolio_sql.RELATIVES, {"ids": sorted(customer_ids)})
+        return {row[0] for row in rows}
+
+
+def count_outcomes(tx: Tx, day: date) -> Counts:
+    """Count over all invoices what their ends had shown by the end of a day; reads the ledger."""
+    tx.execute(text("SET LOCAL statement_timeout = '30min'"))
+    cursor: psycopg.Cursor[tuple[int, int, int, int]] = tx.connection.cursor()  # type: ignore[assignment]
+    with cursor:
+        row = cursor.execute(portfolio_sql.BACKGROUND, {"day": day}).fetchone()
+    return Counts(day, *(row or (0, 0, 0, 0)))
+
+
+def newest_counts(tx: Tx, day: date) -> Counts | None:
+    """Read the counts kept for the newest day that is not after `day`."""
+    query = (
+        select(background_rate)
+        .where(background_rate.c.day <= day)
+        .order_by(background_rate.c.day.desc())
+        .limit(1)
+    )
+    row = tx.execute(query).one_or_none()
+    return None if row is None else Counts(*row)
+
+
+def keep_counts(tx: Tx, counts: Counts) -> None:
+    """Keep the counts of a day; the ones counted last hold."""
+    values = {name: getattr(counts, name) for name in ("known", "late", "known_30", "late_30")}
+    statement = insert(background_rate).values(day=counts.day, **values)
+    tx.execute(statement.on_conflict_do_update(index_elements=["day"], set_=values))

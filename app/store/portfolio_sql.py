@@ -1,0 +1,83 @@
+"""What is copied out of the database for features, in the column order of `portfolio.COLUMNS`.
+
+Every statement takes `ids`, an array of customers. Amounts of a customer are those in the currency
+of its account in `main`, or else of its first account.
+"""
+
+from typing import Final
+
+from app.store.behaviour import LOWERED
+
+_ACCOUNT = """
+SELECT DISTINCT ON (a.customer_id) a.customer_id, a.account_id, a.currency, s.time_zone
+FROM account a JOIN segment s ON s.segment_id = a.segment_id
+WHERE a.customer_id = any(%(ids)s)
+ORDER BY a.customer_id, a.segment_id <> 'main', a.account_id
+"""
+
+# A dispute dated the day of the invoice is a flag of an imported file, whose day nobody knows: it
+# is known today, and for a paid invoice since it was paid at the latest.
+INVOICES: Final = f"""
+SELECT a.customer_id, i.segment_id, i.invoice_id, i.issue_date, i.due_date, i.amount_minor,
+    i.currency, CASE WHEN d.since > i.issue_date THEN d.since WHEN d.since IS NOT NULL
+    THEN current_date END, d.since <= i.issue_date, lowered.day, lowered.minor
+FROM account a
+JOIN invoice i ON i.account_id = a.account_id
+LEFT JOIN LATERAL ({LOWERED}) AS lowered ON true
+LEFT JOIN dispute d ON d.segment_id = i.segment_id AND d.invoice_id = i.invoice_id
+WHERE a.customer_id = any(%(ids)s) AND i.amount_minor > 0
+"""  # noqa: S608 - made of statements of this package
+
+CUSTOMERS: Final = f"""
+SELECT c.customer_id, a.currency, c.since, c.parent_id
+FROM customer c LEFT JOIN ({_ACCOUNT}) AS a ON a.customer_id = c.customer_id
+WHERE c.customer_id = any(%(ids)s)
+"""  # noqa: S608 - made of statements of this package
+
+LIMITS: Final = f"""
+SELECT a.customer_id, l.kind, (l.decided_at AT TIME ZONE a.time_zone)::date,
+    (l.ended_at AT TIME ZONE a.time_zone)::date, l.valid_from, l.valid_to, l.limit_minor,
+    row_number() OVER (ORDER BY l.decided_at, l.created_at, l.limit_id)
+FROM ({_ACCOUNT}) AS a JOIN credit_limit l ON l.account_id = a.account_id
+WHERE l.status IN ('APPROVED', 'ENDED') AND l.decided_at IS NOT NULL
+    AND (l.currency = a.currency OR l.limit_minor IS NULL)
+"""  # noqa: S608 - made of statements of this package
+
+STATEMENTS: Final = """
+SELECT r.customer_id, f.period_end, f.known_on, f.figures, f.ratios
+FROM customer_ref r JOIN financial_statement f ON f.customer_id = r.ref
+WHERE r.customer_id = any(%(ids)s) ORDER BY f.statement_id
+"""
+
+SIGNALS: Final = """
+SELECT r.customer_id, g.known_on, g.kind, g.role, g.ended_on
+FROM customer_ref r JOIN registry_signal g ON g.customer_id = r.ref
+WHERE r.customer_id = any(%(ids)s)
+"""
+
+SIBLINGS_AT_MOST: Final = 100
+"""Of a larger family each customer sees the first so many by id, besides itself."""
+
+RELATIVES: Final = f"""
+SELECT DISTINCT unnest(ARRAY[c.parent_id] || s.ids) AS customer_id
+FROM customer c CROSS JOIN LATERAL (
+    SELECT array(SELECT o.customer_id FROM customer o WHERE o.parent_id = c.parent_id
+    AND o.merged_into IS NULL ORDER BY o.customer_id LIMIT {SIBLINGS_AT_MOST}) AS ids) AS s
+WHERE c.customer_id = any(%(ids)s) AND c.parent_id IS NOT NULL
+"""  # noqa: S608 - a number of this file
+
+BACKGROUND: Final = f"""
+SELECT count(*) FILTER (WHERE by_day >= amount OR due < %(day)s),
+    count(*) FILTER (WHERE due < %(day)s AND by_due < amount),
+    count(*) FILTER (WHERE by_day >= amount OR due + 30 < %(day)s),
+    count(*) FILTER (WHERE due + 30 < %(day)s AND by_30 < amount)
+FROM (
+    SELECT i.due_date AS due, i.amount_minor AS amount,
+        coalesce(sum(lowered.minor) FILTER (WHERE lowered.day <= %(day)s), 0) AS by_day,
+        coalesce(sum(lowered.minor) FILTER (WHERE lowered.day <= i.due_date), 0) AS by_due,
+        coalesce(sum(lowered.minor) FILTER (WHERE lowered.day <= i.due_date + 30), 0) AS by_30
+    FROM invoice i LEFT JOIN LATERAL ({LOWERED}) AS lowered ON true
+    WHERE i.amount_minor > 0 AND i.issue_date <= %(day)s
+    GROUP BY i.segment_id, i.invoice_id
+) AS seen
+"""  # noqa: S608 - made of statements of this package

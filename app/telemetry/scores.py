@@ -1,0 +1,43 @@
+"""Metrics of scores: how many are computed, and how long one waits after something happened."""
+
+from typing import Final
+
+from prometheus_client import Counter, Gauge, Histogram
+
+from app.telemetry.bounded import Bounded
+
+SCORES: Final = Bounded(
+    Counter(
+        "aval_scores", "Scores computed, by source: `model`, `scorecard`, `override`.", ["type"]
+    ),
+    most=3,
+)
+SCORE_WAIT_SECONDS: Final = Histogram(
+    "aval_score_wait_seconds",
+    "From what made a score due until it was computed anew.",
+    buckets=(0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600),
+)
+SCORES_DUE: Final = Gauge(
+    "aval_scores_due",
+    "Entries on the list of due scores, the night's left out; counted up to 100,000.",
+    multiprocess_mode="livemostrecent",
+)
+SCORE_DUE_SECONDS: Final = Gauge(
+    "aval_score_due_seconds",
+    "For how long the oldest of them has been due; 0: none is.",
+    multiprocess_mode="livemostrecent",
+)
+SCORE_NIGHT_TIMESTAMP: Final = Gauge(
+    "aval_score_night_timestamp_seconds",
+    "When a night last had put every customer on the list.",
+    multiprocess_mode="livemostrecent",
+)
+
+SCORE_METRICS: Final = (
+    SCORES,
+    SCORE_WAIT_SECONDS,
+    SCORES_DUE,
+    SCORE_DUE_SECONDS,
+    SCORE_NIGHT_TIMESTAMP,
+)
+"""All of them, in the order of the page."""

@@ -1,0 +1,146 @@
+"""Many order holds at once: judged again, or released by a person, each with its own result."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
+from typing import Final
+
+from app.domain.callers import Caller
+from app.domain.errors import BusyError, CreditError
+from app.domain.holds import HoldFilter, OrderHold
+from app.store import holds_ground, holds_list, requests
+from app.store.database import Database
+from app.usecases.asks import Answer
+from app.usecases.holds import Render, seen_by
+from app.usecases.holds_judge import Again, HoldsJudge, Verdict
+from app.usecases.idempotency import once
+from app.usecases.keyed import Keyed
+from app.usecases.releases import ReleaseHold, Releasing
+
+_AT_ONCE: Final = 100
+"""Holds judged in one transaction."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reevaluated:
+    """What came of each hold, in the order they were judged; `more` fit the filter."""
+
+    verdicts: Sequence[tuple[OrderHold, Verdict]]
+    more: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ReevaluateHolds:
+    """Judge open automatic holds again, as new questions, the oldest first.
+
+    Releases what no rule stands against any more, and what the policy leaves to rules. Everything
+    that was judged is a decision of its own, so that each hold says how it stands now.
+    """
+
+    database: Database
+    judge: HoldsJudge
+    now: Callable[[], datetime]
+
+    def __call__(
+        self, keyed: Keyed, wanted: HoldFilter, render: Callable[[Reevaluated], Answer]
+    ) -> Answer:
+        """Answer what was released and why the others are not; a repeat gets the same bytes.
+
+        A repeat that comes while the first still runs, or after it died, judges once more, which
+        changes nothing that is settled.
+
+        Raises:
+            SegmentUnknownError: No such segment within sight.
+            CustomerUnknownError: Nobody has this id.
+            KeyReusedError: The key was used with another question.
+            BusyError: The database was out of reach.
+
+        """
+        known = stored(self.database, keyed)
+        if known is not None:
+            return known
+        with self.database.read() as tx:
+            found = holds_list.page(tx, seen_by(tx, keyed.caller, wanted))
+        judged, more = found[: wanted.most - 1], len(found) == wanted.most
+        verdicts: list[Verdict] = []
+        for first in range(0, len(judged), _AT_ONCE):
+            verdicts += self._some(keyed.caller, judged[first : first + _AT_ONCE])
+        by_id = {one.hold_id: one for one in judged}
+        told = Reevaluated([(by_id[one.hold_id], one) for one in verdicts], more)
+        return keep(self.database, keyed, render(told))
+
+    def _some(self, caller: Caller, some: Sequence[OrderHold]) -> list[Verdict]:
+        at = self.now()
+        with self.database.read() as tx:
+            wanted = holds_ground.named(tx, at, [one.hold_id for one in some])
+        return self.judge(wanted, Again(caller, thorough=True), self.now)
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseHolds:
+    """Release many holds as one person would one after the other; each stands alone."""
+
+    release: ReleaseHold
+
+    async def __call__(
+        self, keyed: Keyed, hold_ids: Sequence[str], releasing: Releasing, form: "Form"
+    ) -> Answer:
+        """Answer a result each, in their order; a repeat gets the same bytes.
+
+        Each release has a key of its own that follows from this one: a repeat after a crash or
+        after a BUSY one goes on where it ended.
+
+        Raises:
+            KeyReusedError: The key was used with another question.
+            BusyError: The database was out of reach.
+
+        """
+        database = self.release.database
+        known = await asyncio.to_thread(stored, database, keyed)
+        if known is not None:
+            return known
+        results: list[Answer | CreditError] = []
+        for hold_id in hold_ids:
+            own = sha256(keyed.key.encode() + b"\0" + hold_id.encode()).hexdigest()
+            each = Keyed(keyed.caller, f"mass-release:{own}", keyed.digest)
+            try:
+                results.append(await self.release(each, hold_id, releasing, form.one))
+            except CreditError as refusal:
+                results.append(refusal)
+        answer = form.all(hold_ids, results)
+        if any(isinstance(one, BusyError) for one in results):
+            return answer  # not kept: what was busy is tried again under the same key
+        return await asyncio.to_thread(keep, database, keyed, answer)
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """How a hold that was released is written, and the results together."""
+
+    one: Render
+    all: Callable[[Sequence[str], Sequence[Answer | CreditError]], Answer]
+
+
+def stored(database: Database, keyed: Keyed) -> Answer | None:
+    """Give the answer a key got before; None for a new one.
+
+    Raises:
+        KeyReusedError: The key was used with another question.
+
+    """
+    with database.begin() as tx:
+        if requests.find(tx, keyed.caller.client, keyed.key) is None:
+            return None
+        return once(tx, keyed.caller, keyed.key, keyed.digest, _nothing)
+
+
+def _nothing() -> Answer:
+    raise BusyError("the key is being cleared away; try again")
+
+
+def keep(database: Database, keyed: Keyed, answer: Answer) -> Answer:
+    """Store what a key got, unless a twin was first: then its answer is the one."""
+    with database.begin() as tx:
+        return once(tx, keyed.caller, keyed.key, keyed.digest, lambda: answer)

@@ -1,0 +1,118 @@
+"""Scores follow what happens: the list of due ones is worked off, and a night lists everybody."""
+
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, timedelta
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from app.domain.scores_refresh import Urgency
+from app.domain.segments import Segment
+from app.store import overrides, score_due, score_nights, segments
+from app.store.database import Database, Tx, moment
+from app.store.score_nights import Night
+from app.telemetry.scores import SCORE_DUE_SECONDS, SCORE_NIGHT_TIMESTAMP, SCORES_DUE
+from app.usecases.portions import Cursor, Portion
+from app.usecases.score_raters import RateByCard, Rater
+from app.usecases.score_reads import COOLDOWN
+from app.usecases.scoring import CHUNK, score_customers
+
+LISTED_AHEAD: Final = 1_000
+"""So many customers of a night are on the list at most: what happens meanwhile goes first anyway,
+but a list as long as the portfolio would be read again and again."""
+
+_COUNTED: Final = 100_000
+_LOCK_TIMEOUT_MS: Final = 2_000
+"""Somebody else who scores the same customer; nobody but scorers waits for such a lock."""
+
+
+@dataclass(frozen=True, slots=True)
+class RefreshScores:
+    """Score whose score is due, adverse first, `CHUNK` at once; overrides lapse on the way.
+
+    Any number may run at the same time: each takes what nobody else has taken.
+    """
+
+    database: Database
+    rater: Rater = field(default_factory=RateByCard)
+    cooldown: timedelta = COOLDOWN
+    clock: Callable[[Tx], datetime] = moment
+
+    def __call__(self, after: Cursor | None = None) -> Portion:
+        """Do the next; `after` says only that this is not the first portion.
+
+        Raises:
+            BusyError: The database, a lock or the model was out of reach: all stays due.
+
+        """
+        del after  # what is done is on the list no more
+        with self.database.begin(lock_timeout_ms=_LOCK_TIMEOUT_MS) as tx:
+            at = self.clock(tx)
+            lapsed = overrides.lapse(tx, at, CHUNK)
+            score_due.add(tx, lapsed, Urgency.ADVERSE, at)
+            ids = score_due.take(tx, at, self.cooldown, CHUNK)
+            done = score_customers(tx, ids, at, self.rater) if ids else 0
+        self._watch()
+        return Portion(done, () if ids else None)
+
+    def _watch(self) -> None:
+        with self.database.read() as tx:
+            queue, at = score_due.queue(tx, Urgency.EVENT, _COUNTED), self.clock(tx)
+        waited_s = 0.0 if queue.oldest is None else (at - queue.oldest).total_seconds()
+        SCORES_DUE.set(queue.rows)
+        SCORE_DUE_SECONDS.set(max(0.0, waited_s))
+
+
+@dataclass(frozen=True, slots=True)
+class ListNight:
+    """Put every customer on the list once a business date, after an hour of the segment's night.
+
+    How far it has come is kept, so that it goes on where it stopped, in whichever process. A night
+    in which nobody worked is made up for later that day.
+    """
+
+    database: Database
+    hour: int
+    most: int
+    clock: Callable[[Tx], datetime] = moment
+
+    def __call__(self, after: Cursor | None = None) -> Portion:
+        """List the next customers of a segment whose night it is, unless enough are on the list.
+
+        Raises:
+            BusyError: The database was out of reach; nothing was changed.
+
+        """
+        del after  # kept in the database
+        with self.database.begin() as tx:
+            at = self.clock(tx)
+            room = LISTED_AHEAD - score_due.night(tx, LISTED_AHEAD)
+            found = self._take(tx, at) if room > 0 else None
+            if found is None:
+                return Portion(0)
+            most = min(room, self.most)
+            count, last = score_nights.list_next(tx, found, most, at)
+            done_at = at if count < most else None
+            score_nights.move(tx, replace(found, after=last, done_at=done_at), count, at)
+        if done_at is not None:
+            SCORE_NIGHT_TIMESTAMP.set(at.timestamp())
+        return Portion(count, ())
+
+    def _take(self, tx: Tx, at: datetime) -> Night | None:
+        known = segments.every(tx)
+        nights: dict[date, list[str]] = defaultdict(list)
+        for one in known:
+            nights[_night(one, at, self.hour)].append(one.segment_id)
+        for day, ids in sorted(nights.items()):
+            score_nights.make(tx, ids, day, at)
+            found = score_nights.lock(tx, ids, day)
+            if found is not None:
+                return found if found.night == day else replace(found, night=day, after=None)
+        return None
+
+
+def _night(segment: Segment, at: datetime, hour: int) -> date:
+    """Name the night that has come last: that of today from the hour on, else yesterday's."""
+    local = at.astimezone(ZoneInfo(segment.time_zone))
+    return local.date() if local.hour >= hour else local.date() - timedelta(days=1)

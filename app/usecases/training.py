@@ -1,0 +1,111 @@
+"""Train a model on the ledger: copy it out, have it learned from in a process of its own."""
+
+import json
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, replace
+from datetime import date
+from pathlib import Path
+from typing import Final
+
+from app.domain.errors import FieldError
+from app.domain.manifests import ModelKind
+from app.domain.manifests_check import check_name
+from app.domain.scorecard_check import SETTING_BOUNDS
+from app.domain.scorecard_json import scorecard_to_json
+from app.scoring.training import REQUEST, RESULT, run_training
+from app.store import scores, training
+from app.store.database import Database, Tx
+
+DEFAULT_NAME: Final = "late-payment"
+"""What a model is called that nobody named."""
+
+_MOST_SEED: Final = 2**31 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingAsk:
+    """What is to be trained; `test_from` None: the newest quarter of the rows is the test.
+
+    `today` is the last day that counts: nothing after it is learned from. `author` is who asks.
+    `horizon_days` None: that of the scorecard in use.
+    """
+
+    kind: ModelKind
+    late_days: int
+    today: date
+    author: str
+    test_from: date | None = None
+    name: str = DEFAULT_NAME
+    horizon_days: int | None = None
+    seed: int = 1
+
+    def check(self) -> None:
+        """Insist that it can be asked for.
+
+        Raises:
+            FieldError: Names the field and the rule.
+
+        """
+        check_name(self.name)
+        for name, value in (("late_days", self.late_days), ("horizon_days", self.horizon_days)):
+            least, most = SETTING_BOUNDS[name]
+            if value is not None and not least <= value <= most:
+                raise FieldError(f"must be from {least:.0f} to {most:.0f}, not {value}", name)
+        if not 0 <= self.seed <= _MOST_SEED:
+            raise FieldError(f"must be from 0 to {_MOST_SEED}, not {self.seed}", "seed")
+        if self.test_from is not None and self.test_from > self.today:
+            raise FieldError(f"{self.test_from} is in the future: nothing to test on", "test_from")
+
+
+@dataclass(frozen=True, slots=True)
+class TrainModel:
+    """Train on the whole ledger as it stands in one snapshot."""
+
+    database: Database
+
+    def __call__(self, ask: TrainingAsk, folder: Path, told: Callable[[float, str], None]) -> Path:
+        """Train within `folder`, which is empty, and return where in it the package lies.
+
+        Raises:
+            FieldError: What is asked for does not exist.
+            TrainingRefusedError: There is too little to learn from, or to test on.
+            BusyError: The database was out of reach.
+
+        """
+        ask.check()
+        told(0.0, "reading the ledger")
+        with self.database.read() as tx:
+            _write_request(tx, ask, folder)
+            _write_ledger(tx, folder)
+        run_training(folder, lambda done, note: told(0.1 + 0.9 * done, note))
+        return folder / RESULT
+
+
+def _write_request(tx: Tx, ask: TrainingAsk, folder: Path) -> None:
+    in_use = scores.active_scorecard(tx)
+    form = replace(
+        in_use,
+        name=ask.name,
+        version=1,
+        late_days=ask.late_days,
+        horizon_days=ask.horizon_days or in_use.horizon_days,
+    )
+    request = {
+        **asdict(ask),
+        "horizon_days": form.horizon_days,
+        "today": ask.today.isoformat(),
+        "test_from": None if ask.test_from is None else ask.test_from.isoformat(),
+        "card": scorecard_to_json(form),
+    }
+    (folder / REQUEST).write_text(json.dumps(request))
+
+
+def _write_ledger(tx: Tx, folder: Path) -> None:
+    with ExitStack() as files:
+        outs = {
+            name: files.enter_context((folder / f"{name}.csv").open("wb"))
+            for name in training.PARTS
+        }
+        for name, data in training.copy_ledger(tx):
+            outs[name].write(data)

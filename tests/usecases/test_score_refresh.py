@@ -1,0 +1,255 @@
+"""The list of due scores: who adds to it, in which order it is worked off, and the night."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from app.domain.customers import AccountChange
+from app.domain.errors import BusyError
+from app.domain.rules_standard import STANDARD
+from app.domain.scorecard_json import scorecard_to_json
+from app.domain.scores_refresh import Urgency
+from app.scoring.scorecard_file import standard_scorecard
+from app.store import score_due
+from app.store.database import Database, Tx
+from app.usecases.portions import Portion
+from app.usecases.score_raters import RateByCard
+from app.usecases.score_refresh import ListNight, RefreshScores
+from app.usecases.scores import Scores
+from app.usecases.seeds import SeedDatabase
+from app.usecases.segments import SegmentChange
+from tests.server import Clock
+from tests.usecases.readers import Reader
+from tests.usecases.town import ADMIN, Town, at_once
+
+REST = timedelta(seconds=60)
+
+
+@pytest.fixture
+def town(database: Database, clock: Clock) -> Town:
+    SeedDatabase(database, clock, STANDARD, scorecard_to_json(standard_scorecard()))()
+    return Town.found(database, clock)
+
+
+def refresh(town: Town) -> RefreshScores:
+    return RefreshScores(town.database, cooldown=REST, clock=lambda _: town.clock())
+
+
+def due(town: Town) -> dict[str, int]:
+    """Give the most urgent rank of everybody on the list."""
+    query = "SELECT customer_id, min(rank) FROM score_due GROUP BY customer_id"
+    with town.database.read() as tx:
+        return {row[0]: row[1] for row in tx.execute(text(query))}
+
+
+def scored(town: Town) -> dict[str, datetime]:
+    query = "SELECT customer_id, scored_at FROM customer_score"
+    with town.database.read() as tx:
+        return {row[0]: row[1].astimezone(UTC) for row in tx.execute(text(query))}
+
+
+def settled(town: Town, *customer_ids: str) -> None:
+    """Put customers that have been scored, and are through with the rest."""
+    for customer_id in customer_ids:
+        town.put(customer_id)
+        town.invoice(customer_id, 1_000, due="2026-12-01")
+    while refresh(town)().items:
+        town.clock.advance(seconds=60)
+    assert due(town) == {}
+    town.clock.advance(seconds=61)
+
+
+def dishonour(town: Town) -> None:
+    note = {"note_id": "N-1", "kind": "BANK", "due_date": "2026-09-01"}
+    paid = {"payment_id": "P-1", "amount": 500, "paid_date": "2026-06-01"}
+    town.fact("payment", "C-1", note=note, allocations=[], **paid)
+    town.fact("note", "C-1", note_id="N-1", status="DISHONOURED", recourse=True)
+
+
+EVENTS: dict[str, tuple[Callable[[Town], object], int | None]] = {
+    "invoice": (lambda town: town.invoice("C-1", 500, due="2026-12-01"), 1),
+    "invoice-past-due": (lambda town: town.invoice("C-1", 500, due="2026-06-14"), 0),
+    "invoice-due-today": (lambda town: town.invoice("C-1", 500, due="2026-06-15"), 1),
+    "payment": (lambda town: pay(town, amount=500), 1),
+    "payment-taken-back": (lambda town: pay(town, amount=0), 0),
+    "bill-dishonoured": (dishonour, 0),
+    "write-off": (lambda town: town.fact("write_off", "C-1", write_off_id="W", amount=5), 0),
+    "credit-note": (lambda town: town.fact("credit_note", "C-1", credit_note_id="W", amount=5), 1),
+    "first-limit": (lambda town: town.limit("C-1", 9_000), 1),
+    "limit-cut": (lambda town: (town.limit("C-1", 9_000), town.limit("C-1", 8_999)), 0),
+    "limit-of-another": (lambda town: town.limit("C-2", 9_000), None),
+    "nothing": (lambda town: town.put("C-1"), None),
+}
+
+
+def pay(town: Town, amount: int) -> None:
+    town.fact("payment", "C-1", payment_id="P", amount=amount, paid_date="2026-06-01")
+
+
+@pytest.mark.parametrize("case", EVENTS)
+def test_what_happens_puts_a_customer_on_the_list(town: Town, case: str) -> None:
+    act, rank = EVENTS[case]
+    settled(town, "C-1", "C-2")
+    act(town)
+    assert due(town).get("C-1") == rank
+
+
+def test_what_is_refused_or_waits_puts_nobody_on_the_list(town: Town) -> None:
+    settled(town, "C-1")
+    town.fact("invoice", "C-9", invoice_id="I-9", amount=5, issue_date="2026-01-01",
+        due_date="2026-01-02")  # fmt: skip
+    assert due(town) == {}
+
+
+def test_a_score_rests_unless_something_adverse_comes(town: Town) -> None:
+    settled(town, "C-1", "C-2")
+    for customer_id in ("C-1", "C-2"):
+        town.invoice(customer_id, 500, due="2026-12-01")
+    assert refresh(town)().items == 2
+    town.clock.advance(seconds=59)
+    town.invoice("C-1", 500, due="2026-12-01")
+    town.invoice("C-2", 500, due="2026-06-01")  # past due
+    assert refresh(town)().items == 1
+    assert due(town) == {"C-1": 1}
+    town.clock.advance(seconds=1)
+    assert refresh(town)().items == 1
+    assert due(town) == {}
+
+
+def test_adverse_comes_first_and_the_night_last(town: Town) -> None:
+    town.put("C-1")
+    now = town.clock()
+    with town.database.begin() as tx:
+        score_due.add(tx, ["N"], Urgency.NIGHT, now)
+        score_due.add(tx, ["E"], Urgency.EVENT, now)
+        score_due.add(tx, ["A"], Urgency.ADVERSE, now)
+    with town.database.begin() as tx:
+        taken = [score_due.take(tx, now, REST, most)[0] for most in (1,)]
+        assert taken == ["A"]
+        assert score_due.take(tx, now, REST, 2) == ["A", "E"]
+
+
+def test_what_came_while_a_score_was_computed_stays_due(town: Town) -> None:
+    """The fact is committed after the scorer has read; its entry must outlive the scoring."""
+    settled(town, "C-1")
+
+    @dataclass(frozen=True)
+    class Slow(RateByCard):
+        """Rates, and only then a fact comes in."""
+
+        def __call__(self, tx: Tx, *rest: Any) -> Any:  # noqa: ANN401 - as a rater's
+            rated = super().__call__(tx, *rest)
+            town.invoice("C-1", 500, due="2026-06-01")
+            return rated
+
+    town.invoice("C-1", 500, due="2026-06-01")
+    Scores.over(town.database, town.clock).score_customers(["C-1"])
+    assert due(town) == {}
+    town.invoice("C-1", 500, due="2026-06-01")
+    slow = RefreshScores(town.database, Slow(), REST, lambda _: town.clock())
+    assert slow().items == 1
+    assert due(town) == {"C-1": 0}
+
+
+def test_two_workers_share_the_list(town: Town) -> None:
+    ids = [f"C-{number}" for number in range(120)]
+    for customer_id in ids:
+        town.put(customer_id)
+    with town.database.begin() as tx:
+        score_due.add(tx, ids, Urgency.EVENT, town.clock())
+
+    def work() -> int:
+        total, portion = 0, Portion(0, ())
+        while portion.after is not None:
+            portion = refresh(town)()
+            total += portion.items
+        return total
+
+    done = at_once(work, work)
+    assert sum(one for one in done if isinstance(one, int)) == 120
+    assert due(town) == {}
+    assert scored(town).keys() == set(ids)
+
+
+@dataclass(frozen=True, slots=True)
+class Away:
+    """A rater that is out of reach."""
+
+    def bench(self, *_: object) -> Any:  # noqa: ANN401 - never returns
+        raise BusyError("the model is away")
+
+    def __call__(self, *_: object) -> Any:  # noqa: ANN401 - never returns
+        raise BusyError("the model is away")
+
+
+def test_a_model_that_is_away_leaves_the_score_and_says_stale(town: Town) -> None:
+    settled(town, "C-1")
+    before = scored(town)
+    town.invoice("C-1", 500, due="2026-12-01")
+    away = RefreshScores(town.database, Away(), REST, lambda _: town.clock())
+    with pytest.raises(BusyError):
+        away()
+    assert scored(town) == before
+    assert due(town) == {"C-1": 1}
+
+
+# The night; it is 12:00 in Shanghai
+
+
+def night(town: Town, hour: int = 2) -> int:
+    total, portion = 0, Portion(0, ())
+    while portion.after is not None:
+        portion = ListNight(town.database, hour, 2, lambda _: town.clock())()
+        total += portion.items
+    return total
+
+
+def test_a_night_lists_everybody_once(town: Town) -> None:
+    settled(town, "C-1", "C-2", "C-3")
+    town.parties.merge_customers(ADMIN, "C-3", "C-2")
+    while refresh(town)().items:
+        town.clock.advance(seconds=60)
+    assert night(town) == 0  # the first one is the next
+    town.clock.advance(hours=13)  # 01:00
+    assert night(town) == 0
+    town.clock.advance(hours=1)
+    assert night(town) == 2
+    assert due(town) == {"C-1": 2, "C-2": 2}
+    assert not Reader(town.database, town.clock).score("C-1").stale
+    assert refresh(town)().items == 2
+    assert night(town) == 0
+    town.clock.advance(days=3)  # nights in which nobody worked are made up for by one
+    assert night(town) == 2
+
+
+def test_a_night_goes_on_where_it_stopped_beside_others(town: Town) -> None:
+    ids = [f"C-{number}" for number in range(9)]
+    for customer_id in ids:
+        town.put(customer_id)
+    assert night(town) == 0
+    town.clock.advance(days=1)
+    assert ListNight(town.database, 2, 4, lambda _: town.clock())().items == 4  # and dies
+    with town.database.begin() as tx:
+        tx.execute(text("SELECT FROM score_night FOR UPDATE"))
+        assert night(town) == 0  # somebody else is at it
+    done = at_once(lambda: night(town), lambda: night(town), lambda: night(town))
+    assert sum(one for one in done if isinstance(one, int)) == 5
+    query = "SELECT customer_id FROM score_due ORDER BY due_id"
+    with town.database.read() as tx:
+        assert list(tx.execute(text(query)).scalars()) == ids
+
+
+def test_each_segment_has_its_own_night(town: Town) -> None:
+    town.parties.put_segment(ADMIN, "west", SegmentChange("West", time_zone="America/New_York"))
+    town.put("C-1")
+    town.put("C-2")
+    town.parties.put_terms(ADMIN, ("C-2", "west"), AccountChange())
+    assert night(town) == 0
+    town.clock.advance(hours=2)  # 02:00 in New York, 14:00 in Shanghai
+    assert night(town) == 1
+    town.clock.advance(hours=12)  # 02:00 in Shanghai
+    assert night(town) == 2
