@@ -14,6 +14,7 @@ from prometheus_client.metrics import MetricWrapperBase
 from app.telemetry.bounded import OTHER as OTHER
 from app.telemetry.bounded import Bounded as Bounded
 from app.telemetry.limits import LIMIT_METRICS
+from app.telemetry.lines import BoundOnce as BoundOnce
 from app.telemetry.log import REQUEST_ID as REQUEST_ID
 from app.telemetry.log import set_up_log as set_up_log
 from app.telemetry.rules import RULE_METRICS
