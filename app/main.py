@@ -43,7 +43,6 @@ from app.usecases.holds_judge import HoldsJudge
 from app.usecases.keys import Authenticate, CreateKey, ListKeys, RevokeKey
 from app.usecases.lane_sets import Lanes
 from app.usecases.lanes import BatchingLane, Decide, LaneSizes
-from app.usecases.limits_sets import Limits
 from app.usecases.orders import Orders, Surroundings
 from app.usecases.parties import Parties
 from app.usecases.read_lane import ReadLane
@@ -162,7 +161,6 @@ def compose(
         orders=Orders.over(
             database, Surroundings(now, new_id, lanes.ask, _judge(settings, database_url, new_id))
         ),
-        limits=Limits.over(database, now),
         facts=facts,
         figures=Figures.over(database, now, new_id),
         scores=scores,
