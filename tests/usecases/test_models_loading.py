@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from prometheus_client import REGISTRY
 
-from app.domain.errors import ModelRefusedError
+from app.domain.errors_models import ModelRefusedError
 from app.domain.scores import ModelVersion
 from app.scoring.shelf import Shelf
 from app.scoring.signing import make_key
