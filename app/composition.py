@@ -117,6 +117,7 @@ def compose(
         LapseProvisional(database, scores.rescore.afterwards),
         CloseQuarantined(database, now),
     )
+    around = Surroundings(now, new_id, lanes.ask, _judge(settings, database_url, new_id))
     desk = Desk(
         lanes=lanes,
         new_id=new_id,
@@ -126,9 +127,7 @@ def compose(
         list_keys=ListKeys(database),
         revoke_key=RevokeKey(database, now),
         parties=Parties.over(database, now, facts.let_go),
-        orders=Orders.over(
-            database, Surroundings(now, new_id, lanes.ask, _judge(settings, database_url, new_id))
-        ),
+        orders=Orders.over(database, around),
         facts=facts,
         figures=Figures.over(database, now, new_id),
         scores=scores,

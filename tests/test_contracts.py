@@ -20,7 +20,7 @@ FILES = ("main", "work", "composition", "settings", "telemetry")
 BELOW_USECASES = ("store", "registries", "scoring", "messaging", "sheets")
 
 ALLOWED = {
-    "main": "cli work composition settings api usecases texts store registries scoring messaging telemetry",
+    "main": "cli work composition settings api usecases texts store registries scoring telemetry",
     "cli": "main work composition settings api usecases texts store telemetry domain",
     "work": "composition settings usecases store registries telemetry",
     "api": "usecases texts telemetry domain fastapi",
