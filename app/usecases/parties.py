@@ -8,6 +8,7 @@ from typing import Self
 from app.store.database import Database
 from app.usecases.causes import Requeue
 from app.usecases.customers import ListCustomers, PutCustomer, ReadCustomer
+from app.usecases.financials import ListStatements, PutStatement
 from app.usecases.limits import ListLimits, ProposeLimit
 from app.usecases.limits_decisions import DecideLimit
 from app.usecases.merges import MergeCustomers
@@ -34,6 +35,8 @@ class Parties:
     list_covers: ListLimits
     add_rate: AddRate
     list_rates: ListRates
+    put_statement: PutStatement
+    list_statements: ListStatements
 
     @classmethod
     def over(cls, database: Database, now: Callable[[], datetime], requeue: Requeue) -> Self:
@@ -53,4 +56,6 @@ class Parties:
             ListLimits(database, "cover"),
             AddRate(database, now, requeue),
             ListRates(database),
+            PutStatement(database, now),
+            ListStatements(database),
         )
