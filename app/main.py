@@ -8,13 +8,12 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from importlib import resources
 from importlib.metadata import version
 from typing import Any, Final, Protocol
 
 import orjson
-import structlog
 from fastapi import FastAPI
 from fastapi.concurrency import run_in_threadpool
 
@@ -24,10 +23,7 @@ from app.api.desk import Desk
 from app.api.express import ExpressApp, express_routes
 from app.api.idempotency import require_declared_keys
 from app.api.routes import ROUTERS
-from app.domain.errors import BusyError
-from app.domain.models import Scorer
 from app.domain.rules_standard import STANDARD
-from app.scoring.observing import FeatureProcess
 from app.scoring.shelf import Shelf
 from app.settings import Settings
 from app.store import lane as store_lane
@@ -52,11 +48,13 @@ from app.usecases.parties import Parties
 from app.usecases.read_lane import ReadLane
 from app.usecases.reads import Reads
 from app.usecases.registry import ModelPolicy, Models
-from app.usecases.score_models import RateByModel, RaterLane
-from app.usecases.scores import Scores, ScoreTerms
+from app.usecases.rules import RuleSets
+from app.usecases.rules_sheets import RuleSheets
+from app.usecases.score_models import RaterLane
+from app.usecases.score_terms import score_terms
+from app.usecases.scores import Scores
 from app.usecases.seeds import SeedDatabase
-
-log = structlog.get_logger(__name__)
+from app.usecases.snoozes import Snoozes
 
 VERSION: Final = version("aval")
 
@@ -145,16 +143,10 @@ def compose(
     models = compose_models(settings, database, now, new_id)
     scores = Scores.over(database, now, score_terms(settings, models.scorer))
 
-    def rescore(account_ids: Sequence[int]) -> None:
-        try:
-            scores.rescore(account_ids)
-        except BusyError as busy:  # the facts are in; what was not renewed says `stale`
-            log.warning("not_rescored", accounts=len(account_ids), reason=busy.detail)
-
     facts = Facts(
-        ApplyFacts(database, now, new_id, rescore),
+        ApplyFacts(database, now, new_id, scores.rescore.afterwards),
         ListQuarantine(database),
-        LapseProvisional(database, rescore),
+        LapseProvisional(database, scores.rescore.afterwards),
         CloseQuarantined(database, now),
     )
     desk = Desk(
@@ -174,6 +166,9 @@ def compose(
         scores=scores,
         reads=Reads.over(reading, scores.rescore.cooldown),
         models=models,
+        rules=RuleSets.over(database, now),
+        rule_sheets=RuleSheets.over(database, now),
+        snoozes=Snoozes(database, now, new_id),
     )
     rating = RaterLane(scores.score_customers.rater)
     return Composition(database, seed, desk, [lanes, reading, models.watch, rating])
@@ -188,15 +183,6 @@ def compose_models(
     four_eyes = settings.model_four_eyes == "on"
     policy = ModelPolicy(four_eyes, settings.model_look_s, settings.model_answer_s)
     return Models.over(database, shelf, policy, now, new_id)
-
-
-def score_terms(settings: Settings, scorer: Scorer) -> ScoreTerms:
-    """Say how scores are computed and overridden."""
-    return ScoreTerms(
-        rater=RateByModel(scorer, FeatureProcess(), settings.score_model, settings.score_trouble),
-        cooldown=timedelta(seconds=settings.score_cooldown_s),
-        four_eyes=settings.score_four_eyes == "on",
-    )
 
 
 def connections_of(settings: Settings) -> int:

@@ -122,6 +122,15 @@ class Settings(BaseSettings):
     release_every_s: float = Field(
         0.5, ge=0.1, le=3600, description="Pause between looks for holds whose reasons are gone"
     )
+    escalate_every_s: float = Field(
+        30.0, ge=0.1, le=3600, description="Pause between looks for holds that waited too long"
+    )
+    adjust_every_s: float = Field(
+        3600.0, ge=0.1, le=86_400, description="Pause between looks for limits to adjust"
+    )
+    remind_every_s: float = Field(
+        300.0, ge=0.1, le=86_400, description="Pause between counts of limits that end or are due"
+    )
     work_batch: int = Field(
         100, ge=1, le=1000, description="Most orders or accounts that background work locks at once"
     )

@@ -16,7 +16,6 @@ import structlog
 
 from app.domain.errors import BusyError
 from app.domain.feature_catalogue import NAMES
-from app.scoring.observing import FeatureProcess
 from app.scoring.shelf import Shelf
 from app.settings import Settings
 from app.store.database import Database, moment
@@ -24,8 +23,11 @@ from app.store.holds_lane import HoldLane
 from app.store.ids import IdSource
 from app.telemetry import WORK_ITEMS, WORK_LEFT, WORK_RUNS, WORK_SECONDS
 from app.texts import TEXTS
+from app.usecases.adjust_limits import AdjustLimits
+from app.usecases.escalation import EscalateHolds
 from app.usecases.expiry import ExpireAuthorizations
 from app.usecases.facts_lapse import LapseProvisional
+from app.usecases.health_models import WatchHealth
 from app.usecases.holds_judge import HoldsJudge
 from app.usecases.holds_release import ReleaseCleared
 from app.usecases.horizons import CountOrders
@@ -33,15 +35,19 @@ from app.usecases.models import RegisterModel
 from app.usecases.portions import Cursor, Portion
 from app.usecases.registry import ModelPolicy, Models
 from app.usecases.revaluation import RevaluePositions
-from app.usecases.score_models import CountOutcomes, RateByModel
+from app.usecases.reviews import WatchLimits
+from app.usecases.score_models import CountOutcomes
 from app.usecases.score_raters import RateByCard, Rater
 from app.usecases.score_refresh import ListNight, RefreshScores
+from app.usecases.score_terms import score_terms
 from app.usecases.training import DEFAULT_NAME, TrainCandidate, TrainModel
 from app.usecases.training_again import TrainAgain
 
 COUNT_EVERY_S: Final = 10.0
 """Pause between looks whether the outcomes of yesterday are counted, in seconds."""
 
+HEALTH_EVERY_S: Final = 600.0
+"""Pause between looks whether the champion's health was looked at within a day, in seconds."""
 TRAIN_LOOK_S: Final = 86_400.0
 """Pause between looks whether a model is old enough to train anew, in seconds."""
 
@@ -70,9 +76,7 @@ def rating(settings: Settings, database: Database) -> Iterator[Rater]:
     shelf = Shelf.at(settings.state_dir, place, key_file, settings.model_trusted_keys)
     policy = ModelPolicy(every_s=settings.model_look_s, answer_s=settings.model_answer_s)
     models = Models.over(database, shelf, policy, lambda: datetime.now(UTC), IdSource())
-    rater = RateByModel(
-        models.scorer, FeatureProcess(), settings.score_model, settings.score_trouble
-    )
+    rater = score_terms(settings, models.scorer).rater
     models.watch.begin()
     try:
         yield rater
@@ -94,10 +98,14 @@ def loops(settings: Settings, database: Database, rater: Rater | None = None) ->
         Loop("count", settings.count_every_s, CountOrders(database, most)),
         Loop("lapse", settings.lapse_every_s, LapseNow(database, most)),
         Loop("release", settings.release_every_s, releasing(settings, database)),
+        Loop("escalate", settings.escalate_every_s, EscalateHolds(database, most)),
         Loop("revalue", settings.revalue_every_s, RevaluePositions(database, most)),
         Loop("score", settings.score_every_s, RefreshScores(database, rates, cooldown)),
         Loop("outcomes", COUNT_EVERY_S, CountOutcomes(database, settings.score_model)),
+        Loop("health", HEALTH_EVERY_S, WatchHealth(database, settings.score_model)),
         Loop("night", settings.score_every_s, ListNight(database, settings.score_night_hour, most)),
+        Loop("adjust", settings.adjust_every_s, AdjustLimits(database, most)),
+        Loop("remind", settings.remind_every_s, WatchLimits(database)),
     ]
     if settings.train_every_days:
         found.append(Loop("train", TRAIN_LOOK_S, training(settings, database)))

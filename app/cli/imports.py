@@ -19,6 +19,7 @@ from app.cli.import_master import MasterImport, RowCounts
 from app.cli.ledger_rows import LEDGER_COLUMNS
 from app.cli.ledger_totals import Expected, count_totals, parse_expected
 from app.cli.master_rows import CUSTOMER_COLUMNS, LIMIT_COLUMNS
+from app.cli.policy import export_rules, import_rules
 from app.cli.progress import Shown
 from app.cli.rating import models_loaded
 from app.cli.tables import Table, open_table
@@ -27,7 +28,7 @@ from app.cli.tables_shape import Columns
 from app.domain.errors import FileRefusedError
 from app.domain.money import minor_to_text
 from app.main import Composition, utc_now
-from app.scoring.scorecard_file import read_scorecard, write_scorecard
+from app.sheets.scorecard import read_scorecard, write_scorecard
 from app.store.ids import IdSource
 from app.telemetry import set_up_log
 from app.texts import PLACEHOLDERS
@@ -49,9 +50,11 @@ def register(cli: typer.Typer) -> None:
     into.command("customers")(_customers)
     into.command("limits")(_limits)
     into.command("scorecard")(_scorecard)
+    into.command("rules")(import_rules)
     cli.add_typer(into, name="import")
     out = typer.Typer(help="Write a file")
     out.command("scorecard")(_export_scorecard)
+    out.command("rules")(export_rules)
     cli.add_typer(out, name="export")
 
 

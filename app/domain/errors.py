@@ -287,15 +287,15 @@ class AdjustmentStateError(CreditError):
 
 
 class ModelRefusedError(CreditError):
-    """A model's package failed a check; `check` names which (`size`, `signature`, `sha256`, …)."""
+    """A model's package failed a check; `field` says which: `model.size`, `model.sha256`, …."""
 
     code = "model_refused"
     title = "The model is refused"
 
-    def __init__(self, detail: str, check: str) -> None:
-        """Keep the sentence and the check that failed."""
-        super().__init__(detail, f"model.{check}")
-        self.check = check
+    @property
+    def check(self) -> str:
+        """The check that failed, by one word."""
+        return (self.field or "").removeprefix("model.")
 
 
 class TrainingRefusedError(CreditError):

@@ -93,10 +93,10 @@ class ArtefactStore:
             size = self.objects.head(path)["size"]
             if size > most_bytes:
                 line = f"{path} has {size} bytes, more than {most_bytes}"
-                raise ModelRefusedError(line, "size")
+                raise ModelRefusedError(line, "model.size")
             return bytes(self.objects.get(path).bytes())
         except FileNotFoundError:
-            raise ModelRefusedError(f"{path} is not there", "size") from None
+            raise ModelRefusedError(f"{path} is not there", "model.size") from None
         except _AWAY as error:
             raise BusyError(f"the model store is out of reach: {_line(error)}") from error
 

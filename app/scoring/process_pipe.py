@@ -259,6 +259,6 @@ def _resolve(ask: Ask, answer: Message) -> None:
         ask.answer.set_exception(BusyError("this version is not loaded any more; ask again"))
         return
     try:
-        ask.answer.set_result(ask.model.read(answer, ask.reasons))
+        ask.answer.set_result(ask.model.read(answer, reasons=ask.reasons))
     except BusyError as error:
         ask.answer.set_exception(error)

@@ -85,7 +85,7 @@ def check_text(data: bytes, manifest: Manifest) -> SoundText:
 
 
 def _refused(rule: str) -> ModelRefusedError:
-    return ModelRefusedError(f"the model's text cannot be loaded: {rule}", "structure")
+    return ModelRefusedError(f"the model's text cannot be loaded: {rule}", "model.structure")
 
 
 def _read_header(lines: Sequence[str]) -> Mapping[str, str]:

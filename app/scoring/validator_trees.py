@@ -111,7 +111,7 @@ def check_tree(text: str, number: int, features: int) -> int:
 
 def _refused(number: int, rule: str) -> ModelRefusedError:
     line = f"the model's text cannot be loaded: tree {number} {rule}"
-    return ModelRefusedError(line, "structure")
+    return ModelRefusedError(line, "model.structure")
 
 
 def _check_stump(number: int, found: Mapping[str, str]) -> None:

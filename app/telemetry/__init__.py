@@ -13,8 +13,11 @@ from prometheus_client.metrics import MetricWrapperBase
 
 from app.telemetry.bounded import OTHER as OTHER
 from app.telemetry.bounded import Bounded as Bounded
+from app.telemetry.limits import LIMIT_METRICS
+from app.telemetry.lines import BoundOnce as BoundOnce
 from app.telemetry.log import REQUEST_ID as REQUEST_ID
 from app.telemetry.log import set_up_log as set_up_log
+from app.telemetry.rules import RULE_METRICS
 from app.telemetry.scores import SCORE_METRICS
 from app.telemetry.scoring import SCORING_METRICS
 
@@ -24,6 +27,7 @@ LABEL_NAMES: Final = frozenset(
         "check_point",
         "code",
         "currency",
+        "feature",
         "loop",
         "method",
         "outcome",
@@ -129,6 +133,9 @@ HOLD_RELEASE_SECONDS: Final = Histogram(
     "From the last change of an account to the automatic release of a hold on it.",
     buckets=(0.25, 0.5, 1, 1.5, 2, 3, 5, 10, 30, 60, 300),
 )
+ORDER_HOLDS_ESCALATED: Final = Counter(
+    "aval_order_holds_escalated", "Escalations of holds that waited longer than allowed."
+)
 WORK_RUNS: Final = Bounded(
     Counter(
         "aval_work_runs",
@@ -230,6 +237,7 @@ METRICS: Final[tuple[MetricWrapperBase, ...]] = tuple(
         LEDGER_EVENTS,
         SCORE_AGE_SECONDS,
         *SCORE_METRICS,
+        *RULE_METRICS,
         POOL_CONNECTIONS,
         LANE_QUEUE,
         READ_BATCH_SIZE,
@@ -240,11 +248,13 @@ METRICS: Final[tuple[MetricWrapperBase, ...]] = tuple(
         ORDER_HOLDS_OPEN,
         HOLDS_JUDGED,
         HOLD_RELEASE_SECONDS,
+        ORDER_HOLDS_ESCALATED,
         WORK_RUNS,
         WORK_SECONDS,
         WORK_ITEMS,
         WORK_LEFT,
         EXPIRY_OVERDUE_SECONDS,
+        *LIMIT_METRICS,
         SNAPSHOT_DRIFT_ACCOUNTS,
         SNAPSHOT_DRIFT_AMOUNT,
         SNAPSHOT_TIMESTAMP,

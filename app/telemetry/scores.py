@@ -36,6 +36,20 @@ SCORE_TROUBLE: Final = Counter(
     "aval_score_trouble",
     "Times a model that stands could not score; scores were kept, or the scorecard's.",
 )
+MODEL_PSI: Final = Bounded(
+    Gauge(
+        "aval_model_psi",
+        "Population stability index of the champion's `score` and features, of the last month.",
+        ["feature"],
+        multiprocess_mode="livemostrecent",
+    ),
+    most=150,
+)
+MODEL_CALIBRATION: Final = Gauge(
+    "aval_model_calibration",
+    "Defaults per default told by the champion, over months whose horizon is over.",
+    multiprocess_mode="livemostrecent",
+)
 
 SCORE_METRICS: Final = (
     SCORES,
@@ -44,5 +58,7 @@ SCORE_METRICS: Final = (
     SCORE_DUE_SECONDS,
     SCORE_NIGHT_TIMESTAMP,
     SCORE_TROUBLE,
+    MODEL_PSI,
+    MODEL_CALIBRATION,
 )
 """All of them, in the order of the page."""

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from datetime import date, datetime
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import polars as pl
 
@@ -123,17 +123,47 @@ def in_bulk(rater: Rater) -> Rater:
     return RateByCardInBulk()
 
 
+class Spread(Protocol):
+    """Who works portions off, at the same time and in any order."""
+
+    def __call__(
+        self, score: Callable[[Sequence[str]], int], portions: Iterator[list[str]], /
+    ) -> Iterator[int]:
+        """Yield the count of each portion as it is done.
+
+        `score` is what this process would do with a portion; others do the same by their own.
+
+        Raises:
+            BusyError: The database or the model was out of reach; what was committed stays.
+
+        """
+        ...
+
+
+def in_threads(
+    score: Callable[[Sequence[str]], int], portions: Iterator[list[str]], /
+) -> Iterator[int]:
+    """Work in threads of this process, giving portions out no faster than they are done."""
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        running: set[Future[int]] = set()
+        for ids in portions:
+            running.add(pool.submit(score, ids))
+            if len(running) > AT_ONCE:
+                ended, running = wait(running, return_when=FIRST_COMPLETED)
+                yield from (one.result() for one in ended)
+        yield from (one.result() for one in running)
+
+
 @dataclass(frozen=True, slots=True)
 class ScorePortfolio:
-    """Score every customer, `portion` in a transaction and `at_once` transactions at a time."""
+    """Score every customer, `portion` in a transaction."""
 
     database: Database
     now: Callable[[], datetime]
     rater: Rater
     portion: int = PORTION
-    at_once: int = AT_ONCE
 
-    def __call__(self, told: Callable[[int, int], None]) -> int:
+    def __call__(self, told: Callable[[int, int], None], spread: Spread = in_threads) -> int:
         """Score all and return how many there were; `told` hears how many are done, of how many.
 
         Raises:
@@ -143,7 +173,7 @@ class ScorePortfolio:
         with self.database.read() as tx:
             total = scores.count(tx)
         done = 0
-        for count in self._in_turns(pages(self.database, self.portion)):
+        for count in spread(self.score, pages(self.database, self.portion)):
             done += count
             told(done, max(done, total))
         return done
@@ -157,14 +187,3 @@ class ScorePortfolio:
         """
         with self.database.begin() as tx:
             return score_customers(tx, customer_ids, self.now(), self.rater)
-
-    def _in_turns(self, portions: Iterator[list[str]]) -> Iterator[int]:
-        """Give out portions no faster than they are done, so that few are in memory."""
-        running: set[Future[int]] = set()
-        with ThreadPoolExecutor(self.at_once) as pool:
-            for ids in portions:
-                running.add(pool.submit(self.score, ids))
-                if len(running) > self.at_once:
-                    ended, running = wait(running, return_when=FIRST_COMPLETED)
-                    yield from (one.result() for one in ended)
-            yield from (one.result() for one in running)

@@ -34,9 +34,11 @@ class Room:
 
     @property
     def champion(self) -> Place:
+        """Name the place of the version that decides."""
         return (self.name, Alias.CHAMPION)
 
     def register(self, package: Package) -> RegisteredModel:
+        """Register a package as Ann."""
         made, _ = self.models.register(ANN, Candidate(package.manifest, package.model))
         return made
 
@@ -49,20 +51,25 @@ class Room:
         return [self.register(constant(one, self.name)).model for one in chances]
 
     def move(self, model: ModelVersion, move: Move, caller: Caller = ANN) -> Promotion | None:
+        """Move a version, for a reason that says nothing."""
         return self.models.move(caller, MoveAsk(model, move, "because"))
 
     def promote(self, model: ModelVersion, caller: Caller = ANN) -> Promotion | None:
+        """Let a version decide, or propose it."""
         return self.move(model, Move.PROMOTE, caller)
 
     def states(self) -> dict[int, str]:
+        """Give the state of each version."""
         found = self.models.read.versions(self.name, None, 50)
         return {one.manifest.version: one.state.value for one in found}
 
     def file(self, model: ModelVersion, name: str) -> Path:
+        """Find a stored file on the disk."""
         return Path(self.shelf.place) / model.name / str(model.version) / name
 
 
 def open_room(database: Database, folder: Path, clock: Clock, policy: ModelPolicy) -> Room:
+    """Make the use cases with store and key in a folder, under a name of its own."""
     shelf = Shelf.at(folder, None, None, "")
     models = Models.over(database, shelf, policy, clock, IdSource())
     return Room(models, database, shelf, f"model-{next(_number)}")

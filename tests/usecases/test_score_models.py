@@ -27,7 +27,8 @@ from app.store.database import Database
 from app.usecases.overrides import OverrideAsk
 from app.usecases.score_models import CountOutcomes, RateByModel
 from app.usecases.score_refresh import RefreshScores
-from app.usecases.scores import Scores, ScoreTerms
+from app.usecases.score_terms import ScoreTerms
+from app.usecases.scores import Scores
 from app.usecases.seeds import SeedDatabase
 from tests.scoring.packages import constant, sample
 from tests.server import Clock

@@ -27,7 +27,8 @@ from app.store.database import Database
 from app.usecases.batches import read_inputs
 from app.usecases.overrides import OverrideAsk
 from app.usecases.score_refresh import RefreshScores
-from app.usecases.scores import Scores, ScoreTerms
+from app.usecases.score_terms import ScoreTerms
+from app.usecases.scores import Scores
 from app.usecases.seeds import SeedDatabase
 from tests.server import Clock
 from tests.usecases.readers import Reader
