@@ -43,7 +43,6 @@ from app.usecases.holds_judge import HoldsJudge
 from app.usecases.keys import Authenticate, CreateKey, ListKeys, RevokeKey
 from app.usecases.lane_sets import Lanes
 from app.usecases.lanes import BatchingLane, Decide, LaneSizes
-from app.usecases.limits_sets import Limits
 from app.usecases.orders import Orders, Surroundings
 from app.usecases.parties import Parties
 from app.usecases.read_lane import ReadLane
@@ -55,6 +54,7 @@ from app.usecases.score_models import RaterLane
 from app.usecases.score_terms import score_terms
 from app.usecases.scores import Scores
 from app.usecases.seeds import SeedDatabase
+from app.usecases.snoozes import Snoozes
 
 VERSION: Final = version("aval")
 
@@ -152,7 +152,6 @@ def compose(
         orders=Orders.over(
             database, Surroundings(now, new_id, lanes.ask, _judge(settings, database_url, new_id))
         ),
-        limits=Limits.over(database, now),
         facts=facts,
         figures=Figures.over(database, now, new_id),
         scores=scores,
@@ -160,6 +159,7 @@ def compose(
         models=models,
         rules=RuleSets.over(database, now),
         rule_sheets=RuleSheets.over(database, now),
+        snoozes=Snoozes(database, now, new_id),
     )
     rating = RaterLane(scores.score_customers.rater)
     return Composition(database, seed, desk, [lanes, reading, models.watch, rating])

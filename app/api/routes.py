@@ -34,6 +34,7 @@ from app.api import (
     scores_what_if,
     segments,
     snapshots,
+    snoozes,
     trials,
 )
 
@@ -69,5 +70,6 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     authorities.router,
     rules_sheets.router,
     rules.router,
+    snoozes.router,
     health.router,
 )

@@ -4,6 +4,7 @@ A worker needs this program, the settings it would serve with (`AVAL_…`, in it
 way to the database; portions are ids, nothing else is sent. Each commits its own, as here.
 """
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
@@ -23,6 +24,9 @@ from app.usecases.portfolio_scores import ScorePortfolio, Spread
 
 _DASK: Final[Any] = distributed
 """It has no types."""
+
+# it tells of workers that do not end at once; they are killed, and have committed what they did
+logging.getLogger("distributed.nanny").setLevel(logging.ERROR)
 
 _LOCAL: Final = "local:"
 _MOST_LOCAL: Final = 64

@@ -13,9 +13,8 @@ from prometheus_client.metrics import MetricWrapperBase
 
 from app.telemetry.bounded import OTHER as OTHER
 from app.telemetry.bounded import Bounded as Bounded
-from app.telemetry.limits import LIMIT_REVIEWS_DUE as LIMIT_REVIEWS_DUE
-from app.telemetry.limits import LIMITS_ADJUSTED as LIMITS_ADJUSTED
-from app.telemetry.limits import LIMITS_ENDING as LIMITS_ENDING
+from app.telemetry.limits import LIMIT_METRICS
+from app.telemetry.lines import BoundOnce as BoundOnce
 from app.telemetry.log import REQUEST_ID as REQUEST_ID
 from app.telemetry.log import set_up_log as set_up_log
 from app.telemetry.rules import RULE_METRICS
@@ -255,9 +254,7 @@ METRICS: Final[tuple[MetricWrapperBase, ...]] = tuple(
         WORK_ITEMS,
         WORK_LEFT,
         EXPIRY_OVERDUE_SECONDS,
-        LIMITS_ADJUSTED,
-        LIMITS_ENDING,
-        LIMIT_REVIEWS_DUE,
+        *LIMIT_METRICS,
         SNAPSHOT_DRIFT_ACCOUNTS,
         SNAPSHOT_DRIFT_AMOUNT,
         SNAPSHOT_TIMESTAMP,

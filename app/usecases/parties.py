@@ -10,6 +10,7 @@ from app.usecases.causes import Requeue
 from app.usecases.customers import ListCustomers, PutCustomer, ReadCustomer
 from app.usecases.limits import ListLimits, ProposeLimit
 from app.usecases.limits_decisions import DecideLimit
+from app.usecases.limits_sets import Limits
 from app.usecases.merges import MergeCustomers
 from app.usecases.rates import AddRate, ListRates
 from app.usecases.segments import PutSegment, ReadSegments
@@ -32,6 +33,7 @@ class Parties:
     list_limits: ListLimits
     decide_cover: DecideLimit
     list_covers: ListLimits
+    limits: Limits
     add_rate: AddRate
     list_rates: ListRates
 
@@ -51,6 +53,7 @@ class Parties:
             ListLimits(database),
             DecideLimit(database, now, "cover"),
             ListLimits(database, "cover"),
+            Limits.over(database, now),
             AddRate(database, now, requeue),
             ListRates(database),
         )

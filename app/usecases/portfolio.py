@@ -32,10 +32,12 @@ def read_ledger(tx: Tx, customer_ids: Sequence[str], counts: Counts | None) -> L
     return ledger_of(parts, [] if counts is None else [asdict(counts)])
 
 
-def pages(database: Database, portion: int = PORTION) -> Iterator[list[str]]:
+def pages(
+    database: Database, portion: int = PORTION, invoices: int = INVOICES_AT_ONCE
+) -> Iterator[list[str]]:
     """List the ids of all customers in order, a portion at a time; merged ones are none.
 
-    A portion is smaller where its customers have more than `INVOICES_AT_ONCE` invoices together.
+    A portion is smaller where its customers have more than so many `invoices` together.
 
     Raises:
         BusyError: The database was out of reach.
@@ -48,7 +50,7 @@ def pages(database: Database, portion: int = PORTION) -> Iterator[list[str]]:
         if not sizes:
             return
         sums = accumulate(size for _, size in sizes)
-        fitting = sum(1 for total in sums if total <= INVOICES_AT_ONCE)
+        fitting = sum(1 for total in sums if total <= invoices)
         ids = [name for name, _ in sizes[: max(1, fitting)]]
         yield ids
         after = ids[-1]

@@ -1,12 +1,15 @@
 """Policies, recommendations and work lists of limits over HTTP."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx2
 import pytest
 
 from app.domain.limits_policy import default_policy
+from app.store.database import Database
+from app.usecases.keys import CreateKey
 from tests.erp import Erp, money, refused
 
 PATH = "/v1/segments/main/limit-policy"
@@ -17,6 +20,18 @@ def erp(client: httpx2.Client) -> Erp:
     erp = Erp(client)
     erp.customer("C-1", "1000.00", size="SMALL")
     return erp
+
+
+@pytest.fixture
+def speak(service: str, database: Database) -> Callable[..., httpx2.Client]:
+    """Make clients with keys of certain scopes."""
+
+    def make(name: str, *scopes: str) -> httpx2.Client:
+        token = CreateKey(database, lambda: datetime.now(UTC))(name, scopes, ())
+        headers = {"Authorization": f"Bearer {token}"}
+        return httpx2.Client(base_url=service, headers=headers, timeout=20, trust_env=False)
+
+    return make
 
 
 def changed(name: str, value: object) -> dict[str, Any]:
@@ -111,8 +126,8 @@ def test_work_lists_are_read_page_by_page(erp: Erp, speak: Callable[..., httpx2.
     ):
         first = erp.client.get(f"/v1/limits/{path}?limit=1&{query}").json()
         assert [one["customer_id"] for one in first["items"]] == ["C-2"]
-        after = {"cursor": first["next_cursor"]}
-        rest = erp.client.get(f"/v1/limits/{path}?{query}", params=after).json()
+        after = f"cursor={first['next_cursor']}"
+        rest = erp.client.get(f"/v1/limits/{path}?{query}&{after}").json()
         found = [one["customer_id"] for one in rest["items"]]
         assert found == (["C-3", "C-1"] if path == "reviews" else ["C-3"])
         refused(erp.client.get(f"/v1/limits/{path}?cursor=x"), 422, "invalid_field", "cursor")

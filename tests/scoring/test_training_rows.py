@@ -90,6 +90,16 @@ def test_the_rule_knows_only_what_had_closed_before() -> None:
     assert found.rule(0.2)[mine].tolist() == pytest.approx([0.2, 0.2, (1 + 5 * 0.2) / 6])
 
 
+def test_the_newest_rows_are_kept_with_what_came_before_them() -> None:
+    found = observe(ledger(payers()), Target(0, 180), TODAY, most_rows=50)
+    whole = rows_of(payers(), 0)
+    assert found.left_out["older"] == len(whole.matrix) - 50
+    assert (
+        found.matrix.digest() == whole.matrix.take(np.arange(-50, 0) + len(whole.matrix)).digest()
+    )
+    assert found.matrix.known.tolist() == whole.matrix.known[-50:].tolist()
+
+
 def test_an_empty_ledger_and_open_windows_are_refused() -> None:
     with pytest.raises(TrainingError, match="no invoice"):
         rows_of([])
