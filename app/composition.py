@@ -97,16 +97,7 @@ def compose(
     )
     seed = SeedDatabase(database, now, STANDARD, _scorecard())
     new_id = IdSource()
-    authorize = AuthorizeOrders(now, new_id)
-
-    def make_account(customer_id: str, segment_id: str) -> None:
-        with database.begin() as tx:
-            ensure_accounts(tx, customer_id, segment_id)
-
-    lanes = Lanes(
-        [_lane(settings, database_url, authorize, make_account) for _ in range(settings.lanes)],
-        _lane(settings, database_url, authorize.check, make_account),
-    )
+    lanes = _lanes(settings, database, AuthorizeOrders(now, new_id))
     reading = _read_lane(settings, database_url, now)
     models = compose_models(settings, database, now, new_id)
     scores = Scores.over(database, now, score_terms(settings, models.scorer))
@@ -155,6 +146,17 @@ def compose_models(
 def connections_of(settings: Settings) -> int:
     """Say how many database connections one process that answers may open at most."""
     return settings.pool_size + OVERFLOW + settings.lanes + _OTHER_LANES
+
+
+def _lanes(settings: Settings, database: Database, authorize: AuthorizeOrders) -> Lanes:
+    def make_account(customer_id: str, segment_id: str) -> None:
+        with database.begin() as tx:
+            ensure_accounts(tx, customer_id, segment_id)
+
+    return Lanes(
+        [_lane(settings, database.url, authorize, make_account) for _ in range(settings.lanes)],
+        _lane(settings, database.url, authorize.check, make_account),
+    )
 
 
 def _lane(
