@@ -50,6 +50,7 @@ from app.usecases.parties import Parties
 from app.usecases.read_lane import ReadLane
 from app.usecases.reads import Reads
 from app.usecases.registry import ModelPolicy, Models
+from app.usecases.rules import RuleSets
 from app.usecases.scores import Scores, ScoreTerms
 from app.usecases.seeds import SeedDatabase
 
@@ -171,6 +172,7 @@ def compose(
         scores=scores,
         reads=Reads.over(reading, scores.rescore.cooldown),
         models=models,
+        rules=RuleSets.over(database, now),
     )
     return Composition(database, seed, desk, [lanes, reading, models.watch])
 

@@ -15,6 +15,7 @@ from app.usecases.orders import Orders
 from app.usecases.parties import Parties
 from app.usecases.reads import Reads
 from app.usecases.registry import Models
+from app.usecases.rules import RuleSets
 from app.usecases.scores import Scores
 
 
@@ -36,6 +37,7 @@ class Desk:
     scores: Scores
     reads: Reads
     models: Models
+    rules: RuleSets
 
 
 def desk_of(request: Request) -> Desk:

@@ -26,6 +26,7 @@ from app.api import (
     rates,
     reservations,
     reviews,
+    rules,
     scores,
     scores_overrides,
     scores_what_if,
@@ -63,5 +64,6 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     models.router,
     models_moves.router,
     authorities.router,
+    rules.router,
     health.router,
 )

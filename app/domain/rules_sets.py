@@ -19,7 +19,7 @@ NEVER_LIFTED: Final = frozenset(
 PATH_NAMES: Final = frozenset(one.name for one in NAMES.values() if one.path)
 """Names of one account that an order must fit."""
 
-_ALWAYS_FILLED: Final = PATH_NAMES | {
+ALWAYS_FILLED: Final = PATH_NAMES | {
     "customer_active",
     "order_rejected",
     "order_forced_hold",
@@ -71,7 +71,7 @@ class RuleSet:
         """Make of the table what is asked again and again."""
         keep = object.__setattr__  # the one way into a frozen value
         shown = {name for row in self.rows for name in row.shown()}
-        keep(self, "more_names", frozenset(shown - _ALWAYS_FILLED))
+        keep(self, "more_names", frozenset(shown - ALWAYS_FILLED))
         path = {name for row in self.rows if row.scope == "path" for name in row.shown()}
         keep(self, "path_reads_order", not path <= PATH_NAMES)
         keep(self, "_plans", {})

@@ -85,7 +85,7 @@ def score_in_force(data: Mapping[str, Any] | None, at: datetime) -> Mapping[str,
     if data is None or override is None or at < datetime.fromisoformat(override["expires_at"]):
         return data
     computed: dict[str, Any] = override["computed"]
-    return computed | {name: data[name] for name in _MOMENTS}
+    return computed | {name: data[name] for name in (*_MOMENTS, "behaviour") if name in data}
 
 
 def says_the_same(one: Mapping[str, Any] | None, other: Mapping[str, Any] | None) -> bool:

@@ -16,6 +16,7 @@ from app.telemetry.bounded import Bounded as Bounded
 from app.telemetry.limits import LIMIT_METRICS
 from app.telemetry.log import REQUEST_ID as REQUEST_ID
 from app.telemetry.log import set_up_log as set_up_log
+from app.telemetry.rules import RULE_METRICS
 from app.telemetry.scores import SCORE_METRICS
 from app.telemetry.scoring import SCORING_METRICS
 
@@ -230,6 +231,7 @@ METRICS: Final[tuple[MetricWrapperBase, ...]] = tuple(
         BATCH_SIZE,
         LEDGER_EVENTS,
         SCORE_AGE_SECONDS,
+        *RULE_METRICS,
         *SCORE_METRICS,
         POOL_CONNECTIONS,
         LANE_QUEUE,

@@ -12,7 +12,7 @@ from app.domain.decisions import Figures, Judgement, Question, Situation
 from app.domain.money import Money, minor_to_text
 from app.domain.rules import Fired, Value
 from app.domain.values import quick
-from app.texts import text
+from app.texts import Text, text
 
 _LISTED_INVOICES: Final = 100
 """How many invoices an advice names; the amount covers all of them."""
@@ -143,7 +143,7 @@ def _reason(fired: Fired, situation: Situation) -> dict[str, Any]:
     account = accounts.get(fired.account_id or 0, situation.accounts[0])
     observed = _shown(fired.row.observed, fired.observed, account.currency)
     threshold = _shown(fired.row.observed, fired.threshold, account.currency)
-    said = text(fired.reason, {"observed": observed, "threshold": threshold})
+    said = _said(fired, {"observed": observed, "threshold": threshold})
     return {
         "code": fired.reason,
         "rule_id": fired.row.rule_id,
@@ -153,6 +153,14 @@ def _reason(fired: Fired, situation: Situation) -> dict[str, Any]:
         "zh": said.zh,
         "en": said.en,
     }
+
+
+def _said(fired: Fired, values: Mapping[str, str]) -> Text:
+    """Fill the reason's sentence; a rule set's own goes before the shipped one."""
+    own = fired.row.says
+    if own is None or fired.reason != fired.row.reason:
+        return text(fired.reason, values)
+    return Text(zh=own[0].format_map(values), en=own[1].format_map(values))
 
 
 def _unblock(advice: Advice, situation: Situation) -> dict[str, Any]:

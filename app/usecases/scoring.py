@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from itertools import islice
 from typing import Final
 
+from app.domain.rules_context import behaviour_of
 from app.domain.scores_json import says_the_same, score_to_json
 from app.domain.scores_override import Override, override_score
 from app.store import overrides, score_due, scores
@@ -141,6 +142,7 @@ def _found(subject: Subject, rated: Rated, override: Override | None, at: dateti
     if override is not None:
         score = override_score(score, override, rated.scale)
     data = score_to_json(score, rated.as_of, at)
+    data["behaviour"] = behaviour_of(rated.features)
     return Found(
         subject=subject,
         as_of=rated.as_of,
