@@ -57,6 +57,10 @@ _WHOLE: Final = r"-?[0-9]{1,10}"
 _NUMBER: Final = r"-?[0-9]{1,25}(?:\.[0-9]{0,25})?(?:e[-+]?[0-9]{1,3})?"
 _WHOLE_LIST: Final = re.compile(rf"{_WHOLE}(?: {_WHOLE})*", re.ASCII)
 _NUMBER_LIST: Final = re.compile(rf"{_NUMBER}(?: {_NUMBER})*", re.ASCII)
+_BORDER: Final = rf"(?:{_NUMBER}|inf)"
+_BORDERS: Final = re.compile(rf"{_BORDER}(?: {_BORDER})*", re.ASCII)
+"""Thresholds: `inf` parts what is missing from all that is not."""
+
 _COUNT: Final = re.compile(r"[1-9][0-9]{0,9}", re.ASCII)
 
 _DECISIONS: Final = frozenset({0, 2, 4, 6, 8, 10})
@@ -139,12 +143,13 @@ def _read_wholes(number: int, found: Mapping[str, str], key: str, count: int) ->
 
 
 def _read_numbers(number: int, found: Mapping[str, str], key: str, count: int) -> list[float]:
-    if not _NUMBER_LIST.fullmatch(found[key]):
+    borders = key == "threshold"
+    if not (_BORDERS if borders else _NUMBER_LIST).fullmatch(found[key]):
         raise _refused(number, f"has a {key} that is no number")
     values = [float(one) for one in found[key].split(" ")]
     if len(values) != count:
         raise _refused(number, f"must have {count} {key}")
-    if not all(math.isfinite(one) for one in values):
+    if not borders and not all(math.isfinite(one) for one in values):
         raise _refused(number, f"has a {key} that is not finite")
     return values
 
