@@ -40,7 +40,7 @@ _GONE_S: Final = 10.0
 class Link:
     """One child, from start to end; for one thread at a time."""
 
-    def __init__(self, cpu_seconds: int = 0) -> None:
+    def __init__(self, cpu_seconds: int = 0, program: str = _PROGRAM) -> None:
         """Start a child and wait until it is ready; `cpu_seconds` limits it (0: not).
 
         Raises:
@@ -54,7 +54,7 @@ class Link:
             with theirs:
                 handle = str(theirs.fileno())
                 self._process = subprocess.Popen(  # noqa: S603 - our own program
-                    [sys.executable, "-P", "-c", _PROGRAM, handle, str(cpu_seconds)],
+                    [sys.executable, "-P", "-c", program, handle, str(cpu_seconds)],
                     env=child_environment(self._folder),
                     pass_fds=[theirs.fileno()],
                     stdin=subprocess.DEVNULL,

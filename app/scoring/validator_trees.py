@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from app.domain.errors import ModelRefusedError
+from app.domain.errors_models import ModelRefusedError
 
 MOST_LEAVES: Final = 1024
 """Leaves of one tree, inclusive."""
@@ -46,21 +46,17 @@ _WHOLES: Final = (
 )
 _NUMBERS: Final = (
     "split_gain",
-    "threshold",
     "leaf_value",
     "leaf_weight",
     "internal_value",
     "internal_weight",
 )
 _OF_LEAVES: Final = frozenset({"leaf_value", "leaf_weight", "leaf_count"})
+_ALL_THAT_IS_KNOWN: Final = "inf"
 _WHOLE: Final = r"-?[0-9]{1,10}"
 _NUMBER: Final = r"-?[0-9]{1,25}(?:\.[0-9]{0,25})?(?:e[-+]?[0-9]{1,3})?"
 _WHOLE_LIST: Final = re.compile(rf"{_WHOLE}(?: {_WHOLE})*", re.ASCII)
 _NUMBER_LIST: Final = re.compile(rf"{_NUMBER}(?: {_NUMBER})*", re.ASCII)
-_BORDER: Final = rf"(?:{_NUMBER}|inf)"
-_BORDERS: Final = re.compile(rf"{_BORDER}(?: {_BORDER})*", re.ASCII)
-"""Thresholds: `inf` parts what is missing from all that is not."""
-
 _COUNT: Final = re.compile(r"[1-9][0-9]{0,9}", re.ASCII)
 
 _DECISIONS: Final = frozenset({0, 2, 4, 6, 8, 10})
@@ -142,14 +138,23 @@ def _read_wholes(number: int, found: Mapping[str, str], key: str, count: int) ->
     return values
 
 
+def _read_thresholds(number: int, text: str, count: int) -> None:
+    """Insist on numbers; `inf` sets what is missing apart from all that is known."""
+    listed = text.split(" ")
+    if len(listed) != count:
+        raise _refused(number, f"must have {count} threshold")
+    known = [one for one in listed if one != _ALL_THAT_IS_KNOWN]
+    if known:
+        _read_numbers(number, {"threshold": " ".join(known)}, "threshold", len(known))
+
+
 def _read_numbers(number: int, found: Mapping[str, str], key: str, count: int) -> list[float]:
-    borders = key == "threshold"
-    if not (_BORDERS if borders else _NUMBER_LIST).fullmatch(found[key]):
+    if not _NUMBER_LIST.fullmatch(found[key]):
         raise _refused(number, f"has a {key} that is no number")
     values = [float(one) for one in found[key].split(" ")]
     if len(values) != count:
         raise _refused(number, f"must have {count} {key}")
-    if not borders and not all(math.isfinite(one) for one in values):
+    if not all(math.isfinite(one) for one in values):
         raise _refused(number, f"has a {key} that is not finite")
     return values
 
@@ -158,6 +163,7 @@ def _check_nodes(number: int, found: Mapping[str, str], leaves: int, features: i
     sizes = {key: leaves if key in _OF_LEAVES else leaves - 1 for key in (*_WHOLES, *_NUMBERS)}
     whole = {key: _read_wholes(number, found, key, sizes[key]) for key in _WHOLES}
     parts = {key: _read_numbers(number, found, key, sizes[key]) for key in _NUMBERS}
+    _read_thresholds(number, found["threshold"], leaves - 1)
     _check_leaves(number, parts["leaf_value"])
     if not all(0 <= one < features for one in whole["split_feature"]):
         raise _refused(number, "splits by a feature that is not there")

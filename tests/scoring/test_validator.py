@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from app.domain.errors import ModelRefusedError
+from app.domain.errors_models import ModelRefusedError
 from app.domain.models import Package
 from app.scoring.loadable import Loadable
 from app.scoring.process_link import Link
