@@ -32,6 +32,7 @@ from app.api import (
     scores_what_if,
     segments,
     snapshots,
+    terms,
     trials,
 )
 
@@ -45,6 +46,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     limits_policy.router,
     limits_recommendation.router,
     reviews.router,
+    terms.router,
     covers.router,
     rates.router,
     scores.lean_router,
