@@ -6,13 +6,13 @@ from datetime import date, datetime
 
 from app.domain.accounts import Account
 from app.domain.callers import Caller
-from app.domain.errors import NotFoundError
 from app.domain.exposure import Document, Figure, Mark, figures_of, worth_of
 from app.domain.groups import RateFinder
 from app.domain.money import Money, Rate
 from app.domain.rates import find_rate
 from app.store import accounts, exposure, groups, open_items, rates, segments
 from app.store.database import Database, Tx
+from app.usecases.accounts import not_here
 from app.usecases.dates import business_date
 
 
@@ -67,8 +67,7 @@ class ListExposure:
             customer_id = accounts.customer_of(tx, ref)
             held = accounts.find(tx, customer_id, page.segment_id)
             if held is None:
-                told = f"{ref!r} has no account in the segment {page.segment_id!r}"
-                raise NotFoundError(told, "segment")
+                raise not_here(caller, ref, page.segment_id)
             return self._view(tx, held, page, today, at)
 
     def _view(

@@ -1,0 +1,264 @@
+"""Rate by the model that stands as champion, else by the scorecard; a shadow is rated beside it."""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from datetime import date, datetime, timedelta
+from typing import Final, Literal, Protocol
+
+import structlog
+
+from app.domain.errors import BusyError, FieldError
+from app.domain.manifests import Manifest
+from app.domain.models import Alias, Scorer
+from app.domain.scores import Score
+from app.domain.scores_model import model_score
+from app.domain.whatif import Row
+from app.scoring.observing import Copies
+from app.store import portfolio, score_models
+from app.store.database import Database, Tx, moment
+from app.store.scores import Subject
+from app.telemetry.scores import SCORE_TROUBLE
+from app.texts import PLACEHOLDERS
+from app.usecases.portions import Cursor, Portion
+from app.usecases.score_raters import Bench, RateByCard, Rated, Rater, uses
+
+_log = structlog.get_logger(__name__)
+
+OLDEST_RATES_DAYS: Final = 35
+"""The rates of all customers that features rest on may be so many days old."""
+
+
+class Observer(Protocol):
+    """Whoever computes features: a process behind a pipe."""
+
+    def __call__(
+        self, copies: Copies, asks: Sequence[Mapping[str, object]]
+    ) -> list[dict[str, float | None]]:
+        """Compute the features of the catalogue for each ask, in order.
+
+        Raises:
+            BusyError: It is out of reach.
+
+        """
+        ...
+
+    def stop(self) -> None:
+        """End the process."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """A customer's features on its business date; amounts are in `currency`."""
+
+    row: Row
+    as_of: date
+    currency: str
+
+
+@dataclass(frozen=True, slots=True)
+class RateByModel:
+    """Rate by the champion called `name` (None: the first name that has one).
+
+    Where there is none the scorecard rates. `trouble` says what holds while a champion cannot be
+    reached: `keep` the last score, which is stale, or the `scorecard`.
+    """
+
+    scorer: Scorer
+    observer: Observer
+    name: str | None = None
+    trouble: Literal["keep", "scorecard"] = "keep"
+    card: Rater = field(default_factory=RateByCard)
+
+    def __call__(self, tx: Tx, subjects: Sequence[Subject], at: datetime) -> Mapping[str, Rated]:
+        """Rate each subject, by customer id.
+
+        Raises:
+            BusyError: The champion is out of reach, and the last score is to be kept.
+
+        """
+        names = score_models.standing(tx, self.name)
+        if names.champion is not None:
+            try:
+                return self._by_champion(tx, subjects, at, names)
+            except (BusyError, FieldError) as trouble:
+                self._tell(trouble)
+                if self.trouble == "keep":
+                    raise BusyError(f"the model cannot score now: {trouble.detail}") from trouble
+        rated = self.card(tx, subjects, at)
+        return rated if names.shadow is None else self._beside(tx, subjects, at, (names, rated))
+
+    def stop(self) -> None:
+        """End the process that computes features."""
+        self.observer.stop()
+
+    def bench(self, tx: Tx, subject: Subject, at: datetime) -> Bench:
+        """Prepare to rate one customer as it is and as it would be.
+
+        Raises:
+            BusyError: The champion is out of reach; so may `Bench.rate`.
+
+        """
+        names = score_models.standing(tx, self.name)
+        if names.champion is None:
+            return self.card.bench(tx, subject, at)
+        manifest = self._loaded(names.champion, Alias.CHAMPION)
+        seen = self._see(tx, [subject], at)[subject.customer_id]
+
+        def rate_rows(rows: Sequence[Row]) -> list[Score]:
+            whole = [replace(seen, row={**seen.row, **row}) for row in rows]
+            return self._predict(manifest, whole, reasons=False)
+
+        known = {*manifest.feature_names, "invoices_known"}
+        row = {name: value for name, value in seen.row.items() if name in known}
+        return Bench(seen.as_of, row, rate_rows)
+
+    def _by_champion(
+        self, tx: Tx, subjects: Sequence[Subject], at: datetime, names: score_models.Standing
+    ) -> dict[str, Rated]:
+        manifest = self._loaded(names.champion, Alias.CHAMPION)
+        seen = self._see(tx, subjects, at)
+        scores = self._predict(manifest, list(seen.values()), reasons=True)
+        shadows = self._shadows(names, list(seen.values()))
+        return {
+            key: Rated(score, one.as_of, _known(one.row), manifest, shadow)
+            for (key, one), score, shadow in zip(seen.items(), scores, shadows, strict=True)
+        }
+
+    def _beside(
+        self,
+        tx: Tx,
+        subjects: Sequence[Subject],
+        at: datetime,
+        found: tuple[score_models.Standing, Mapping[str, Rated]],
+    ) -> Mapping[str, Rated]:
+        """Add what the shadow says to what the scorecard said; its trouble harms nobody."""
+        names, rated = found
+        try:
+            seen = self._see(tx, subjects, at)
+        except BusyError as trouble:
+            self._tell(trouble)
+            return rated
+        shadows = self._shadows(names, list(seen.values()))
+        pairs = zip(seen, shadows, strict=True)
+        return {key: replace(rated[key], shadow=shadow) for key, shadow in pairs}
+
+    def _shadows(
+        self, names: score_models.Standing, seen: Sequence[_Seen]
+    ) -> Sequence[Score | None]:
+        if names.shadow is not None:
+            try:
+                manifest = self._loaded(names.shadow, Alias.SHADOW)
+                return self._predict(manifest, seen, reasons=False)
+            except (BusyError, FieldError) as trouble:
+                self._tell(trouble)
+        return [None] * len(seen)
+
+    def _loaded(self, model: score_models.Named | None, alias: Alias) -> Manifest:
+        """Give the manifest of exactly the version that stands.
+
+        Raises:
+            BusyError: This process has not loaded it (yet).
+
+        """
+        manifest = None if model is None else self.scorer.standing(model.name, alias)
+        if model is None or manifest is None or manifest.version != model.version:
+            told = "no model" if model is None else f"{model.name} version {model.version}"
+            raise BusyError(f"{told} is not loaded here yet")
+        return manifest
+
+    def _see(self, tx: Tx, subjects: Sequence[Subject], at: datetime) -> dict[str, _Seen]:
+        """Compute the features of subjects as of the end of their business dates.
+
+        Raises:
+            BusyError: The process is away, or the rates of all customers were not counted.
+
+        """
+        if not subjects:
+            return {}
+        known = uses(tx, subjects, at)
+        wanted = portfolio.relatives(tx, list(known)) | known.keys()
+        parts = {name: portfolio.copy_out(tx, name, wanted) for name in portfolio.COLUMNS}
+        counts = portfolio.newest_counts(tx, max(day for _, day in known.values()))
+        if counts is None or (at.date() - counts.day).days > OLDEST_RATES_DAYS:
+            raise BusyError("the rates of all customers are not counted yet")
+        background = [{**asdict(counts), "day": counts.day.isoformat()}]
+        asks = [
+            {
+                "customer_id": key,
+                "as_of": day.isoformat(),
+                "used_minor": use.used_minor,
+                "limit_minor": use.limit_minor,
+                "currency": use.currency,
+            }
+            for key, (use, day) in known.items()
+        ]
+        rows = self.observer(Copies(parts, background), asks)
+        return {
+            key: _Seen(row, day, use.currency)
+            for (key, (use, day)), row in zip(known.items(), rows, strict=True)
+        }
+
+    def _predict(self, manifest: Manifest, seen: Sequence[_Seen], *, reasons: bool) -> list[Score]:
+        model = score_models.Named(manifest.name, manifest.version).model
+        rows = [{name: one.row.get(name) for name in manifest.feature_names} for one in seen]
+        found = self.scorer.predict(model, rows, reasons=reasons)
+        return [
+            model_score(one, manifest, each.row, (each.currency, PLACEHOLDERS))
+            for one, each in zip(found, seen, strict=True)
+        ]
+
+    def _tell(self, trouble: BusyError | FieldError) -> None:
+        SCORE_TROUBLE.inc()
+        _log.warning("model_cannot_score", reason=trouble.detail)
+
+
+@dataclass(frozen=True, slots=True)
+class RaterLane:
+    """A rater's processes among what an application starts and stops; they start when needed."""
+
+    rater: Rater
+
+    async def start(self) -> None:
+        """Do nothing yet."""
+
+    async def stop(self) -> None:
+        """End them."""
+        await asyncio.to_thread(self.rater.stop)
+
+    def alive(self) -> bool:
+        """Say yes: one that crashed is started by the next question."""
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class CountOutcomes:
+    """Count once a day what all customers' invoices came to, where a model stands that asks it."""
+
+    database: Database
+    name: str | None = None
+    clock: Callable[[Tx], datetime] = moment
+
+    def __call__(self, after: Cursor | None = None) -> Portion:
+        """Count as of the end of yesterday, unless that was done.
+
+        Raises:
+            BusyError: The database was out of reach.
+
+        """
+        del after
+        with self.database.read() as tx:
+            yesterday = self.clock(tx).date() - timedelta(days=1)
+            names = score_models.standing(tx, self.name)
+            known = portfolio.newest_counts(tx, yesterday)
+            if (names.champion or names.shadow) is None or (known and known.day == yesterday):
+                return Portion(0)
+            counts = portfolio.count_outcomes(tx, yesterday)
+        with self.database.begin() as tx:
+            portfolio.keep_counts(tx, counts)
+        return Portion(1)
+
+
+def _known(row: Row) -> dict[str, float]:
+    return {name: value for name, value in row.items() if value is not None}
