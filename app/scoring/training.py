@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from app.domain.errors import TrainingRefusedError
+from app.domain.errors_models import TrainingRefusedError
 from app.scoring.process_link import child_environment
 
 REQUEST: Final = "request.json"
