@@ -164,7 +164,7 @@ def report(trained: Trained, found: Evaluation) -> dict[str, object]:
         "customers_test": len(np.unique(found.test.customers)),
         "unscored_test": found.unscored,
         "log_loss": log_loss(labels, predicted),
-        "calibration_error": calibration_error(labels, predicted),
+        "ece": calibration_error(labels, predicted),
         "intervals": _intervals(found.rivals),
         "rivals": rivals(found),
         "auc_without_order": found.auc_as_such,
