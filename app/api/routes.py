@@ -36,6 +36,7 @@ from app.api import (
     segments,
     snapshots,
     snoozes,
+    terms,
     trials,
 )
 
@@ -49,6 +50,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     limits_policy.router,
     limits_recommendation.router,
     reviews.router,
+    terms.router,
     covers.router,
     financials.router,
     rates.router,
