@@ -21,8 +21,9 @@ import pytest
 from prometheus_client import REGISTRY
 from sqlalchemy import text
 
+from app.composition import compose
 from app.domain.errors import BusyError
-from app.main import compose, create_app
+from app.main import create_app
 from app.settings import Settings
 from app.store.checker import check_ledger
 from app.store.database import Database, moment

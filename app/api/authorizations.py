@@ -144,7 +144,8 @@ class UnblockOut(AnswerModel):
 
     What does not suffice alone does together with advice for the other reasons. `subject` is the
     customer of a limit or cover, a pair of currencies or a rule. `scope` is the right it needs;
-    null: it is up to the customer or whoever sells. `percent` is a share of the order's value.
+    null: it is up to the customer or whoever sells. `percent` is a share of the
+    order's value, `days` are payment terms.
     """
 
     action: str
@@ -152,6 +153,7 @@ class UnblockOut(AnswerModel):
     invoices: list[str]
     until: str | None
     percent: str | None = None
+    days: int | None = None
     subject: str | None = None
     scope: str | None = None
     removes: list[RemovedOut] = Field(default_factory=list)

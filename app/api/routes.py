@@ -15,6 +15,7 @@ from app.api import (
     decisions,
     exposure,
     facts,
+    financials,
     health,
     hold_bulk,
     holds,
@@ -35,6 +36,7 @@ from app.api import (
     segments,
     snapshots,
     snoozes,
+    terms,
     trials,
 )
 
@@ -48,7 +50,9 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     limits_policy.router,
     limits_recommendation.router,
     reviews.router,
+    terms.router,
     covers.router,
+    financials.router,
     rates.router,
     scores.lean_router,
     scores.router,

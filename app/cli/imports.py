@@ -14,6 +14,7 @@ import typer
 
 from app.cli.database import open_composition, read_settings, say
 from app.cli.failures import RefusedError, WrongUseError
+from app.cli.financial_rows import STATEMENT_COLUMNS
 from app.cli.import_ledger import Doors, LedgerCounts, LedgerImport, LedgerSource
 from app.cli.import_master import MasterImport, RowCounts
 from app.cli.ledger_rows import LEDGER_COLUMNS
@@ -25,9 +26,9 @@ from app.cli.rating import models_loaded
 from app.cli.tables import Table, open_table
 from app.cli.tables_rejects import Reject, RejectWriter, reject_path
 from app.cli.tables_shape import Columns
+from app.composition import Composition, utc_now
 from app.domain.errors import FileRefusedError
 from app.domain.money import minor_to_text
-from app.main import Composition, utc_now
 from app.sheets.scorecard import read_scorecard, write_scorecard
 from app.store.ids import IdSource
 from app.telemetry import set_up_log
@@ -49,6 +50,7 @@ def register(cli: typer.Typer) -> None:
     into.command("ledger")(_ledger)
     into.command("customers")(_customers)
     into.command("limits")(_limits)
+    into.command("financials")(_financials)
     into.command("scorecard")(_scorecard)
     into.command("rules")(import_rules)
     cli.add_typer(into, name="import")
@@ -145,6 +147,15 @@ def _limits(file: File) -> None:
         _import_rows(
             _open(file, LIMIT_COLUMNS),
             lambda run, table, parts: run.set_limits(table, parts.desk.parties.propose_limit),
+        )
+
+
+def _financials(file: File) -> None:
+    """Import financial statements, a row a customer and year; figures and ratios by their names."""
+    with _refusals():
+        _import_rows(
+            _open(file, STATEMENT_COLUMNS),
+            lambda run, table, parts: run.put_statements(table, parts.desk.parties.put_statement),
         )
 
 

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from app.domain.errors import ModelRefusedError
+from app.domain.errors_models import ModelRefusedError
 
 GOLDEN: Final = 24
 """Rows made up within the ranges that the text was trained on; one more has all missing."""

@@ -14,7 +14,8 @@ from typing import Any, Final
 
 import yaml
 
-from app.domain.errors import FieldError, ModelRefusedError
+from app.domain.errors import FieldError
+from app.domain.errors_models import ModelRefusedError
 from app.domain.manifests import MANIFEST, FeatureType, Manifest
 from app.domain.manifests_check import MOST_MODEL_BYTES
 from app.domain.manifests_json import MOST_BYTES, manifest_from_bytes

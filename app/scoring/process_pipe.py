@@ -9,7 +9,8 @@ from typing import Final
 
 import structlog
 
-from app.domain.errors import BusyError, CreditError, ModelRefusedError
+from app.domain.errors import BusyError, CreditError
+from app.domain.errors_models import ModelRefusedError
 from app.domain.models import Prediction
 from app.scoring.loadable import Loadable
 from app.scoring.process_frames import Message, PipeError

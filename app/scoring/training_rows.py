@@ -140,5 +140,5 @@ def _matrix(ledger: Ledger, rows: pl.DataFrame) -> Matrix:
         known=rows["known"].to_numpy(),
         late=rows["late"].to_numpy(),
         amounts=rows["amount_minor"].cast(pl.Float64).to_numpy(),
-        segments=rows["currency"].to_numpy().astype(np.str_),
+        segments=rows["segment_id"].fill_null("–").to_numpy().astype(np.str_),
     )

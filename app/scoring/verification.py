@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final
 
-from app.domain.errors import BusyError, FieldError, ModelRefusedError
+from app.domain.errors import BusyError, FieldError
+from app.domain.errors_models import ModelRefusedError
 from app.domain.manifests import Manifest, ModelKind, PackageFile
 from app.domain.manifests_check import MOST_MODEL_BYTES
 from app.domain.manifests_json import MOST_BYTES, manifest_from_bytes

@@ -7,7 +7,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
-from app.domain.errors import FieldError, ModelRefusedError
+from app.domain.errors import FieldError
+from app.domain.errors_models import ModelRefusedError
 from app.domain.feature_catalogue import FEATURE
 from app.domain.manifests import (
     MANIFEST,

@@ -8,6 +8,7 @@ from typing import Self
 from app.store.database import Database
 from app.usecases.causes import Requeue
 from app.usecases.customers import ListCustomers, PutCustomer, ReadCustomer
+from app.usecases.financials import ListStatements, PutStatement
 from app.usecases.limits import ListLimits, ProposeLimit
 from app.usecases.limits_decisions import DecideLimit
 from app.usecases.limits_sets import Limits
@@ -36,6 +37,8 @@ class Parties:
     limits: Limits
     add_rate: AddRate
     list_rates: ListRates
+    put_statement: PutStatement
+    list_statements: ListStatements
 
     @classmethod
     def over(cls, database: Database, now: Callable[[], datetime], requeue: Requeue) -> Self:
@@ -56,4 +59,6 @@ class Parties:
             Limits.over(database, now),
             AddRate(database, now, requeue),
             ListRates(database),
+            PutStatement(database, now),
+            ListStatements(database),
         )

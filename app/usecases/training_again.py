@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 
 import structlog
 
-from app.domain.errors import ModelRefusedError, TrainingRefusedError
+from app.domain.errors_models import ModelRefusedError, TrainingRefusedError
 from app.domain.manifests import ModelKind
 from app.store import models, scores
 from app.usecases.portions import Cursor, Portion

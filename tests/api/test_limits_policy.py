@@ -120,14 +120,12 @@ def test_work_lists_are_read_page_by_page(erp: Erp, speak: Callable[..., httpx2.
         erp.customer(f"C-{number}", None)
         body = {"kind": "base", "limit": money("5.00"), "valid_to": f"2026-07-0{number}"}
         assert erp.post(f"/v1/customers/C-{number}/limits", body).status_code == 201
-    for path, query in (
-        ("reviews", "due_before=9999-12-31"),
-        ("expiring", "ends_before=2026-12-01"),
-    ):
-        first = erp.client.get(f"/v1/limits/{path}?limit=1&{query}").json()
+    lists = {"reviews": {"due_before": "2100-12-31"}, "expiring": {"ends_before": "2026-12-01"}}
+    for path, query in lists.items():
+        url = f"/v1/limits/{path}"
+        first = erp.client.get(url, params={**query, "limit": "1"}).json()
         assert [one["customer_id"] for one in first["items"]] == ["C-2"]
-        after = f"cursor={first['next_cursor']}"
-        rest = erp.client.get(f"/v1/limits/{path}?{query}&{after}").json()
+        rest = erp.client.get(url, params={**query, "cursor": first["next_cursor"]}).json()
         found = [one["customer_id"] for one in rest["items"]]
         assert found == (["C-3", "C-1"] if path == "reviews" else ["C-3"])
         refused(erp.client.get(f"/v1/limits/{path}?cursor=x"), 422, "invalid_field", "cursor")

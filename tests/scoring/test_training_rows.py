@@ -112,6 +112,14 @@ def whole() -> Matrix:
     return rows_of(payers(), 0).matrix
 
 
+def test_the_past_of_every_row_by_brute_force(whole: Matrix) -> None:
+    eve = whole.days - np.timedelta64(1, "D")
+    for row in range(0, len(whole), 7):
+        before = (whole.customers == whole.customers[row]) & (whole.closes <= eve[row])
+        assert whole.known[row] == np.sum(before)
+        assert whole.late[row] == np.sum(whole.labels[before])
+
+
 def test_a_cut_learns_nothing_that_was_not_known_then(whole: Matrix) -> None:
     cut = default_cut(whole)
     fold = split_at(whole, cut)

@@ -14,7 +14,8 @@ import pytest
 import yaml
 
 from app.cli.model import read_origin
-from app.domain.errors import FieldError, ModelRefusedError, NotFoundError
+from app.domain.errors import FieldError, NotFoundError
+from app.domain.errors_models import ModelRefusedError
 from app.domain.manifests_json import manifest_to_bytes
 from app.scoring.mlflow_folder import read_mlflow
 from app.scoring.scorecard_file import standard_scorecard
