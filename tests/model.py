@@ -175,7 +175,9 @@ class Model:
         if moved:
             order.granted = False
         if fact["status"] == "CLOSED" or not amount:
-            order.closed, order.live, order.hold = fact["version"], False, None
+            order.closed, order.live = fact["version"], False
+            if order.hold is not None and not order.hold.forced:
+                order.hold = None
             order.released_max = None
             return
         if moved or not order.live:

@@ -16,7 +16,9 @@ from app.usecases.parties import Parties
 from app.usecases.reads import Reads
 from app.usecases.registry import Models
 from app.usecases.rules import RuleSets
+from app.usecases.rules_sheets import RuleSheets
 from app.usecases.scores import Scores
+from app.usecases.snoozes import Snoozes
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,8 @@ class Desk:
     reads: Reads
     models: Models
     rules: RuleSets
+    rule_sheets: RuleSheets
+    snoozes: Snoozes
 
 
 def desk_of(request: Request) -> Desk:

@@ -30,6 +30,7 @@ COLUMNS: Final[Mapping[str, str]] = {
     "rules": "rules",
     "openapi": "openapi",
     "train": "train",
+    "model": "model",
 }
 """Every command, and the module of its column, which has `register(cli)`."""
 

@@ -71,16 +71,21 @@ def _bare(order: Order) -> Order:
 
 
 def _close(before: Order, after: Order, *, moved: bool) -> OrderChange:
+    """End the order and its automatic hold; a forced one stays, for only a person lifts it.
+
+    Else closing and opening an order again would walk around it.
+    """
+    forced = before.hold_kind == "FORCED"
     closed = replace(
         after,
         state="RELEASED" if after.state == "LIVE" else after.state,
         closed_version=after.version,
         released_max=None,
         released_until=None,
-        hold_id=None,
-        hold_kind=None,
+        hold_id=before.hold_id if forced else None,
+        hold_kind=before.hold_kind if forced else None,
         counts_from=None,
         untested=False,
     )
     past = before if moved and before.authorization_id else None
-    return OrderChange(closed, past, before.hold_id)
+    return OrderChange(closed, past, None if forced else before.hold_id)

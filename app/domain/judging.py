@@ -18,6 +18,8 @@ from app.domain.orders import Order
 from app.domain.rules import Fired, Outcome, RuleSet, Subject, Value, read_rule_set, settled
 from app.domain.rules_context import more_context, subject_of
 from app.domain.rules_standard import STANDARD
+from app.domain.snoozes import split_snoozed
+from app.domain.terms_context import terms_context
 
 NEVER_RELEASED: Final = frozenset({"FORCED_HOLD", "ACCOUNT_STOPPED", "ORDER_REJECTED"})
 """Reasons that a release of the order does not lift."""
@@ -39,9 +41,14 @@ _NO_RATE: Final = "FX_RATE_MISSING"
 
 _ALWAYS: Final = replace(
     (_standard := read_rule_set(0, STANDARD)),
-    rows=tuple(row for row in _standard.rows if row.scope == "path" or row.reason == _NO_RATE),
+    rows=tuple(
+        row
+        for row in _standard.rows
+        if row.scope == "path" or row.reason in NEVER_RELEASED | {_NO_RATE}
+    ),
 )
-"""What no policy can do without: a limit that is passed, or cannot be told, holds the order."""
+"""What no policy can do without: a limit that is passed, or cannot be told, holds the order; so
+does what a person placed."""
 
 
 def require_fresh(question: Question, order: Order | None) -> None:
@@ -156,12 +163,18 @@ def _fired(case: Case, tested: Sequence[Figures]) -> list[Fired]:
     context = order_context(question, situation, tested)
     if rules.more_names:
         context |= more_context(rules.more_names, question, situation)
+    if rules.reads_terms:
+        context |= terms_context(rules.terms, question, situation, tested[0])
     subject = subject_of(question, situation) if rules.is_scoped else None
     rows = rules.fire(context, "order", None, subject)
     if context["fx_missing"] and all(
         row.reason != _NO_RATE or row.outcome == "WARN" for row in rows
     ):
-        rows += _ALWAYS.fire(context, "order")
+        rows += [row for row in _ALWAYS.fire(context, "order") if row.reason == _NO_RATE]
+    if context["order_forced_hold"] or context["account_stopped"] or context["order_rejected"]:
+        told = {row.reason for row in rows if row.outcome in {"HOLD", "REJECT"}}
+        left = NEVER_RELEASED - told
+        rows += [row for row in _ALWAYS.fire(context, "order") if row.reason in left]
     if case.needed > case.reserved:  # what is reserved already is not tested again
         for figures in tested:
             rows += [] if figures.fx_missing else _fired_along(case, figures, context, subject)
@@ -185,8 +198,10 @@ def _fired_along(
 def _sorted_out(case: Case, fired: list[Fired]) -> tuple[tuple[Fired, ...], tuple[Fired, ...]]:
     """Split what fired into reasons and warnings."""
     fired, exempt = settled(fired)
+    situation = case.situation
+    fired, snoozed = split_snoozed(fired, situation.inputs.more.get("snoozed"), situation.at)
     reasons = [row for row in fired if row.outcome != "WARN"]
-    warnings = [row for row in fired if row.outcome == "WARN"] + exempt
+    warnings = [row for row in fired if row.outcome == "WARN"] + exempt + snoozed
     if case.delivered_invoice:
         return (), tuple(warnings + reasons)
     if case.released:

@@ -17,6 +17,9 @@ from app.store.checker_terms import terms_of
 _LIMIT_REASONS: Final = frozenset({"OVER_LIMIT", "NO_LIMIT", "LIMIT_EXPIRED"})
 """What holds an order for want of limit even where no row of the policy says so."""
 
+_UNWRITTEN: Final = {"ORDER_REJECTED": "REJECT"}
+"""What a person decided stands where no row of the policy says so; the rest of that is HOLD."""
+
 _OPERATIONS: Final[Mapping[str, Callable[[Any, Any], bool]]] = {
     "==": operator.eq,
     "!=": operator.ne,
@@ -61,7 +64,10 @@ def _outcome_faults(row: Json, ask: Ask, rules: Json) -> Iterator[str]:
         for one in rules["rows"]
         for code in ("MISSING_INPUT", "RULE_ERROR")
     }
-    found = {said.get((one["rule_id"], one["code"]), "HOLD") for one in answer["reasons"]}
+    found = {
+        said.get((one["rule_id"], one["code"]), _UNWRITTEN.get(one["code"], "HOLD"))
+        for one in answer["reasons"]
+    }
     judged = next((one for one in ("REJECT", "HOLD") if one in found), "APPROVE")
     if answer["judged"] != judged:
         yield f"judged: expected {judged} from its reasons, found {answer['judged']}"

@@ -44,9 +44,10 @@ class Moved:
 # is late is summed up, since money may move between invoices without moving any balance.
 _GROUND = """
 WITH place AS MATERIALIZED (
-    SELECT s.segment_id, d.today, concat_ws(':', s.mode, s.rule_set_version,
-        s.credit_horizon_days, d.today, greatest(0, floor(extract(epoch FROM :at - f.last_at)
-        / 86400))) AS told
+    SELECT s.segment_id, d.today, concat_ws(':', s.mode, CASE
+        WHEN s.next_rule_set_at <= :at THEN s.next_rule_set_version
+        ELSE s.rule_set_version END, s.credit_horizon_days, d.today,
+        greatest(0, floor(extract(epoch FROM :at - f.last_at) / 86400))) AS told
     FROM segment s
     CROSS JOIN LATERAL (SELECT (:at AT TIME ZONE s.time_zone)::date AS today) AS d
     CROSS JOIN LATERAL (

@@ -34,12 +34,22 @@ def test_closing_an_order_nobody_asked_for_is_remembered() -> None:
 
 
 def test_closing_ends_the_hold() -> None:
-    held = Order("main", "O", ANNA, "CNY", version=1, hold_id="H", hold_kind="FORCED")
+    held = Order("main", "O", ANNA, "CNY", version=1, hold_id="H", hold_kind="AUTOMATIC")
     world = World()
     world.clerk.book.orders["O"] = held
     world.apply(order(2, status="CLOSED"))
     assert world.clerk.changes.cancelled_holds == ["H"]
     assert world.clerk.book.orders["O"].hold_id is None
+
+
+def test_closing_leaves_what_a_person_placed() -> None:
+    held = Order("main", "O", ANNA, "CNY", version=1, hold_id="H", hold_kind="FORCED")
+    world = World()
+    world.clerk.book.orders["O"] = held
+    world.apply(order(2, status="CLOSED"))
+    assert world.clerk.changes.cancelled_holds == []
+    found = world.clerk.book.orders["O"]
+    assert (found.hold_id, found.hold_kind, found.closed_version) == ("H", "FORCED", 2)
 
 
 def test_opening_leaves_the_hold() -> None:
