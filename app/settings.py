@@ -100,6 +100,22 @@ class Settings(BaseSettings):
     score_night_hour: int = Field(
         2, ge=0, le=23, description="Hour of each segment's time zone from which all are scored"
     )
+    train_every_days: int = Field(
+        0,
+        ge=0,
+        le=3650,
+        description="Age of the newest model at which `aval work` trains a candidate; 0: never",
+    )
+    score_model: str | None = Field(
+        None,
+        min_length=1,
+        description="Name of the model that scores; unset: the first that stands",
+    )
+    score_trouble: Literal["keep", "scorecard"] = Field(
+        "keep",
+        description="While the model that stands cannot score: `keep` the last scores, which are"
+        " stale, or use the `scorecard`",
+    )
     score_four_eyes: Literal["on", "off"] = Field(
         "off", description="`on`: an override of a score needs a second client to approve it"
     )
@@ -108,6 +124,12 @@ class Settings(BaseSettings):
     )
     escalate_every_s: float = Field(
         30.0, ge=0.1, le=3600, description="Pause between looks for holds that waited too long"
+    )
+    adjust_every_s: float = Field(
+        3600.0, ge=0.1, le=86_400, description="Pause between looks for limits to adjust"
+    )
+    remind_every_s: float = Field(
+        300.0, ge=0.1, le=86_400, description="Pause between counts of limits that end or are due"
     )
     work_batch: int = Field(
         100, ge=1, le=1000, description="Most orders or accounts that background work locks at once"

@@ -6,7 +6,8 @@ transaction that is safe beside its twins in other processes. Imported by `aval 
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final, Literal
@@ -14,21 +15,41 @@ from typing import Final, Literal
 import structlog
 
 from app.domain.errors import BusyError
+from app.domain.feature_catalogue import NAMES
+from app.scoring.shelf import Shelf
 from app.settings import Settings
 from app.store.database import Database, moment
 from app.store.holds_lane import HoldLane
 from app.store.ids import IdSource
 from app.telemetry import WORK_ITEMS, WORK_LEFT, WORK_RUNS, WORK_SECONDS
+from app.texts import TEXTS
+from app.usecases.adjust_limits import AdjustLimits
 from app.usecases.escalation import EscalateHolds
 from app.usecases.expiry import ExpireAuthorizations
 from app.usecases.facts_lapse import LapseProvisional
+from app.usecases.health_models import WatchHealth
 from app.usecases.holds_judge import HoldsJudge
 from app.usecases.holds_release import ReleaseCleared
 from app.usecases.horizons import CountOrders
+from app.usecases.models import RegisterModel
 from app.usecases.portions import Cursor, Portion
+from app.usecases.registry import ModelPolicy, Models
 from app.usecases.revaluation import RevaluePositions
+from app.usecases.reviews import WatchLimits
+from app.usecases.score_outcomes import CountOutcomes
+from app.usecases.score_raters import RateByCard, Rater
 from app.usecases.score_refresh import ListNight, RefreshScores
-from app.usecases.scores import Scores
+from app.usecases.score_terms import rate_by_model
+from app.usecases.training import DEFAULT_NAME, TrainCandidate, TrainModel
+from app.usecases.training_again import TrainAgain
+
+COUNT_EVERY_S: Final = 10.0
+"""Pause between looks whether the outcomes of yesterday are counted, in seconds."""
+
+HEALTH_EVERY_S: Final = 600.0
+"""Pause between looks whether the champion's health was looked at within a day, in seconds."""
+TRAIN_LOOK_S: Final = 86_400.0
+"""Pause between looks whether a model is old enough to train anew, in seconds."""
 
 MOST_BACKOFF_S: Final = 60.0
 """The longest wait after failures, in seconds, where the loop's own pause is not longer."""
@@ -48,20 +69,64 @@ class Loop:
     portion: Callable[[Cursor | None], Portion]
 
 
-def loops(settings: Settings, database: Database) -> list[Loop]:
-    """Put the loops together; what fits the form of `Loop` is one more line here."""
+@contextmanager
+def rating(settings: Settings, database: Database) -> Iterator[Rater]:
+    """Yield who rates: the model that stands, loaded here too, else the scorecard."""
+    place, key_file = settings.model_store, settings.model_key_file
+    shelf = Shelf.at(settings.state_dir, place, key_file, settings.model_trusted_keys)
+    policy = ModelPolicy(every_s=settings.model_look_s, answer_s=settings.model_answer_s)
+    models = Models.over(database, shelf, policy, lambda: datetime.now(UTC), IdSource())
+    rater = rate_by_model(settings, models.scorer)
+    models.watch.begin()
+    try:
+        yield rater
+    finally:
+        models.watch.end()
+        rater.stop()
+
+
+def loops(settings: Settings, database: Database, rater: Rater | None = None) -> list[Loop]:
+    """Put the loops together; what fits the form of `Loop` is one more line here.
+
+    `rater` None: the scorecard.
+    """
+    rates = rater or RateByCard()
     most = settings.work_batch
     cooldown = timedelta(seconds=settings.score_cooldown_s)
-    return [
+    found = [
         Loop("expire", settings.expire_every_s, ExpireAuthorizations(database, most)),
         Loop("count", settings.count_every_s, CountOrders(database, most)),
-        Loop("lapse", settings.lapse_every_s, lapsing(database, most)),
+        Loop("lapse", settings.lapse_every_s, LapseNow(database, most)),
         Loop("release", settings.release_every_s, releasing(settings, database)),
         Loop("escalate", settings.escalate_every_s, EscalateHolds(database, most)),
         Loop("revalue", settings.revalue_every_s, RevaluePositions(database, most)),
-        Loop("score", settings.score_every_s, RefreshScores(database, cooldown=cooldown)),
+        Loop("score", settings.score_every_s, RefreshScores(database, rates, cooldown)),
+        Loop("outcomes", COUNT_EVERY_S, CountOutcomes(database, settings.score_model)),
+        Loop("health", HEALTH_EVERY_S, WatchHealth(database, settings.score_model)),
         Loop("night", settings.score_every_s, ListNight(database, settings.score_night_hour, most)),
+        Loop("adjust", settings.adjust_every_s, AdjustLimits(database, most)),
+        Loop("remind", settings.remind_every_s, WatchLimits(database)),
     ]
+    if settings.train_every_days:
+        found.append(Loop("train", TRAIN_LOOK_S, training(settings, database)))
+    return found
+
+
+def training(settings: Settings, database: Database) -> TrainAgain:
+    """Train in a process of its own, for as long as it takes; only this loop waits for it."""
+    place, key_file = settings.model_store, settings.model_key_file
+    shelf = Shelf.at(settings.state_dir, place, key_file, settings.model_trusted_keys)
+
+    def now() -> datetime:
+        return datetime.now(UTC)
+
+    register = RegisterModel(database, shelf, now, frozenset(NAMES), TEXTS.keys())
+    return TrainAgain(
+        TrainCandidate(TrainModel(database), register),
+        settings.score_model or DEFAULT_NAME,
+        timedelta(days=settings.train_every_days),
+        now,
+    )
 
 
 def releasing(settings: Settings, database: Database) -> ReleaseCleared:
@@ -73,25 +138,19 @@ def releasing(settings: Settings, database: Database) -> ReleaseCleared:
     return ReleaseCleared(database, HoldsJudge(open_lane, IdSource()), settings.work_batch)
 
 
-def lapsing(database: Database, most: int) -> Callable[[Cursor | None], Portion]:
-    """Let provisional money lapse by the database's clock; who paid it is scored again after."""
-    scores = Scores.over(database, lambda: datetime.now(UTC))
+@dataclass(frozen=True, slots=True)
+class LapseNow:
+    """Let provisional money lapse by the database's clock; who paid it is due to be scored."""
 
-    def rescore(account_ids: Sequence[int]) -> None:
-        try:
-            scores.rescore(account_ids)
-        except BusyError as busy:  # the money has lapsed; what was not renewed says `stale`
-            _log.warning("not_rescored", accounts=len(account_ids), reason=busy.detail)
+    database: Database
+    most: int
 
-    lapse = LapseProvisional(database, rescore)
-
-    def portion(_: Cursor | None) -> Portion:
-        with database.read() as tx:
+    def __call__(self, _: Cursor | None = None) -> Portion:
+        """Do up to `most` payments."""
+        with self.database.read() as tx:
             at = moment(tx)
-        done = lapse(at, most)
+        done = LapseProvisional(self.database)(at, self.most)
         return Portion(done, () if done else None)
-
-    return portion
 
 
 def open_database(settings: Settings, url: str) -> Database:

@@ -1,7 +1,6 @@
 """Covers: sums that insurers, guarantors or deposits stand for; they add to a granted limit."""
 
-from datetime import date, datetime
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import ConfigDict, Field, field_validator
@@ -9,8 +8,18 @@ from pydantic import ConfigDict, Field, field_validator
 from app.api.auth import needs
 from app.api.conventions import refusals
 from app.api.desk import desk_of
-from app.api.idempotency import answer_of, fingerprint_of, keyed, read_key, send
-from app.api.limits import LimitsQuery, page_of, proposed, proposer
+from app.api.idempotency import fingerprint_of, read_key, send
+from app.api.limits_life import (
+    LIFE,
+    Action,
+    LifeOut,
+    LimitsQuery,
+    answers,
+    life_of,
+    page_of,
+    proposed_by,
+    proposer,
+)
 from app.api.strict import StrictRoute
 from app.api.wire import (
     PRINTABLE,
@@ -27,7 +36,6 @@ from app.domain.covers import CoverKind, CoverTerms, parse_percentage
 from app.domain.errors import FieldError
 from app.domain.money import Money
 from app.domain.segments import MAIN
-from app.usecases.asks import Answer
 from app.usecases.keyed import Keyed
 from app.usecases.limits import LimitAsk, LimitView
 
@@ -48,13 +56,7 @@ _DECIDED: Final[dict[str, Any]] = {
     "customer_id": "C-1001",
     **_ASKED,
     "contribution": {"amount": "270000.00", "currency": "CNY"},
-    "status": "APPROVED",
-    "proposed_by": "crm",
-    "created_at": "2026-12-01T02:03:04Z",
-    "decided_by": "crm",
-    "decided_at": "2026-12-01T02:03:04Z",
-    "ended_by": None,
-    "ended_at": None,
+    **LIFE,
 }
 
 Reference = Annotated[str, Field(min_length=1, max_length=120, pattern=PRINTABLE)]
@@ -104,32 +106,20 @@ class CoverIn(WireModel):
         )
 
 
-class CoverOut(AnswerModel):
+class CoverOut(LifeOut):
     """A cover; `contribution` (`percentage` of `cap`, rounded down) adds to a limit while valid.
 
-    It counts nothing beside a null, absent or expired limit.
+    It counts nothing beside a limit of 0, a null, absent or expired one.
     """
 
     model_config = ConfigDict(json_schema_extra={"examples": [_DECIDED]})
 
     cover_id: str
-    customer_id: str
-    segment: str
     kind: CoverKind
     percentage: str
     cap: MoneyOut
     contribution: MoneyOut
-    valid_from: date
-    valid_to: date | None
     reference: str | None
-    status: Literal["PROPOSED", "APPROVED", "REJECTED", "ENDED"]
-    reason: str | None
-    proposed_by: str
-    created_at: datetime
-    decided_by: str | None
-    decided_at: datetime | None
-    ended_by: str | None
-    ended_at: datetime | None
 
 
 class CoversOut(AnswerModel):
@@ -150,33 +140,17 @@ def _out(view: LimitView) -> CoverOut:
         message = f"{held.limit_id} is a limit, not a cover"
         raise TypeError(message)
     return CoverOut(
+        **life_of(view),
         cover_id=held.limit_id,
-        customer_id=view.customer_id,
-        segment=view.segment_id,
         kind=terms.kind,
         percentage=f"{terms.percentage:.2f}",
         cap=MoneyOut.of(Money(terms.cap_minor, held.currency)),
         contribution=MoneyOut.of(Money(terms.contribution, held.currency)),
-        valid_from=held.valid_from,
-        valid_to=held.valid_to,
         reference=terms.reference,
-        status=held.status,
-        reason=held.reason,
-        proposed_by=held.proposed_by,
-        created_at=held.created_at,
-        decided_by=held.decided_by,
-        decided_at=held.decided_at,
-        ended_by=held.ended_by,
-        ended_at=held.ended_at,
     )
 
 
-def _proposed(view: LimitView) -> Answer:
-    return answer_of(_out(view), 201 if view.record.status == "APPROVED" else 202)
-
-
-def _decided(view: LimitView) -> Answer:
-    return answer_of(_out(view))
+_proposed, _decided = answers(_out)
 
 
 @router.post(
@@ -186,7 +160,7 @@ def _decided(view: LimitView) -> Answer:
     status_code=201,
     response_model=CoverOut,
     responses=refusals(404, 409) | {202: {"model": CoverOut, "description": "Proposed"}},
-    openapi_extra=proposed(),
+    openapi_extra=proposed_by("limit:propose"),
 )
 def propose_cover(
     customer_id: Id,
@@ -223,17 +197,17 @@ def list_covers(
     operation_id="decideCover",
     summary="Approve or reject a proposed cover, end an approved one",
     response_model=CoverOut,
-    responses=refusals(404, 409),
-    openapi_extra=keyed(),
+    responses=refusals(404, 409) | {202: {"model": CoverOut, "description": "End proposed"}},
+    openapi_extra=proposed_by("limit:approve"),
 )
 def decide_cover(
     customer_id: Id,
     cover_id: Id,
-    action: Literal["approve", "reject", "end"],
-    caller: Annotated[Caller, Depends(needs("limit:approve"))],
+    action: Action,
+    caller: Annotated[Caller, Depends(proposer)],
     request: Request,
 ) -> Response:
-    """Answer the cover as decided; what it changes is in force at once."""
+    """Answer the cover as decided; what it changes is in force at once. 202: its end waits."""
     question = Keyed(caller, read_key(request), fingerprint_of(request))
     decide = desk_of(request).parties.decide_cover
     return send(decide(question, (customer_id, cover_id), action, _decided))

@@ -14,7 +14,7 @@ from app.api.etags import conditional, etag, expected_versions, tagged
 from app.api.strict import StrictRoute
 from app.api.wire import PRINTABLE, AnswerModel, BusinessDate, Id, Page, WireModel, encode_cursor
 from app.domain.callers import Caller
-from app.domain.customers import KEEP, CustomerChange
+from app.domain.customers import KEEP, CompanySize, CustomerChange
 from app.domain.scores import TrafficLight
 from app.domain.segments import MAIN
 from app.store.customer_lists import CustomerFilter
@@ -32,6 +32,7 @@ _PLAIN: Final[dict[str, Any]] = {
     "parent_id": "G-7",
     "since": "2019-04-01",
     "active": True,
+    "size": "MEDIUM",
     "aliases": ["CRM-55"],
     "currency": "CNY",
     "payment_terms_days": 60,
@@ -73,6 +74,9 @@ class CustomerIn(AccountIn):
     parent_id: Id | None = Field(None, description="The group it belongs to")
     since: BusinessDate | None = None
     active: bool = True
+    size: CompanySize | None = Field(
+        None, description="By people and turnover (统计上大中小微型企业)"
+    )
     aliases: list[Id] = Field(default_factory=list, max_length=100)
 
     def to_change(self) -> CustomerChange:
@@ -87,6 +91,7 @@ class CustomerIn(AccountIn):
             industry=self.industry,
             since=self.since,
             active=self.active,
+            size=self.size,
             parent_id=self.parent_id if "parent_id" in sent else KEEP,
             aliases=tuple(self.aliases) if "aliases" in sent else KEEP,
             account=self.to_account_change(),
@@ -111,6 +116,7 @@ class CustomerOut(AnswerModel):
     parent_id: str | None
     since: date | None
     active: bool
+    size: CompanySize | None
     aliases: list[str]
     currency: str | None
     payment_terms_days: int | None
@@ -173,6 +179,7 @@ def _out(view: CustomerView) -> CustomerOut:
         parent_id=held.parent_id,
         since=held.since,
         active=held.active,
+        size=held.size,
         aliases=list(held.aliases),
         currency=main.currency if main else None,
         payment_terms_days=main.payment_terms_days if main else None,

@@ -15,7 +15,10 @@ from app.usecases.orders import Orders
 from app.usecases.parties import Parties
 from app.usecases.reads import Reads
 from app.usecases.registry import Models
+from app.usecases.rules import RuleSets
+from app.usecases.rules_sheets import RuleSheets
 from app.usecases.scores import Scores
+from app.usecases.snoozes import Snoozes
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,9 @@ class Desk:
     scores: Scores
     reads: Reads
     models: Models
+    rules: RuleSets
+    rule_sheets: RuleSheets
+    snoozes: Snoozes
 
 
 def desk_of(request: Request) -> Desk:

@@ -1,16 +1,25 @@
 """Limits: zero grants no credit, null none either, `unlimited` any; each says so on purpose."""
 
-from collections.abc import Sequence
-from datetime import date, datetime
 from typing import Annotated, Any, Final, Literal, Self
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import ConfigDict, Field, model_validator
 
-from app.api.auth import authenticate, needs, secured
+from app.api.auth import needs
 from app.api.conventions import refusals
 from app.api.desk import desk_of
-from app.api.idempotency import answer_of, fingerprint_of, keyed, read_key, send
+from app.api.idempotency import fingerprint_of, read_key, send
+from app.api.limits_life import (
+    LIFE,
+    Action,
+    LifeOut,
+    LimitsQuery,
+    answers,
+    life_of,
+    page_of,
+    proposed_by,
+    proposer,
+)
 from app.api.strict import StrictRoute
 from app.api.wire import (
     AnswerModel,
@@ -18,16 +27,12 @@ from app.api.wire import (
     Id,
     MoneyIn,
     MoneyOut,
-    Page,
     WireModel,
     broken_rule,
-    encode_cursor,
 )
 from app.domain.callers import Caller
-from app.domain.errors import ForbiddenError
 from app.domain.money import Money
 from app.domain.segments import MAIN
-from app.usecases.asks import Answer
 from app.usecases.keyed import Keyed
 from app.usecases.limits import LimitAsk, LimitView
 
@@ -46,13 +51,9 @@ _DECIDED: Final[dict[str, Any]] = {
     "customer_id": "C-1001",
     **_ASKED,
     "unlimited": False,
-    "status": "APPROVED",
-    "proposed_by": "crm",
-    "created_at": "2026-12-01T02:03:04Z",
-    "decided_by": "crm",
-    "decided_at": "2026-12-01T02:03:04Z",
-    "ended_by": None,
-    "ended_at": None,
+    "origin": "MANUAL",
+    "evidence": None,
+    **LIFE,
 }
 
 
@@ -92,31 +93,22 @@ class LimitIn(WireModel):
         )
 
 
-class LimitOut(AnswerModel):
+class LimitOut(LifeOut):
     """A limit; `limit` null and not `unlimited`: no credit granted.
 
     APPROVED says that somebody approved it; whether it is in force follows from its dates and
-    from what was approved later.
+    from what was approved later. A DYNAMIC one was thought of by the segment's limit policy, and
+    `evidence` says how.
     """
 
     model_config = ConfigDict(json_schema_extra={"examples": [_DECIDED]})
 
     limit_id: str
-    customer_id: str
-    segment: str
     kind: Literal["base", "temporary"]
     limit: MoneyOut | None
     unlimited: bool
-    valid_from: date
-    valid_to: date | None
-    status: Literal["PROPOSED", "APPROVED", "REJECTED", "ENDED"]
-    reason: str | None
-    proposed_by: str
-    created_at: datetime
-    decided_by: str | None
-    decided_at: datetime | None
-    ended_by: str | None
-    ended_at: datetime | None
+    origin: Literal["MANUAL", "DYNAMIC"]
+    evidence: dict[str, Any] | None
 
 
 class LimitsOut(AnswerModel):
@@ -130,74 +122,25 @@ class LimitsOut(AnswerModel):
     next_cursor: str | None
 
 
-class LimitsQuery(Page):
-    """Of which segment; absent: of all within sight."""
-
-    segment: Id | None = None
-
-
-def _out(view: LimitView) -> LimitOut:
+def limit_out(view: LimitView) -> LimitOut:
+    """Write a limit for the wire."""
     held = view.record
     if held.kind == "cover":
         message = f"{held.limit_id} is a cover, not a limit"
         raise TypeError(message)
     money = None if held.limit_minor is None else Money(held.limit_minor, held.currency)
     return LimitOut(
+        **life_of(view),
         limit_id=held.limit_id,
-        customer_id=view.customer_id,
-        segment=view.segment_id,
         kind=held.kind,
         limit=None if money is None else MoneyOut.of(money),
         unlimited=held.unlimited,
-        valid_from=held.valid_from,
-        valid_to=held.valid_to,
-        status=held.status,
-        reason=held.reason,
-        proposed_by=held.proposed_by,
-        created_at=held.created_at,
-        decided_by=held.decided_by,
-        decided_at=held.decided_at,
-        ended_by=held.ended_by,
-        ended_at=held.ended_at,
+        origin=held.origin,
+        evidence=None if held.evidence is None else dict(held.evidence),
     )
 
 
-def _proposed(view: LimitView) -> Answer:
-    return answer_of(_out(view), 201 if view.record.status == "APPROVED" else 202)
-
-
-def _decided(view: LimitView) -> Answer:
-    return answer_of(_out(view))
-
-
-async def proposer(request: Request) -> Caller:
-    """Bring a caller who may propose, or approve, which is more."""
-    try:
-        return await authenticate(request, "limit:propose")
-    except ForbiddenError:
-        return await authenticate(request, "limit:approve")
-
-
-def proposed() -> dict[str, Any]:
-    """Declare token and key for `openapi_extra=` of a handler whose caller is a `proposer`."""
-    token = secured("limit:propose")
-    return {**token, "parameters": [*token["parameters"], *keyed()["parameters"]]}
-
-
-def page_of(views: Sequence[LimitView], query: Page) -> tuple[list[LimitView], str | None]:
-    """Cut a page out of a whole list; people made what is in it, so it is short.
-
-    Raises:
-        FieldError: The cursor is none of this list's.
-
-    """
-    after, left = query.after(str), list(views)
-    if after is not None:
-        seen = [view.record.limit_id for view in left]
-        left = left[seen.index(after[0]) + 1 :] if after[0] in seen else []
-    page = left[: query.limit]
-    more = len(left) > len(page)
-    return page, encode_cursor([page[-1].record.limit_id]) if more else None
+_proposed, _decided = answers(limit_out)
 
 
 @router.post(
@@ -207,7 +150,7 @@ def page_of(views: Sequence[LimitView], query: Page) -> tuple[list[LimitView], s
     status_code=201,
     response_model=LimitOut,
     responses=refusals(404, 409) | {202: {"model": LimitOut, "description": "Proposed"}},
-    openapi_extra=proposed(),
+    openapi_extra=proposed_by("limit:propose"),
 )
 def propose_limit(
     customer_id: Id,
@@ -236,7 +179,7 @@ def list_limits(
     """Answer one page of all limits there were, the newest first."""
     found = desk_of(request).parties.list_limits(caller, customer_id, query.segment)
     page, cursor = page_of(found, query)
-    return LimitsOut(items=[_out(view) for view in page], next_cursor=cursor)
+    return LimitsOut(items=[limit_out(view) for view in page], next_cursor=cursor)
 
 
 @router.post(
@@ -244,17 +187,21 @@ def list_limits(
     operation_id="decideLimit",
     summary="Approve or reject a proposed limit, end an approved one",
     response_model=LimitOut,
-    responses=refusals(404, 409),
-    openapi_extra=keyed(),
+    responses=refusals(404, 409) | {202: {"model": LimitOut, "description": "End proposed"}},
+    openapi_extra=proposed_by("limit:approve"),
 )
 def decide_limit(
     customer_id: Id,
     limit_id: Id,
-    action: Literal["approve", "reject", "end"],
-    caller: Annotated[Caller, Depends(needs("limit:approve"))],
+    action: Action,
+    caller: Annotated[Caller, Depends(proposer)],
     request: Request,
 ) -> Response:
-    """Answer the limit as decided; what it changes is in force at once."""
+    """Answer the limit as decided; what it changes is in force at once.
+
+    202: its end waits for another client, as it grants more in a segment that asks four eyes, or
+    as the caller may only propose.
+    """
     question = Keyed(caller, read_key(request), fingerprint_of(request))
     decide = desk_of(request).parties.decide_limit
     return send(decide(question, (customer_id, limit_id), action, _decided))

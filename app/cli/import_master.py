@@ -10,9 +10,11 @@ import orjson
 from fastapi.exceptions import RequestValidationError
 
 from app.api.customers import CustomerIn
+from app.api.financials import StatementIn
 from app.api.limits import LimitIn
 from app.api.problems import render
 from app.api.strict import validate
+from app.cli.financial_rows import StatementRow, parse_statement_row
 from app.cli.import_ledger import IMPORTER, insist
 from app.cli.ledger_batches import read_row
 from app.cli.master_rows import CustomerRow, LimitRow, parse_customer_row, parse_limit_row
@@ -21,6 +23,7 @@ from app.cli.tables_shape import TableRow
 from app.domain.errors import BusyError, CreditError
 from app.usecases.asks import Answer
 from app.usecases.customers import PutCustomer
+from app.usecases.financials import PutStatement
 from app.usecases.idempotency import fingerprint
 from app.usecases.keyed import Keyed
 from app.usecases.limits import LimitView, ProposeLimit
@@ -28,7 +31,7 @@ from app.usecases.limits import LimitView, ProposeLimit
 _LIMITS: Final = "/v1/customers/{customer_id}/limits"
 _PARENT: Final = "parent_id"
 
-_Row = TypeVar("_Row", CustomerRow, LimitRow)
+_Row = TypeVar("_Row", CustomerRow, LimitRow, StatementRow)
 
 
 @dataclass(slots=True)
@@ -88,6 +91,13 @@ class MasterImport:
             if refused is not None:
                 self._reject(found, refused)
 
+    def put_statements(self, rows: Iterable[TableRow], put: PutStatement) -> None:
+        """Take in financial statements; one that is known already is not kept again."""
+        for found, row in self._read(rows, read_statement):
+            refused = self._try(partial(_tell, put, row))
+            if refused is not None:
+                self._reject(found, refused)
+
     def _read(
         self, rows: Iterable[TableRow], read: Callable[[TableRow], _Row | Reject]
     ) -> Iterable[tuple[TableRow, _Row]]:
@@ -133,6 +143,16 @@ def read_customer(found: TableRow) -> CustomerRow | Reject:
 def read_limit(found: TableRow) -> LimitRow | Reject:
     """Read a row of limits."""
     return read_row(found, parse_limit_row)
+
+
+def read_statement(found: TableRow) -> StatementRow | Reject:
+    """Read a row of financial statements."""
+    return read_row(found, parse_statement_row)
+
+
+def _tell(put: PutStatement, row: StatementRow) -> str:
+    ask = validate(StatementIn, row.body).to_ask()
+    return "new" if put(IMPORTER, row.customer_id, ask).is_new else "known"
 
 
 def _put(put: PutCustomer, row: CustomerRow) -> str:

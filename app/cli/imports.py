@@ -14,19 +14,22 @@ import typer
 
 from app.cli.database import open_composition, read_settings, say
 from app.cli.failures import RefusedError, WrongUseError
+from app.cli.financial_rows import STATEMENT_COLUMNS
 from app.cli.import_ledger import Doors, LedgerCounts, LedgerImport, LedgerSource
 from app.cli.import_master import MasterImport, RowCounts
 from app.cli.ledger_rows import LEDGER_COLUMNS
 from app.cli.ledger_totals import Expected, count_totals, parse_expected
 from app.cli.master_rows import CUSTOMER_COLUMNS, LIMIT_COLUMNS
+from app.cli.policy import export_rules, import_rules
 from app.cli.progress import Shown
+from app.cli.rating import models_loaded
 from app.cli.tables import Table, open_table
 from app.cli.tables_rejects import Reject, RejectWriter, reject_path
 from app.cli.tables_shape import Columns
+from app.composition import Composition, utc_now
 from app.domain.errors import FileRefusedError
 from app.domain.money import minor_to_text
-from app.main import Composition, utc_now
-from app.scoring.scorecard_file import read_scorecard, write_scorecard
+from app.sheets.scorecard import read_scorecard, write_scorecard
 from app.store.ids import IdSource
 from app.telemetry import set_up_log
 from app.texts import PLACEHOLDERS
@@ -47,10 +50,13 @@ def register(cli: typer.Typer) -> None:
     into.command("ledger")(_ledger)
     into.command("customers")(_customers)
     into.command("limits")(_limits)
+    into.command("financials")(_financials)
     into.command("scorecard")(_scorecard)
+    into.command("rules")(import_rules)
     cli.add_typer(into, name="import")
     out = typer.Typer(help="Write a file")
     out.command("scorecard")(_export_scorecard)
+    out.command("rules")(export_rules)
     cli.add_typer(out, name="export")
 
 
@@ -111,8 +117,8 @@ def import_ledger(parts: Composition, table: Table, plan: LedgerPlan) -> None:
             )
     for line in ledger_lines(run.counts):
         typer.echo(line)
-    with Shown("scoring") as shown:
-        scored = Scores.over(parts.database, utc_now).rescore(touched, _teller(shown), most=None)
+    with models_loaded(parts.desk), Shown("scoring") as shown:
+        scored = parts.desk.scores.rescore(touched, _teller(shown), most=None)
     typer.echo(f"{scored} customers scored")
     _refuse_rest(run.counts.rejected, run.counts.rows, writer)
 
@@ -141,6 +147,15 @@ def _limits(file: File) -> None:
         _import_rows(
             _open(file, LIMIT_COLUMNS),
             lambda run, table, parts: run.set_limits(table, parts.desk.parties.propose_limit),
+        )
+
+
+def _financials(file: File) -> None:
+    """Import financial statements, a row a customer and year; figures and ratios by their names."""
+    with _refusals():
+        _import_rows(
+            _open(file, STATEMENT_COLUMNS),
+            lambda run, table, parts: run.put_statements(table, parts.desk.parties.put_statement),
         )
 
 

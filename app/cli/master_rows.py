@@ -21,6 +21,7 @@ REASON_LENGTH: Final = 500
 MAX_TERMS_DAYS: Final = 3650
 
 KINDS: Final = ("company", "sole_trader", "person")
+SIZES: Final = ("LARGE", "MEDIUM", "SMALL", "MICRO")
 LIMIT_KINDS: Final = ("base", "temporary")
 
 CUSTOMER_COLUMNS: Final = Columns(
@@ -34,6 +35,7 @@ CUSTOMER_COLUMNS: Final = Columns(
         "parent_id",
         "since",
         "active",
+        "size",
         "aliases",
         "currency",
         "payment_terms_days",
@@ -45,6 +47,7 @@ CUSTOMER_COLUMNS: Final = Columns(
         "国家": "country",
         "统一社会信用代码": "uscc",
         "行业": "industry",
+        "企业规模": "size",
         "上级客户编号": "parent_id",
         "币种": "currency",
         "账期": "payment_terms_days",
@@ -113,6 +116,7 @@ def parse_customer_row(row: Mapping[str, str]) -> CustomerRow:
         "parent_id": _parent(fields, customer_id),
         "since": since.isoformat() if since else "",
         "active": fields.truth("active"),
+        "size": fields.one_of("size", SIZES),
         "aliases": _aliases(fields, customer_id),
         "currency": fields.currency("currency"),
         "payment_terms_days": fields.count("payment_terms_days", 0, MAX_TERMS_DAYS),

@@ -1,12 +1,26 @@
-"""`aval score --all`: score every customer by the scorecard in use."""
+"""`aval score --all`: score every customer by the model that stands, else by the scorecard.
 
-from typing import Annotated
+Nothing that `serve` imports may import this module: it brings polars with it.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from typing import Annotated, Final
 
 import typer
 
-from app.cli.database import open_desk, read_settings
-from app.cli.failures import WrongUseError
+from app.cli.database import open_composition, read_settings
+from app.cli.failures import RefusedError, WrongUseError
 from app.cli.progress import Shown
+from app.cli.rating import models_loaded
+from app.composition import Composition, utc_now
+from app.settings import Settings
+from app.usecases.portfolio_scores import ScorePortfolio, Spread, in_bulk, in_threads
+from app.usecases.score_outcomes import CountOutcomes
+
+_CLUSTER: Final = "app.cli.score_dask"
+"""Imported when it is asked for: the service's image need not have Dask."""
 
 
 def register(cli: typer.Typer) -> None:
@@ -15,15 +29,45 @@ def register(cli: typer.Typer) -> None:
 
 
 def _score(
-    *, every: Annotated[bool, typer.Option("--all", help="Every customer; needed")] = False
+    *,
+    every: Annotated[bool, typer.Option("--all", help="Every customer; needed")] = False,
+    dask: Annotated[
+        str | None,
+        typer.Option(help="Spread over a Dask scheduler, tcp://HOST:PORT, or local:WORKERS"),
+    ] = None,
 ) -> None:
     """Score every customer; a score that says the same is stored anew once a day at most."""
     if not every:
         raise WrongUseError("score: say --all; one customer is scored over HTTP")
-    with open_desk(read_settings()) as desk, Shown("scoring") as shown:
+    settings = read_settings()
+    with open_composition(settings) as parts, Shown("scoring") as shown:
+        # what features of a model rest on; where none stands it costs a look
+        CountOutcomes(parts.database, settings.score_model)()
 
         def tell(done: int, total: int) -> None:
             shown.show(done / total, f"{done} customers")
 
-        count = desk.scores.score_customers.every(tell)
+        with _spreading(parts, settings, dask) as spread:
+            count = portfolio(parts)(tell, spread)
     typer.echo(f"{count} customers scored")
+
+
+def portfolio(parts: Composition) -> ScorePortfolio:
+    """Take the rater that this composition scores by, for many customers at once."""
+    rater = in_bulk(parts.desk.scores.score_customers.rater)
+    return ScorePortfolio(parts.database, utc_now, rater)
+
+
+@contextmanager
+def _spreading(parts: Composition, settings: Settings, dask: str | None) -> Iterator[Spread]:
+    """Choose who works: threads of this process, or the workers of a cluster."""
+    if dask is None:
+        with models_loaded(parts.desk):
+            yield in_threads
+        return
+    try:
+        cluster = import_module(_CLUSTER)
+    except ModuleNotFoundError as missing:
+        raise RefusedError(f"--dask needs {missing.name}: install aval[scale]") from missing
+    with cluster.workers(dask, parts.database.url, settings) as spread:
+        yield spread

@@ -18,10 +18,7 @@ from app.cli.failures import WrongUseError
 from app.cli.progress import Shown
 from app.domain.manifests import ModelKind
 from app.scoring.training import REPORT
-from app.usecases.training import DEFAULT_NAME, TrainingAsk, TrainModel
-
-AUTHOR: Final = "aval-train"
-"""Who made a model that was trained from the terminal; the registry knows who registered it."""
+from app.usecases.training import DEFAULT_NAME, TRAINER, TrainingAsk, TrainModel, read_candidate
 
 TRAINED: Final = "trained"
 """The folder in the state directory where the newest result of each name is kept, by name."""
@@ -53,7 +50,7 @@ def _train(
         kind=kind,
         late_days=late_days,
         today=datetime.now(UTC).date(),
-        author=AUTHOR,
+        author=TRAINER.client,
         test_from=None if test_from is None else _day(test_from),
         name=register or DEFAULT_NAME,
     )
@@ -66,10 +63,13 @@ def _train(
         with Shown("training") as shown:
             package = TrainModel(parts.database)(ask, Path(folder), shown.show)
         kept = _keep(package, settings.state_dir / TRAINED / ask.name)
-    found = json.loads((kept / REPORT).read_text())
-    if report is not None:
-        shutil.copyfile(kept / REPORT, report)
-    _say(found, kept)
+        _say(json.loads((kept / REPORT).read_text()), kept)
+        if report is not None:
+            shutil.copyfile(kept / REPORT, report)
+        if register is not None:
+            made, is_new = parts.desk.models.register(TRAINER, read_candidate(package))
+            was = "registered" if is_new else "was registered already"
+            typer.echo(f"{was}: {made.model.name} version {made.model.version}, {made.state}")
 
 
 def _day(given: str) -> date:

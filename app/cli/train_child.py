@@ -53,7 +53,7 @@ def run(folder: Path) -> None:
     found = evaluate(trained)
     _tell(0.85, "card")
     told = report(trained, found)
-    attachments = _attachments(trained, found, told)
+    attachments = attach(trained, found, told)
     manifest, data = package(trained, told, attachments, request["author"])
     result = folder / RESULT
     result.mkdir()
@@ -80,9 +80,8 @@ def _ledger(folder: Path) -> Ledger:
     return ledger_of({name: (folder / f"{name}.csv").read_bytes() for name in _PARTS}, [])
 
 
-def _attachments(
-    trained: Trained, found: Evaluation, told: Mapping[str, object]
-) -> dict[str, bytes]:
+def attach(trained: Trained, found: Evaluation, told: Mapping[str, object]) -> dict[str, bytes]:
+    """Write what goes with the model: plots, the card in both languages, the report."""
     drawn = plots(trained, found)
     cards = {
         f"card.{language}.html": card_html(trained, found, drawn, language, say)

@@ -18,7 +18,7 @@ from app.cli.failures import RefusedError
 from app.settings import Settings
 from app.store.embedded import running_url
 from app.store.migrate import require_head
-from app.work import Loop, loops, open_database, run
+from app.work import Loop, loops, open_database, rating, run
 
 _STARTING_S: Final = 10.0
 """How long it waits for the service whose embedded database it is to work on."""
@@ -64,7 +64,8 @@ def work_until_stopped(settings: Settings, opened: Callable[[], None] = _nobody)
             operations = undo.enter_context(closing(listen(*place, "AVAL_WORK_OPS_PORT")))
         database = undo.enter_context(closing(open_database(settings, _url(settings))))
         require_head(database)
-        asyncio.run(_until_signal(loops(settings, database), operations, opened))
+        rater = undo.enter_context(rating(settings, database))
+        asyncio.run(_until_signal(loops(settings, database, rater), operations, opened))
 
 
 def _url(settings: Settings) -> str:

@@ -93,7 +93,7 @@ def check(tree: Node, names: Mapping[str, Kind]) -> None:
     found = _type(tree, names)
     if found is not bool:
         raise CelError(f"a condition must be a truth, this is {_SAID[found]}", _at(tree))
-    for node in nodes(tree):
+    for node in reversed([*nodes(tree)]):  # what is inside comes first, and names the place
         _check_constants(node)
 
 

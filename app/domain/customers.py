@@ -8,6 +8,7 @@ from typing import Final, Literal
 from app.domain.scores import TrafficLight, worse_light
 
 CustomerKind = Literal["company", "sole_trader", "person"]
+CompanySize = Literal["LARGE", "MEDIUM", "SMALL", "MICRO"]
 CurrencySource = Literal["SEGMENT", "LEDGER", "LIMIT", "CUSTOMER"]
 
 OVERDUE_RED_DAYS: Final = 30
@@ -41,6 +42,7 @@ class Customer:
     parent_id: str | None = None
     since: date | None = None
     active: bool = True
+    size: CompanySize | None = None
     merged_into: str | None = None
     version: int = 1
     aliases: tuple[str, ...] = ()
@@ -92,6 +94,7 @@ class CustomerChange:
     industry: str | None = None
     since: date | None = None
     active: bool = True
+    size: CompanySize | None = None
     parent_id: str | Keep | None = KEEP
     aliases: tuple[str, ...] | Keep = KEEP
     account: AccountChange = _SAYS_NOTHING

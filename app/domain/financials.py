@@ -5,7 +5,9 @@ cover what the literature uses: `attribute` is the number there. "Gross profit" 
 tax, as in that source.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date, datetime
 from typing import Final
 
 ITEMS: Final[tuple[str, ...]] = (
@@ -37,6 +39,34 @@ ITEMS: Final[tuple[str, ...]] = (
     "retained_earnings",
 )
 """Lines of a statement; amounts in one currency, in whichever unit: ratios have none."""
+
+MOST_DIGITS: Final = 15
+"""Digits before the point of a figure or ratio, at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """What is known of a year that ended on `period_end`, since the end of the day `known_on`.
+
+    `figures` by line and `ratios` by name are decimals as text; a ratio that is given wins over one
+    computed from the lines. `currency` None: the figures are in whichever, all in the same.
+    """
+
+    period_end: date
+    known_on: date
+    currency: str | None
+    figures: Mapping[str, str]
+    ratios: Mapping[str, str]
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoredStatement:
+    """A statement as kept, and when it was added."""
+
+    statement: Statement
+    created_at: datetime
+
 
 PREVIOUS_SALES: Final = "previous_sales"
 """Sales of the statement a year before, as a term of a ratio."""

@@ -84,8 +84,8 @@ def _with_covers(
     best: CreditLimit, valid: Iterable[CreditLimit], changes_on: date | None
 ) -> EffectiveLimit:
     if not best.limit_minor:  # no credit granted, or no bound to it: covers make neither more
-        limit, free = best.limit_minor, best.unlimited
-        return EffectiveLimit(limit, free, expired=False, changes_on=changes_on)
+        bare, free = best.limit_minor, best.unlimited
+        return EffectiveLimit(bare, free, expired=False, changes_on=changes_on)
     covers = sum(row.limit_minor or 0 for row in valid if row.kind == "cover")
     limit = best.limit_minor + covers
     return EffectiveLimit(
@@ -112,6 +112,13 @@ def _next_change(
         if row.valid_to is not None and row.valid_to < date.max  # 9999-12-31 never passes
     ]
     return min(changes, default=None)
+
+
+def base_in_force(limits: Iterable[CreditLimit], on: date) -> CreditLimit | None:
+    """Find the base limit that holds on a business date, whatever temporary one wins over it."""
+    rows = [row for row in limits if row.kind == "base"]
+    standing = [row for row in rows if row.valid_on(on) and not _replaced(row, rows, on)]
+    return max(standing, key=lambda row: row.order, default=None)
 
 
 def changes(limits: Iterable[CreditLimit]) -> set[date]:

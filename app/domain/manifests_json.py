@@ -86,8 +86,8 @@ def manifest_to_json(manifest: Manifest) -> Json:
         "horizon_days": manifest.horizon_days,
         "minimum_history": manifest.minimum_history,
         "training": _training(manifest.training),
-        "metrics": dict(manifest.metrics),
-        "prior": manifest.prior,
+        "metrics": {name: float(value) for name, value in manifest.metrics.items()},
+        "prior": float(manifest.prior),
         "calibration": _calibration(manifest.calibration),
         "scaling": _scaling(manifest.scaling),
         "classes": [{"risk_class": x.risk_class.value, "lower": x.lower} for x in manifest.classes],
@@ -95,13 +95,19 @@ def manifest_to_json(manifest: Manifest) -> Json:
             {"traffic_light": x.traffic_light.value, "lower": x.lower} for x in manifest.lights
         ],
         "golden": [
-            {"values": list(x.values), "probability": x.probability} for x in manifest.golden
+            {"values": [_real(value) for value in x.values], "probability": float(x.probability)}
+            for x in manifest.golden
         ],
         "libraries": dict(manifest.libraries),
         "author": manifest.author,
         "made_at": manifest.made_at.isoformat(),
         "attachments": [_file(one) for one in manifest.attachments],
     }
+
+
+def _real(value: float | None) -> float | None:
+    """Write 4 as 4.0: the same number is the same bytes, whoever made it."""
+    return None if value is None else float(value)
 
 
 def _file(one: PackageFile) -> Json:
@@ -112,8 +118,8 @@ def _feature(one: ModelFeature) -> Json:
     return {
         "name": one.name,
         "type": one.type.value,
-        "lower": one.lower,
-        "upper": one.upper,
+        "lower": _real(one.lower),
+        "upper": _real(one.upper),
         "monotone": one.monotone,
         "reason": one.reason,
     }
@@ -133,17 +139,17 @@ def _training(one: TrainingData) -> Json:
 def _calibration(one: Calibration) -> Json:
     return {
         "method": one.method.value,
-        "slope": one.slope,
-        "intercept": one.intercept,
-        "points": [{"model": model, "told": told} for model, told in one.points],
+        "slope": float(one.slope),
+        "intercept": float(one.intercept),
+        "points": [{"model": float(model), "told": float(told)} for model, told in one.points],
     }
 
 
 def _scaling(one: Scaling) -> Json:
     return {
         "anchor_score": one.anchor_score,
-        "anchor_odds": one.anchor_odds,
-        "points_to_double_odds": one.points_to_double_odds,
+        "anchor_odds": float(one.anchor_odds),
+        "points_to_double_odds": float(one.points_to_double_odds),
     }
 
 

@@ -6,7 +6,7 @@ it say MISSING_INPUT.
 
 from collections.abc import Callable, Collection, Mapping
 from datetime import date
-from math import ceil
+from math import ceil, isfinite
 from typing import Any, Final
 
 from app.domain.accounts import Account
@@ -16,6 +16,25 @@ from app.domain.rules import Subject, Value
 from app.domain.rules_names import ATTRIBUTE
 
 _PPM: Final = 1_000_000
+
+
+_BEHAVIOUR: Final = (
+    "on_time_rate",
+    "mean_days_late",
+    "max_days_late",
+    "recent_trend",
+    "invoices_known",
+)
+
+
+def behaviour_of(features: Mapping[str, Any]) -> dict[str, Any]:
+    """Keep of a customer's features what rules may read; it goes with the score, as its inputs."""
+    found = {name: features.get(name) for name in _BEHAVIOUR}
+    return {
+        name: value
+        for name, value in found.items()
+        if isinstance(value, int | float) and isfinite(value)
+    }
 
 
 def subject_of(question: Question, situation: Situation) -> Subject:
@@ -142,6 +161,7 @@ _FILLED: Final[Mapping[str, Callable[[Question, Situation], Value | None]]] = {
     "customer_tenure_days": lambda _, situation: _tenure(situation),
     "score_value": lambda _, situation: _score(situation, "score"),
     "score_pd_ppm": lambda _, situation: _ppm(situation),
+    "order_pd_ppm": lambda question, _: question.order_pd_ppm,
     "payment_on_time_percent": lambda _, situation: _on_time(situation),
     "payment_days_late_mean": lambda _, situation: _paid(situation, "mean_days_late"),
     "payment_days_late_max": lambda _, situation: _paid(situation, "max_days_late"),

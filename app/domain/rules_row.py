@@ -95,6 +95,7 @@ class RowReader:
             observed=data.get("observed"),
             threshold=threshold if threshold in NAMES else None,
             allowed=None if isinstance(allowed, tuple) else allowed,
+            shown_parameter=threshold if threshold in parameters else None,
             when=data["when"],
             on_missing=on_missing,
             parameters=parameters,

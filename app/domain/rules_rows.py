@@ -34,7 +34,9 @@ class Row:
     `check_points` None: all. Rows of one `family` compete: of those that reach an order only the
     most specific are asked. `on_missing` is the outcome where an input is missing or the condition
     fails. An APPROVE row `lifts` families whose rows have no higher `precedence`. `allowed` is the
-    threshold where it is a constant, `says` the rule set's own text of the reason, zh and en.
+    threshold where it is a constant, that of `shown_parameter` if the row says so. `says` is the
+    rule set's own text of the reason, zh and en. `auto_release` false: what it holds is released by
+    a person or a new question, never by itself.
     """
 
     rule_id: str
@@ -45,6 +47,7 @@ class Row:
     observed: str | None = None
     threshold: str | None = None
     allowed: Value | None = None
+    shown_parameter: str | None = None
     when: str = ""
     zh: str = ""
     en: str = ""

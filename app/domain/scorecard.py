@@ -8,7 +8,7 @@ in the usual scaling by points to double the odds (PDO):
 invoice within `horizon_days`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -123,15 +123,15 @@ def rate(features: Features, scorecard: Scorecard) -> Score:
     """Score a customer by a scorecard that `validate_scorecard` finds no error in."""
     if features.invoices_known < scorecard.minimum_history:
         return _newcomer(features.invoices_known, scorecard)
-    points = sum(one.points_of(getattr(features, one.feature)) for one in scorecard.characteristics)
-    score = min(MAX_SCORE, max(0, scorecard.start_points + points))
+    points = [one.points_of(getattr(features, one.feature)) for one in scorecard.characteristics]
+    score = min(MAX_SCORE, max(0, scorecard.start_points + sum(points)))
     return Score(
         score=score,
         probability_of_default=default_probability(score, scorecard.scaling),
         horizon_days=scorecard.horizon_days,
         risk_class=next(row.risk_class for row in scorecard.classes if score >= row.lower),
         traffic_light=next(row.traffic_light for row in scorecard.lights if score >= row.lower),
-        reasons=_reasons(features, scorecard),
+        reasons=_reasons(features, scorecard, points),
         source=ScoreSource.SCORECARD,
         model=ModelVersion(scorecard.name, scorecard.version),
     )
@@ -159,17 +159,23 @@ def _newcomer(known: int, scorecard: Scorecard) -> Score:
     )
 
 
-def _reasons(features: Features, scorecard: Scorecard) -> tuple[ScoreReason, ...]:
+def _reasons(
+    features: Features, scorecard: Scorecard, points: Sequence[int]
+) -> tuple[ScoreReason, ...]:
     """Name where points were lost against the best bin of each characteristic, most first."""
-    found: list[ScoreReason] = []
-    for one in scorecard.characteristics:
-        value = getattr(features, one.feature)
-        lost = one.points_of(value) - one.best_points
-        code = one.missing_reason if value is None else one.reason
-        if lost < 0 and code is not None:
-            found.append(ScoreReason(code, lost, _values(one.feature, features)))
-    found.sort(key=lambda reason: reason.contribution)
-    return tuple(found[:MAX_REASONS])
+    found: list[tuple[int, str, str]] = []
+    for one, given in zip(scorecard.characteristics, points, strict=True):
+        lost = given - one.best_points
+        if lost < 0:
+            missing = getattr(features, one.feature) is None
+            code = one.missing_reason if missing else one.reason
+            if code is not None:
+                found.append((lost, code, one.feature))
+    found.sort(key=lambda row: row[0])
+    return tuple(
+        ScoreReason(code, lost, _values(feature, features))
+        for lost, code, feature in found[:MAX_REASONS]
+    )
 
 
 def _values(feature: str, features: Features) -> Mapping[str, str]:

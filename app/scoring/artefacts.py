@@ -14,14 +14,16 @@ from typing import Any, Final
 from obstore.exceptions import AlreadyExistsError, BaseError
 from obstore.store import LocalStore, MemoryStore, ObjectStore, S3Store
 
-from app.domain.errors import BusyError, ModelRefusedError, ModelStateError
+from app.domain.errors import BusyError
+from app.domain.errors_models import ModelRefusedError, ModelStateError
 from app.domain.manifests import MANIFEST
 from app.domain.scores import ModelVersion
 from app.scoring.signing import SIGNATURE
 
 _AWAY: Final = (BaseError, OSError, ValueError)
-_TIMES: Final[dict[str, Any]] = {
-    "client_options": {"timeout": "20s", "connect_timeout": "5s"},
+_OPTIONS: Final[dict[str, Any]] = {
+    # plain HTTP only where `AWS_ENDPOINT_URL` itself says http://
+    "client_options": {"timeout": "20s", "connect_timeout": "5s", "allow_http": True},
     "retry_config": {"max_retries": 2, "retry_timeout": timedelta(seconds=30)},
 }
 
@@ -40,7 +42,7 @@ def open_store(place: str) -> "ArtefactStore":
     """
     try:
         if store_is_url(place):
-            return ArtefactStore(S3Store.from_url(place, **_TIMES))
+            return ArtefactStore(S3Store.from_url(place, **_OPTIONS))
         folder = Path(place).absolute()
         folder.mkdir(parents=True, exist_ok=True)
         return ArtefactStore(LocalStore(folder), folder)
@@ -92,10 +94,10 @@ class ArtefactStore:
             size = self.objects.head(path)["size"]
             if size > most_bytes:
                 line = f"{path} has {size} bytes, more than {most_bytes}"
-                raise ModelRefusedError(line, "size")
+                raise ModelRefusedError(line, "model.size")
             return bytes(self.objects.get(path).bytes())
         except FileNotFoundError:
-            raise ModelRefusedError(f"{path} is not there", "size") from None
+            raise ModelRefusedError(f"{path} is not there", "model.size") from None
         except _AWAY as error:
             raise BusyError(f"the model store is out of reach: {_line(error)}") from error
 

@@ -105,13 +105,23 @@ def _features(ledger: Ledger, bills: Bills, asked: pl.DataFrame) -> pl.DataFrame
             "late_30_n", "known_30_n", pl.col("global_late_30_rate"), SMOOTHING
         ),
     )
-    for part in (
-        statement_features(asked, ledger.financials),
-        signal_features(asked, ledger.signals),
-        related(asked, bills, ledger.customers),
-    ):
+    for part in _others(ledger, bills, asked):
         rows = rows.join(part, on="row", how="left", maintain_order="left")
-    return rows.select(_finite(name) for name in NAMES)
+    return rows.select(_finite(name) if name in rows.columns else _missing(name) for name in NAMES)
+
+
+def _others(ledger: Ledger, bills: Bills, asked: pl.DataFrame) -> Iterator[pl.DataFrame]:
+    """Compute what few customers have, and only where anybody has it."""
+    if not ledger.financials.is_empty():
+        yield statement_features(asked, ledger.financials)
+    if not ledger.signals.is_empty():
+        yield signal_features(asked, ledger.signals)
+    if ledger.customers["parent_id"].null_count() < len(ledger.customers):
+        yield related(asked, bills, ledger.customers)
+
+
+def _missing(name: str) -> pl.Expr:
+    return pl.lit(None, pl.Float64).alias(name)
 
 
 def _finite(name: str) -> pl.Expr:

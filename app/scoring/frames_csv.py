@@ -66,18 +66,17 @@ def read_csv(data: bytes, schema: Mapping[str, type[pl.DataType]]) -> pl.DataFra
 
 
 def ledger_of(parts: Mapping[str, bytes], background: Sequence[Mapping[str, object]]) -> Ledger:
-    """Put the copies of a portion of customers together.
+    """Put together what was read of some customers.
 
-    `background` are rows of what is known of all customers; none: the portion's own rates.
+    `background` are rows of what is known of all customers; none: the rates of these alone.
     """
-    rows = read_csv(parts["invoices"], _INVOICE_ROWS)
-    keyed = rows.with_columns(
+    rows = read_csv(parts["invoices"], _INVOICE_ROWS).with_columns(
         invoice=pl.struct("segment_id", "invoice_id").rank("dense").cast(pl.Int64)
     )
     frames = {name: read_csv(parts[name], schema) for name, schema in _OTHERS.items()}
     frames["financials"] = statements(frames.pop("statements"))
-    frames["invoices"] = _invoices(keyed)
-    frames["payments"] = keyed.filter(pl.col("paid_date").is_not_null()).select(
+    frames["invoices"] = _invoices(rows)
+    frames["payments"] = rows.filter(pl.col("paid_date").is_not_null()).select(
         "invoice", "paid_date", amount_minor="paid_minor"
     )
     if background:
@@ -85,13 +84,13 @@ def ledger_of(parts: Mapping[str, bytes], background: Sequence[Mapping[str, obje
     return Ledger.of(frames)
 
 
-def _invoices(keyed: pl.DataFrame) -> pl.DataFrame:
+def _invoices(rows: pl.DataFrame) -> pl.DataFrame:
     """Keep one row an invoice, and place disputes without a day of their own.
 
     Such a dispute is known today, and once the invoice is paid in full, since then.
     """
     paid = (
-        keyed.filter(pl.col("undated") == "t")
+        rows.filter(pl.col("undated") == "t")
         .group_by("invoice")
         .agg(
             ended=pl.when(pl.col("paid_minor").sum() >= pl.col("amount_minor").first()).then(
@@ -100,7 +99,7 @@ def _invoices(keyed: pl.DataFrame) -> pl.DataFrame:
         )
     )
     return (
-        keyed.unique("invoice", keep="any")
+        rows.unique("invoice", keep="any")
         .join(paid, on="invoice", how="left")
         .with_columns(disputed_on=pl.coalesce("ended", "disputed_on"))
     )

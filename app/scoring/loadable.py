@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from app.domain.errors import BusyError, ModelRefusedError
+from app.domain.errors import BusyError
+from app.domain.errors_models import ModelRefusedError
 from app.domain.manifests import Manifest, grade
 from app.domain.models import Prediction
 from app.domain.points_model import predict_points
@@ -52,12 +53,16 @@ class Loadable:
 
         """
         if "error" in answer:
-            raise ModelRefusedError(f"LightGBM refuses the text: {answer['error']}", "process")
+            raise ModelRefusedError(
+                f"LightGBM refuses the text: {answer['error']}", "model.process"
+            )
         if answer["features"] != list(self.manifest.feature_names):
-            raise ModelRefusedError("LightGBM reads other feature names", "golden")
+            raise ModelRefusedError("LightGBM reads other feature names", "model.golden")
         for found, total in zip(answer["log_odds"], answer["sums"], strict=True):
             if not _close(found, total, _SUM_TOLERANCE * max(1.0, abs(found or 0.0))):
-                raise ModelRefusedError("contributions do not add up to a prediction", "golden")
+                raise ModelRefusedError(
+                    "contributions do not add up to a prediction", "model.golden"
+                )
         self.check_golden([self._told(found) for found in answer["log_odds"]])
 
     def _told(self, log_odds: float | None) -> float | None:
@@ -73,9 +78,9 @@ class Loadable:
         for number, (row, told) in enumerate(zip(self.manifest.golden, found, strict=True)):
             if not _close(told, row.probability, GOLDEN_TOLERANCE):
                 line = f"golden row {number} gives {told}, the manifest says {row.probability}"
-                raise ModelRefusedError(line, "golden")
+                raise ModelRefusedError(line, "model.golden")
 
-    def read(self, answer: Mapping[str, list[object]], reasons: bool) -> list[Prediction]:  # noqa: FBT001 - of the message
+    def read(self, answer: Mapping[str, list[object]], *, reasons: bool) -> list[Prediction]:
         """Turn a child's answer for some rows into predictions.
 
         Raises:

@@ -1,4 +1,4 @@
-"""A scoring process: `python -m app.scoring.process_child HANDLE SECONDS`.
+"""A scoring process, with arguments HANDLE SECONDS; `process_link` starts it.
 
 It holds boosters by key and answers one frame after the other. HANDLE is a socket it inherits;
 SECONDS limits its processor time (0: none). It ends when the other end is gone, and has neither
@@ -115,7 +115,3 @@ def run() -> NoReturn:
                 send_frame(sock, child.answer(message), time.monotonic() + _SENDING_S)
         except PipeError:
             sys.exit(0)
-
-
-if __name__ == "__main__":
-    run()

@@ -24,7 +24,13 @@ from app.scoring.process_frames import Message, PipeError, receive_frame, send_f
 START_S: Final = 60.0
 """How long a child may take to import what it needs, in seconds: a cold disk takes several."""
 
-_MODULE: Final = "app.scoring.process_child"
+_LEFT_OUT: Final = ("pandas", "sklearn", "pyarrow", "dask", "distributed", "matplotlib")
+"""What LightGBM imports if it is there and a scoring process has no use for: 100 MB and 2 s."""
+
+_PROGRAM: Final = (
+    f"import sys; sys.modules.update(dict.fromkeys({_LEFT_OUT!r}));"
+    " from app.scoring.process_child import run; run()"
+)
 _PASSED: Final = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "SYSTEMROOT")
 _ONE_THREAD: Final = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 _LIBGOMP: Final = "libgomp.so.1"
@@ -34,7 +40,7 @@ _GONE_S: Final = 10.0
 class Link:
     """One child, from start to end; for one thread at a time."""
 
-    def __init__(self, cpu_seconds: int = 0) -> None:
+    def __init__(self, cpu_seconds: int = 0, program: str = _PROGRAM) -> None:
         """Start a child and wait until it is ready; `cpu_seconds` limits it (0: not).
 
         Raises:
@@ -46,8 +52,9 @@ class Link:
         self._sock = ours
         try:
             with theirs:
-                self._process = subprocess.Popen(  # noqa: S603 - our own module
-                    [sys.executable, "-m", _MODULE, str(theirs.fileno()), str(cpu_seconds)],
+                handle = str(theirs.fileno())
+                self._process = subprocess.Popen(  # noqa: S603 - our own program
+                    [sys.executable, "-P", "-c", program, handle, str(cpu_seconds)],
                     env=child_environment(self._folder),
                     pass_fds=[theirs.fileno()],
                     stdin=subprocess.DEVNULL,
@@ -93,14 +100,15 @@ class Link:
         shutil.rmtree(self._folder, ignore_errors=True)
 
 
-def child_environment(folder: Path) -> dict[str, str]:
+def child_environment(folder: Path, *, has_libgomp: bool | None = None) -> dict[str, str]:
     """Make the environment of a process that imports LightGBM; `folder` is its own.
 
-    Where the system has no libgomp, as in a slim image, `folder` gets a link to the one that a
-    wheel carries (scikit-learn's), and the dynamic loader is told to look there.
+    Where the system has no libgomp (None: look), as in a slim image, `folder` gets a link to the
+    one that a wheel carries (scikit-learn's), and the dynamic loader is told to look there.
     """
     found = {name: os.environ[name] for name in _PASSED if name in os.environ} | _ONE_THREAD
-    carried = None if _system_has_libgomp() else carried_libgomp()
+    has = _system_has_libgomp() if has_libgomp is None else has_libgomp
+    carried = None if has else carried_libgomp()
     if carried is not None:
         (folder / _LIBGOMP).symlink_to(carried)
         found["LD_LIBRARY_PATH"] = str(folder)

@@ -27,7 +27,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from app.domain.errors import ModelRefusedError
+from app.domain.errors_models import ModelRefusedError
 
 SIGNATURE: Final = "signature.json"
 """The name of the signatures' file within a package."""
@@ -141,10 +141,10 @@ class TrustedKeys:
                 key.verify(signature, _encoded(manifest))
             except InvalidSignature:
                 line = f"the signature by {key_id} is not one of this manifest"
-                raise ModelRefusedError(line, "signature") from None
+                raise ModelRefusedError(line, "model.signature") from None
             return key_id
         names = ", ".join(key_id[:16] for key_id, _ in listed) or "nobody"
-        raise ModelRefusedError(f"signed by {names}, which is no trusted key", "signature")
+        raise ModelRefusedError(f"signed by {names}, which is no trusted key", "model.signature")
 
 
 def read_public_key(text: str) -> Ed25519PublicKey:
@@ -176,14 +176,14 @@ def _encoded(manifest: bytes) -> bytes:
 def _read_signatures(data: bytes) -> list[tuple[str, bytes]]:
     try:
         if len(data) > MOST_BYTES:
-            raise ModelRefusedError(f"{SIGNATURE} is too long", "signature")
+            raise ModelRefusedError(f"{SIGNATURE} is too long", "model.signature")
         parsed = orjson.loads(data)
         if parsed["payload_type"] != PAYLOAD_TYPE:
-            raise ModelRefusedError(f"{SIGNATURE} signs something else", "signature")
+            raise ModelRefusedError(f"{SIGNATURE} signs something else", "model.signature")
         found = [
             (str(one["keyid"]), b64decode(one["sig"], validate=True))
             for one in parsed["signatures"][:_MOST_SIGNATURES]
         ]
     except (orjson.JSONDecodeError, KeyError, TypeError, ValueError):
-        raise ModelRefusedError(f"{SIGNATURE} cannot be read", "signature") from None
+        raise ModelRefusedError(f"{SIGNATURE} cannot be read", "model.signature") from None
     return found

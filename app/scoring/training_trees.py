@@ -3,6 +3,7 @@
 One thread, fixed seeds and LightGBM's deterministic mode: the same rows give the same bytes.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
@@ -47,12 +48,18 @@ class Shape:
 
 
 SHAPES: Final = (
-    Shape("stumps", depth=2, leaves=4, rate=0.05, leaf_rows=30, ridge=5, columns=0.5, rows=0.8),
-    Shape("shallow", depth=3, leaves=8, rate=0.03, leaf_rows=30, ridge=5, columns=0.5, rows=0.8),
+    Shape("low", depth=2, leaves=3, rate=0.05, leaf_rows=30, ridge=5, columns=0.3, rows=0.7),
+    Shape("shallow", depth=3, leaves=6, rate=0.03, leaf_rows=60, ridge=10, columns=0.3, rows=0.6),
     Shape("middle", depth=4, leaves=15, rate=0.05, leaf_rows=20, ridge=0, columns=1, rows=0.8),
     Shape("deep", depth=6, leaves=31, rate=0.1, leaf_rows=20, ridge=0, columns=1),
 )
 """What is tried, from the simplest on; a later one must be better, not equal."""
+
+
+def bearable(rows: int) -> tuple[Shape, ...]:
+    """Give the shapes whose leaves so many rows could fill twice; the simplest in any case."""
+    found = [shape for shape in SHAPES if 2 * shape.leaves * shape.leaf_rows <= rows]
+    return tuple(found) or SHAPES[:1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +92,12 @@ class Grower:
     ) -> Growth:
         """Find the best shape by the log loss over all folds; `told` hears how many are done."""
         found: list[tuple[float, Growth]] = []
-        for place, shape in enumerate(SHAPES):
+        shapes = bearable(min(len(fold.learn) for fold in folds))
+        for place, shape in enumerate(shapes):
             parts: list[tuple[Numbers, int]] = []
             for step, fold in enumerate(folds):
                 parts.append(self._check(learn, fold, shape))
-                told(place * len(folds) + step + 1, len(SHAPES) * len(folds))
+                told(place * len(folds) + step + 1, len(shapes) * len(folds))
             found.append(_judge(learn, folds, shape, parts))
         return min(found, key=lambda one: one[0])[1]
 
@@ -136,6 +144,10 @@ def _judge(
 ) -> tuple[float, Growth]:
     checks = [Check(fold.check, odds) for fold, (odds, _) in zip(folds, parts, strict=True)]
     labels, odds = pooled(learn, checks)
-    # All rows are more than a fold's, and more rows bear more trees; the middle one is modest.
-    rounds = max(_LEAST_ROUNDS, round(median(rounds for _, rounds in parts)))
+    # All rows are more than a fold's, and more rows bear more trees.
+    grown = [
+        rounds * math.sqrt(len(learn) / len(fold.learn))
+        for fold, (_, rounds) in zip(folds, parts, strict=True)
+    ]
+    rounds = max(_LEAST_ROUNDS, round(median(grown)))
     return log_loss(labels, 1 / (1 + np.exp(-odds))), Growth(shape, rounds, tuple(checks))

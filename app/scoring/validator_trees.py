@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from app.domain.errors import ModelRefusedError
+from app.domain.errors_models import ModelRefusedError
 
 MOST_LEAVES: Final = 1024
 """Leaves of one tree, inclusive."""
@@ -46,13 +46,13 @@ _WHOLES: Final = (
 )
 _NUMBERS: Final = (
     "split_gain",
-    "threshold",
     "leaf_value",
     "leaf_weight",
     "internal_value",
     "internal_weight",
 )
 _OF_LEAVES: Final = frozenset({"leaf_value", "leaf_weight", "leaf_count"})
+_ALL_THAT_IS_KNOWN: Final = "inf"
 _WHOLE: Final = r"-?[0-9]{1,10}"
 _NUMBER: Final = r"-?[0-9]{1,25}(?:\.[0-9]{0,25})?(?:e[-+]?[0-9]{1,3})?"
 _WHOLE_LIST: Final = re.compile(rf"{_WHOLE}(?: {_WHOLE})*", re.ASCII)
@@ -111,7 +111,7 @@ def check_tree(text: str, number: int, features: int) -> int:
 
 def _refused(number: int, rule: str) -> ModelRefusedError:
     line = f"the model's text cannot be loaded: tree {number} {rule}"
-    return ModelRefusedError(line, "structure")
+    return ModelRefusedError(line, "model.structure")
 
 
 def _check_stump(number: int, found: Mapping[str, str]) -> None:
@@ -138,6 +138,16 @@ def _read_wholes(number: int, found: Mapping[str, str], key: str, count: int) ->
     return values
 
 
+def _read_thresholds(number: int, text: str, count: int) -> None:
+    """Insist on numbers; `inf` sets what is missing apart from all that is known."""
+    listed = text.split(" ")
+    if len(listed) != count:
+        raise _refused(number, f"must have {count} threshold")
+    known = [one for one in listed if one != _ALL_THAT_IS_KNOWN]
+    if known:
+        _read_numbers(number, {"threshold": " ".join(known)}, "threshold", len(known))
+
+
 def _read_numbers(number: int, found: Mapping[str, str], key: str, count: int) -> list[float]:
     if not _NUMBER_LIST.fullmatch(found[key]):
         raise _refused(number, f"has a {key} that is no number")
@@ -153,6 +163,7 @@ def _check_nodes(number: int, found: Mapping[str, str], leaves: int, features: i
     sizes = {key: leaves if key in _OF_LEAVES else leaves - 1 for key in (*_WHOLES, *_NUMBERS)}
     whole = {key: _read_wholes(number, found, key, sizes[key]) for key in _WHOLES}
     parts = {key: _read_numbers(number, found, key, sizes[key]) for key in _NUMBERS}
+    _read_thresholds(number, found["threshold"], leaves - 1)
     _check_leaves(number, parts["leaf_value"])
     if not all(0 <= one < features for one in whole["split_feature"]):
         raise _refused(number, "splits by a feature that is not there")

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final
 
-from app.domain.errors import BusyError, FieldError, ModelRefusedError
+from app.domain.errors import BusyError, FieldError
+from app.domain.errors_models import ModelRefusedError
 from app.domain.manifests import Manifest, ModelKind, PackageFile
 from app.domain.manifests_check import MOST_MODEL_BYTES
 from app.domain.manifests_json import MOST_BYTES, manifest_from_bytes
@@ -19,7 +20,7 @@ from app.domain.points_model import check_points
 from app.domain.scorecard import Scorecard
 from app.domain.scorecard_json import scorecard_from_json
 from app.scoring.loadable import Loadable
-from app.scoring.process_frames import PipeError
+from app.scoring.process_frames import Message, PipeError
 from app.scoring.process_link import Link, library_version
 from app.scoring.signing import TrustedKeys
 from app.scoring.validator import VALIDATOR, check_text, loadable_part
@@ -55,14 +56,14 @@ def verify(
 
     """
     if len(signed.manifest) > MOST_BYTES or len(signed.model) > MOST_MODEL_BYTES:
-        raise ModelRefusedError("a file is larger than any may be", "size")
+        raise ModelRefusedError("a file is larger than any may be", "model.size")
     trusted.check(signed.manifest, signed.signature)
     manifest = read_manifest(signed.manifest)
     if (manifest.name, manifest.version) != (expected.model.name, expected.model.version):
         line = f"the manifest is that of {manifest.name} version {manifest.version}"
-        raise ModelRefusedError(line, "manifest")
+        raise ModelRefusedError(line, "model.manifest")
     if sha256(signed.manifest).digest() != expected.manifest_sha256:
-        raise ModelRefusedError("the manifest is not the one that was registered", "manifest")
+        raise ModelRefusedError("the manifest is not the one that was registered", "model.manifest")
     return check_package(Package(manifest, signed.model), remembered=remembered)
 
 
@@ -76,7 +77,7 @@ def read_manifest(data: bytes) -> Manifest:
     try:
         return manifest_from_bytes(data)
     except FieldError as error:
-        raise ModelRefusedError(f"the manifest: {error.detail}", "manifest") from error
+        raise ModelRefusedError(f"the manifest: {error.detail}", "model.manifest") from error
 
 
 def check_package(package: Package, *, remembered: bool = False) -> Loadable:
@@ -110,9 +111,9 @@ def check_bytes(file: PackageFile, data: bytes) -> None:
     """
     if len(data) != file.size_bytes:
         line = f"{file.name} has {len(data)} bytes, the manifest says {file.size_bytes}"
-        raise ModelRefusedError(line, "size")
+        raise ModelRefusedError(line, "model.size")
     if sha256(data).hexdigest() != file.sha256:
-        raise ModelRefusedError(f"the sha256 of {file.name} is not the manifest's", "sha256")
+        raise ModelRefusedError(f"the sha256 of {file.name} is not the manifest's", "model.sha256")
 
 
 def check_attachments(manifest: Manifest, files: Mapping[str, bytes]) -> None:
@@ -125,7 +126,7 @@ def check_attachments(manifest: Manifest, files: Mapping[str, bytes]) -> None:
     listed = {one.name: one for one in manifest.attachments}
     for name in sorted(listed.keys() ^ files.keys()):
         told = "is not there" if name in listed else "is unknown to the manifest"
-        raise ModelRefusedError(f"the attachment {name[:100]!r} {told}", "manifest")
+        raise ModelRefusedError(f"the attachment {name[:100]!r} {told}", "model.manifest")
     for name, file in listed.items():
         check_bytes(file, files[name])
 
@@ -135,11 +136,11 @@ def _read_card(data: bytes, manifest: Manifest) -> Scorecard:
         card = scorecard_from_json(json.loads(data))
         check_points(card, manifest)
     except RecursionError:
-        raise ModelRefusedError("the scorecard is nested too deeply", "structure") from None
+        raise ModelRefusedError("the scorecard is nested too deeply", "model.structure") from None
     except FieldError as error:
-        raise ModelRefusedError(f"the scorecard: {error.detail}", "structure") from error
+        raise ModelRefusedError(f"the scorecard: {error.detail}", "model.structure") from error
     except ValueError as error:
-        raise ModelRefusedError(f"the scorecard is not JSON: {error}", "structure") from None
+        raise ModelRefusedError(f"the scorecard is not JSON: {error}", "model.structure") from None
     return card
 
 
@@ -151,14 +152,41 @@ def try_in_child(loadable: Loadable, seconds: int = _TRIAL_S) -> None:
         BusyError: The process could not be started.
 
     """
+    loadable.check_loaded(ask_child(loadable, seconds))
+
+
+def ask_child(loadable: Loadable, seconds: int = _TRIAL_S) -> Message:
+    """Let a process of its own load a model and predict its golden rows.
+
+    Raises:
+        ModelRefusedError: It crashed or hung.
+        BusyError: The process could not be started.
+
+    """
     try:
         link = Link(cpu_seconds=seconds)
     except PipeError as error:
         raise BusyError(f"the model cannot be tried now: {error}") from error
     try:
-        answer = link.ask(loadable.load_message(), seconds)
+        return link.ask(loadable.load_message(), seconds)
     except PipeError as error:
-        raise ModelRefusedError(f"the process that tried it failed: {error}", "process") from error
+        told = f"the process that tried it failed: {error}"
+        raise ModelRefusedError(told, "model.process") from error
     finally:
         link.kill()
-    loadable.check_loaded(answer)
+
+
+def probabilities_of(manifest: Manifest, text: bytes) -> list[float]:
+    """Predict the golden rows of a manifest that does not know their answers yet.
+
+    Raises:
+        ModelRefusedError: The text is not sound, or its process failed.
+        BusyError: The process could not be started.
+
+    """
+    loadable = Loadable(manifest, check_text(text, manifest).loadable)
+    answer = ask_child(loadable)
+    if "error" in answer:
+        told = f"LightGBM refuses the text: {answer['error']}"
+        raise ModelRefusedError(told, "model.process")
+    return [manifest.calibration.apply(float(one)) for one in answer["log_odds"]]

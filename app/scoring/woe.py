@@ -84,10 +84,11 @@ def learn_card(
     checks: list[Check] = []
     for step, fold in enumerate(folds):
         rows = fold.check[_known_enough(learn.take(fold.check), form)]
-        part = _fit(_with_history(learn.take(fold.learn), form))
-        checks.append(Check(rows, part.log_odds(learn.take(rows))))
+        part = _with_history(learn.take(fold.learn), form)
+        if len(rows) and 0 < float(np.sum(part.labels)) < len(part):
+            checks.append(Check(rows, _fit(part).log_odds(learn.take(rows))))
         told(step + 1, len(folds) + 1)
-    line = calibrate(*pooled(learn, checks))
+    line = calibrate(*pooled(learn, checks)) if checks else Calibration()
     card = _card(_fit(_with_history(learn, form)), line, form)
     calibrated = [Check(one.rows, line.slope * one.log_odds + line.intercept) for one in checks]
     return card, tuple(calibrated)

@@ -36,6 +36,7 @@ _PLAIN = (
     "parent_id",
     "since",
     "active",
+    "size",
     "merged_into",
     "version",
 )

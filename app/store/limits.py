@@ -40,8 +40,13 @@ def _to_row(record: LimitRecord) -> dict[str, Any]:
     return {**terms, **{name: getattr(record, name) for name in plain}}
 
 
-def approved(tx: Tx, account_ids: Collection[int]) -> dict[int, list[CreditLimit]]:
-    """Read the approved limits of accounts, ordered by approval; read them under their locks."""
+def approved(
+    tx: Tx, account_ids: Collection[int], without: str | None = None
+) -> dict[int, list[CreditLimit]]:
+    """Read the approved limits of accounts, ordered by approval; read them under their locks.
+
+    `without` is a limit that is taken not to be there.
+    """
     query = (
         select(credit_limit)
         .where(credit_limit.c.account_id.in_(sorted(account_ids)))
@@ -50,6 +55,8 @@ def approved(tx: Tx, account_ids: Collection[int]) -> dict[int, list[CreditLimit
     )
     found: dict[int, list[CreditLimit]] = {key: [] for key in account_ids}
     for order, row in enumerate(tx.execute(query)):
+        if row.limit_id == without:
+            continue
         found[row.account_id].append(
             CreditLimit(
                 row.kind, row.limit_minor, row.unlimited, row.valid_from, row.valid_to, order

@@ -62,7 +62,7 @@ def add(tx: Tx, made: RegisteredModel, content: bytes) -> bool:
     statement = statement.on_conflict_do_nothing(
         index_elements=[model_version.c.name, model_version.c.content]
     )
-    return bool(tx.execute(statement).rowcount)
+    return tx.execute(statement.returning(model_version.c.version)).one_or_none() is not None
 
 
 def _from_row(row: RowMapping) -> RegisteredModel:

@@ -32,6 +32,32 @@ SCORE_NIGHT_TIMESTAMP: Final = Gauge(
     "When a night last had put every customer on the list.",
     multiprocess_mode="livemostrecent",
 )
+SCORE_TROUBLE: Final = Counter(
+    "aval_score_trouble",
+    "Times a model that stands could not score; scores were kept, or the scorecard's.",
+)
+ORDER_PDS: Final = Bounded(
+    Counter(
+        "aval_order_pds",
+        "Probabilities of orders that a policy asked for: `done`, or `missing` (in time).",
+        ["result"],
+    ),
+    most=2,
+)
+MODEL_PSI: Final = Bounded(
+    Gauge(
+        "aval_model_psi",
+        "Population stability index of the champion's `score` and features, of the last month.",
+        ["feature"],
+        multiprocess_mode="livemostrecent",
+    ),
+    most=150,
+)
+MODEL_CALIBRATION: Final = Gauge(
+    "aval_model_calibration",
+    "Defaults per default told by the champion, over months whose horizon is over.",
+    multiprocess_mode="livemostrecent",
+)
 
 SCORE_METRICS: Final = (
     SCORES,
@@ -39,5 +65,9 @@ SCORE_METRICS: Final = (
     SCORES_DUE,
     SCORE_DUE_SECONDS,
     SCORE_NIGHT_TIMESTAMP,
+    SCORE_TROUBLE,
+    ORDER_PDS,
+    MODEL_PSI,
+    MODEL_CALIBRATION,
 )
 """All of them, in the order of the page."""

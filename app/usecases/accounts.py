@@ -7,7 +7,7 @@ from typing import Literal
 from app.domain.accounts import Account
 from app.domain.callers import Caller
 from app.domain.customers import Standing, joint_light
-from app.domain.errors import CustomerUnknownError, NotFoundError, SegmentUnknownError
+from app.domain.errors import CreditError, CustomerUnknownError, NotFoundError, SegmentUnknownError
 from app.domain.limits import settle
 from app.domain.money import Money, Rate
 from app.domain.overdue import Overdue, overdue_worth, utilization
@@ -76,10 +76,24 @@ class ReadAccount:
         if found.segment_id is None:
             raise SegmentUnknownError(f"no segment {segment_id[:64]!r}", "segment")
         if found.customer_id is None:
-            raise CustomerUnknownError(f"no customer has the id {ref[:64]!r}", "customer_id")
+            raise unknown_customer(ref)
         if found.state is None:
-            raise no_account(ref, segment_id)
+            raise not_here(caller, ref, segment_id)
         return view_account(found.state, read.at)
+
+
+def unknown_customer(ref: str) -> CustomerUnknownError:
+    """Say that nobody has this id."""
+    return CustomerUnknownError(f"no customer has the id {ref[:64]!r}", "customer_id")
+
+
+def not_here(caller: Caller, ref: str, segment_id: str) -> CreditError:
+    """Say that a customer has no account in a segment.
+
+    Who is confined to segments hears what it hears of an unknown customer: whether the customer
+    buys elsewhere is none of its business.
+    """
+    return no_account(ref, segment_id) if caller.segments is None else unknown_customer(ref)
 
 
 def no_account(ref: str, segment_id: str) -> NotFoundError:

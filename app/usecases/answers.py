@@ -12,7 +12,7 @@ from app.domain.decisions import Figures, Judgement, Question, Situation
 from app.domain.money import Money, minor_to_text
 from app.domain.rules import Fired, Value
 from app.domain.values import quick
-from app.texts import text
+from app.texts import Text, text
 
 _LISTED_INVOICES: Final = 100
 """How many invoices an advice names; the amount covers all of them."""
@@ -143,7 +143,7 @@ def _reason(fired: Fired, situation: Situation) -> dict[str, Any]:
     account = accounts.get(fired.account_id or 0, situation.accounts[0])
     observed = _shown(fired.row.observed, fired.observed, account.currency)
     threshold = _shown(fired.row.observed, fired.threshold, account.currency)
-    said = text(fired.reason, {"observed": observed, "threshold": threshold})
+    said = _said(fired, {"observed": observed, "threshold": threshold})
     return {
         "code": fired.reason,
         "rule_id": fired.row.rule_id,
@@ -155,6 +155,14 @@ def _reason(fired: Fired, situation: Situation) -> dict[str, Any]:
     }
 
 
+def _said(fired: Fired, values: Mapping[str, str]) -> Text:
+    """Fill the reason's sentence; a rule set's own goes before the shipped one."""
+    own = fired.row.says
+    if own is None or fired.reason != fired.row.reason:
+        return text(fired.reason, values)
+    return Text(zh=own[0].format_map(values), en=own[1].format_map(values))
+
+
 def _unblock(advice: Advice, situation: Situation) -> dict[str, Any]:
     whose = {account.account_id: account.customer_id for account in situation.accounts}
     code = "PAY_AHEAD" if advice.action == "PAY" and not advice.invoices else advice.action
@@ -164,6 +172,7 @@ def _unblock(advice: Advice, situation: Situation) -> dict[str, Any]:
         "invoices": ", ".join(listed),
         "until": advice.until.isoformat() if advice.until else "",
         "subject": advice.subject or "",
+        "days": "" if advice.days is None else str(advice.days),
         "percent": "" if advice.percent is None else f"{advice.percent:.2f}",
     }
     if code == "PAY_AHEAD" and advice.percent is not None:
@@ -176,6 +185,7 @@ def _unblock(advice: Advice, situation: Situation) -> dict[str, Any]:
         "invoices": list(listed),
         "until": advice.until and advice.until.isoformat(),
         "percent": values["percent"] or None,
+        "days": advice.days,
         "subject": advice.subject,
         "scope": WHO.get(advice.action),
         "removes": [

@@ -272,6 +272,7 @@ class _Put:
             industry=change.industry,
             since=change.since,
             active=change.active,
+            size=change.size,
             parent_id=parent_id,
         )
 

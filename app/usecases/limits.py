@@ -1,23 +1,15 @@
-"""Limits and covers: proposed or approved at once, decided on, ended, listed."""
+"""Limits and covers: proposed or approved at once, listed; `limits_decisions` decides on them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import date, datetime
-from typing import Final, Literal
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 from app.domain.callers import Caller
 from app.domain.covers import CoverTerms
-from app.domain.errors import (
-    BusyError,
-    FieldError,
-    FourEyesError,
-    LimitStateError,
-    NotFoundError,
-)
+from app.domain.errors import BusyError, FieldError
 from app.domain.limits import LimitKind, LimitRecord, Paper
 from app.domain.money import Money
-from app.domain.segments import Segment
 from app.store import accounts, limits, merges, segments
 from app.store.database import Database, Tx
 from app.usecases.asks import Answer
@@ -27,10 +19,6 @@ from app.usecases.dates import business_date
 from app.usecases.groups import ensure_accounts
 from app.usecases.idempotency import once
 from app.usecases.keyed import Keyed
-
-Action = Literal["approve", "reject", "end"]
-
-_FROM: Final = {"approve": "PROPOSED", "reject": "PROPOSED", "end": "APPROVED"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +63,13 @@ def _check(ask: LimitAsk) -> None:
                 raise FieldError("is required for a temporary limit", field)
 
 
-def _open(tx: Tx, ref: str, account_id: int, at: datetime) -> Books:
-    """Lock a customer's account; a merge holds that lock until the id names another customer."""
+def open_account(tx: Tx, ref: str, account_id: int, at: datetime) -> Books:
+    """Lock a customer's account; a merge holds that lock until the id names another customer.
+
+    Raises:
+        BusyError: The customer was merged meanwhile.
+
+    """
     customer_id = accounts.customer_of(tx, ref)
     books = Books.open(tx, [account_id], at)
     still = accounts.customer_of(tx, ref)
@@ -124,25 +117,39 @@ class ProposeLimit:
         today = business_date(segment, at)
         customer_id = accounts.customer_of(tx, ref)
         account_id = ensure_accounts(tx, customer_id, ask.segment_id).account_id
-        books = _open(tx, ref, account_id, at)
+        books = open_account(tx, ref, account_id, at)
         books.settle([account_id], today)
         if ask.limit is not None:
-            _take_currency(books, account_id, ask.limit.currency, today)
-        record = _record(ask, books, (account_id, today), caller)
+            keep_currency(books, account_id, ask.limit.currency, today)
+        record = new_record(ask, books, (account_id, today), caller)
         limits.add(tx, record)
         if caller.may("limit:approve") and not segment.four_eyes:
-            record = _approve(books, record, caller, today)
+            record = approve(books, record, caller, today)
         books.close()
         return LimitView(record, customer_id, ask.segment_id)
 
 
-def _take_currency(books: Books, account_id: int, currency: str, today: date) -> None:
+def keep_currency(books: Books, account_id: int, currency: str, today: date) -> None:
+    """Keep a locked account in the currency of a limit.
+
+    Raises:
+        CurrencyFixedError: It is kept in another one, and something is open.
+
+    """
     entry = take_currency(books.tx, books.pool[account_id], currency, "LIMIT", today)
     if entry is not None:
         books.post(entry)
 
 
-def _record(ask: LimitAsk, books: Books, account: tuple[int, date], caller: Caller) -> LimitRecord:
+def new_record(
+    ask: LimitAsk, books: Books, account: tuple[int, date], caller: Caller
+) -> LimitRecord:
+    """Make the record of a limit that is asked for; `account` is its id and the business date.
+
+    Raises:
+        FieldError: It ends before it begins.
+
+    """
     account_id, today = account
     valid_from = ask.valid_from or today
     if ask.valid_to is not None and ask.valid_to < valid_from:
@@ -164,7 +171,8 @@ def _record(ask: LimitAsk, books: Books, account: tuple[int, date], caller: Call
     )
 
 
-def _approve(books: Books, record: LimitRecord, caller: Caller, today: date) -> LimitRecord:
+def approve(books: Books, record: LimitRecord, caller: Caller, today: date) -> LimitRecord:
+    """Approve a limit of a locked account, and put what it changes today in force."""
     after = replace(
         record,
         status="APPROVED",
@@ -174,87 +182,6 @@ def _approve(books: Books, record: LimitRecord, caller: Caller, today: date) -> 
     limits.write(books.tx, after)
     books.settle([record.account_id], today, record.limit_id)
     return after
-
-
-@dataclass(frozen=True, slots=True)
-class DecideLimit:
-    """Approve or reject a proposed limit (or cover), or end an approved one."""
-
-    database: Database
-    now: Callable[[], datetime]
-    paper: Paper = "limit"
-
-    def __call__(
-        self, keyed: Keyed, limit: tuple[str, str], action: Action, render: Render
-    ) -> Answer:
-        """Answer the limit as decided; `limit` is (id or alias of the customer, limit's id).
-
-        Raises:
-            ForbiddenError: The caller may not approve.
-            FourEyesError: The caller proposed it, in a segment that asks for four eyes.
-            CustomerUnknownError: Nobody has this id.
-            NotFoundError: The customer has no such limit within sight.
-            LimitStateError: It was decided on before, or is not approved.
-            CurrencyFixedError: The account is by now kept in another currency.
-            KeyReusedError: The key was used with another question.
-            BusyError: Somebody else changes the same records.
-
-        """
-        caller = keyed.caller
-        caller.need("limit:approve")
-        with self.database.begin() as tx:
-            return once(
-                tx,
-                caller,
-                keyed.key,
-                keyed.digest,
-                lambda: render(self._decide(tx, caller, limit, action)),
-            )
-
-    def _decide(self, tx: Tx, caller: Caller, limit: tuple[str, str], action: Action) -> LimitView:
-        ref, limit_id = limit
-        at = self.now()
-        account_id, segment = self._find(tx, caller, limit)
-        today = business_date(segment, at)
-        books = _open(tx, ref, account_id, at)
-        record = limits.read(tx, limit_id, [account_id], self.paper)
-        if record.status != _FROM[action]:
-            raise LimitStateError(
-                f"the {self.paper} is {record.status},"
-                f" only one that is {_FROM[action]} can be taken here"
-            )
-        books.settle([account_id], today)
-        if action == "approve":
-            self._check_eyes(segment, record, caller)
-            if record.limit_minor is not None:
-                _take_currency(books, account_id, record.currency, today)
-            record = _approve(books, record, caller, today)
-        elif action == "reject":
-            record = replace(record, status="REJECTED", decided_by=caller.client, decided_at=at)
-            limits.write(tx, record)
-        else:
-            record = replace(record, status="ENDED", ended_by=caller.client, ended_at=at)
-            limits.write(tx, record)
-            books.settle([account_id], today, limit_id)
-        books.close()
-        return LimitView(record, books.pool[account_id].customer_id, segment.segment_id)
-
-    def _find(self, tx: Tx, caller: Caller, limit: tuple[str, str]) -> tuple[int, Segment]:
-        ref, limit_id = limit
-        try:
-            UUID(limit_id)
-        except ValueError:
-            told = f"no {self.paper} has the id {limit_id[:64]!r}"
-            raise NotFoundError(told, f"{self.paper}_id") from None
-        owned = merges.account_ids(tx, accounts.customer_of(tx, ref))
-        seen = {key: segment_id for segment_id, key in owned.items() if caller.sees(segment_id)}
-        account_id = limits.read(tx, limit_id, seen, self.paper).account_id
-        return account_id, segments.read(tx, seen[account_id])
-
-    def _check_eyes(self, segment: Segment, record: LimitRecord, caller: Caller) -> None:
-        if segment.four_eyes and record.proposed_by == caller.client:
-            told = f"{caller.client!r} proposed this {self.paper}: another client must approve"
-            raise FourEyesError(told)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,10 @@ from typing import Self
 from app.store.database import Database
 from app.usecases.causes import Requeue
 from app.usecases.customers import ListCustomers, PutCustomer, ReadCustomer
-from app.usecases.limits import DecideLimit, ListLimits, ProposeLimit
+from app.usecases.financials import ListStatements, PutStatement
+from app.usecases.limits import ListLimits, ProposeLimit
+from app.usecases.limits_decisions import DecideLimit
+from app.usecases.limits_sets import Limits
 from app.usecases.merges import MergeCustomers
 from app.usecases.rates import AddRate, ListRates
 from app.usecases.segments import PutSegment, ReadSegments
@@ -31,8 +34,11 @@ class Parties:
     list_limits: ListLimits
     decide_cover: DecideLimit
     list_covers: ListLimits
+    limits: Limits
     add_rate: AddRate
     list_rates: ListRates
+    put_statement: PutStatement
+    list_statements: ListStatements
 
     @classmethod
     def over(cls, database: Database, now: Callable[[], datetime], requeue: Requeue) -> Self:
@@ -50,6 +56,9 @@ class Parties:
             ListLimits(database),
             DecideLimit(database, now, "cover"),
             ListLimits(database, "cover"),
+            Limits.over(database, now),
             AddRate(database, now, requeue),
             ListRates(database),
+            PutStatement(database, now),
+            ListStatements(database),
         )

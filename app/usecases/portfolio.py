@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
+from itertools import accumulate
 from typing import Final
 
 import polars as pl
@@ -17,6 +18,9 @@ from app.store.portfolio import Counts
 PORTION: Final = 2_000
 """Customers whose ledger is in memory at a time; more of them are hardly faster."""
 
+INVOICES_AT_ONCE: Final = 200_000
+"""Invoices of a portion of customers, unless it is one customer."""
+
 
 def read_ledger(tx: Tx, customer_ids: Sequence[str], counts: Counts | None) -> Ledger:
     """Read all that features of customers need, their parents and siblings included.
@@ -28,8 +32,12 @@ def read_ledger(tx: Tx, customer_ids: Sequence[str], counts: Counts | None) -> L
     return ledger_of(parts, [] if counts is None else [asdict(counts)])
 
 
-def pages(database: Database, portion: int = PORTION) -> Iterator[list[str]]:
+def pages(
+    database: Database, portion: int = PORTION, invoices: int = INVOICES_AT_ONCE
+) -> Iterator[list[str]]:
     """List the ids of all customers in order, a portion at a time; merged ones are none.
+
+    A portion is smaller where its customers have more than so many `invoices` together.
 
     Raises:
         BusyError: The database was out of reach.
@@ -38,9 +46,12 @@ def pages(database: Database, portion: int = PORTION) -> Iterator[list[str]]:
     after = ""
     while True:
         with database.read() as tx:
-            ids = scores.page(tx, after, portion)
-        if not ids:
+            sizes = portfolio.sizes(tx, after, portion)
+        if not sizes:
             return
+        sums = accumulate(size for _, size in sizes)
+        fitting = sum(1 for total in sums if total <= invoices)
+        ids = [name for name, _ in sizes[: max(1, fitting)]]
         yield ids
         after = ids[-1]
 

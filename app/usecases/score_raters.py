@@ -28,12 +28,16 @@ from app.usecases.dates import business_date
 
 @dataclass(frozen=True, slots=True)
 class Rated:
-    """A computed score, the day and the features it rests on, and the scale it is read by."""
+    """A computed score, the day and the features it rests on, and the scale it is read by.
+
+    `shadow` is what a model says that only watches; None: none does, or it could not.
+    """
 
     score: Score
     as_of: date
     features: Mapping[str, Any]
     scale: Scale
+    shadow: Score | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +70,10 @@ class Rater(Protocol):
         """
         ...
 
+    def stop(self) -> None:
+        """End processes of its own, if it has any; a later question starts them again."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Observed:
@@ -77,10 +85,7 @@ class Observed:
 
 def observe(tx: Tx, subjects: Sequence[Subject], at: datetime) -> dict[str, Observed]:
     """Read how customers paid and how much of their limits they use, by customer id."""
-    of_segment = {one.segment_id: one for one in segments.every(tx)}
-    due = [key for one in subjects for key in _lapsing(one, of_segment, at)]
-    approved = limits.approved(tx, due) if due else {}
-    bench = _Bench(at, of_segment, approved)
+    bench = _bench(tx, subjects, at)
     rest = {one.customer_id: one for one in subjects}
     found = {}
     for customer_id, invoices in behaviour.histories(tx, list(rest)):
@@ -88,9 +93,25 @@ def observe(tx: Tx, subjects: Sequence[Subject], at: datetime) -> dict[str, Obse
     return found | {key: bench.observe(one, ()) for key, one in rest.items()}
 
 
+def uses(tx: Tx, subjects: Sequence[Subject], at: datetime) -> dict[str, tuple[AccountUse, date]]:
+    """Give the use and limit that each customer is scored by, and its business date."""
+    bench = _bench(tx, subjects, at)
+    return {one.customer_id: bench.use(one) for one in subjects}
+
+
+def _bench(tx: Tx, subjects: Sequence[Subject], at: datetime) -> "_Bench":
+    of_segment = {one.segment_id: one for one in segments.every(tx)}
+    due = [key for one in subjects for key in _lapsing(one, of_segment, at)]
+    approved = limits.approved(tx, due) if due else {}
+    return _Bench(at, of_segment, approved)
+
+
 @dataclass(frozen=True, slots=True)
 class RateByCard:
     """Rate by the scorecard that is in use in the transaction."""
+
+    def stop(self) -> None:
+        """Do nothing: there is no process."""
 
     def bench(self, tx: Tx, subject: Subject, at: datetime) -> Bench:
         """Observe one customer, to be rated by the scorecard of this moment."""
@@ -115,6 +136,9 @@ class RateByCard:
 @dataclass(frozen=True, slots=True)
 class RateAsBefore:
     """Rate as the newest score did; who has none is rated by the scorecard."""
+
+    def stop(self) -> None:
+        """Do nothing: there is no process."""
 
     def bench(self, tx: Tx, subject: Subject, at: datetime) -> Bench:
         """Do as the scorecard does: a score that was cannot tell what would be."""
@@ -157,6 +181,11 @@ class _Bench:
 
     def observe(self, subject: Subject, invoices: Sequence[InvoiceHistory]) -> Observed:
         """Compute the features as of the business date of the reference account's segment."""
+        use, today = self.use(subject)
+        return Observed(payment_features(invoices, use, today), today)
+
+    def use(self, subject: Subject) -> tuple[AccountUse, date]:
+        """Give the use, limit and currency of the reference account, and its business date."""
         account = reference_account(subject.accounts)
         segment = self.segments[account.segment_id if account else MAIN]
         today = business_date(segment, self.at)
@@ -164,7 +193,7 @@ class _Bench:
         if account is not None:
             limit_minor = self._limit_minor(account, today)
             use = AccountUse(account.currency, account.use.total, limit_minor, subject.since)
-        return Observed(payment_features(invoices, use, today), today)
+        return use, today
 
     def _limit_minor(self, account: Account, today: date) -> int | None:
         if account.account_id in self.approved:

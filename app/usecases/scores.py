@@ -2,15 +2,18 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Self
 
 from app.domain.callers import Caller
 from app.domain.scores import StoredScore
 from app.store.database import Database
+from app.usecases.health_models import ReadHealth
 from app.usecases.overrides import DecideOverride, ListOverrides, ProposeOverride
 from app.usecases.score_raters import RateByCard, Rater
-from app.usecases.score_reads import COOLDOWN, find_customer, read_score, unknown
+from app.usecases.score_reads import find_customer, read_score, unknown
+from app.usecases.score_report import ReportShadow
+from app.usecases.score_terms import ScoreTerms
 from app.usecases.score_what_if import AskWhatIf
 from app.usecases.scorecards import ActivateScorecard, ReadScorecard
 from app.usecases.scoring import RescoreAccounts, ScoreCustomers, score_customers
@@ -44,15 +47,6 @@ class ScoreCustomer:
 
 
 @dataclass(frozen=True, slots=True)
-class ScoreTerms:
-    """Who rates, how long a score rests, and whether an override needs a second person."""
-
-    rater: Rater = field(default_factory=RateByCard)
-    cooldown: timedelta = COOLDOWN
-    four_eyes: bool = False
-
-
-@dataclass(frozen=True, slots=True)
 class Scores:
     """The use cases of scores together, one field each."""
 
@@ -65,6 +59,8 @@ class Scores:
     decide_override: DecideOverride
     list_overrides: ListOverrides
     what_if: AskWhatIf
+    health: ReadHealth
+    shadow_report: ReportShadow
 
     @classmethod
     def over(
@@ -84,4 +80,6 @@ class Scores:
             DecideOverride(database, now, rater, four_eyes=four_eyes),
             ListOverrides(database),
             AskWhatIf(database, now, rater),
+            ReadHealth(database, now),
+            ReportShadow(database, now),
         )

@@ -6,14 +6,21 @@ from datetime import datetime, timedelta
 from itertools import islice
 from typing import Final
 
-from app.domain.scores_json import says_the_same, score_to_json
+import structlog
+
+from app.domain.errors import BusyError
+from app.domain.rules_context import behaviour_of
+from app.domain.scores_json import says_the_same, score_from_json, score_to_json
 from app.domain.scores_override import Override, override_score
-from app.store import overrides, score_due, scores
+from app.store import overrides, score_due, score_models, scores
 from app.store.database import Database, Tx
+from app.store.score_models import Shadowed
 from app.store.scores import Found, Subject
 from app.telemetry.scores import SCORE_WAIT_SECONDS, SCORES
 from app.usecases.score_raters import RateByCard, Rated, Rater
 from app.usecases.score_reads import COOLDOWN
+
+_log = structlog.get_logger(__name__)
 
 CHUNK: Final = 50
 """Customers scored in one transaction."""
@@ -113,6 +120,13 @@ class RescoreAccounts:
                 ids = score_due.ripe(tx, account_ids, at, self.cooldown, most)
         return self.score(ids, told)
 
+    def afterwards(self, account_ids: Collection[int]) -> None:
+        """Score them if that can be done now: the facts are in, and what is not done stays due."""
+        try:
+            self(account_ids)
+        except BusyError as busy:
+            _log.warning("not_rescored", accounts=len(account_ids), reason=busy.detail)
+
 
 def score_customers(tx: Tx, customer_ids: Collection[str], at: datetime, rater: Rater) -> int:
     """Score customers within a transaction and return how many there were.
@@ -129,6 +143,7 @@ def score_customers(tx: Tx, customer_ids: Collection[str], at: datetime, rater: 
     said = overrides.in_force(tx, [one.customer_id for one in subjects], at)
     found = [_found(one, rated[one.customer_id], said.get(one.customer_id), at) for one in subjects]
     scores.write(tx, found, at)
+    _keep_shadows(tx, found, rated, at)
     for since in due:
         SCORE_WAIT_SECONDS.observe(max(0.0, (at - since).total_seconds()))
     for one in found:
@@ -136,11 +151,23 @@ def score_customers(tx: Tx, customer_ids: Collection[str], at: datetime, rater: 
     return len(found)
 
 
+def _keep_shadows(tx: Tx, found: Sequence[Found], rated: Mapping[str, Rated], at: datetime) -> None:
+    """Keep what a watching model said beside the scores that hold from now on."""
+    kept = []
+    for one in found:
+        shadow = rated[one.subject.customer_id].shadow
+        if shadow is not None:
+            held = score_from_json(one.data)
+            kept.append(Shadowed(one.subject.customer_id, one.as_of, shadow, held))
+    score_models.keep_shadows(tx, kept, at)
+
+
 def _found(subject: Subject, rated: Rated, override: Override | None, at: datetime) -> Found:
     score = rated.score
     if override is not None:
         score = override_score(score, override, rated.scale)
     data = score_to_json(score, rated.as_of, at)
+    data["behaviour"] = behaviour_of(rated.features)
     return Found(
         subject=subject,
         as_of=rated.as_of,

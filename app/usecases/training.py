@@ -8,17 +8,24 @@ from datetime import date
 from pathlib import Path
 from typing import Final
 
+from app.domain.callers import Caller
 from app.domain.errors import FieldError
-from app.domain.manifests import ModelKind
+from app.domain.manifests import MANIFEST, ModelKind
 from app.domain.manifests_check import check_name
+from app.domain.manifests_json import manifest_from_bytes
+from app.domain.models import RegisteredModel
 from app.domain.scorecard_check import SETTING_BOUNDS
 from app.domain.scorecard_json import scorecard_to_json
 from app.scoring.training import REQUEST, RESULT, run_training
 from app.store import scores, training
 from app.store.database import Database, Tx
+from app.usecases.models import Candidate, RegisterModel
 
 DEFAULT_NAME: Final = "late-payment"
 """What a model is called that nobody named."""
+
+TRAINER: Final = Caller("aval-train", frozenset({"model:admin"}))
+"""Who registers what was trained here."""
 
 _MOST_SEED: Final = 2**31 - 1
 
@@ -80,6 +87,40 @@ class TrainModel:
             _write_ledger(tx, folder)
         run_training(folder, lambda done, note: told(0.1 + 0.9 * done, note))
         return folder / RESULT
+
+
+@dataclass(frozen=True, slots=True)
+class TrainCandidate:
+    """Train and register what came out as a candidate: what a job or a command calls.
+
+    A candidate decides nothing: it is promoted by people, or never. The same ledger and seed give
+    the same content, which is registered once.
+    """
+
+    train: TrainModel
+    register: RegisterModel
+
+    def __call__(
+        self, ask: TrainingAsk, folder: Path, told: Callable[[float, str], None]
+    ) -> tuple[RegisteredModel, bool]:
+        """Train within `folder`, and return the version and whether it is new.
+
+        Raises:
+            FieldError: What is asked for does not exist.
+            TrainingRefusedError: There is too little to learn from, or to test on.
+            ModelRefusedError: The registry refuses what was trained.
+            BusyError: The database or the model store was out of reach.
+
+        """
+        package = self.train(ask, folder, told)
+        return self.register(TRAINER, read_candidate(package))
+
+
+def read_candidate(package: Path) -> Candidate:
+    """Read a package from its folder; what is neither manifest nor model is attached."""
+    manifest = manifest_from_bytes((package / MANIFEST).read_bytes())
+    attached = {one.name: (package / one.name).read_bytes() for one in manifest.attachments}
+    return Candidate(manifest, (package / manifest.model.name).read_bytes(), attached)
 
 
 def _write_request(tx: Tx, ask: TrainingAsk, folder: Path) -> None:

@@ -50,13 +50,18 @@ class TryRuleSet:
             BusyError: The database was out of reach.
 
         """
-        seen = _within_sight(caller, period)
         with self.database.read() as tx:
             data = decisions.find_rule_set(tx, version)
-            if data is None:
-                raise NotFoundError(f"no rule set has the version {version}", "version")
-            _refuse_many(trials.count(tx, seen, MOST_AT_ONCE + 1))
-        return self.follow(self.run(read_rule_set(version, data), seen))
+        if data is None:
+            raise NotFoundError(f"no rule set has the version {version}", "version")
+        return self.of(caller, read_rule_set(version, data), period)
+
+    def of(self, caller: Caller, rules: RuleSet, period: Period) -> Tried:
+        """Try a policy that need not be stored; raises as the above."""
+        seen = within_sight(caller, period)
+        with self.database.read() as tx:
+            refuse_many(trials.count(tx, seen, MOST_AT_ONCE + 1))
+        return self.follow(self.run(rules, seen))
 
     def run(self, rules: RuleSet, period: Period) -> Trial:
         """Judge every decision of a period, a few hundred in memory at a time."""
@@ -96,10 +101,10 @@ class ReportPilot:
             BusyError: The database was out of reach.
 
         """
-        seen = _within_sight(caller, period)
+        seen = within_sight(caller, period)
         trial = Trial()
         with self.database.read() as tx:
-            _refuse_many(trials.count(tx, seen, MOST_AT_ONCE + 1))
+            refuse_many(trials.count(tx, seen, MOST_AT_ONCE + 1))
             for row in decisions.stream(tx, seen.since, seen.until, seen.segments):
                 answer = orjson.loads(row.answer)
                 if answer["mode"] in {"SHADOW", "WARN"}:
@@ -108,7 +113,7 @@ class ReportPilot:
         return TryRuleSet(self.database, self.now).follow(trial)
 
 
-def _within_sight(caller: Caller, period: Period) -> Period:
+def within_sight(caller: Caller, period: Period) -> Period:
     """Confine a period to what the caller may see.
 
     Raises:
@@ -123,7 +128,13 @@ def _within_sight(caller: Caller, period: Period) -> Period:
     return period if period.segments else Period(period.since, period.until, caller.segments)
 
 
-def _refuse_many(found: int) -> None:
+def refuse_many(found: int) -> None:
+    """Insist on a period that can be judged while somebody waits.
+
+    Raises:
+        FieldError: It has more than `MOST_AT_ONCE` decisions.
+
+    """
     if found > MOST_AT_ONCE:
         raise FieldError(
             f"the period has more than {MOST_AT_ONCE:,} decisions: choose a shorter one, or use"

@@ -11,7 +11,7 @@ Undo: drops the history of approvals and what is scheduled; what is in force sta
 from alembic import op
 
 revision = "20261127_0400"
-down_revision = "20261127_0300"
+down_revision = "20261127_0310"
 
 UP = """
 ALTER TABLE segment

@@ -330,6 +330,14 @@ def test_other_segments_are_out_of_sight(
         assert [one["segment"] for one in eu.get("/v1/customers/C-2").json()["accounts"]] == ["eu"]
         assert [one["customer_id"] for one in eu.get("/v1/customers").json()["items"]] == ["C-2"]
         refused(eu.get("/v1/customers/C-2/account"), 404, "segment_unknown")
+        foreign = eu.get("/v1/customers/C-1/account?segment=eu")  # exists, and buys elsewhere
+        nobody = eu.get("/v1/customers/C-0/account?segment=eu")
+        refused(foreign, 404, "customer_unknown")
+        untold = {"request_id", "detail", "errors"}
+        assert {k: v for k, v in foreign.json().items() if k not in untold} == {
+            k: v for k, v in nobody.json().items() if k not in untold
+        }
+        assert foreign.json()["detail"].replace("C-1", "C-0") == nobody.json()["detail"]
         refused(eu.get("/v1/segments/main"), 404, "segment_unknown")
         refused(put(eu, "C-1", country="CN"), 404, "segment_unknown")
         refused(limit(eu, "C-2", "k", limit=None), 404, "segment_unknown")

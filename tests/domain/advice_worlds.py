@@ -60,12 +60,18 @@ def _row(draw: st.DrawFn, kind: LimitKind, order: int) -> CreditLimit:
     )
 
 
-_OPTIONAL: Final[Sequence[tuple[str, Any, dict[str, Any]]]] = (
-    ("account_overdue_days", st.integers(0, 40), {"reason": "OVERDUE_DAYS"}),
-    ("account_overdue_minor", st.integers(0, 40_000), {"reason": "OVERDUE_SHARE"}),
-    ("account_overdue_share_percent", st.integers(0, 99), {"reason": "OVERDUE_SHARE"}),
-    ("ledger_age_days", st.integers(0, 9), {"reason": "STALE_LEDGER"}),
-    ("limit_needed_minor", st.integers(0, 99_000), {"reason": "OVER_LIMIT", "scope": "path"}),
+_OPTIONAL: Final[Sequence[tuple[str, Any, str]]] = (
+    ("account_overdue_days > {}", st.integers(0, 40), "OVERDUE_DAYS"),
+    ("account_overdue_minor > {}", st.integers(0, 40_000), "OVERDUE_SHARE"),
+    ("account_overdue_share_percent > {}", st.integers(0, 99), "OVERDUE_SHARE"),
+    ("account_overdue_days > 9 || account_overdue_minor > {}", st.integers(0, 9_000), "OTHER"),
+    ("ledger_age_days > {}", st.integers(0, 9), "STALE_LEDGER"),
+    ("limit_needed_minor > {}", st.integers(0, 99_000), "OVER_LIMIT"),
+    ('limit_state == "ACTIVE" && limit_needed_minor > {}', st.integers(0, 9_000), "OTHER"),
+    ("account_exposure_minor > {}", st.integers(0, 40_000), "OTHER"),
+    ("order_amount_minor > {}", st.integers(0, 60_000), "OTHER"),
+    ("score_value < {}", st.integers(0, 1_000), "OTHER"),
+    ('score_class == "B" && account_overdue_minor > {}', st.integers(0, 9_000), "OTHER"),
 )
 
 
@@ -74,15 +80,25 @@ def rule_sets(draw: st.DrawFn) -> RuleSet:
     """Draw a policy: the standard one without some rows, with some more, and a tolerance."""
     without = draw(st.sets(st.sampled_from([row["id"] for row in STANDARD["rows"]]), max_size=3))
     rows = [row for row in STANDARD["rows"] if row["id"] not in without]
-    for name, values, more in draw(st.lists(st.sampled_from(_OPTIONAL), max_size=3)):
-        outcome = draw(st.sampled_from(["HOLD", "HOLD", "REJECT", "WARN"]))
-        terms = [[name, ">", draw(values)]]
-        if draw(st.integers(0, 3)) == 0:
-            terms.append(["score_class", "in", draw(st.sampled_from([["B"], ["D", "E"]]))])
-        told = {"id": f"more-{len(rows)}", "outcome": outcome, "when": terms, "observed": name}
-        rows.append(told | more)
+    for when, values, reason in draw(st.lists(st.sampled_from(_OPTIONAL), max_size=3)):
+        number = len(rows)
+        row = {
+            "id": f"more-{number}",
+            "zh": "更多",
+            "en": "more",
+            "when": when.format(draw(values)),
+            "outcome": draw(st.sampled_from(["HOLD", "HOLD", "REJECT", "WARN"])),
+            "reason": reason if reason != "OTHER" else f"OTHER_{number}",
+            "family": f"family-{number}",
+        }
+        rows.append(row | ({"asks": "path"} if "limit_" in when else {}))
     tolerance = draw(st.sampled_from(["0", "5", "0.37", "33.3"]))
-    return read_rule_set(7, {"rows": rows, "tolerance_percent": tolerance})
+    told = {"OTHER_" + str(number): {"zh": "其他", "en": "other"} for number in range(30)}
+    more = {"format": 2, "texts": told, "tolerance_percent": tolerance}
+    if draw(st.booleans()):
+        share = draw(st.sampled_from(["0", "30", "33.33", "100"]))
+        more["terms"] = {"B": {"days": 60, "prepay_percent": share}, "E": 0}
+    return read_rule_set(7, {"rows": rows, **more})
 
 
 @dataclass
@@ -131,6 +147,8 @@ class World:
             case "SHIP_UP_TO":
                 assert advice.amount is not None
                 self.asked = replace(self.asked, amount=advice.amount)
+            case "SHORTEN_TERMS":
+                self.asked = replace(self.asked, payment_terms_days=advice.days)
             case "RAISE_LIMIT" | "ADD_COVER":
                 self._approve(advice)
             case "WAIT_UNTIL":
@@ -211,7 +229,8 @@ def worlds(draw: st.DrawFn) -> World:
         book(desk, PAYER, one.open.currency, Use(open_item=one.open.minor))
     book(desk, 2, "CNY", Use(open_item=draw(st.integers(0, 30_000))))
     desk.overdue = overdue_of(invoices)
-    asked = replace(draw(questions), customer_id=f"C-{PAYER}")
+    days = draw(st.sampled_from([None, 30, 60, 90]))
+    asked = replace(draw(questions), customer_id=f"C-{PAYER}", payment_terms_days=days)
     _trouble(draw, desk, asked)
     foreign = {one.open.currency for one in invoices} - {desk.accounts[PAYER].currency}
     # what is not listed is known as a sum only, and valued as one

@@ -6,7 +6,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
-from hypothesis import assume, event, given
+from hypothesis import assume, event, given, settings
 
 from app.domain.accounts import Use, force
 from app.domain.advice import Advice, Limits, Outlook, advise, over_limit
@@ -201,6 +201,7 @@ def test_nothing_is_advised_on_what_goes() -> None:
     assert advice_on(Desk.of(account(1)), question()) == []
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(indebted())
 def test_who_pays_as_advised_gets_the_order_through(
     drawn: tuple[Desk, list[OpenInvoice], Question],
@@ -218,6 +219,7 @@ def test_who_pays_as_advised_gets_the_order_through(
     assert desk.ask(asked).outcome == "APPROVE"
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(indebted())
 def test_who_raises_the_limits_as_advised_gets_the_order_through(
     drawn: tuple[Desk, list[OpenInvoice], Question],

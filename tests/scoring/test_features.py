@@ -3,6 +3,7 @@
 import math
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -206,3 +207,8 @@ def test_every_feature_is_declared_once_and_its_reason_can_be_told() -> None:
     assert {one.monotone for one in CATALOGUE} == {-1, 0, 1}
     assert {one.reason for one in CATALOGUE if one.reason} <= set(TEXTS)
     assert [one.attribute for one in RATIOS] == list(range(1, 65))
+
+
+def test_the_documentation_names_every_feature() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "features.md").read_text(encoding="utf-8")
+    assert [name for name in NAMES if f"`{name.removeprefix('ratio_')}`" not in page] == []

@@ -11,7 +11,7 @@ from typing import Final
 from app.domain.accounts import Account
 from app.domain.callers import Caller
 from app.domain.customers import Standing, joint_light
-from app.domain.errors import NotFoundError, NotScoredError
+from app.domain.errors import CustomerUnknownError, NotFoundError, NotScoredError
 from app.domain.limits import effective_limit, settle
 from app.domain.money import Money, Rate
 from app.domain.overdue import Overdue, overdue_worth, utilization
@@ -22,7 +22,7 @@ from app.store.database import Database, Tx
 from app.usecases.accounts import AccountGlance, AccountView
 from app.usecases.dates import business_date
 from app.usecases.reads import Card
-from app.usecases.scores import find_customer, read_score
+from app.usecases.score_reads import find_customer, read_score
 
 MAIN: Final = "main"
 
@@ -33,7 +33,13 @@ def read_account(
     """Read an account; refusals are those of the use case."""
     caller.visit(segment_id)
     with database.read() as tx:
-        return look(tx, ref, segment_id, at)
+        try:
+            return look(tx, ref, segment_id, at)
+        except NotFoundError:
+            if caller.segments is None:
+                raise
+            unknown = f"no customer has the id {ref[:64]!r}"  # where it buys is nobody's business
+            raise CustomerUnknownError(unknown, "customer_id") from None
 
 
 def read_stored(database: Database, caller: Caller, ref: str, at: datetime) -> StoredScore:

@@ -87,10 +87,14 @@ def test_a_cover_adds_to_the_limit_and_takes_it_back(town: Town) -> None:
     town.exact()
 
 
-def test_a_deposit_beside_a_limit_of_zero_grants_credit(town: Town) -> None:
+def test_a_deposit_beside_a_limit_of_zero_grants_no_credit(town: Town) -> None:
+    """The contract: a zero limit grants none; an order then passes as far as it is prepaid."""
     town.limit("C-1", 0)
     cover(town, percentage="100")
-    assert effective(town) == (200, 200)
+    assert effective(town) == (0, 0)
+    town.exact()
+    town.limit("C-1", 1)
+    assert effective(town) == (201, 200)
     town.exact()
 
 
@@ -210,11 +214,11 @@ def test_what_is_refused_changes_nothing(
 
 
 def test_covers_approved_at_once_all_count(town: Town) -> None:
-    town.limit("C-1", 0)
+    town.limit("C-1", 1)
     held = [cover(town, CLERK) for _ in range(4)]
     ends = at_once(*(partial(decide, town, one, "approve") for one in held))
     assert [one for one in ends if isinstance(one, CreditError)] == []
-    assert effective(town) == (400, 400)
+    assert effective(town) == (401, 400)
     town.exact()
 
 

@@ -13,6 +13,7 @@ from app.domain.errors import (
     BusyError,
     CreditError,
     CurrencyFixedError,
+    ForbiddenError,
     FourEyesError,
     KeyReusedError,
     LimitStateError,
@@ -186,6 +187,84 @@ def test_four_eyes_counts_clients(town: Town) -> None:
         decide(town, record, "approve", replace(BOSS, actor="somebody else"))
     assert town.account("C-1").limit_minor is None
     assert decide(town, record, "approve", ADMIN).record.status == "APPROVED"
+
+
+OTHER = Caller("other", frozenset({"limit:approve"}))
+
+
+def four_eyes(town: Town) -> None:
+    town.parties.put_segment(ADMIN, "main", SegmentChange("main", four_eyes=True))
+
+
+def approved(town: Town, minor: int | None, **more: object) -> LimitRecord:
+    """Let one client propose a limit and another one approve it."""
+    limit = None if minor is None else Money(minor, "CNY")
+    ask = LimitAsk("base", "main", limit)
+    record = town.propose("C-1", replace(ask, **more), CLERK).record  # type: ignore[arg-type]
+    return decide(town, record, "approve").record
+
+
+def test_an_end_that_grants_more_needs_four_eyes(town: Town) -> None:
+    four_eyes(town)
+    approved(town, 500)
+    cut = approved(town, 100)
+    told = decide(town, cut, "end").record
+    assert (told.status, told.end_proposed_by) == ("APPROVED", "boss")
+    assert town.account("C-1").limit_minor == 100
+    with pytest.raises(FourEyesError):
+        decide(town, cut, "end")
+    done = decide(town, cut, "end", OTHER).record
+    assert (done.status, done.end_proposed_by, done.ended_by) == ("ENDED", "boss", "other")
+    assert town.account("C-1").limit_minor == 500
+    town.exact()
+
+
+def test_an_end_that_grants_more_later_needs_four_eyes_too(town: Town) -> None:
+    four_eyes(town)
+    approved(town, 500)
+    cut = approved(town, 100, valid_from=town.today + timedelta(days=9))
+    assert decide(town, cut, "end").record.status == "APPROVED"
+
+
+def test_an_end_that_grants_less_is_one_clients(town: Town) -> None:
+    four_eyes(town)
+    approved(town, 100)
+    more = approved(town, 500)
+    assert decide(town, more, "end").record.status == "ENDED"
+    assert town.account("C-1").limit_minor == 100
+
+
+def test_a_proposed_end_may_be_rejected(town: Town) -> None:
+    four_eyes(town)
+    approved(town, 500)
+    cut = approved(town, 100)
+    decide(town, cut, "end")
+    told = decide(town, cut, "reject").record
+    assert (told.status, told.end_proposed_by) == ("APPROVED", None)
+    with pytest.raises(LimitStateError):
+        decide(town, cut, "reject")
+    assert town.account("C-1").limit_minor == 100
+
+
+def test_who_may_only_propose_proposes_an_end(town: Town) -> None:
+    record = approved(town, 500)
+    assert decide(town, record, "end", CLERK).record.end_proposed_by == "clerk"
+    with pytest.raises(LimitStateError):
+        decide(town, record, "end", CLERK)
+    with pytest.raises(ForbiddenError):
+        decide(town, record, "reject", CLERK)
+    assert town.account("C-1").limit_minor == 500
+    assert decide(town, record, "end").record.status == "ENDED"
+
+
+def test_two_ends_have_one_effect(town: Town) -> None:
+    four_eyes(town)
+    approved(town, 500)
+    cut = approved(town, 100)
+    ends = at_once(*[partial(decide, town, cut, "end", BOSS)] * 3)
+    refused = [type(end) for end in ends if isinstance(end, CreditError)]
+    assert refused == [FourEyesError] * 2
+    assert town.account("C-1").limit_minor == 100
 
 
 @pytest.mark.parametrize(

@@ -10,13 +10,8 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
 from app.domain.callers import Caller
-from app.domain.errors import (
-    CustomerUnknownError,
-    FieldError,
-    FourEyesError,
-    NotFoundError,
-    OverrideStateError,
-)
+from app.domain.errors import CustomerUnknownError, FieldError, FourEyesError, NotFoundError
+from app.domain.errors_models import OverrideStateError
 from app.domain.rules_standard import STANDARD
 from app.domain.scorecard_json import scorecard_to_json
 from app.domain.scores import RiskClass, Score, StoredScore
@@ -27,7 +22,8 @@ from app.store.database import Database
 from app.usecases.batches import read_inputs
 from app.usecases.overrides import OverrideAsk
 from app.usecases.score_refresh import RefreshScores
-from app.usecases.scores import Scores, ScoreTerms
+from app.usecases.score_terms import ScoreTerms
+from app.usecases.scores import Scores
 from app.usecases.seeds import SeedDatabase
 from tests.server import Clock
 from tests.usecases.readers import Reader

@@ -5,6 +5,7 @@ from sqlalchemy import (
     CheckConstraint,
     Column,
     Date,
+    Double,
     ForeignKey,
     Identity,
     Index,
@@ -78,4 +79,28 @@ score_override = Table(
     ),
     Index("score_override_expiry_idx", "expires_at", postgresql_where=text("status = 'IN_FORCE'")),
     Index("score_override_customer_id_idx", "customer_id", "created_at"),
+)
+
+score_shadow = Table(
+    "score_shadow",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("customer_id", Text, primary_key=True),
+    Column("day", Date, primary_key=True),
+    instant("scored_at"),
+    Column("score", Integer),
+    Column("probability", Double),
+    required("risk_class"),
+    Column("held_score", Integer),
+    Column("held_probability", Double),
+    Column(
+        "held_class",
+        Text,
+        nullable=False,
+        comment="the class that held then, an override's included",
+    ),
+    required("held_source"),
+    Index("score_shadow_name_day_idx", "name", "day"),
+    comment="what a model that only watches said, the last of each day",
 )

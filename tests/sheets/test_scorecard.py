@@ -11,8 +11,9 @@ from openpyxl import Workbook, load_workbook
 
 from app.domain.errors import FileRefusedError
 from app.domain.scorecard import Scorecard
-from app.scoring.scorecard_file import read_scorecard, standard_scorecard, write_scorecard
-from app.scoring.sheet import MAX_FILE_BYTES
+from app.scoring.scorecard_file import standard_scorecard
+from app.sheets.scorecard import read_scorecard, write_scorecard
+from app.sheets.sheet import MAX_FILE_BYTES
 from app.texts import PLACEHOLDERS
 from tests.domain.cards import TEXTS, scorecards
 

@@ -25,7 +25,9 @@ MAX_FILE_BYTES: Final = 1 << 20
 
 _MAX_UNPACKED_BYTES: Final = 4 << 20
 _MAX_MERGED_CELLS: Final = 10_000
-_MAX_ROWS: Final = 1000
+MAX_ROWS: Final = 1000
+"""The most rows of a table, its header left out, inclusive."""
+
 _MAX_COLUMNS: Final = 50
 
 Value = str | float | None
@@ -113,10 +115,11 @@ def read_rows(book: Workbook, table: Table, faults: list[str]) -> list[Row]:
     if not isinstance(sheet, Worksheet):
         faults.append(f"{name}: the sheet is missing")
         return []
-    if sheet.max_row > _MAX_ROWS or sheet.max_column > _MAX_COLUMNS:
-        faults.append(f"{name}: more than {_MAX_ROWS} rows or {_MAX_COLUMNS} columns")
+    if sheet.max_row > MAX_ROWS or sheet.max_column > _MAX_COLUMNS:
+        faults.append(f"{name}: more than {MAX_ROWS} rows or {_MAX_COLUMNS} columns")
         return []
     faults.extend(f"{name}!{merged.coord}: merged cells" for merged in sheet.merged_cells.ranges)
+    faults.extend(_hidden(sheet))
     grid = [tuple(row) for row in sheet.iter_rows()]
     faults.extend(
         f"{name}!{cell.coordinate}: a formula or an error, not a value"
@@ -127,6 +130,17 @@ def read_rows(book: Workbook, table: Table, faults: list[str]) -> list[Row]:
     header = _read_header(grid[0] if grid else (), table, faults)
     filled = (row for row in grid[1:] if any(cell.value is not None for cell in row))
     return [_read_row(row, header, table, faults) for row in filled] if header else []
+
+
+def _hidden(sheet: Worksheet) -> list[str]:
+    """Name what nobody who looks at the sheet can see; a filter hides rows as well."""
+    columns = [name for name, one in sheet.column_dimensions.items() if one.hidden]
+    rows = [number for number, one in sheet.row_dimensions.items() if one.hidden]
+    found = [f"{sheet.title}!{name}:{name}: a hidden column" for name in columns]
+    found += [f"{sheet.title}!{number}:{number}: a hidden row" for number in rows]
+    if sheet.sheet_state != "visible":
+        found.append(f"{sheet.title}: the sheet is hidden")
+    return found
 
 
 def _read_header(

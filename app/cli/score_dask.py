@@ -1,0 +1,122 @@
+"""`aval score --all --dask …`: the workers of a Dask cluster score the portions.
+
+A worker needs this program, the settings it would serve with (`AVAL_…`, in its environment) and a
+way to the database; portions are ids, nothing else is sent. Each commits its own, as here.
+"""
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
+from functools import cache
+from itertools import islice
+from typing import Any, Final
+
+import distributed
+
+from app.cli.database import read_settings
+from app.cli.failures import WrongUseError
+from app.cli.rating import models_loaded
+from app.cli.score import portfolio
+from app.composition import compose
+from app.settings import Settings
+from app.usecases.portfolio_scores import ScorePortfolio, Spread
+
+_DASK: Final[Any] = distributed
+"""It has no types."""
+
+# it tells of workers that do not end at once; they are killed, and have committed what they did
+logging.getLogger("distributed.nanny").setLevel(logging.ERROR)
+
+_LOCAL: Final = "local:"
+_MOST_LOCAL: Final = 64
+_AHEAD: Final = 2
+"""Portions given out per thread of the cluster, so that none waits for the next one."""
+
+
+@contextmanager
+def workers(where: str, database_url: str, settings: Settings) -> Iterator[Spread]:
+    """Reach a cluster, or start one of processes on this machine that ends with the block.
+
+    Raises:
+        WrongUseError: `where` is neither an address nor local:WORKERS.
+        OSError: No scheduler answers there.
+
+    """
+    del settings  # every worker reads its own
+    with ExitStack() as undo:
+        if where.startswith(_LOCAL):
+            cluster = _DASK.LocalCluster(
+                n_workers=_count(where),
+                threads_per_worker=1,
+                processes=True,
+                dashboard_address=None,
+                host="127.0.0.1",
+            )
+            address = undo.enter_context(closing(cluster)).scheduler_address
+        elif "://" in where:
+            address = where
+        else:
+            raise WrongUseError(f"--dask: {where!r} is no address; say tcp://HOST:PORT or local:2")
+        client = undo.enter_context(_DASK.Client(address))
+        undo.callback(client.run, end)
+        yield _Cluster(client, database_url)
+
+
+def _count(where: str) -> int:
+    text = where.removeprefix(_LOCAL)
+    if not text.isdecimal() or not 0 < int(text) <= _MOST_LOCAL:
+        raise WrongUseError(f"--dask: {where!r}: local: takes 1 to {_MOST_LOCAL} workers")
+    return int(text)
+
+
+@dataclass(frozen=True, slots=True)
+class _Cluster:
+    """A cluster as who works portions off."""
+
+    client: Any
+    database_url: str
+
+    def __call__(
+        self, score: Callable[[Sequence[str]], int], portions: Iterator[list[str]], /
+    ) -> Iterator[int]:
+        """Yield the count of each portion as a worker has done it."""
+        del score  # it is this process's
+        ahead = _AHEAD * max(1, sum(self.client.nthreads().values()))
+        running = _DASK.as_completed(self._submit(ids) for ids in islice(portions, ahead))
+        for done in running:
+            yield done.result()
+            for ids in islice(portions, 1):
+                running.add(self._submit(ids))
+
+    def _submit(self, ids: list[str]) -> Any:  # noqa: ANN401 - see `_DASK`
+        return self.client.submit(score_portion, self.database_url, ids, pure=False)
+
+
+def score_portion(database_url: str, customer_ids: Sequence[str]) -> int:
+    """Score one portion in a worker and return how many it has.
+
+    Raises:
+        BusyError: The database or the model was out of reach; nothing was changed.
+
+    """
+    return _portfolio(database_url).score(customer_ids)
+
+
+@cache
+def _portfolio(database_url: str) -> ScorePortfolio:
+    """Put together once a worker what it scores with."""
+    parts = compose(read_settings(), database_url)
+    _UNDO.enter_context(closing(parts.database))
+    _UNDO.enter_context(models_loaded(parts.desk))
+    return portfolio(parts)
+
+
+_UNDO: Final = ExitStack()
+"""What a worker has opened: threads and processes of its own, which would keep it from ending."""
+
+
+def end() -> None:
+    """Close what this worker has opened; a later portion opens it again."""
+    _UNDO.close()
+    _portfolio.cache_clear()

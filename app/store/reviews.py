@@ -1,0 +1,195 @@
+"""Reviews of limits, only added; the work list they make, and limits that end soon."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Final
+from uuid import uuid4
+
+import orjson
+from sqlalchemy import insert, text
+
+from app.domain.callers import Caller
+from app.domain.money import Money
+from app.domain.reviews import Ending, Review
+from app.store.database import Tx
+from app.store.schema.parties import limit_review
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Which part of a list: `after` is (day, id) of the last one seen, `most` the page's size.
+
+    `until` is the last day, inclusive (None: that of the segment's own rule); `segments` are
+    those asked about, on their business date `today`; `owner` None: anybody's.
+    """
+
+    until: date | None
+    today: date
+    segments: Sequence[str]
+    owner: str | None
+    after: tuple[date, str] | None
+    most: int
+
+
+_LATEST: Final = """
+standing AS (
+    SELECT DISTINCT ON (l.account_id) l.account_id, l.limit_minor, l.currency, l.unlimited,
+        l.valid_to, l.decided_at
+    FROM credit_limit l
+    WHERE l.kind = 'base' AND l.status = 'APPROVED' AND l.valid_from <= :today
+    ORDER BY l.account_id, l.decided_at DESC, l.created_at DESC, l.limit_id DESC
+)
+"""
+
+_DUE: Final = f"""
+WITH {_LATEST},
+told AS (
+    SELECT a.account_id, a.customer_id, a.segment_id, a.owner, s.limit_minor, s.currency,
+        coalesce(i.data -> 'score' ->> 'risk_class', 'N') AS risk_class,
+        greatest((s.decided_at AT TIME ZONE g.time_zone)::date, r.reviewed_on) AS last_on,
+        s.valid_to
+    FROM standing s
+    JOIN account a ON a.account_id = s.account_id
+    JOIN segment g ON g.segment_id = a.segment_id
+    JOIN customer c ON c.customer_id = a.customer_id AND c.merged_into IS NULL
+    LEFT JOIN account_input i ON i.account_id = a.account_id AND i.version = a.input_version
+    LEFT JOIN LATERAL (SELECT max(v.reviewed_on) AS reviewed_on FROM limit_review v
+        WHERE v.account_id = a.account_id) AS r ON true
+    WHERE a.segment_id = ANY(:segments)
+        AND (CAST(:owner AS text) IS NULL OR a.owner = :owner)
+        AND (CAST(:account_id AS bigint) IS NULL OR a.account_id = :account_id)
+),
+dated AS (
+    SELECT t.*, least(t.valid_to, t.last_on + CAST(CAST(:days AS jsonb) -> t.segment_id
+        ->> t.risk_class AS integer)) AS due_on
+    FROM told t
+)
+SELECT * FROM dated
+WHERE due_on <= coalesce(CAST(:until AS date), :today)
+    AND (due_on, customer_id || '/' || segment_id) > (:day, :name)
+ORDER BY due_on, customer_id || '/' || segment_id LIMIT :most
+"""  # noqa: S608 - made of constants
+
+
+_LIST_DUE: Final = text(_DUE)
+_COUNT_DUE: Final = text(f"SELECT count(*) FROM ({_DUE}) AS found")  # noqa: S608 - as above
+
+Days = Mapping[str, Mapping[str, int]]
+
+
+def due(tx: Tx, asked: Asked, days: Days, account_id: int | None = None) -> list[Review]:
+    """List accounts whose limit is to be reviewed, the longest due first.
+
+    `days` are those between reviews, by segment and risk class; `account_id` asks about one only.
+    """
+    rows = tx.execute(_LIST_DUE, _of_due(asked, days, account_id))
+    return [
+        Review(
+            row.account_id,
+            row.customer_id,
+            row.segment_id,
+            row.owner,
+            row.risk_class,
+            _money(row),
+            row.last_on,
+            row.due_on,
+        )
+        for row in rows
+    ]
+
+
+def count_due(tx: Tx, asked: Asked, days: Days) -> int:
+    """Count them."""
+    return int(tx.execute(_COUNT_DUE, _of_due(asked, days, None)).scalar_one())
+
+
+def _of_due(asked: Asked, days: Days, account_id: int | None) -> dict[str, Any]:
+    return {**_told(asked), "days": orjson.dumps(days).decode(), "account_id": account_id}
+
+
+def _told(asked: Asked) -> dict[str, Any]:
+    day, name = asked.after or (date.min, "")
+    return {
+        "until": asked.until,
+        "today": asked.today,
+        "segments": list(asked.segments),
+        "owner": asked.owner,
+        "day": day,
+        "name": name,
+        "most": asked.most,
+    }
+
+
+def _money(row: Any) -> Money | None:  # noqa: ANN401 - a row
+    return None if row.limit_minor is None else Money(row.limit_minor, row.currency)
+
+
+_ENDING: Final = """
+SELECT l.limit_id, l.account_id, a.customer_id, a.segment_id, a.owner, l.kind, l.limit_minor,
+    l.currency, l.unlimited, l.valid_to
+FROM credit_limit l
+JOIN account a ON a.account_id = l.account_id
+WHERE l.status = 'APPROVED' AND l.valid_to >= :today AND l.valid_to <= coalesce(
+        CAST(:until AS date),
+        CAST(:today AS date) + CAST(CAST(:warn AS jsonb) ->> a.segment_id AS integer))
+    AND a.segment_id = ANY(:segments) AND (CAST(:owner AS text) IS NULL OR a.owner = :owner)
+    AND (l.valid_to, l.limit_id::text) > (:day, :name)
+    AND NOT EXISTS (
+        SELECT FROM credit_limit n
+        WHERE n.account_id = l.account_id AND n.status = 'APPROVED' AND n.kind = l.kind
+            AND n.limit_id <> l.limit_id AND n.valid_from <= l.valid_to + 1
+            AND (n.valid_to IS NULL OR n.valid_to > l.valid_to)
+            AND (l.kind = 'cover' OR n.decided_at > l.decided_at)
+            AND (l.kind <> 'cover' OR n.cover_kind = l.cover_kind))
+ORDER BY l.valid_to, l.limit_id::text LIMIT :most
+"""
+_LIST_ENDING: Final = text(_ENDING)
+_COUNT_ENDING: Final = text(
+    f"SELECT kind, count(*) AS number FROM ({_ENDING}) AS found GROUP BY kind"  # noqa: S608
+)
+
+
+def ending(tx: Tx, asked: Asked, warn_days: Mapping[str, int]) -> list[Ending]:
+    """List limits and covers that end by a day and have no successor, the next to end first.
+
+    `warn_days` is each segment's own rule.
+    """
+    rows = tx.execute(_LIST_ENDING, _of_ending(asked, warn_days))
+    return [
+        Ending(
+            str(row.limit_id),
+            row.account_id,
+            row.customer_id,
+            row.segment_id,
+            row.owner,
+            row.kind,
+            _money(row),
+            row.unlimited,
+            row.valid_to,
+        )
+        for row in rows
+    ]
+
+
+def count_ending(tx: Tx, asked: Asked, warn_days: Mapping[str, int]) -> dict[str, int]:
+    """Count them by kind."""
+    rows = tx.execute(_COUNT_ENDING, _of_ending(asked, warn_days))
+    return {row.kind: int(row.number) for row in rows}
+
+
+def _of_ending(asked: Asked, warn_days: Mapping[str, int]) -> dict[str, Any]:
+    return {**_told(asked), "warn": orjson.dumps(warn_days).decode()}
+
+
+def add(tx: Tx, account_id: int, on: date, note: str | None, by: tuple[Caller, Any]) -> str:
+    """Keep that somebody looked at an account's limit; `by` is who, and the moment."""
+    caller, at = by
+    review_id = str(uuid4())
+    told = {"client": caller.client, "actor": caller.actor, "note": note, "at": at}
+    tx.execute(
+        insert(limit_review).values(
+            review_id=review_id, account_id=account_id, reviewed_on=on, **told
+        )
+    )
+    return review_id

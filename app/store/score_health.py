@@ -1,0 +1,134 @@
+"""What a version said of customers, and what became of them: for its health and its report."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, Final
+
+from sqlalchemy import bindparam, text
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.types import Date, String
+
+from app.domain.drift import Month
+from app.store.behaviour import LOWERED
+from app.store.database import Tx
+
+# Always the same customers, spread over all: what is compared over time are the same people.
+_SOME: Final = """
+SELECT customer_id FROM customer_score ORDER BY hashtext(customer_id), customer_id LIMIT :most
+"""
+_OF_MODEL: Final = """
+coalesce(z.data -> 'override' -> 'computed', z.data) -> 'model'
+    = jsonb_build_object('name', CAST(:name AS text), 'version', CAST(:version AS int))
+"""
+
+_SAMPLE: Final = text(f"""
+SELECT r.score, r.features FROM ({_SOME}) AS s CROSS JOIN LATERAL (
+    SELECT (coalesce(z.data -> 'override' -> 'computed', z.data) ->> 'score')::float8 AS score,
+        z.data -> 'features' AS features
+    FROM score z WHERE z.customer_id = s.customer_id AND z.scored_at >= :since
+        AND z.scored_at < :until AND {_OF_MODEL}
+    ORDER BY z.score_id DESC LIMIT 1) AS r
+""")  # noqa: S608 - constants
+
+_SPAN: Final = text(f"""
+SELECT min(z.scored_at), max(z.scored_at) FROM ({_SOME}) AS s
+JOIN score z ON z.customer_id = s.customer_id WHERE {_OF_MODEL}
+""")  # noqa: S608 - constants
+
+_DEFAULTED: Final = f"""
+EXISTS (
+    SELECT FROM account a JOIN invoice i ON i.account_id = a.account_id
+    WHERE a.customer_id = p.customer_id AND i.amount_minor > 0
+        AND i.due_date + :late BETWEEN p.day AND least(p.day + :horizon, :today) - 1
+        AND i.amount_minor > coalesce((
+            SELECT sum(lowered.minor) FROM ({LOWERED}) AS lowered
+            WHERE lowered.day <= i.due_date + :late), 0))
+"""  # noqa: S608 - constants
+
+_MONTHS: Final = text(f"""
+SELECT date_trunc('month', p.day)::date AS month, count(*) AS scored, avg(p.probability) AS told,
+    count(*) FILTER (WHERE {_DEFAULTED}) AS defaulted,
+    bool_and(p.day + :horizon <= :today) AS matured
+FROM ({_SOME}) AS s CROSS JOIN LATERAL (
+    SELECT DISTINCT ON (date_trunc('month', x.day)) s.customer_id, x.day, x.probability FROM (
+        SELECT (z.data ->> 'features_as_of')::date AS day,
+            (coalesce(z.data -> 'override' -> 'computed', z.data)
+                ->> 'probability_of_default')::float8 AS probability
+        FROM score z WHERE z.customer_id = s.customer_id AND {_OF_MODEL}
+        UNION ALL
+        SELECT h.day, h.probability FROM score_shadow h
+        WHERE h.name = :name AND h.version = :version AND h.customer_id = s.customer_id) AS x
+    WHERE x.probability IS NOT NULL ORDER BY date_trunc('month', x.day), x.day) AS p
+GROUP BY 1 ORDER BY 1
+""")  # noqa: S608 - constants
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A version, what default means to it, and how many customers are looked at, at most."""
+
+    name: str
+    version: int
+    late_days: int
+    horizon_days: int
+    most: int
+
+    @property
+    def _named(self) -> dict[str, Any]:
+        return {"name": self.name, "version": self.version, "most": self.most}
+
+    def span(self, tx: Tx) -> tuple[datetime, datetime] | None:
+        """Say since when and until when it scored; None where it never did."""
+        first, last = tx.execute(_SPAN, self._named).one()
+        return None if first is None else (first, last)
+
+    def sample(
+        self, tx: Tx, since: datetime, until: datetime
+    ) -> list[tuple[float | None, Mapping[str, float | None]]]:
+        """Read score and features of customers, each as of its last score of a period."""
+        values = self._named | {"since": since, "until": until}
+        return [(row.score, row.features or {}) for row in tx.execute(_SAMPLE, values)]
+
+    def months(self, tx: Tx, today: date) -> list[Month]:
+        """Compare probabilities with what happened, as champion and as shadow, by month."""
+        values = {"late": self.late_days, "horizon": self.horizon_days, "today": today}
+        return [Month(*row) for row in tx.execute(_MONTHS, self._named | values)]
+
+
+_SHADOWS: Final = text("""
+SELECT n.place, h.score, h.probability, h.risk_class, h.version
+FROM unnest(:ids, :days) WITH ORDINALITY AS n(customer_id, day, place)
+CROSS JOIN LATERAL (
+    SELECT * FROM score_shadow h WHERE h.name = :name
+        AND (CAST(:version AS int) IS NULL OR h.version = :version)
+        AND h.customer_id = n.customer_id AND h.day <= n.day
+    ORDER BY h.day DESC, h.version DESC LIMIT 1) AS h
+""").bindparams(bindparam("ids", type_=ARRAY(String)), bindparam("days", type_=ARRAY(Date)))
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a shadow had said of a customer last; score and probability are None in class N."""
+
+    score: int | None
+    probability: float | None
+    risk_class: str
+    version: int
+
+
+def said_by(
+    tx: Tx, model: tuple[str, int | None], asked: Sequence[tuple[str, date]]
+) -> list[Said | None]:
+    """Look up what a shadow (None: whichever of the name) had said of customers by some days."""
+    name, version = model
+    values = {
+        "name": name,
+        "version": version,
+        "ids": [customer_id for customer_id, _ in asked],
+        "days": [day for _, day in asked],
+    }
+    found: list[Said | None] = [None] * len(asked)
+    for place, *row in tx.execute(_SHADOWS, values):
+        found[place - 1] = Said(*row)
+    return found

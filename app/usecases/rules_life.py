@@ -1,0 +1,157 @@
+"""The life of a rule set: proposed, approved or rejected by another, activated."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final, Literal
+
+from app.domain.callers import Caller
+from app.domain.errors import FieldError, ForbiddenError, FourEyesError
+from app.domain.errors_rules import RuleSetRefusedError, RuleSetStateError
+from app.domain.rules import read_rule_set
+from app.domain.rules_lint import Finding, lint
+from app.store import rules, segments
+from app.store.database import Database, Tx
+from app.store.rules import Activation, Event, Life
+from app.texts import TEXTS, text
+from app.usecases.asks import Answer
+from app.usecases.idempotency import once
+from app.usecases.keyed import Keyed
+from app.usecases.rules_views import Render, counted, view
+
+Decision = Literal["propose", "approve", "reject"]
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """When a version shall come into force, and where: None is at once, and by default all."""
+
+    segment_id: str | None = None
+    effective_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DecideRuleSet:
+    """Take a version further: propose it, and somebody else approves or rejects it."""
+
+    database: Database
+    now: Callable[[], datetime]
+
+    def __call__(
+        self, keyed: Keyed, version: int, what: tuple[Decision, str | None], show: Render
+    ) -> Answer:
+        """Answer the version as it then is; `what` is the decision and a note.
+
+        Raises:
+            NotFoundError: There is no such version.
+            RuleSetStateError: It is not in a state in which this can be done.
+            RuleSetRefusedError: It does not pass its lint or its own examples.
+            FourEyesError: Who wrote or proposed it may not approve it.
+            KeyReusedError: The key was used with another question.
+            BusyError: Somebody else decides on it, or the database was out of reach.
+
+        """
+        decision, note = what
+
+        def act() -> Answer:
+            life, at = rules.lock(tx, version), self.now()
+            if decision == "propose":
+                rules.write(tx, _proposed(tx, life, keyed.caller, at))
+            else:
+                rules.write(tx, _decided(life, keyed.caller, decision, at))
+            caller = keyed.caller
+            event = Event(_ACTION[decision], caller.client, caller.actor, note, at)
+            rules.note(tx, version, event)
+            return show(view(tx, caller, version, at))
+
+        with self.database.begin() as tx:
+            answer = once(tx, keyed.caller, keyed.key, keyed.digest, act)
+        return counted(answer, _ACTION[decision], version, keyed.caller)
+
+
+_ACTION: Final[Mapping[Decision, Literal["PROPOSE", "APPROVE", "REJECT"]]] = {
+    "propose": "PROPOSE",
+    "approve": "APPROVE",
+    "reject": "REJECT",
+}
+
+
+def _proposed(tx: Tx, life: Life, caller: Caller, at: datetime) -> Life:
+    if life.status != "DRAFT":
+        raise RuleSetStateError(f"version {life.version} is {life.status}, not DRAFT")
+    found = lint(read_rule_set(life.version, rules.data_of(tx, life.version)), TEXTS)
+    faults = [(one.field, text(one.code, one.values).en) for one in found if _stops(one)]
+    if faults:
+        raise RuleSetRefusedError("the lint found errors", None, faults)
+    return replace(life, status="PROPOSED", proposed_by=caller.client, proposed_at=at)
+
+
+def _stops(one: Finding) -> bool:
+    return one.severity == "ERROR"
+
+
+def _decided(life: Life, caller: Caller, decision: Decision, at: datetime) -> Life:
+    if life.status != "PROPOSED":
+        raise RuleSetStateError(f"version {life.version} is {life.status}, not PROPOSED")
+    if decision == "approve" and caller.client in {life.author, life.proposed_by}:
+        raise FourEyesError(f"{caller.client!r} wrote or proposed version {life.version}")
+    status: Literal["APPROVED", "REJECTED"] = "APPROVED" if decision == "approve" else "REJECTED"
+    return replace(life, status=status, decided_by=caller.client, decided_at=at)
+
+
+@dataclass(frozen=True, slots=True)
+class ActivateRuleSet:
+    """Put an approved version in force, in one segment or by default in all others."""
+
+    database: Database
+    now: Callable[[], datetime]
+
+    def __call__(
+        self, keyed: Keyed, version: int, wish: tuple[Wish, str | None], show: Render
+    ) -> Answer:
+        """Answer the version as it then is; decisions from that moment on name it.
+
+        A version that was in force before may be put in force again. `wish` comes with a note.
+
+        Raises:
+            NotFoundError: There is no such version.
+            RuleSetStateError: It was not approved.
+            FieldError: The moment has passed.
+            SegmentUnknownError: No such segment within sight.
+            ForbiddenError: A client that is confined to segments sets no default for all.
+            KeyReusedError: The key was used with another question.
+            BusyError: Segments are being changed, or the database was out of reach.
+
+        """
+        caller, (wanted, note) = keyed.caller, wish
+        if wanted.segment_id is None and caller.segments is not None:
+            raise ForbiddenError("a client confined to segments must name one of them")
+        if wanted.segment_id is not None:
+            caller.visit(wanted.segment_id)
+
+        def act() -> Answer:
+            life = rules.lock(tx, version)
+            if life.status != "APPROVED":
+                raise RuleSetStateError(f"version {version} is {life.status}, not APPROVED")
+            rules.lock_segments(tx)
+            at = self.now()  # only now: who waited for the lock must not come into force before
+            _activate(tx, caller, version, wanted, at)
+            event = Event("ACTIVATE", caller.client, caller.actor, note, at)
+            rules.note(tx, version, event)
+            return show(view(tx, caller, version, at))
+
+        with self.database.begin() as tx:
+            answer = once(tx, caller, keyed.key, keyed.digest, act)
+        return counted(answer, "ACTIVATE", version, caller)
+
+
+def _activate(tx: Tx, caller: Caller, version: int, wanted: Wish, at: datetime) -> None:
+    effective_at = wanted.effective_at or at
+    if effective_at < at:
+        raise FieldError(f"{effective_at.isoformat()} has passed", "effective_at")
+    if wanted.segment_id is not None:
+        segments.read(tx, wanted.segment_id)
+    activation = Activation(
+        version, wanted.segment_id, effective_at, caller.client, caller.actor, at
+    )
+    rules.activate(tx, activation)

@@ -1,0 +1,118 @@
+"""The policy taken out as a workbook, edited, looked at, and brought back as a draft."""
+
+import io
+import os
+import subprocess
+import sys
+from base64 import b64encode
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import orjson
+import pytest
+from openpyxl import load_workbook
+
+from app.sheets.rules import read_rules
+from tests.erp import Erp, money, refused
+
+AVAL = Path(sys.executable).with_name("aval")
+PERIOD = {"since": "2026-06-15T00:00:00Z", "until": "2026-06-16T00:00:00Z"}
+
+
+@pytest.fixture
+def erp(client: httpx2.Client) -> Erp:
+    erp = Erp(client)
+    erp.customer("C-1", "1000.00")
+    return erp
+
+
+def stricter(file: bytes) -> bytes:
+    """Hold whoever is not scored, and give the customers of class D no time at all."""
+    book = load_workbook(io.BytesIO(file))
+    sheet = book["rules"]
+    columns = {cell.value: cell.column for cell in sheet[1]}
+    (row,) = [cells[0].row for cells in sheet if cells[0].value == "not-scored"]
+    sheet.cell(row or 1, columns["outcome"] or 1, "HOLD")
+    book["terms"].append(["D", 0])
+    out = io.BytesIO()
+    book.save(out)
+    return out.getvalue()
+
+
+def test_a_workbook_is_looked_at_before_it_is_saved(erp: Erp) -> None:
+    erp.ask("SO-1", "10.00")
+    given = erp.client.get("/v1/rule-sets/1/sheet")
+    assert given.status_code == 200
+    assert given.headers["content-disposition"] == 'attachment; filename="rule-set-1.xlsx"'
+    workbook = b64encode(stricter(given.content)).decode()
+
+    body = {"workbook": workbook, **PERIOD}
+    told = erp.client.post("/v1/rule-sets/sheet/preview", json=body).json()
+    changed = {"kind": "CHANGED", "rule_id": "not-scored", "columns": ["outcome"]}
+    assert (told["base_version"], told["rows"], told["parts"]) == (1, [changed], ["terms"])
+    (move,) = told["trial"]["moves"]
+    assert (move["was"], move["now"], move["sums"]["amounts"]) == (
+        "APPROVE",
+        "HOLD",
+        [money("10.00")],
+    )
+    before = erp.client.get("/v1/rule-sets").json()["items"]
+
+    stored = erp.post("/v1/rule-sets/sheet", {"workbook": workbook, "note": "as agreed"}, "k-1")
+    assert stored.status_code == 201, stored.text
+    draft = stored.json()
+    assert (draft["status"], len(before)) == ("DRAFT", 1)
+    again = erp.post("/v1/rule-sets/sheet", {"workbook": workbook, "note": "as agreed"}, "k-1")
+    assert again.content == stored.content
+    back = erp.client.get(f"/v1/rule-sets/{draft['version']}/sheet").content
+    assert read_rules(back)["terms"] == {"D": 0}
+
+
+def test_a_bad_workbook_is_refused_and_nothing_is_stored(erp: Erp) -> None:
+    book = load_workbook(io.BytesIO(erp.client.get("/v1/rule-sets/1/sheet").content))
+    book["rules"]["A2"] = "order-rejected"
+    out = io.BytesIO()
+    book.save(out)
+    for file in (out.getvalue(), b"no workbook"):
+        body = {"workbook": b64encode(file).decode()}
+        refused(erp.post("/v1/rule-sets/sheet", body), 422, "file_refused")
+        answer = erp.client.post("/v1/rule-sets/sheet/preview", json=body)
+        refused(answer, 422, "file_refused")
+    assert (
+        "rules!A3"
+        in erp.post("/v1/rule-sets/sheet", {"workbook": b64encode(out.getvalue()).decode()}).json()[
+            "detail"
+        ]
+    )
+    refused(erp.post("/v1/rule-sets/sheet", {"workbook": "?"}), 422, "invalid_field", "workbook")
+    half = {"workbook": "UEs=", "since": PERIOD["since"]}
+    answer = erp.client.post("/v1/rule-sets/sheet/preview", json=half)
+    refused(answer, 422, "invalid_field", "until")
+    assert len(erp.client.get("/v1/rule-sets").json()["items"]) == 1
+
+
+def aval(database_url: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "AVAL_DATABASE_URL": database_url}
+    return subprocess.run(
+        [AVAL, *arguments], env=environment, capture_output=True, text=True, check=False
+    )
+
+
+def test_the_terminal_writes_a_folder_and_takes_it_back(
+    erp: Erp, database_url: str, tmp_path: Path
+) -> None:
+    folder = tmp_path / "policy"
+    out = aval(database_url, "export", "rules", str(folder))
+    assert out.returncode == 0, out.stderr
+    terms = folder / "terms.csv"
+    terms.write_bytes(terms.read_bytes() + b"E,7\r\n")
+    looked = aval(database_url, "import", "rules", str(folder), "--dry-run")
+    told: dict[str, Any] = orjson.loads(looked.stdout)
+    assert (told["rows"], told["parts"], told["trial"]) == ([], ["terms"], None)
+    taken = aval(database_url, "import", "rules", str(folder))
+    assert "rule set 2 is a draft" in taken.stdout, taken.stderr
+    terms.write_bytes(terms.read_bytes() + b"Q,7\r\n")
+    wrong = aval(database_url, "import", "rules", str(folder))
+    assert (wrong.returncode, "terms: line 3" in wrong.stderr) == (1, True), wrong.stderr
+    assert len(erp.client.get("/v1/rule-sets").json()["items"]) == 2

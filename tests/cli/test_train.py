@@ -1,0 +1,124 @@
+"""`aval train` from the ledger in the database to a candidate in the registry, and what it refuses.
+
+The whole way over IBM's ledger is nightly; it needs `ledger_ibm.csv` from `TEST_DATA` or from
+`../shared/data` beside the repository.
+"""
+
+import json
+import logging
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import structlog
+
+from app.cli.main import execute
+from app.domain.manifests import MANIFEST
+from app.domain.manifests_json import manifest_from_bytes
+
+DATA = Path(os.environ.get("TEST_DATA", Path(__file__).parents[3] / "shared" / "data"))
+
+
+@dataclass(frozen=True)
+class Terminal:
+    """Runs `aval` in this process on the test's database; `folder` is the state directory."""
+
+    folder: Path
+    capture: pytest.CaptureFixture[str]
+
+    def __call__(self, *arguments: str) -> tuple[int, str, list[str]]:
+        code = execute(arguments)
+        said = self.capture.readouterr()
+        lines = [line for line in said.err.splitlines() if not line.startswith("aval: training: ")]
+        return code, said.out, lines
+
+
+@pytest.fixture
+def aval(
+    database_url: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Iterator[Terminal]:
+    monkeypatch.setenv("AVAL_DATABASE_URL", database_url)
+    monkeypatch.setenv("AVAL_STATE_DIR", str(tmp_path))
+    root, log = logging.getLogger(), structlog.get_config()
+    handlers, level = root.handlers, root.level
+    yield Terminal(tmp_path, capsys)
+    root.handlers = handlers
+    root.setLevel(level)
+    structlog.configure(**log)
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (("--test-from", "2013-13-01"), "--test-from: '2013-13-01' is no date; say YYYY-MM-DD"),
+        (("--test-from", "9999-01-01"), "9999-01-01 is in the future"),
+        (("--late-days", "-1"), "late_days: must be from 0 to 365"),
+        (("--late-days", "nan"), "valid integer"),
+        (("--register", "../up"), "name: "),
+        (("--kind", "forest"), "forest"),
+    ],
+    ids=["no-date", "future", "negative", "not-a-number", "no-name", "no-kind"],
+)
+def test_wrong_use_is_one_line(aval: Terminal, options: tuple[str, ...], says: str) -> None:
+    code, out, told = aval("train", *options)
+    assert (code, out, len(told)) == (2, "", 1)
+    assert says in told[0]
+    assert not (aval.folder / "trained").exists()
+
+
+@pytest.mark.nightly
+def test_an_empty_ledger_is_refused(aval: Terminal) -> None:
+    code, out, told = aval("train")
+    assert (code, out, told) == (2, "", ["aval: the ledger has no invoice to learn from"])
+
+
+REACH: dict[str, dict[str, tuple[float, float]]] = {
+    "lightgbm": {"auc": (0.870, 0.90), "brier": (0, 0.132), "calibration_error": (0, 0.04)},
+    "scorecard": {"auc": (0.85, 0.90), "brier": (0, 0.139), "calibration_error": (0, 0.06)},
+}
+"""Least and most of each figure on the test window; an AUC above .90 would be a leak."""
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {file.name: file.read_bytes() for file in folder.iterdir()}
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("kind", REACH)
+def test_the_reach_on_a_real_ledger(aval: Terminal, kind: str) -> None:
+    code, _, _ = aval("import", "ledger", str(DATA / "ledger_ibm.csv"), "--source", "ibm")
+    assert code == 0
+    asked = ("train", "--late-days", "0", "--test-from", "2013-04-01", "--kind", kind)
+    file = aval.folder / "report.json"
+    code, out, _ = aval(*asked, "--report", str(file), "--register", "late")
+    assert code == 0
+    report: dict[str, Any] = json.loads(file.read_text())
+    for name, (least, most) in REACH[kind].items():
+        assert least <= report[name] <= most, (name, report[name])
+    assert (report["n_train"], report["n_test"], report["positives_test"]) == (1494, 872, 262)
+    assert report["baseline_auc"] == pytest.approx(0.867, abs=0.002)
+    assert report["auc"] > report["baseline_auc"]
+    assert report["brier"] < report["baseline_brier"]
+    assert "registered: late version 1, CANDIDATE" in out
+    kept = aval.folder / "trained" / "late"
+    before = contents(kept)
+    manifest = manifest_from_bytes(before[MANIFEST])
+    assert manifest.kind.value == kind
+    code, out, _ = aval(*asked, "--register", "late")
+    assert (code, contents(kept)) == (0, before)  # the same data and seed: the same bytes
+    assert "was registered already: late version 1" in out
+
+
+@pytest.mark.nightly
+def test_thirty_days_late_are_too_rare_there(aval: Terminal) -> None:
+    aval("import", "ledger", str(DATA / "ledger_ibm.csv"), "--source", "ibm")
+    code, _, told = aval("train", "--test-from", "2013-04-01")
+    assert code == 2
+    assert len(told) == 1
+    assert "to learn from, 20 of each are needed" in told[0]

@@ -1,0 +1,200 @@
+"""What a lint finds, and that it finds nothing where nothing is wrong."""
+
+from typing import Any
+
+import pytest
+
+from app.domain.rules import read_rule_set
+from app.domain.rules_examples import run_examples
+from app.domain.rules_lint import Finding, lint
+from app.domain.rules_standard import STANDARD
+from app.texts import TEXTS, text
+
+CLAUSES = [{"id": "1", "zh": "一", "en": "one"}]
+EXAMPLE: dict[str, Any] = {"outcome": "APPROVE", "reasons": []}
+
+
+def row(rule_id: str, when: str, **fields: Any) -> dict[str, Any]:  # noqa: ANN401 - any field
+    told = {
+        "id": rule_id,
+        "zh": "规则",
+        "en": "rule",
+        "when": when,
+        "reason": "OVERDUE_DAYS",
+        "outcome": "HOLD",
+        "clause": "1",
+    }
+    return told | fields
+
+
+def look(*rows: dict[str, Any], **fields: Any) -> list[Finding]:  # noqa: ANN401 - any field
+    told = {"format": 2, "name": "t", "clauses": CLAUSES, "examples": [EXAMPLE], "rows": rows}
+    return lint(read_rule_set(1, told | fields), TEXTS)
+
+
+DAYS = "account_overdue_days > 30"
+FOUND: dict[str, tuple[list[Finding], list[tuple[str, str, str]]]] = {
+    "nothing": (look(row("a", DAYS)), []),
+    "never-holds": (
+        look(row("a", DAYS), row("b", "score_value > 1000")),
+        [("ERROR", "LINT_UNREACHABLE", "rows[1].when")],
+    ),
+    "never-holds-by-two-terms": (
+        look(row("a", "score_class == 'A' && score_class in ['B', 'C']")),
+        [("ERROR", "LINT_UNREACHABLE", "rows[0].when")],
+    ),
+    "always-holds": (
+        look(row("a", "score_age_days >= 0"), examples=[EXAMPLE | {"outcome": "HOLD"}]),
+        [
+            ("ERROR", "LINT_EXAMPLE", "examples[0]"),
+            ("WARNING", "LINT_ALWAYS", "rows[0].when"),
+        ],
+    ),
+    "contradiction": (
+        look(row("a", DAYS), row("b", "30 < account_overdue_days", outcome="REJECT")),
+        [("ERROR", "LINT_CONTRADICTION", "rows[1].outcome")],
+    ),
+    "contradiction-at-other-check-points": (
+        look(
+            row("a", DAYS, check_points=["ORDER"]),
+            row("b", DAYS, outcome="REJECT", check_points=["INVOICE"]),
+        ),
+        [],
+    ),
+    "twice": (
+        look(row("a", DAYS), row("b", DAYS, reason="OVERDUE_SHARE")),
+        [("WARNING", "LINT_TWICE", "rows[1].when")],
+    ),
+    "covered": (
+        look(row("a", DAYS), row("b", "account_overdue_days > 60 && score_class == 'E'")),
+        [("WARNING", "LINT_COVERED", "rows[1].when")],
+    ),
+    "stricter-inside": (
+        look(row("a", DAYS), row("b", "account_overdue_days > 60", outcome="REJECT")),
+        [],
+    ),
+    "overlap": (
+        look(row("a", DAYS), row("b", "score_class == 'E'", outcome="REJECT")),
+        [("WARNING", "LINT_OVERLAP", "rows[1].when")],
+    ),
+    "no-overlap-in-another-scope": (
+        look(row("a", DAYS), row("b", "score_class == 'E'", scope={"groups": ["G"]})),
+        [],
+    ),
+    "gap-between-bands": (
+        look(
+            row("a", "score_value < 300", outcome="REJECT"),
+            row("b", "score_value > 310 && score_value <= 400"),
+        ),
+        [("WARNING", "LINT_GAP", "rows[1].when")],
+    ),
+    "bands-that-touch": (
+        look(
+            row("a", "score_value < 300", outcome="REJECT"),
+            row("b", "score_value >= 300 && score_value <= 400"),
+        ),
+        [],
+    ),
+    "reason-without-text": (
+        look(row("a", DAYS, reason="NOBODY_SAID")),
+        [("ERROR", "LINT_NO_TEXT", "rows[0].reason")],
+    ),
+    "reason-with-its-own-text": (
+        look(row("a", DAYS, reason="MINE"), texts={"MINE": {"zh": "我", "en": "mine"}}),
+        [],
+    ),
+    "clause-without-a-rule": (
+        look(row("a", DAYS), clauses=[*CLAUSES, {"id": "2", "zh": "二", "en": "two"}]),
+        [("ERROR", "LINT_CLAUSE_UNUSED", "clauses[1]")],
+    ),
+    "rule-of-no-clause": (
+        look(row("a", DAYS, clause="9"), row("b", "score_class == 'E'", clause=None)),
+        [
+            ("ERROR", "LINT_UNKNOWN_CLAUSE", "rows[0].clause"),
+            ("ERROR", "LINT_CLAUSE_UNUSED", "clauses[0]"),
+            ("WARNING", "LINT_NO_CLAUSE", "rows[1].clause"),
+        ],
+    ),
+    "exempts-from-nothing": (
+        look(
+            row("a", DAYS),
+            row(
+                "b",
+                "order_type == 'sale' && score_class == 'A'",
+                outcome="APPROVE",
+                reason="NOT_SCORED",
+                lifts=["NOPE"],
+            ),
+        ),
+        [("ERROR", "LINT_LIFTS_NOTHING", "rows[1].lifts")],
+    ),
+    "exempts-in-vain": (
+        look(
+            row("a", DAYS, precedence=9),
+            row(
+                "b",
+                "score_class == 'A'",
+                outcome="APPROVE",
+                reason="NOT_SCORED",
+                lifts=["OVERDUE_DAYS"],
+            ),
+        ),
+        [("ERROR", "LINT_OUTRANKED", "rows[1].precedence")],
+    ),
+    "terms-with-a-gap": (
+        look(row("a", DAYS), terms={"A": 90, "B": 60}),
+        [("WARNING", "LINT_TERMS", "terms")],
+    ),
+    "no-example": (look(row("a", DAYS), examples=[]), [("WARNING", "LINT_NO_EXAMPLE", "examples")]),
+    "example-that-fails": (
+        look(row("a", DAYS), examples=[EXAMPLE | {"context": {"account_overdue_days": 31}}]),
+        [("ERROR", "LINT_EXAMPLE", "examples[0]")],
+    ),
+    "example-of-nothing": (
+        look(row("a", DAYS), examples=[EXAMPLE | {"context": {"nope": 31}}]),
+        [("ERROR", "LINT_EXAMPLE", "examples[0]")],
+    ),
+    "example-of-a-wrong-type": (
+        look(row("a", DAYS), examples=[EXAMPLE | {"context": {"account_overdue_days": "31"}}]),
+        [("ERROR", "LINT_EXAMPLE", "examples[0]")],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", FOUND.values(), ids=FOUND)
+def test_what_the_lint_finds(case: tuple[list[Finding], list[tuple[str, str, str]]]) -> None:
+    found, expected = case
+    assert [(one.severity, one.code, one.field) for one in found] == expected
+    for one in found:
+        said = text(one.code, one.values)
+        assert said.zh
+        assert said.en
+
+
+def test_the_standard_has_nothing_to_find() -> None:
+    standard = read_rule_set(1, STANDARD)
+    assert lint(standard, TEXTS) == []
+    assert [one.problem for one in run_examples(standard)] == [""] * len(standard.examples)
+
+
+def test_examples_reach_whom_they_name() -> None:
+    rules = read_rule_set(
+        1,
+        {
+            "format": 2,
+            "name": "t",
+            "rows": [row("a", DAYS, scope={"customers": ["C-1"], "segments": ["east"]})],
+            "examples": [
+                {
+                    "context": {"account_overdue_days": 31},
+                    "segment": "east",
+                    "customer": "C-1",
+                    "outcome": "HOLD",
+                    "reasons": ["OVERDUE_DAYS"],
+                },
+                {"context": {"account_overdue_days": 31}, "outcome": "APPROVE", "reasons": []},
+                {"missing": ["account_overdue_days"], "outcome": "APPROVE", "reasons": []},
+            ],
+        },
+    )
+    assert [one.problem for one in run_examples(rules)] == ["", "", ""]

@@ -1,0 +1,1 @@
+"""Tests of scorecards as files."""

@@ -1,0 +1,22 @@
+"""What serves loads neither LightGBM nor frames: only spawned processes do."""
+
+import grimp
+import pytest
+
+HEAVY = ("lightgbm", "polars", "sklearn", "scipy", "numpy", "matplotlib", "optbinning", "dask")
+ENTRIES = ("app.main", "app.cli.serve", "app.cli.child", "app.cli.work", "app.work")
+
+
+@pytest.fixture(scope="module")
+def graph() -> grimp.ImportGraph:
+    return grimp.build_graph("app", include_external_packages=True, cache_dir=None)
+
+
+@pytest.mark.parametrize("entry", ENTRIES)
+def test_an_entry_reaches_nothing_heavy(graph: grimp.ImportGraph, entry: str) -> None:
+    heavy = [one for one in HEAVY if one in graph.modules]
+    assert {one: chain for one in heavy if (chain := graph.find_shortest_chain(entry, one))} == {}
+
+
+def test_the_scoring_process_does(graph: grimp.ImportGraph) -> None:
+    assert graph.find_shortest_chain("app.scoring.process_child", "lightgbm")

@@ -1,0 +1,296 @@
+"""Limits that follow the policy: recommended from what is stored, down at once, up if approved."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from app.domain.callers import Caller
+from app.domain.errors import (
+    CustomerUnknownError,
+    FourEyesError,
+    RateMissingError,
+    SegmentUnknownError,
+    VersionStaleError,
+)
+from app.domain.limits import LimitRecord
+from app.domain.limits_policy import default_policy
+from app.domain.money import Money
+from app.store import inputs
+from app.store.database import Database
+from app.usecases.adjust_limits import AdjustLimits
+from app.usecases.limits import LimitAsk, LimitView
+from app.usecases.limits_decisions import Action
+from app.usecases.limits_sets import Limits
+from app.usecases.reviews import ListAsk
+from app.usecases.segments import SegmentChange
+from tests.server import Clock
+from tests.usecases.town import ADMIN, Town, seeing
+
+DAY = timedelta(days=1)
+
+
+@pytest.fixture
+def town(database: Database, clock: Clock) -> Town:
+    town = Town.found(database, clock)
+    town.put("C-1", payment_terms_days=60, size="SMALL")
+    return town
+
+
+@pytest.fixture
+def limits(town: Town) -> Limits:
+    return Limits.over(town.database, town.clock)
+
+
+def policy(limits: Limits, mode: str = "AUTO", **more: Any) -> None:  # noqa: ANN401 - JSON
+    data = default_policy("CNY")
+    data["adjust"] = {**data["adjust"], "mode": mode}
+    limits.put_policy(ADMIN, "main", {**data, **more})
+
+
+def scored(town: Town, risk_class: str, customer_id: str = "C-1") -> None:
+    score = {"risk_class": risk_class, "score": 500, "scored_at": town.clock().isoformat()}
+    with town.database.begin() as tx:
+        inputs.change(tx, [town.account(customer_id).account_id], {"score": score})
+
+
+def bought(town: Town, minor: int, currency: str = "CNY") -> None:
+    """Invoice, as of half a year ago, and let it be paid in time."""
+    number = town.next()
+    day = (town.today - 180 * DAY).isoformat()
+    dates = {"issue_date": day, "due_date": day}
+    told = {"invoice_id": f"B-{number}", "amount": minor, "currency": currency}
+    town.fact("invoice", "C-1", **told, **dates)
+    parts = [{"invoice_id": f"B-{number}", "amount": minor}]
+    paid = {"payment_id": f"P-{number}", "paid_date": day, "allocations": parts}
+    town.fact("payment", "C-1", amount=minor, currency=currency, **paid)
+
+
+def adjust(town: Town) -> int:
+    """Let the loop go over all accounts, two at a time."""
+    work = AdjustLimits(town.database, 2, lambda _: town.clock())
+    done, after = 0, None
+    while True:
+        portion = work(after)
+        done, after = done + portion.items, portion.after
+        if after is None:
+            return done
+
+
+def listed(town: Town) -> Iterator[LimitRecord]:
+    return (view.record for view in town.parties.list_limits(ADMIN, "C-1", None))
+
+
+def base(town: Town) -> list[tuple[str, int | None, str]]:
+    return [(one.status, one.limit_minor, one.origin) for one in listed(town)]
+
+
+def decide(town: Town, action: Action, caller: Caller = ADMIN) -> LimitRecord:
+    newest = next(listed(town))
+    seen: list[LimitView] = []
+    place = ("C-1", newest.limit_id)
+    town.parties.decide_limit(town.keyed(caller), place, action, seeing(seen))
+    return seen[0].record
+
+
+def test_a_recommendation_reads_what_is_stored(town: Town, limits: Limits) -> None:
+    bought(town, 3_650_000_00)
+    bought(town, 10_000_00, "USD")  # 70,000 CNY
+    scored(town, "B")
+    town.limit("C-1", 500_000_00)
+    found = limits.recommend(ADMIN, "C-1", "main")
+    steps = {step.code: step.result.minor for step in found.found.steps}
+    assert steps["LIMIT_TURNOVER"] == 3_720_000_00
+    assert steps["LIMIT_NEED"] == 3_720_000_00 * 75 // 365
+    assert steps["LIMIT_CLASS"] == steps["LIMIT_NEED"] * 120 // 100
+    assert "LIMIT_CAP_SIZE" in steps
+    assert found.found.limit == Money(917_000_00, "CNY")
+    assert (found.current, found.found.policy_version) == (Money(500_000_00, "CNY"), 0)
+    policy(limits, "OFF", size_caps={"SMALL": {"amount": "10000.00", "currency": "USD"}})
+    again = limits.recommend(ADMIN, "C-1", "main").found
+    assert (again.limit, again.policy_version) == (Money(70_000_00, "CNY"), 1)
+
+
+def test_what_a_recommendation_is_refused_for(town: Town, limits: Limits) -> None:
+    town.limit("C-1", 1)
+    eu = Caller("eu", frozenset({"admin"}), segments=frozenset({"eu"}))
+    town.parties.put_segment(ADMIN, "eu", SegmentChange("eu"))
+    with pytest.raises(SegmentUnknownError):
+        limits.recommend(eu, "C-1", "main")
+    with pytest.raises(CustomerUnknownError):
+        limits.recommend(eu, "C-1", "eu")
+    policy(limits, class_caps={"N": {"amount": "1", "currency": "JPY"}})
+    with pytest.raises(RateMissingError):
+        limits.recommend(ADMIN, "C-1", "main")
+    with pytest.raises(VersionStaleError):
+        limits.put_policy(ADMIN, "main", {}, expected=[7])
+
+
+def test_a_limit_goes_down_by_itself_in_steps(town: Town, limits: Limits) -> None:
+    policy(limits)
+    bought(town, 365_000_00)
+    scored(town, "C")  # recommended: 60,000
+    ends = town.today + 700 * DAY
+    town.propose("C-1", LimitAsk("base", "main", Money(100_000_00, "CNY"), valid_to=ends))
+    assert adjust(town) == 0  # a person has just decided
+    town.clock.advance(days=90)
+    assert (adjust(town), adjust(town)) == (1, 0)
+    newest = next(listed(town))
+    assert (newest.status, newest.limit_minor, newest.origin) == (
+        "APPROVED",
+        75_000_00,
+        "DYNAMIC",
+    )
+    assert (newest.valid_to, newest.proposed_by) == (ends, "aval-adjust")
+    assert newest.evidence is not None
+    assert newest.evidence["limit"] == {"amount": "60000.00", "currency": "CNY"}
+    assert "60000.00 CNY" in (newest.reason or "")
+    assert town.account("C-1").limit_minor == 75_000_00
+    with town.database.read() as tx:
+        kinds = tx.execute(
+            text("SELECT kind FROM journal WHERE ref = :ref"), {"ref": newest.limit_id}
+        )
+        assert kinds.scalars().all() == ["LIMIT"]
+    town.clock.advance(days=90)
+    assert adjust(town) == 1
+    assert town.account("C-1").limit_minor == 60_000_00
+    town.exact()
+
+
+def test_a_limit_goes_up_only_when_somebody_approves(town: Town, limits: Limits) -> None:
+    policy(limits)
+    bought(town, 3_650_000_00)
+    scored(town, "B")
+    town.limit("C-1", 100_000_00)
+    town.clock.advance(days=90)
+    assert (adjust(town), adjust(town)) == (1, 0)
+    assert base(town)[0] == ("PROPOSED", 120_000_00, "DYNAMIC")
+    assert town.account("C-1").limit_minor == 100_000_00
+    assert decide(town, "approve").decided_by == "tests"
+    assert town.account("C-1").limit_minor == 120_000_00
+    town.exact()
+
+
+def test_a_rejected_increase_is_not_proposed_again_at_once(town: Town, limits: Limits) -> None:
+    policy(limits)
+    bought(town, 3_650_000_00)
+    scored(town, "B")
+    town.limit("C-1", 100_000_00)
+    town.clock.advance(days=90)
+    assert adjust(town) == 1
+    decide(town, "reject")
+    assert adjust(town) == 0
+    town.clock.advance(days=90)
+    assert adjust(town) == 1
+
+
+@pytest.mark.parametrize(
+    ("mode", "status"), [("OFF", None), ("PROPOSE", "PROPOSED"), ("AUTO", "APPROVED")]
+)
+def test_modes(town: Town, limits: Limits, mode: str, status: str | None) -> None:
+    policy(limits, mode)
+    scored(town, "E")
+    town.limit("C-1", 100_000_00)
+    town.clock.advance(days=1)
+    town.propose(
+        "C-1", LimitAsk("base", "main", None), Caller("clerk", frozenset({"limit:propose"}))
+    )
+    town.clock.advance(days=90)
+    assert adjust(town) == 0  # somebody has yet to decide
+    decide(town, "reject")
+    town.clock.advance(days=90)
+    assert adjust(town) == (status is not None)
+    assert base(town)[0][0] == (status or "REJECTED")
+
+
+def test_nobody_gets_or_loses_what_a_person_did_not_grant(town: Town, limits: Limits) -> None:
+    policy(limits)
+    scored(town, "A")
+    bought(town, 3_650_000_00)
+    for ask in (
+        LimitAsk("base", "main", unlimited=True),
+        LimitAsk("base", "main", Money(0, "CNY")),
+        LimitAsk("base", "main", None),
+        LimitAsk("temporary", "main", Money(5, "CNY"), valid_from=date.min, valid_to=date.max),
+    ):
+        town.propose("C-1", ask)
+        town.clock.advance(days=100)
+        assert adjust(town) == 0
+
+
+def test_an_automatic_decrease_is_undone_by_two_where_four_eyes_count(
+    town: Town, limits: Limits
+) -> None:
+    town.parties.put_segment(ADMIN, "main", SegmentChange("main", four_eyes=True))
+    policy(limits)
+    scored(town, "E")
+    clerk = Caller("clerk", frozenset({"limit:propose"}))
+    town.propose("C-1", LimitAsk("base", "main", Money(100_000_00, "CNY")), clerk)
+    decide(town, "approve")
+    town.clock.advance(days=90)
+    assert adjust(town) == 1
+    assert town.account("C-1").limit_minor == 75_000_00
+    assert decide(town, "end").status == "APPROVED"
+    with pytest.raises(FourEyesError):
+        decide(town, "end")
+    assert decide(town, "end", replace(ADMIN, client="other")).status == "ENDED"
+    assert town.account("C-1").limit_minor == 100_000_00
+    town.exact()
+
+
+EVERYTHING = ListAsk(None, None, None, None, 50)
+
+
+def reviews(limits: Limits, ask: ListAsk = EVERYTHING) -> list[tuple[str, date]]:
+    found = limits.list_reviews(ADMIN, ask)
+    return [(one.customer_id, one.due_on) for one in found]
+
+
+def test_the_review_calendar_goes_by_class(town: Town, limits: Limits) -> None:
+    first = town.today
+    for name, risk_class in (("C-1", "A"), ("C-2", "D"), ("C-3", "B")):
+        if name != "C-1":
+            town.put(name, owner=name)
+        town.limit(name, 500)
+        scored(town, risk_class, name)
+    town.put("C-4")
+    ends = first + 20 * DAY
+    town.propose("C-4", LimitAsk("base", "main", Money(5, "CNY"), valid_to=ends))
+    assert reviews(limits) == []
+    everything = [
+        ("C-4", ends),  # it ends before its class's 90 days are over
+        ("C-2", first + 60 * DAY),
+        ("C-3", first + 180 * DAY),
+        ("C-1", first + 365 * DAY),
+    ]
+    assert reviews(limits, replace(EVERYTHING, until=date.max)) == everything
+    assert reviews(limits, replace(EVERYTHING, until=first + 60 * DAY)) == everything[:2]
+    assert reviews(limits, replace(EVERYTHING, until=first + 59 * DAY)) == everything[:1]
+    ever = replace(EVERYTHING, until=date.max)
+    assert reviews(limits, replace(ever, owner="C-3")) == everything[2:3]
+    after = (everything[1][1], "C-2/main")
+    assert reviews(limits, replace(ever, after=after)) == everything[2:]
+    town.clock.advance(days=60)
+    seen: list[Any] = []
+    limits.record_review(town.keyed(), ("C-2", "main"), "looked", seeing(seen))
+    assert (seen[0].last_on, seen[0].due_on) == (town.today, town.today + 60 * DAY)
+    assert [name for name, _ in reviews(limits)] == ["C-4"]
+
+
+def test_what_ends_soon_is_told_unless_something_follows(town: Town, limits: Limits) -> None:
+    soon, later = town.today + 30 * DAY, town.today + 31 * DAY
+
+    def ending(until: date | None = None) -> list[date]:
+        ask = ListAsk(None, None, until, None, 50)
+        return [one.valid_to for one in limits.list_ending(ADMIN, ask)]
+
+    town.propose("C-1", LimitAsk("base", "main", Money(5, "CNY"), valid_to=later))
+    assert (ending(), ending(later)) == ([], [later])
+    town.propose("C-1", LimitAsk("base", "main", Money(5, "CNY"), valid_to=soon))
+    assert ending() == [soon]
+    follows = LimitAsk("base", "main", Money(5, "CNY"), valid_from=soon + DAY)
+    town.propose("C-1", follows)
+    assert ending() == []

@@ -1,0 +1,206 @@
+"""Many customers at once: the same as one by one, in any portion, and blind to what comes later."""
+
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import asdict
+from datetime import UTC, date, datetime, timedelta
+from random import Random
+from typing import Any
+
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+from sqlalchemy import text
+
+from app.domain.feature_catalogue import NAMES
+from app.domain.rules_standard import STANDARD
+from app.domain.scorecard_json import scorecard_to_json
+from app.scoring.features_bills import background_of, settle
+from app.scoring.scorecard_file import standard_scorecard
+from app.store import portfolio, scores
+from app.store.database import Database
+from app.usecases.portfolio import TabulateFeatures, pages, read_ledger
+from app.usecases.portfolio_scores import RateByCardInBulk, ScorePortfolio
+from app.usecases.score_raters import RateByCard
+from app.usecases.seeds import SeedDatabase
+from tests.conftest import Server
+from tests.server import Clock
+from tests.usecases.town import Town
+
+IDS = ['A "quoted", name', "B", "C-1", "C-2", "GROUP", "NEW"]
+FIRST = date(2025, 6, 1)
+
+
+@pytest.fixture(scope="module")
+def town(server: Server) -> Iterator[Town]:
+    """Found a town of six customers whose ledgers are drawn at random; tests only read it."""
+    name = "aval_test_portfolio"
+    url = server.create(name, server.template)
+    clock = Clock()
+    try:
+        with closing(Database(url)) as database:
+            SeedDatabase(database, clock, STANDARD, scorecard_to_json(standard_scorecard()))()
+            town = Town.found(database, clock)
+            _fill(town, Random(7))
+            yield town
+    finally:
+        server.drop(name)
+
+
+def _fill(town: Town, draw: Random) -> None:
+    town.put("GROUP", since=date(2020, 1, 1))
+    for name in IDS:
+        if name != "GROUP":
+            parent = "GROUP" if name.startswith("C-") else None
+            town.put(name, parent_id=parent, currency="USD" if name == "B" else "CNY")
+    town.limit("C-1", 500_000)
+    town.limit("GROUP", 900_000)
+    for number in range(40):
+        _sell(town, draw, draw.choice(IDS[:-1]), f'I,"{number}')
+
+
+def _sell(town: Town, draw: Random, name: str, invoice_id: str) -> None:
+    issued = FIRST + timedelta(days=draw.randrange(370))
+    due = issued + timedelta(days=30)
+    currency = draw.choice(["CNY", "CNY", "USD"])
+    told: dict[str, Any] = {"invoice_id": invoice_id, "currency": currency}
+    dates = {"issue_date": issued.isoformat(), "due_date": due.isoformat()}
+    town.fact("invoice", name, amount=10_000, **dates, **told)
+    for part in draw.choice([[], [10_000], [10_000], [4_000, 6_000], [9_999]]):
+        paid = min(due + timedelta(days=draw.randrange(-25, 50)), town.today)
+        town.fact(
+            "payment",
+            name,
+            payment_id=f"P{town.next()}",
+            amount=part,
+            currency=currency,
+            paid_date=max(paid, issued).isoformat(),
+            allocations=[{"invoice_id": invoice_id, "amount": part}],
+        )
+    if draw.random() < 0.2:
+        day = datetime.combine(issued + timedelta(days=9), datetime.min.time(), UTC)
+        town.fact("dispute", name, invoice_id=invoice_id, open=True, occurred_at=day.isoformat())
+
+
+def _table(town: Town, day: date, portion: int = 1_000) -> pl.DataFrame:
+    return pl.concat(TabulateFeatures(town.database, portion)(day))
+
+
+def test_in_bulk_says_what_one_by_one_says(town: Town) -> None:
+    with town.database.begin() as tx:
+        subjects = scores.lock(tx, IDS)
+        one_by_one = RateByCard()(tx, subjects, town.clock())
+        in_bulk = RateByCardInBulk()(tx, subjects, town.clock())
+    assert list(in_bulk) == IDS
+    for name in IDS:
+        one, other = asdict(one_by_one[name]), asdict(in_bulk[name])
+        assert dict(other.pop("features")) == pytest.approx(dict(one.pop("features")))
+        assert other == one
+    assert len({one.score.score for one in in_bulk.values()}) > 3
+
+
+@pytest.mark.parametrize("portion", [1, 4])
+def test_every_customer_is_scored_once_in_any_portion(town: Town, portion: int) -> None:
+    counted = "SELECT customer_id, count(*) FROM score GROUP BY 1 ORDER BY 1"
+    with town.database.read() as tx:
+        before = {row[0]: row[1] for row in tx.execute(text(counted))}
+    at = town.clock() + timedelta(days=2 + portion)
+    seen: list[tuple[int, int]] = []
+    run = ScorePortfolio(town.database, lambda: at, RateByCardInBulk(), portion)
+    assert run(lambda done, total: seen.append((done, total))) == len(IDS)
+    assert seen[-1] == (len(IDS), len(IDS))
+    with town.database.read() as tx:
+        after = {row[0]: row[1] for row in tx.execute(text(counted))}
+        newest = text("SELECT count(*) FROM customer_score WHERE scored_at = :at")
+        assert tx.execute(newest, {"at": at}).scalar_one() == len(IDS)
+    assert after == {name: before.get(name, 0) + 1 for name in IDS}
+
+
+@pytest.mark.parametrize(
+    ("portion", "invoices", "expected"),
+    [
+        pytest.param(4, 1_000, [4, 2], id="by-customers"),
+        pytest.param(6, 1, [1] * 6, id="one-with-many-invoices-is-alone"),
+        pytest.param(6, 1_000, [6], id="all"),
+    ],
+)
+def test_pages_are_bounded(town: Town, portion: int, invoices: int, expected: list[int]) -> None:
+    found = list(pages(town.database, portion, invoices))
+    assert [name for page in found for name in page] == IDS
+    assert [len(page) for page in found] == expected
+
+
+@pytest.mark.parametrize("portion", [1, 4])
+def test_the_feature_table_is_the_same_in_any_portion(town: Town, portion: int) -> None:
+    day = town.today - timedelta(days=100)
+    whole = _table(town, day)
+    assert whole["customer_id"].to_list() == IDS
+    assert whole.columns == ["customer_id", "as_of", *NAMES]
+    assert whole["siblings"].to_list() == [None, None, 1, 1, None, None]
+    assert_frame_equal(whole, _table(town, day, portion))
+
+
+@pytest.mark.parametrize("ago", [0, 60, 200, 330])
+def test_the_rates_of_all_are_counted_as_the_frames_have_them(town: Town, ago: int) -> None:
+    day = town.today - timedelta(days=ago)
+    with town.database.read() as tx:
+        counted = portfolio.count_outcomes(tx, day)
+        rates = background_of(settle(read_ledger(tx, IDS, None)))
+    expected = rates.filter(pl.col("day") <= day).row(-1, named=True)
+    assert asdict(counted) == {**expected, "day": day}
+    with town.database.begin() as tx:
+        portfolio.keep_counts(tx, counted)
+        portfolio.keep_counts(tx, counted)
+        assert portfolio.newest_counts(tx, day) == counted
+
+
+def test_later_facts_change_no_table_of_an_earlier_day(database: Database, clock: Clock) -> None:
+    town = Town.found(database, clock)
+    _fill(town, Random(8))
+    day = town.today
+    before = _table(town, day)
+    clock.advance(days=40)
+    draw = Random(9)
+    with database.read() as tx:
+        still = tx.execute(
+            text(
+                "SELECT c.customer_id, i.invoice_id, i.currency, i.open_minor FROM invoice i"
+                " JOIN account c USING (account_id) WHERE i.open_minor > 0"
+            )
+        ).all()
+    for name, invoice_id, currency, minor in still:
+        town.fact(
+            "payment",
+            name,
+            payment_id=f"P{town.next()}",
+            amount=minor,
+            currency=currency,
+            paid_date=(day + timedelta(days=draw.randrange(1, 40))).isoformat(),
+            allocations=[{"invoice_id": invoice_id, "amount": minor}],
+        )
+        town.fact("dispute", name, invoice_id=invoice_id, version=2, open=False)
+    assert len(still) > 3
+    later = {"issue_date": town.today.isoformat(), "due_date": town.today.isoformat()}
+    town.fact("invoice", "NEW", invoice_id="LATER", amount=5_000, **later)
+    town.limit("C-1", 1)
+    kept = _table(town, day).drop("disputed_share")  # a dispute's newest version has its own day
+    assert_frame_equal(before.drop("disputed_share"), kept)
+
+
+@pytest.mark.parametrize("is_paid", [True, False], ids=["known-when-paid", "known-today"])
+def test_a_flag_without_a_day_counts_once_it_can_be_known(
+    database: Database, clock: Clock, *, is_paid: bool
+) -> None:
+    town = Town.found(database, clock)
+    town.put("C")
+    dates = {"issue_date": "2026-04-01", "due_date": "2026-05-01"}
+    town.fact("invoice", "C", invoice_id="I", amount=100, **dates)
+    town.fact("dispute", "C", invoice_id="I", open=True, occurred_at="2026-04-01T04:00:00Z")
+    if is_paid:
+        parts = [{"invoice_id": "I", "amount": 100}]
+        paid = {"payment_id": "P", "amount": 100, "paid_date": "2026-06-01"}
+        town.fact("payment", "C", **paid, allocations=parts)
+    now = datetime.now(UTC).date()
+    days = [date(2026, 4, 20), date(2026, 5, 31), date(2026, 6, 1), now]
+    found = [_table(town, day)["disputed_share"].item() for day in days]
+    assert found == ([0, 0, 1, 1] if is_paid else [0, 0, 0, 1])

@@ -1,0 +1,174 @@
+"""Health and shadow reports over real rows: months against the ledger, drift, and money."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import date, datetime, timedelta
+from hashlib import sha256
+from typing import Any
+
+import orjson
+import pytest
+from sqlalchemy import text
+
+from app.domain.drift import Verdict
+from app.domain.errors import FieldError, NotFoundError
+from app.domain.models import ModelState, RegisteredModel
+from app.domain.rules_standard import STANDARD
+from app.domain.scorecard_json import scorecard_to_json
+from app.scoring.scorecard_file import standard_scorecard
+from app.store import models
+from app.store.database import Database
+from app.store.trials import Period
+from app.usecases.health_models import ReadHealth, WatchHealth
+from app.usecases.score_report import ReportShadow
+from app.usecases.seeds import SeedDatabase
+from tests.scoring.packages import sample
+from tests.server import Clock
+from tests.usecases.town import ADMIN, Town
+
+NAME = "late-payment"
+
+
+@pytest.fixture
+def town(database: Database, clock: Clock) -> Town:
+    SeedDatabase(database, clock, STANDARD, scorecard_to_json(standard_scorecard()))()
+    town = Town.found(database, clock)
+    manifest = replace(sample().manifest, version=1)
+    made = RegisteredModel(
+        manifest, ModelState.CANDIDATE, sha256(b"x").digest(), "tests", "tests", None, clock()
+    )
+    with database.begin() as tx:
+        models.claim(tx, NAME)
+        models.add(tx, made, b"x")
+        models.set_state(tx, made.model, ModelState.CHAMPION)
+    return town
+
+
+def say(
+    town: Town,
+    customer_id: str,
+    day: date,
+    probability: float,
+    **fields: Any,  # noqa: ANN401
+) -> None:
+    """Store a score of the champion as of a day, as if it had been computed then."""
+    data = {
+        "score": 700,
+        "probability_of_default": probability,
+        "features_as_of": day.isoformat(),
+        "model": {"name": NAME, "version": 1},
+        "features": {"mean_days_late": 3.0},
+    } | fields
+    at = datetime.fromisoformat(f"{day}T00:00:00+00:00")
+    with town.database.begin() as tx:
+        tx.execute(
+            text(
+                "WITH made AS (INSERT INTO score (customer_id, data, scored_at)"
+                " VALUES (:id, CAST(:data AS jsonb), :at) RETURNING score_id)"
+                " INSERT INTO customer_score (customer_id, score_id, scored_at)"
+                " SELECT :id, score_id, :at FROM made ON CONFLICT (customer_id) DO UPDATE"
+                " SET score_id = excluded.score_id"
+            ),
+            {"id": customer_id, "data": orjson.dumps(data).decode(), "at": at},
+        )
+
+
+def bill(town: Town, customer_id: str, due: date, paid: date | None) -> None:
+    name = f"I-{town.next()}"
+    days = {"issue_date": "2025-01-01", "due_date": due.isoformat()}
+    town.fact("invoice", customer_id, invoice_id=name, amount=1_000, **days)
+    if paid is not None:
+        parts = [{"invoice_id": name, "amount": 1_000}]
+        told = {"payment_id": f"P-{name}", "paid_date": paid.isoformat(), "allocations": parts}
+        town.fact("payment", customer_id, amount=1_000, **told)
+
+
+DAY = date(2025, 7, 10)
+LATE = sample().manifest.late_days
+HORIZON = sample().manifest.horizon_days
+BILLS: dict[str, tuple[date, date | None, bool]] = {
+    "paid-in-time": (DAY, DAY + timedelta(days=LATE), False),
+    "a-day-too-late": (DAY, DAY + timedelta(days=LATE + 1), True),
+    "never-paid": (DAY, None, True),
+    "late-already-on-the-day": (DAY - timedelta(days=LATE + 1), None, False),
+    "late-from-the-next-day-on": (DAY - timedelta(days=LATE), None, True),
+    "last-day-of-the-horizon": (DAY + timedelta(days=HORIZON - LATE - 1), None, True),
+    "a-day-beyond-the-horizon": (DAY + timedelta(days=HORIZON - LATE), None, False),
+}
+
+
+def test_what_happened_is_read_from_the_ledger_as_default_is_defined(town: Town) -> None:
+    for case, (due, paid, _) in BILLS.items():
+        town.put(case)
+        bill(town, case, due, paid)
+        say(town, case, DAY, 0.2)
+        say(town, case, DAY + timedelta(days=3), 0.9)  # the first of a month counts
+        say(town, case, DAY, 0.9, model={"name": NAME, "version": 2})
+    (month,) = ReadHealth(town.database, town.clock)(NAME).months
+    assert (month.month, month.scored) == (date(2025, 7, 1), len(BILLS))
+    assert month.predicted == pytest.approx(0.2)
+    assert month.defaulted == sum(is_late for _, _, is_late in BILLS.values())
+    assert month.matured == (DAY + timedelta(days=HORIZON) <= town.today)
+
+
+def test_drift_is_that_of_the_version_and_overrides_are_left_out(town: Town) -> None:
+    for number in range(120):
+        customer_id = f"C-{number}"
+        town.put(customer_id)
+        usual: dict[str, Any] = {"score": 500 + number}
+        say(town, customer_id, date(2026, 1, 5), 0.1, **usual, features={"mean_days_late": number})
+        later = {"mean_days_late": number + 60, "on_time_rate": 0.5}
+        computed = {"model": {"name": NAME, "version": 1}, "score": 500 + number}
+        told = {"score": 0, "override": {"computed": computed}} if number % 2 else usual
+        say(town, customer_id, date(2026, 6, 5), 0.1, **told, features=later)
+    found = ReadHealth(town.database, town.clock)(NAME, 1)
+    assert found.counts == (120, 120)
+    assert found.score.verdict is Verdict.OK
+    assert found.features[0].name in {"mean_days_late", "on_time_rate"}
+    moved = {one.name: one for one in found.features}
+    assert moved["mean_days_late"].verdict is Verdict.ACT
+    assert (moved["on_time_rate"].missing_before, moved["on_time_rate"].missing_now) == (1, 0)
+    assert found.verdict is Verdict.WATCH  # a feature alone calls for a look
+    watch = WatchHealth(town.database, clock=lambda _: town.clock())
+    assert (watch().items, watch().items) == (1, 0)
+
+
+def test_a_version_that_never_scored_and_one_that_is_not_there(town: Town) -> None:
+    found = ReadHealth(town.database, town.clock)(NAME)
+    assert (found.reference, found.verdict, found.calibration) == (None, Verdict.TOO_LITTLE, None)
+    for name, version in ((NAME, 9), ("nobody", None), ("nobody", 1)):
+        with pytest.raises(NotFoundError):
+            ReadHealth(town.database, town.clock)(name, version)
+
+
+# The report of a shadow
+
+
+def shadow(town: Town, customer_id: str, day: date, risk_class: str) -> None:
+    query = (
+        "INSERT INTO score_shadow (name, version, customer_id, day, scored_at, score, probability,"
+        " risk_class, held_class, held_source)"
+        " VALUES (:name, 2, :id, :day, now(), 500, 0.1, :class, 'A', 'scorecard')"
+    )
+    values: Mapping[str, Any] = {
+        "name": NAME, "id": customer_id, "day": day, "class": risk_class,
+    }  # fmt: skip
+    with town.database.begin() as tx:
+        tx.execute(text(query), values)
+
+
+def report(town: Town) -> ReportShadow:
+    return ReportShadow(town.database, town.clock)
+
+
+def test_periods_and_names_of_a_report(town: Town) -> None:
+    now = town.clock()
+    month = Period(now - timedelta(days=30), now)
+    found = report(town)(ADMIN, (NAME, None), month)
+    assert (found.tried.trial.decisions, found.unknown) == (0, 0)
+    with pytest.raises(FieldError):
+        report(town)(ADMIN, (NAME, None), Period(now, now))
+    with pytest.raises(NotFoundError):
+        report(town)(ADMIN, ("nobody", None), month)
+    with pytest.raises(NotFoundError):
+        report(town)(ADMIN, (NAME, 7), month)
