@@ -161,6 +161,7 @@ _FILLED: Final[Mapping[str, Callable[[Question, Situation], Value | None]]] = {
     "customer_tenure_days": lambda _, situation: _tenure(situation),
     "score_value": lambda _, situation: _score(situation, "score"),
     "score_pd_ppm": lambda _, situation: _ppm(situation),
+    "order_pd_ppm": lambda question, _: question.order_pd_ppm,
     "payment_on_time_percent": lambda _, situation: _on_time(situation),
     "payment_days_late_mean": lambda _, situation: _paid(situation, "mean_days_late"),
     "payment_days_late_max": lambda _, situation: _paid(situation, "max_days_late"),
