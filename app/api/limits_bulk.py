@@ -9,7 +9,7 @@ from pydantic import ConfigDict, Field
 from app.api.conventions import refusals
 from app.api.desk import desk_of
 from app.api.idempotency import answer_of, fingerprint_of, read_key
-from app.api.limits import LimitIn, LimitOut, limit_out
+from app.api.limits import DECIDED, LimitIn, LimitOut, limit_out
 from app.api.limits_life import proposed_by, proposer
 from app.api.middleware import trace_of
 from app.api.problems import Problem, render, wants_zh
@@ -33,6 +33,21 @@ _ITEM: Final[dict[str, Any]] = {
     "limit": {"amount": "500000.00", "currency": "CNY"},
     "valid_to": "2027-11-30",
     "reason": "annual review",
+}
+
+_IN_FORCE: Final[dict[str, Any]] = {
+    "limit": {"amount": "500000.00", "currency": "CNY"},
+    "unlimited": False,
+}
+_ANSWER: Final[dict[str, Any]] = {
+    "dry_run": False,
+    "results": [
+        {
+            "status": 201,
+            "result": {"limit": DECIDED, "before": _IN_FORCE, "after": _IN_FORCE},
+            "problem": None,
+        }
+    ],
 }
 
 
@@ -82,6 +97,8 @@ class BulkResultOut(AnswerModel):
 
 class BulkOut(AnswerModel):
     """The answers in the order of the items; each stands alone."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_ANSWER]})
 
     dry_run: bool
     results: list[BulkResultOut]
