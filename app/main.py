@@ -1,64 +1,22 @@
-"""The composition root: settings become a database, use cases, lanes and the FastAPI application.
-
-Imports everybody and is imported by entry points only.
-"""
+"""The FastAPI application of a composition; imported by entry points only."""
 
 import gc
-import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from importlib import resources
+from datetime import datetime
 from importlib.metadata import version
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
-import orjson
-import structlog
 from fastapi import FastAPI
 from fastapi.concurrency import run_in_threadpool
 
 from app import telemetry
 from app.api.conventions import install
-from app.api.desk import Desk
 from app.api.express import ExpressApp, express_routes
 from app.api.idempotency import require_declared_keys
 from app.api.routes import ROUTERS
-from app.domain.errors import BusyError
-from app.domain.rules_standard import STANDARD
-from app.scoring.shelf import Shelf
+from app.composition import Composition, Lane, compose, utc_now
 from app.settings import Settings
-from app.store import lane as store_lane
-from app.store import read_lane as store_read_lane
-from app.store.database import OVERFLOW, Database
-from app.store.holds_lane import HoldLane
-from app.store.ids import IdSource
-from app.store.migrate import require_head
-from app.usecases.authorizations import AuthorizeOrders
-from app.usecases.facts import ApplyFacts, Facts, ListQuarantine
-from app.usecases.facts_lapse import LapseProvisional
-from app.usecases.facts_quarantine import CloseQuarantined
-from app.usecases.figures import Figures
-from app.usecases.groups import ensure_accounts
-from app.usecases.health import CheckReadiness, Part
-from app.usecases.holds_judge import HoldsJudge
-from app.usecases.keys import Authenticate, CreateKey, ListKeys, RevokeKey
-from app.usecases.lane_sets import Lanes
-from app.usecases.lanes import BatchingLane, Decide, LaneSizes
-from app.usecases.limits_sets import Limits
-from app.usecases.orders import Orders, Surroundings
-from app.usecases.parties import Parties
-from app.usecases.read_lane import ReadLane
-from app.usecases.reads import Reads
-from app.usecases.registry import ModelPolicy, Models
-from app.usecases.rules import RuleSets
-from app.usecases.rules_sheets import RuleSheets
-from app.usecases.score_models import RaterLane
-from app.usecases.score_terms import score_terms
-from app.usecases.scores import Scores
-from app.usecases.seeds import SeedDatabase
-
-log = structlog.get_logger(__name__)
 
 VERSION: Final = version("aval")
 
@@ -79,143 +37,8 @@ _TAGS: Final = [
     {"name": "operations", "description": "For whoever runs the service"},
 ]
 
-_OTHER_LANES: Final = 4
-"""Connections for lanes of fixed number: limit checks, reads."""
-
 _GC: Final = (5000, 20, 100)
 """Thresholds of garbage collection after start-up, by generation."""
-
-
-class Lane(Part, Protocol):
-    """What works beside the requests, from start to stop of the application."""
-
-    async def start(self) -> None:
-        """Begin to work."""
-        ...
-
-    async def stop(self) -> None:
-        """Finish what was taken in, then end."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Composition:
-    """All that one process needs, made and not yet connected to anything."""
-
-    database: Database
-    seed: SeedDatabase
-    desk: Desk
-    lanes: Sequence[Lane]
-
-    def prepare(self) -> None:
-        """Refuse an old schema, then seed; a second time changes nothing.
-
-        Raises:
-            SchemaOldError: The schema is not the one this program needs.
-            BusyError: The database was out of reach.
-
-        """
-        require_head(self.database)
-        self.seed()
-
-
-def utc_now() -> datetime:
-    """Read the clock."""
-    return datetime.now(UTC)
-
-
-def compose(
-    settings: Settings, database_url: str, now: Callable[[], datetime] = utc_now
-) -> Composition:
-    """Put everything together on a database, which is reached when it is first needed."""
-    database = Database(
-        database_url, pool_size=settings.pool_size, prepare=settings.prepare == "on"
-    )
-    seed = SeedDatabase(database, now, STANDARD, _scorecard())
-    new_id = IdSource()
-    authorize = AuthorizeOrders(now, new_id)
-
-    def make_account(customer_id: str, segment_id: str) -> None:
-        with database.begin() as tx:
-            ensure_accounts(tx, customer_id, segment_id)
-
-    lanes = Lanes(
-        [_lane(settings, database_url, authorize, make_account) for _ in range(settings.lanes)],
-        _lane(settings, database_url, authorize.check, make_account),
-    )
-    reading = _read_lane(settings, database_url, now)
-    models = compose_models(settings, database, now, new_id)
-    scores = Scores.over(database, now, score_terms(settings, models.scorer))
-
-    def rescore(account_ids: Sequence[int]) -> None:
-        try:
-            scores.rescore(account_ids)
-        except BusyError as busy:  # the facts are in; what was not renewed says `stale`
-            log.warning("not_rescored", accounts=len(account_ids), reason=busy.detail)
-
-    facts = Facts(
-        ApplyFacts(database, now, new_id, rescore),
-        ListQuarantine(database),
-        LapseProvisional(database, rescore),
-        CloseQuarantined(database, now),
-    )
-    desk = Desk(
-        lanes=lanes,
-        new_id=new_id,
-        authenticate=Authenticate(database, time.monotonic),
-        check_readiness=CheckReadiness(database, [lanes, reading]),
-        create_key=CreateKey(database, now),
-        list_keys=ListKeys(database),
-        revoke_key=RevokeKey(database, now),
-        parties=Parties.over(database, now, facts.let_go),
-        orders=Orders.over(
-            database, Surroundings(now, new_id, lanes.ask, _judge(settings, database_url, new_id))
-        ),
-        limits=Limits.over(database, now),
-        facts=facts,
-        figures=Figures.over(database, now, new_id),
-        scores=scores,
-        reads=Reads.over(reading, scores.rescore.cooldown),
-        models=models,
-        rules=RuleSets.over(database, now),
-        rule_sheets=RuleSheets.over(database, now),
-    )
-    rating = RaterLane(scores.score_customers.rater)
-    return Composition(database, seed, desk, [lanes, reading, models.watch, rating])
-
-
-def compose_models(
-    settings: Settings, database: Database, now: Callable[[], datetime], new_id: IdSource
-) -> Models:
-    """Put the registry and the scoring process together; neither is reached before it is needed."""
-    place, key_file = settings.model_store, settings.model_key_file
-    shelf = Shelf.at(settings.state_dir, place, key_file, settings.model_trusted_keys)
-    four_eyes = settings.model_four_eyes == "on"
-    policy = ModelPolicy(four_eyes, settings.model_look_s, settings.model_answer_s)
-    return Models.over(database, shelf, policy, now, new_id)
-
-
-def connections_of(settings: Settings) -> int:
-    """Say how many database connections one process that answers may open at most."""
-    return settings.pool_size + OVERFLOW + settings.lanes + _OTHER_LANES
-
-
-def _lane(
-    settings: Settings, url: str, decide: Decide, make_account: Callable[[str, str], object]
-) -> BatchingLane:
-    lane = store_lane.Lane(url, prepare=settings.prepare == "on")
-    sizes = LaneSizes(settings.lane_batch, settings.lane_queue, settings.lane_wait_s)
-    return BatchingLane(lane, decide, make_account, sizes)
-
-
-def _judge(settings: Settings, url: str, new_id: IdSource) -> HoldsJudge:
-    """Judge holds again on request; the connection lives as long as the request."""
-    return HoldsJudge(lambda: HoldLane(url, prepare=settings.prepare == "on"), new_id)
-
-
-def _read_lane(settings: Settings, url: str, now: Callable[[], datetime]) -> ReadLane:
-    source = store_read_lane.ReadConnection(url, prepare=settings.prepare == "on")
-    return ReadLane(source, now, settings.lane_batch, settings.lane_queue)
 
 
 def create_app(
@@ -295,9 +118,3 @@ def tune_memory() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(*_GC)
-
-
-def _scorecard() -> dict[str, Any]:
-    file = resources.files("app.scoring").joinpath("standard_scorecard.json")
-    data: dict[str, Any] = orjson.loads(file.read_bytes())
-    return data

@@ -100,6 +100,12 @@ class Settings(BaseSettings):
     score_night_hour: int = Field(
         2, ge=0, le=23, description="Hour of each segment's time zone from which all are scored"
     )
+    train_every_days: int = Field(
+        0,
+        ge=0,
+        le=3650,
+        description="Age of the newest model at which `aval work` trains a candidate; 0: never",
+    )
     score_model: str | None = Field(
         None,
         min_length=1,

@@ -15,12 +15,14 @@ from typing import Final, Literal
 import structlog
 
 from app.domain.errors import BusyError
+from app.domain.feature_catalogue import NAMES
 from app.scoring.shelf import Shelf
 from app.settings import Settings
 from app.store.database import Database, moment
 from app.store.holds_lane import HoldLane
 from app.store.ids import IdSource
 from app.telemetry import WORK_ITEMS, WORK_LEFT, WORK_RUNS, WORK_SECONDS
+from app.texts import TEXTS
 from app.usecases.adjust_limits import AdjustLimits
 from app.usecases.escalation import EscalateHolds
 from app.usecases.expiry import ExpireAuthorizations
@@ -29,20 +31,25 @@ from app.usecases.health_models import WatchHealth
 from app.usecases.holds_judge import HoldsJudge
 from app.usecases.holds_release import ReleaseCleared
 from app.usecases.horizons import CountOrders
+from app.usecases.models import RegisterModel
 from app.usecases.portions import Cursor, Portion
 from app.usecases.registry import ModelPolicy, Models
 from app.usecases.revaluation import RevaluePositions
 from app.usecases.reviews import WatchLimits
-from app.usecases.score_models import CountOutcomes
+from app.usecases.score_outcomes import CountOutcomes
 from app.usecases.score_raters import RateByCard, Rater
 from app.usecases.score_refresh import ListNight, RefreshScores
-from app.usecases.score_terms import score_terms
+from app.usecases.score_terms import rate_by_model
+from app.usecases.training import DEFAULT_NAME, TrainCandidate, TrainModel
+from app.usecases.training_again import TrainAgain
 
 COUNT_EVERY_S: Final = 10.0
 """Pause between looks whether the outcomes of yesterday are counted, in seconds."""
 
 HEALTH_EVERY_S: Final = 600.0
 """Pause between looks whether the champion's health was looked at within a day, in seconds."""
+TRAIN_LOOK_S: Final = 86_400.0
+"""Pause between looks whether a model is old enough to train anew, in seconds."""
 
 MOST_BACKOFF_S: Final = 60.0
 """The longest wait after failures, in seconds, where the loop's own pause is not longer."""
@@ -69,7 +76,7 @@ def rating(settings: Settings, database: Database) -> Iterator[Rater]:
     shelf = Shelf.at(settings.state_dir, place, key_file, settings.model_trusted_keys)
     policy = ModelPolicy(every_s=settings.model_look_s, answer_s=settings.model_answer_s)
     models = Models.over(database, shelf, policy, lambda: datetime.now(UTC), IdSource())
-    rater = score_terms(settings, models.scorer).rater
+    rater = rate_by_model(settings, models.scorer)
     models.watch.begin()
     try:
         yield rater
@@ -86,7 +93,7 @@ def loops(settings: Settings, database: Database, rater: Rater | None = None) ->
     rates = rater or RateByCard()
     most = settings.work_batch
     cooldown = timedelta(seconds=settings.score_cooldown_s)
-    return [
+    found = [
         Loop("expire", settings.expire_every_s, ExpireAuthorizations(database, most)),
         Loop("count", settings.count_every_s, CountOrders(database, most)),
         Loop("lapse", settings.lapse_every_s, LapseNow(database, most)),
@@ -100,6 +107,26 @@ def loops(settings: Settings, database: Database, rater: Rater | None = None) ->
         Loop("adjust", settings.adjust_every_s, AdjustLimits(database, most)),
         Loop("remind", settings.remind_every_s, WatchLimits(database)),
     ]
+    if settings.train_every_days:
+        found.append(Loop("train", TRAIN_LOOK_S, training(settings, database)))
+    return found
+
+
+def training(settings: Settings, database: Database) -> TrainAgain:
+    """Train in a process of its own, for as long as it takes; only this loop waits for it."""
+    place, key_file = settings.model_store, settings.model_key_file
+    shelf = Shelf.at(settings.state_dir, place, key_file, settings.model_trusted_keys)
+
+    def now() -> datetime:
+        return datetime.now(UTC)
+
+    register = RegisterModel(database, shelf, now, frozenset(NAMES), TEXTS.keys())
+    return TrainAgain(
+        TrainCandidate(TrainModel(database), register),
+        settings.score_model or DEFAULT_NAME,
+        timedelta(days=settings.train_every_days),
+        now,
+    )
 
 
 def releasing(settings: Settings, database: Database) -> ReleaseCleared:

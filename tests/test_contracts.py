@@ -16,13 +16,13 @@ ROOMS = (
     *("cli", "api", "usecases", "texts", "store", "registries", "scoring", "messaging", "sheets"),
     "domain",
 )
-FILES = ("main", "work", "settings", "telemetry")
+FILES = ("main", "work", "composition", "settings", "telemetry")
 BELOW_USECASES = ("store", "registries", "scoring", "messaging", "sheets")
 
 ALLOWED = {
-    "main": "cli work settings api usecases texts store registries scoring messaging telemetry",
-    "cli": "main work settings api usecases texts store telemetry domain",
-    "work": "settings usecases store registries telemetry",
+    "main": "cli work composition settings api usecases texts store registries scoring telemetry",
+    "cli": "main work composition settings api usecases texts store telemetry domain",
+    "work": "composition settings usecases store registries telemetry",
     "api": "usecases texts telemetry domain fastapi",
     "usecases": "texts store registries scoring messaging sheets telemetry domain",
     "store": "telemetry domain sqlalchemy psycopg",
@@ -35,7 +35,7 @@ ALLOWED = {
 
 REFUSED: dict[str, dict[str, str]] = {
     "floors": {
-        "api": "settings main cli work",
+        "api": "settings composition main cli work",
         "usecases": "settings api",
         "texts": "usecases",
         "store": "settings texts usecases api registries scoring messaging sheets",

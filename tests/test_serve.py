@@ -329,7 +329,10 @@ def test_help_lists_every_command(here: Here) -> None:
 
 def test_a_service_does_not_carry_what_reads_files() -> None:
     """Not in this process, where other tests import them."""
-    look = "import sys, app.cli.serve; print({'polars', 'openpyxl', 'lightgbm'} & {*sys.modules})"
+    heavy = {"polars", "openpyxl", "lightgbm", "sklearn", "optbinning", "matplotlib"}
+    look = (
+        f"import sys, app.cli.serve, app.cli.work, app.cli.train; print({heavy} & {{*sys.modules}})"
+    )
     said = subprocess.run(
         [sys.executable, "-c", look], capture_output=True, text=True, check=True, timeout=PATIENCE_S
     )

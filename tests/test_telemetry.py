@@ -1,5 +1,6 @@
 """Telemetry: labels stay bounded, the log is one JSON object a line, the page is current."""
 
+import asyncio
 import io
 import json
 import logging
@@ -16,6 +17,7 @@ from prometheus_client import REGISTRY, CollectorRegistry, Counter, generate_lat
 
 from app import telemetry
 from app.telemetry import LABEL_NAMES, METRICS, OTHER, Bounded, label_names
+from app.telemetry.lines import LineLogger, Lines
 
 PAGE = Path(__file__).parent.parent / "docs" / "metrics.md"
 
@@ -97,6 +99,71 @@ def test_log_line_is_json_with_context(stream: io.StringIO) -> None:
     assert (told["request_id"], told["lane"]) == ("r-1", 2)
     assert told["level"] == "info"
     assert "额度" in line
+
+
+class Pipe(io.StringIO):
+    """A stream that counts what reaches it."""
+
+    writes = 0
+
+    def write(self, text: str) -> int:
+        """Count a write."""
+        self.writes += 1
+        return super().write(text)
+
+
+def test_lines_of_one_turn_leave_together_and_a_warning_takes_them_along() -> None:
+    pipe = Pipe()
+    lines = Lines(pipe)
+    logger = LineLogger(lines)
+
+    async def speak() -> None:
+        logger.info("a")
+        logger.info("b")
+        assert pipe.writes == 0
+        await asyncio.sleep(0)
+        assert (pipe.writes, pipe.getvalue()) == (1, "a\nb\n")
+        logger.info("c")
+        logger.warning("d")
+        assert (pipe.writes, pipe.getvalue()) == (2, "a\nb\nc\nd\n")
+        await asyncio.to_thread(logger.info, "e")  # where no loop runs
+        assert pipe.getvalue().endswith("d\ne\n")
+        logger.info("f")
+
+    asyncio.run(speak())
+    asyncio.run(asyncio.sleep(0))
+    lines.leave()  # as when the interpreter ends
+    assert pipe.getvalue() == "a\nb\nc\nd\ne\nf\n"
+
+
+def test_a_loop_that_ended_keeps_no_line_of_the_next() -> None:
+    pipe = Pipe()
+    logger = LineLogger(Lines(pipe))
+    ended = asyncio.new_event_loop()
+    ended.call_soon(logger.info, "a")
+    ended.call_soon(ended.stop)
+    ended.run_forever()
+    ended.close()  # the turn in which `a` would have left never came
+
+    async def speak() -> None:
+        logger.info("b")
+        await asyncio.sleep(0)
+
+    asyncio.run(speak())
+    assert pipe.getvalue() == "a\nb\n"
+
+
+def test_a_logger_that_is_bound_once_notices_a_new_set_up(stream: io.StringIO) -> None:
+    log = telemetry.BoundOnce("probe")
+    log.info("first")
+    later = io.StringIO()
+    telemetry.set_up_log("info", "json", later)
+    log.info("second")
+    with structlog.testing.capture_logs() as captured:
+        log.info("third")
+    assert [json.loads(one)["event"] for one in stream.getvalue().splitlines()] == ["first"]
+    assert [json.loads(one)["event"] for one in later.getvalue().splitlines()] == ["second"]
+    assert [one["event"] for one in captured] == ["third"]
 
 
 def test_half_a_surrogate_pair_does_not_stop_the_log(stream: io.StringIO) -> None:

@@ -13,7 +13,7 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.security import HTTPBearer
 
 from app.api.desk import desk_of
-from app.api.middleware import trace_of
+from app.api.middleware import headers_named, trace_of
 from app.domain.callers import Caller
 from app.domain.errors import BadRequestError, UnauthenticatedError
 
@@ -25,6 +25,7 @@ _TEXT: Final = (
 )
 """Printable, without a blank at either end: servers drop those."""
 
+_AUTHORIZATION: Final = "Authorization"
 _SCHEME: Final = "token"
 _BEARER: Final = HTTPBearer(
     auto_error=False, scheme_name=_SCHEME, description="An API key (`aval key create`)"
@@ -97,22 +98,22 @@ def header_text(request: Request, name: str) -> str | None:
         BadRequestError: It is not UTF-8, or given more than once.
 
     """
-    found = request.headers.getlist(name)
+    found = headers_named(request.scope, name)
     if not found:
         return None
     if len(found) > 1:
         raise BadRequestError("is given more than once", name)
     try:
-        return found[0].encode("latin-1").decode("utf-8")
+        return found[0].decode("utf-8")
     except UnicodeDecodeError:
         raise BadRequestError("must be UTF-8", name) from None
 
 
 def _token(request: Request) -> str:
-    given = request.headers.getlist("authorization")
+    given = headers_named(request.scope, _AUTHORIZATION)
     if len(given) != 1:
         raise UnauthenticatedError("one header `Authorization: Bearer <token>` is needed")
-    kind, _, token = given[0].partition(" ")
+    kind, _, token = given[0].decode("latin-1").partition(" ")
     if kind.lower() != "bearer" or not token.strip():
         raise UnauthenticatedError("the header must read `Authorization: Bearer <token>`")
     return token.strip()

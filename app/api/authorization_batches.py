@@ -10,7 +10,13 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import ConfigDict, Field
 
 from app.api.auth import authenticate, secured
-from app.api.authorizations import DECISION, AuthorizeIn, DecisionOut, keyed_ask
+from app.api.authorizations import (
+    AUTHORIZATIONS,
+    DECISION,
+    AuthorizeIn,
+    DecisionOut,
+    keyed_ask,
+)
 from app.api.conventions import body_of, refusals
 from app.api.desk import desk_of
 from app.api.express import ExpressRoute
@@ -20,6 +26,7 @@ from app.api.problems import Problem, render, render_bug, wants_zh
 from app.api.strict import LONG_BODY_BYTES, read, validate
 from app.api.wire import PRINTABLE, AnswerModel, WireModel
 from app.domain.callers import Caller
+from app.domain.decisions import Question
 from app.domain.errors import BadRequestError, CreditError
 from app.usecases.asks import Answer, Ask
 
@@ -127,10 +134,27 @@ async def _read_soon(request: Request) -> _Envelope:
 def _asked(caller: Caller, item: object, decision_id: str) -> Ask | _Refusal:
     """Make the ask of one item, or say what is wrong with it."""
     try:
-        asked = validate(BatchItemIn, item)
-        return keyed_ask(caller, asked.idempotency_key, asked, decision_id)
+        key, question = _read_plain(item) or _read_item(item)
+        return keyed_ask(caller, key, question, decision_id)
     except (CreditError, RequestValidationError) as refusal:
         return refusal
+
+
+def _read_plain(item: object) -> tuple[str, Question] | None:
+    """Read an item that is as nearly all are; None where only the model can tell."""
+    if type(item) is not dict:
+        return None
+    key = item.get("idempotency_key")
+    if type(key) is not str or not (key.isascii() and key.isprintable()):
+        return None
+    asked = {name: value for name, value in item.items() if name != "idempotency_key"}
+    question = AUTHORIZATIONS.read(asked) if 0 < len(key) <= LONGEST_KEY else None
+    return None if question is None else (key, question)
+
+
+def _read_item(item: object) -> tuple[str, Question]:
+    read = validate(BatchItemIn, item)
+    return read.idempotency_key, read.to_question()
 
 
 def _results(request: Request, told: Sequence[_Told]) -> bytes:

@@ -10,7 +10,8 @@ from app.api.conventions import body_of, refusals
 from app.api.desk import desk_of
 from app.api.express import ExpressRoute
 from app.api.idempotency import keyed, read_key, send
-from app.api.strict import read
+from app.api.plain_asks import PlainAsks
+from app.api.strict import read_raw, validate
 from app.api.wire import (
     AnswerModel,
     BusinessDate,
@@ -37,6 +38,12 @@ DEFAULT_EXPIRY_S: Final = {
     "GOODS_ISSUE": 3 * _DAY_S,
     "INVOICE": 3 * _DAY_S,
 }
+
+CHECKS: Final = PlainAsks(DEFAULT_EXPIRY_S, LONGEST_S)
+AUTHORIZATIONS: Final = PlainAsks(
+    {point: expiry_s for point, expiry_s in DEFAULT_EXPIRY_S.items() if point != "QUOTE"},
+    LONGEST_S,
+)
 
 _ROUTE: Final = b"POST /v1/authorizations "
 """Goes into the fingerprint, alone or in a batch."""
@@ -137,7 +144,8 @@ class UnblockOut(AnswerModel):
 
     What does not suffice alone does together with advice for the other reasons. `subject` is the
     customer of a limit or cover, a pair of currencies or a rule. `scope` is the right it needs;
-    null: it is up to the customer or whoever sells. `percent` is a share of the order's value.
+    null: it is up to the customer or whoever sells. `percent` is a share of the
+    order's value, `days` are payment terms.
     """
 
     action: str
@@ -145,6 +153,7 @@ class UnblockOut(AnswerModel):
     invoices: list[str]
     until: str | None
     percent: str | None = None
+    days: int | None = None
     subject: str | None = None
     scope: str | None = None
     removes: list[RemovedOut] = Field(default_factory=list)
@@ -261,10 +270,10 @@ def _ask_extra(scope: str, body: dict[str, Any], *, with_key: bool) -> dict[str,
 async def check_limit(request: Request) -> Response:
     """Answer a limit check; it takes no lock and opens no hold."""
     caller = await authenticate(request, "check:write")
-    asked = await read(request, AskIn)
+    asked = await read_raw(request)
+    question = CHECKS.read(asked) or validate(AskIn, asked).to_question()
     desk = desk_of(request)
-    ask = Ask("CHECK", caller, asked.to_question(), desk.new_id())
-    return send(await desk.lanes.ask(ask))
+    return send(await desk.lanes.ask(Ask("CHECK", caller, question, desk.new_id())))
 
 
 @router.post(
@@ -283,14 +292,14 @@ async def authorize_order(request: Request) -> Response:
     """Judge an order and reserve in the same transaction, or open an order hold."""
     caller = await authenticate(request, "authorization:write")
     key = read_key(request)
-    asked = await read(request, AuthorizeIn)
+    asked = await read_raw(request)
+    question = AUTHORIZATIONS.read(asked) or validate(AuthorizeIn, asked).to_question()
     desk = desk_of(request)
-    return send(await desk.lanes.ask(keyed_ask(caller, key, asked, desk.new_id())))
+    return send(await desk.lanes.ask(keyed_ask(caller, key, question, desk.new_id())))
 
 
-def keyed_ask(caller: Caller, key: str, asked: AuthorizeIn, decision_id: str) -> Ask:
+def keyed_ask(caller: Caller, key: str, question: Question, decision_id: str) -> Ask:
     """Make the ask of an order under a key; alone or in a batch it has the same fingerprint."""
-    question = asked.to_question()
     told = canonical(question)
     digest = fingerprint(_ROUTE, told)
     return Ask("AUTHORIZATION", caller, question, decision_id, key, digest, asked=told)

@@ -11,7 +11,6 @@ from app.usecases.figures import Figures
 from app.usecases.health import CheckReadiness
 from app.usecases.keys import Authenticate, CreateKey, ListKeys, RevokeKey
 from app.usecases.lane_sets import Lanes
-from app.usecases.limits_sets import Limits
 from app.usecases.orders import Orders
 from app.usecases.parties import Parties
 from app.usecases.reads import Reads
@@ -19,6 +18,7 @@ from app.usecases.registry import Models
 from app.usecases.rules import RuleSets
 from app.usecases.rules_sheets import RuleSheets
 from app.usecases.scores import Scores
+from app.usecases.snoozes import Snoozes
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,6 @@ class Desk:
     list_keys: ListKeys
     revoke_key: RevokeKey
     parties: Parties
-    limits: Limits
     orders: Orders
     facts: Facts
     figures: Figures
@@ -42,6 +41,7 @@ class Desk:
     models: Models
     rules: RuleSets
     rule_sheets: RuleSheets
+    snoozes: Snoozes
 
 
 def desk_of(request: Request) -> Desk:

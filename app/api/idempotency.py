@@ -4,6 +4,7 @@ from typing import Annotated, Any, Final
 
 from fastapi import Depends, Header, Request, Response
 from pydantic import BaseModel
+from starlette.types import Receive, Scope, Send
 
 from app.api.auth import header_text, text_schema
 from app.api.middleware import route_template
@@ -15,6 +16,8 @@ KEY: Final = "Idempotency-Key"
 LONGEST_KEY: Final = 255
 REPLAYED: Final = "Idempotent-Replayed"
 
+_REPLAYED: Final = (REPLAYED.lower().encode(), b"true")
+_JSON: Final = (b"content-type", b"application/json")
 _KEY_TOLD: Final = "1 to 255 printable characters; the same key never has a second effect"
 
 
@@ -78,5 +81,18 @@ def answer_of(model: BaseModel, status: int = 200) -> Answer:
 
 def send(answer: Answer) -> Response:
     """Send stored bytes unchanged, and say if they were given before."""
-    headers = {REPLAYED: "true"} if answer.replayed else None
-    return Response(answer.body, answer.status, headers, "application/json")
+    return _Stored(answer)
+
+
+class _Stored(Response):
+    """An answer whose headers are known without looking: the framework's own costs a third more."""
+
+    def __init__(self, answer: Answer) -> None:
+        self.status_code, self.body, self.background = answer.status, answer.body, None
+        length = b"content-length", b"%d" % len(answer.body)
+        self.raw_headers = [*([_REPLAYED] if answer.replayed else ()), length, _JSON]
+
+    async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
+        start = "http.response.start"
+        await send({"type": start, "status": self.status_code, "headers": self.raw_headers})
+        await send({"type": "http.response.body", "body": self.body})

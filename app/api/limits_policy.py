@@ -148,7 +148,7 @@ def get_limit_policy(
     response: Response,
 ) -> LimitPolicyOut:
     """Answer the version in force; what ships has no ETag."""
-    return _out(desk_of(request).limits.read_policy(caller, segment), response)
+    return _out(desk_of(request).parties.limits.read_policy(caller, segment), response)
 
 
 @router.put(
@@ -166,6 +166,6 @@ def put_limit_policy(
     response: Response,
 ) -> LimitPolicyOut:
     """Answer the version in force after; what says the same makes none."""
-    put = desk_of(request).limits.put_policy
+    put = desk_of(request).parties.limits.put_policy
     found = put(caller, segment, body.model_dump(mode="json"), expected_versions(request))
     return _out(found, response)

@@ -114,4 +114,4 @@ def recommend_limit(
     request: Request,
 ) -> RecommendationOut:
     """Answer what the segment's limit policy recommends today; nothing is changed."""
-    return _out(desk_of(request).limits.recommend(caller, customer_id, query.segment))
+    return _out(desk_of(request).parties.limits.recommend(caller, customer_id, query.segment))

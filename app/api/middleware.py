@@ -6,13 +6,13 @@ goes away is no error: the answer has nowhere to go, and nothing here waits for 
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import count
 from secrets import token_hex
 from time import perf_counter
 from typing import Final
 from urllib.parse import unquote
 
-import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app import telemetry
@@ -28,7 +28,7 @@ _NO_STORE: Final = (b"cache-control", b"no-store")
 _NOSNIFF: Final = (b"x-content-type-options", b"nosniff")
 _KEY: Final = "aval.trace"
 
-_log = structlog.get_logger(__name__)
+_log = telemetry.BoundOnce(__name__)
 
 
 @dataclass(slots=True)
@@ -42,6 +42,17 @@ class Trace:
     request_id: str
     client: str | None = None
     status: int = 0
+
+
+@lru_cache(maxsize=64)
+def _on_the_wire(name: str) -> bytes:
+    return name.lower().encode("latin-1")
+
+
+def headers_named(scope: Scope, name: str) -> list[bytes]:
+    """Find the values of a header, whatever its case, in the order they were sent."""
+    wanted = _on_the_wire(name)
+    return [value for known, value in scope["headers"] if known == wanted]
 
 
 def trace_of(scope: Scope) -> Trace:
@@ -97,12 +108,12 @@ class RequestMiddleware:
 
 
 def _taken(scope: Scope) -> str | None:
-    for name, value in scope["headers"]:
-        if name == b"x-request-id":
-            text: str = value.decode("latin-1")
-            good = 0 < len(text) <= _LONGEST_ID and text.isascii() and text.isprintable()
-            return text if good else None
-    return None
+    given = headers_named(scope, "x-request-id")
+    if not given:
+        return None
+    text = given[0].decode("latin-1")
+    good = 0 < len(text) <= _LONGEST_ID and text.isascii() and text.isprintable()
+    return text if good else None
 
 
 def _keep_slashes(scope: Scope) -> None:
@@ -116,7 +127,7 @@ def _marked(
     headers: list[tuple[bytes, bytes]] | tuple[()], request_id: str
 ) -> list[tuple[bytes, bytes]]:
     marked = [*headers, (b"x-request-id", request_id.encode("latin-1")), _NOSNIFF]
-    if not any(name == b"cache-control" for name, _ in headers):
+    if b"cache-control" not in [name for name, _ in headers]:
         marked.append(_NO_STORE)
     return marked
 

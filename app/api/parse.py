@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from math import isinf
 from typing import Any, Final, NoReturn
 
+import orjson
+
 from app.domain.errors import BadRequestError, FieldError
 
 DEPTH: Final = 32
@@ -14,6 +16,7 @@ DEPTH: Final = 32
 _EXACT: Final = 2**53
 """The largest float, inclusive, below which every integer is itself."""
 
+_BLANK_COLONS: Final = (b" :", b"\n:", b"\t:", b"\r:")
 _ESCAPES: Final = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
 _UNSTORABLE: Final = re.compile("[\0\ud800-\udfff]")
 
@@ -53,12 +56,55 @@ def parse_strict(raw: bytes) -> object:
         FieldError: A string holds NUL or half a surrogate pair, which no database column takes.
 
     """
+    value = parse_plain(raw)
+    return parse_closely(raw) if value is None else value
+
+
+def parse_closely(raw: bytes) -> object:
+    """Read JSON strictly, however odd it is; raises as `parse_strict` does."""
     value = _decode(raw)
     if raw.count(b"{") + raw.count(b"[") > DEPTH:
         _check_depth(value)
     if b"\\u" in raw and _ESCAPES.search(raw):
         _check_strings(value, "")
     return value
+
+
+def parse_plain(raw: bytes) -> object | None:
+    """Read what holds no surprise in a third of the time; None: look closer.
+
+    orjson keeps the last of equal keys. A key's closing quote stands before a colon, so where no
+    blank does there are at most as many keys as `":`; where as many were read, none was lost.
+    """
+    if b"\\u" in raw or any(blank in raw for blank in _BLANK_COLONS):
+        return None
+    try:
+        value = orjson.loads(raw)
+        return value if _count_keys(value, DEPTH) == raw.count(b'":') else None
+    except (ValueError, _SurprisedError):
+        return None
+
+
+class _SurprisedError(Exception):
+    """A number with a point or exponent, or nested too deep."""
+
+
+def _count_keys(value: object, depth: int) -> int:
+    """Count the keys of a value in which there are at most `depth` levels of arrays and objects."""
+    if isinstance(value, dict):
+        count, parts = len(value), iter(value.values())
+    elif isinstance(value, list):
+        count, parts = 0, iter(value)
+    elif isinstance(value, float):
+        raise _SurprisedError
+    else:
+        return 0
+    if not depth:
+        raise _SurprisedError
+    for one in parts:
+        if type(one) is not str:
+            count += _count_keys(one, depth - 1)
+    return count
 
 
 def _decode(raw: bytes) -> object:

@@ -19,7 +19,7 @@ from starlette.routing import Match
 
 from app.api.middleware import trace_of
 from app.api.wire import PRINTABLE
-from app.domain import errors
+from app.domain import errors, errors_models, errors_rules
 from app.domain.errors import CreditError
 from app.texts import TEXTS
 
@@ -43,9 +43,9 @@ STATUS: Final[dict[type[CreditError], int]] = {
     errors.HoldNotOpenError: 409,
     errors.EventNotWaitingError: 409,
     errors.LimitStateError: 409,
-    errors.OverrideStateError: 409,
-    errors.RuleSetStateError: 409,
-    errors.RuleSetRefusedError: 422,
+    errors_models.OverrideStateError: 409,
+    errors_rules.RuleSetStateError: 409,
+    errors_rules.RuleSetRefusedError: 422,
     errors.MergeConflictError: 409,
     errors.AliasTakenError: 409,
     errors.KeyRequiredError: 400,
@@ -67,9 +67,9 @@ STATUS: Final[dict[type[CreditError], int]] = {
     errors.SnapshotConflictError: 409,
     errors.DriftStateError: 409,
     errors.AdjustmentStateError: 409,
-    errors.ModelRefusedError: 422,
-    errors.ModelStateError: 409,
-    errors.TrainingRefusedError: 422,
+    errors_models.ModelRefusedError: 422,
+    errors_models.ModelStateError: 409,
+    errors_models.TrainingRefusedError: 422,
 }
 """The status of every leaf of `CreditError`; a test holds table and leaves equal."""
 
@@ -156,7 +156,7 @@ def render(
         return _render_fields(refusal.errors(), request_id, zh=zh)
     leaf = next((kind for kind in type(refusal).__mro__ if kind in STATUS), type(refusal))
     broken = [(refusal.field, refusal.detail)] if refusal.field else []
-    if isinstance(refusal, errors.RuleSetRefusedError):
+    if isinstance(refusal, errors_rules.RuleSetRefusedError):
         broken += refusal.faults
     return _body(refusal.code, STATUS[leaf], broken or refusal.detail, request_id, zh=zh)
 

@@ -188,7 +188,7 @@ def list_reviews(
     request: Request,
 ) -> ReviewsOut:
     """Answer the work list, the longest due first."""
-    found = desk_of(request).limits.list_reviews(caller, query.ask(_eve(query.due_before)))
+    found = desk_of(request).parties.limits.list_reviews(caller, query.ask(_eve(query.due_before)))
     page = found[: query.limit]
     more = len(found) > len(page)
     cursor = _cursor(page[-1].due_on, page[-1].key) if more else None
@@ -207,7 +207,7 @@ def list_expiring(
     request: Request,
 ) -> EndingsOut:
     """Answer those without an approved successor, the next to end first."""
-    found = desk_of(request).limits.list_ending(caller, query.ask(_eve(query.ends_before)))
+    found = desk_of(request).parties.limits.list_ending(caller, query.ask(_eve(query.ends_before)))
     page = found[: query.limit]
     more = len(found) > len(page)
     cursor = _cursor(page[-1].valid_to, page[-1].limit_id) if more else None
@@ -231,5 +231,5 @@ def record_review(
 ) -> Response:
     """Answer when the next review is due; a new limit counts as a review by itself."""
     question = Keyed(caller, read_key(request), fingerprint_of(request, body))
-    record = desk_of(request).limits.record_review
+    record = desk_of(request).parties.limits.record_review
     return send(record(question, (customer_id, body.segment), body.note, _reviewed))

@@ -35,6 +35,8 @@ from app.api import (
     scores_what_if,
     segments,
     snapshots,
+    snoozes,
+    terms,
     trials,
 )
 
@@ -48,6 +50,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     limits_policy.router,
     limits_recommendation.router,
     reviews.router,
+    terms.router,
     covers.router,
     financials.router,
     rates.router,
@@ -71,5 +74,6 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     authorities.router,
     rules_sheets.router,
     rules.router,
+    snoozes.router,
     health.router,
 )

@@ -56,7 +56,12 @@ def _drafted(view: RuleSetView) -> Answer:
     return answer_of(RuleSetOut(**view_out(view)), 201)
 
 
-@router.get("/schema", operation_id="getRuleSchema", summary="Names of conditions")
+@router.get(
+    "/schema",
+    operation_id="getRuleSchema",
+    summary="Names of conditions",
+    responses=refusals(),
+)
 def get_rule_schema(_: Reader) -> SchemaOut:
     """Every name that a condition may read, with type, unit, bounds and an example."""
     return schema_out()
@@ -80,7 +85,12 @@ def get_active_rule_set(
     return send(answer_of(RuleSetFullOut(**view_out(view), rule_set=rule_set_to_json(policy))))
 
 
-@router.get("", operation_id="listRuleSets", summary="Versions, newest first")
+@router.get(
+    "",
+    operation_id="listRuleSets",
+    summary="Versions, newest first",
+    responses=refusals(),
+)
 def list_rule_sets(caller: Reader, query: Annotated[Page, Query()], desk: DeskDep) -> RuleSetsOut:
     """One page of versions with how far each has come, without their rows."""
     after = query.after(int)

@@ -124,10 +124,18 @@ class ExampleIn(WireModel):
     warnings: list[str] | None = None
 
 
+class ClassTermsIn(WireModel):
+    """What a class may have: days net, late interest in percent a year, percent to be prepaid."""
+
+    days: int
+    late_interest_percent: str | None = Field(None, max_length=8)
+    prepay_percent: str | None = Field(None, max_length=8)
+
+
 class RuleSetIn(WireModel):
     """A policy: rows, the clauses they implement, texts of its own reasons, examples.
 
-    `terms` are the longest payment terms in days by risk class.
+    `terms` are the payment terms by risk class; whole days stand for an object with just `days`.
     """
 
     model_config = ConfigDict(json_schema_extra={"examples": [RULE_SET]})
@@ -135,7 +143,7 @@ class RuleSetIn(WireModel):
     format: Literal[2]
     name: str = Field(min_length=1, max_length=200, pattern=PRINTABLE)
     tolerance_percent: str = Field("0", max_length=20)
-    terms: dict[str, int] | None = None
+    terms: dict[str, int | ClassTermsIn] | None = None
     texts: dict[str, ReasonTextIn] | None = None
     clauses: list[ClauseIn] | None = None
     rows: list[RowIn] = Field(max_length=_LIMIT_VALUES)

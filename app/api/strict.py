@@ -20,7 +20,7 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel, ValidationError
 from starlette.types import Receive, Scope
 
-from app.api.middleware import SLASH
+from app.api.middleware import SLASH, headers_named
 from app.api.parse import parse_strict
 from app.api.wire import WireModel
 from app.domain.errors import BadRequestError, CreditError, FieldError, TooLargeError
@@ -65,20 +65,24 @@ def validate(model: type[_M], value: object) -> _M:
 
 
 async def read(request: Request, model: type[_M]) -> _M:
-    """Read, parse and check a request's body, for handlers that declare none.
+    """Read, parse and check the body of a handler that declares none; raises as both steps do."""
+    return validate(model, await read_raw(request))
+
+
+async def read_raw(request: Request) -> object:
+    """Read and parse a request's body, which is still to be checked.
 
     Raises:
         BadRequestError: No body, another content type, or not strict JSON (see `parse_strict`).
         TooLargeError: Longer than the route takes.
         FieldError: A string that cannot be stored.
-        RequestValidationError: See `validate`.
 
     """
     check_content_type(request)
     raw = await request.body()
     if not raw:
         raise BadRequestError("a JSON body is needed")
-    return validate(model, parse_strict(raw))
+    return parse_strict(raw)
 
 
 def check_content_type(request: Request) -> None:
@@ -88,8 +92,10 @@ def check_content_type(request: Request) -> None:
         BadRequestError: Another content type, or none.
 
     """
-    given = request.headers.get("content-type", "")
-    if given != "application/json" and not _JSON_TYPE.fullmatch(given.strip()):
+    given = headers_named(request.scope, "content-type")
+    if given and given[0] == b"application/json":
+        return
+    if not given or not _JSON_TYPE.fullmatch(given[0].decode("latin-1").strip()):
         raise BadRequestError("Content-Type must be application/json")
 
 

@@ -12,7 +12,8 @@ from typing import Final
 import uvicorn
 
 from app.cli.failures import RefusedError
-from app.main import Composition, application, tune_memory
+from app.composition import Composition
+from app.main import application, tune_memory
 
 SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 """What ends a service; the first drains it, a second SIGINT does not wait for what is in flight."""

@@ -18,7 +18,7 @@ from app.cli.answer import ApiServer, Door
 from app.cli.database import read_settings
 from app.cli.failures import EXPECTED, WrongUseError, explain
 from app.cli.work import work_until_stopped
-from app.main import compose
+from app.composition import compose
 
 OPEN: Final = b"o"
 """What a child says once it does its work."""

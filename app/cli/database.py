@@ -13,7 +13,7 @@ from typing import Final
 from sqlalchemy.exc import ArgumentError
 
 from app.api.desk import Desk
-from app.main import Composition, compose
+from app.composition import Composition, compose
 from app.settings import Settings, SettingsError, load_settings
 from app.store.database import Database
 from app.store.embedded import DEFAULTS, AlreadyRunningError, running_url, start_embedded

@@ -26,9 +26,9 @@ from app.cli.rating import models_loaded
 from app.cli.tables import Table, open_table
 from app.cli.tables_rejects import Reject, RejectWriter, reject_path
 from app.cli.tables_shape import Columns
+from app.composition import Composition, utc_now
 from app.domain.errors import FileRefusedError
 from app.domain.money import minor_to_text
-from app.main import Composition, utc_now
 from app.sheets.scorecard import read_scorecard, write_scorecard
 from app.store.ids import IdSource
 from app.telemetry import set_up_log

@@ -29,6 +29,7 @@ COLUMNS: Final[Mapping[str, str]] = {
     "try-rules": "try_rules",
     "openapi": "openapi",
     "train": "train",
+    "model": "model",
 }
 """Every command, and the module of its column, which has `register(cli)`."""
 

@@ -26,7 +26,7 @@ from app.cli.serve import KEY_FILE, Host, Plan, Port, make_first_key, serve_unti
 from app.cli.tables import Table, open_table
 from app.cli.tables_rejects import RejectWriter, reject_path
 from app.cli.tables_shape import Columns
-from app.main import Composition, utc_now
+from app.composition import Composition, utc_now
 from app.settings import Settings
 from app.store import accounts
 from app.usecases.facts_events import parse_events

@@ -14,10 +14,10 @@ from app.cli.database import open_composition, read_settings
 from app.cli.failures import RefusedError, WrongUseError
 from app.cli.progress import Shown
 from app.cli.rating import models_loaded
-from app.main import Composition, utc_now
+from app.composition import Composition, utc_now
 from app.settings import Settings
 from app.usecases.portfolio_scores import ScorePortfolio, Spread, in_bulk, in_threads
-from app.usecases.score_models import CountOutcomes
+from app.usecases.score_outcomes import CountOutcomes
 
 _CLUSTER: Final = "app.cli.score_dask"
 """Imported when it is asked for: the service's image need not have Dask."""

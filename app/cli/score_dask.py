@@ -18,7 +18,7 @@ from app.cli.database import read_settings
 from app.cli.failures import WrongUseError
 from app.cli.rating import models_loaded
 from app.cli.score import portfolio
-from app.main import compose
+from app.composition import compose
 from app.settings import Settings
 from app.usecases.portfolio_scores import ScorePortfolio, Spread
 

@@ -24,7 +24,7 @@ from app.cli.workers import (
     figures_folder,
     signals_restored,
 )
-from app.main import Composition, compose, connections_of
+from app.composition import Composition, compose, connections_of
 from app.settings import Settings
 from app.store.migrate import head_revision, migrate
 from app.usecases.keys import MakeFirstKey

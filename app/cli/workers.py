@@ -21,7 +21,7 @@ from typing import Final
 from app.api.operations import OperationsServer, create_operations_app
 from app.cli.answer import SIGNALS, ApiServer, Door
 from app.cli.children import Child, Patience, Program, child_environment, kept
-from app.main import Composition
+from app.composition import Composition
 from app.settings import Settings
 from app.telemetry import PROCESSES
 

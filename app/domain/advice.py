@@ -27,6 +27,7 @@ from app.domain.groups import RateFinder
 from app.domain.money import Money, convert
 from app.domain.payments import OpenInvoice, Wallet, with_rest
 from app.domain.rules import Fired, RuleSet
+from app.domain.terms_context import class_of
 
 ACTIONS: Final = {
     "CUSTOMER_INACTIVE": "ACTIVATE_CUSTOMER",
@@ -60,7 +61,8 @@ _WHOLE: Final = 100
 class Advice:
     """One thing to do. `invoices` are to be paid, oldest first, the last one perhaps in part.
 
-    `percent` is the share of the order's value that is paid ahead, rounded up to two places.
+    `percent` is the share of the order's value that is paid ahead, rounded up to two places;
+    `days` are payment terms.
     `removes` are the reasons that go; `suffices`: all of them, so that it is enough alone.
     `subject` is a customer, a pair of currencies, a rule; or what was seen.
     """
@@ -71,6 +73,7 @@ class Advice:
     until: date | None = None
     subject: str | None = None
     percent: Decimal | None = None
+    days: int | None = None
     removes: tuple[Key, ...] = field(default=(), compare=False)
     suffices: bool = field(default=False, compare=False)
 
@@ -109,7 +112,7 @@ def advise(
     if judgement.outcome == "APPROVE":
         return ()
     question, rules = asked
-    trial = Trial(question, situation, rules, judgement.reasons)
+    trial = Trial(question, situation, rules, judgement)
     found = _Found(trial)
     over, invoices = over_limit(judgement), with_rest(situation, outlook.invoices)
     _pay(found, over, Wallet(situation, invoices, outlook.find))
@@ -120,6 +123,7 @@ def advise(
     wait = plan_wait(trial, outlook.limits, invoices)
     if wait is not None:
         found.add(Advice("WAIT_UNTIL", until=wait.until), wait.removed)
+    _shorten(found)
     for row in judgement.reasons:
         _ask(found, row)
     return tuple(found.listed())
@@ -149,7 +153,7 @@ class _Found:
         for one, removed in self.advice:
             merged[one] = merged.get(one, frozenset()) | removed
         for one, removed in merged.items():
-            told = tuple(key for key in map(key_of, self.trial.reasons) if key in removed)
+            told = tuple(key for key in map(key_of, self.trial.judgement.reasons) if key in removed)
             yield replace(one, removes=told, suffices=self.trial.now <= removed)
 
 
@@ -200,6 +204,17 @@ def _raise(found: _Found, over: Sequence[Figures], limits: Limits) -> None:
         if plan.cover is not None:
             cover = Money(plan.cover, account.currency)
             found.add(Advice("ADD_COVER", amount=cover, subject=whose), plan.removed)
+
+
+def _shorten(found: _Found) -> None:
+    """Advise the terms of the payer's class where longer ones hold the order."""
+    trial = found.trial
+    terms = trial.rules.terms.get(class_of(trial.situation))
+    if terms is not None:
+        shorter = replace(trial.question, payment_terms_days=terms.days)
+        left = trial.left(trial.situation, shorter)
+        if left < trial.now:
+            found.add(Advice("SHORTEN_TERMS", days=terms.days), trial.now - left)
 
 
 def _ask(found: _Found, row: Fired) -> None:

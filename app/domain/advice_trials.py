@@ -7,7 +7,7 @@ from fractions import Fraction
 from typing import Final
 
 from app.domain.accounts import Account
-from app.domain.decisions import Figures, Overdue, Question, Situation
+from app.domain.decisions import Figures, Judgement, Overdue, Question, Situation
 from app.domain.judging import reasons_of
 from app.domain.limits import CreditLimit, changes, effective_limit
 from app.domain.money import MAX_MINOR
@@ -36,12 +36,12 @@ class Trial:
     question: Question
     situation: Situation
     rules: RuleSet
-    reasons: Sequence[Fired]
+    judgement: Judgement
     now: frozenset[Key] = field(init=False)
 
     def __post_init__(self) -> None:
         """Name the reasons once."""
-        object.__setattr__(self, "now", frozenset(map(key_of, self.reasons)))
+        object.__setattr__(self, "now", frozenset(map(key_of, self.judgement.reasons)))
 
     def left(self, situation: Situation | None, question: Question | None = None) -> frozenset[Key]:
         """Name the reasons in another situation, or of another question; None: as it is."""
@@ -69,11 +69,12 @@ def plan_payment(trial: Trial, over: Sequence[Figures], wallet: Wallet) -> Payme
 
     Invoices are paid from the oldest on, whole ones where they are what is late.
     """
-    most = wallet.most(over)
+    most = wallet.most(trial.judgement.tested)
+    late = _of_order(trial.removed(wallet.pay(wallet.whole(len(wallet.invoices)))))
     able = trial.removed(wallet.pay(most))
+    able -= _of_order(able) - late  # what only a payment in advance removes is not for invoices
     if not most or not able:
         return None
-    late = frozenset(key for key in able if key[2] is None)
     count = _invoices_to_pay(trial, wallet, late) if late else 0
     floor = wallet.whole(count)
     amount = wallet.enough(floor, over)
@@ -83,6 +84,11 @@ def plan_payment(trial: Trial, over: Sequence[Figures], wallet: Wallet) -> Payme
 
     amount = _least(wallet, (floor, amount, most), enough)
     return Payment(amount, wallet.named(amount), trial.removed(wallet.pay(amount)))
+
+
+def _of_order(keys: frozenset[Key]) -> frozenset[Key]:
+    """Keep the reasons that speak of the order as a whole, not of a limit."""
+    return frozenset(key for key in keys if key[2] is None)
 
 
 def _least(wallet: Wallet, amounts: tuple[int, int, int], enough: Callable[[int], bool]) -> int:
@@ -104,7 +110,7 @@ def _invoices_to_pay(trial: Trial, wallet: Wallet, late: frozenset[Key]) -> int:
 
 def plan_prepayment(trial: Trial, over: Sequence[Figures], wallet: Wallet) -> Payment | None:
     """Find the least payment in advance, no invoice paid, that removes what it can."""
-    most = wallet.most(over)
+    most = wallet.most(trial.judgement.tested)
     able = trial.removed(wallet.pay(most, ahead=True))
     if not most or not able:
         return None

@@ -3,7 +3,6 @@
 An outcome (APPROVE, HOLD, REJECT) is a value, never an error. Anything else raised is a bug.
 """
 
-from collections.abc import Sequence
 from typing import ClassVar
 
 
@@ -106,37 +105,6 @@ class LimitStateError(CreditError):
 
     code = "limit_state"
     title = "The limit is not in that state"
-
-
-class OverrideStateError(CreditError):
-    """The override, or the one it replaces, is not in a state in which this can be done."""
-
-    code = "override_state"
-    title = "The override is not in that state"
-
-
-class RuleSetStateError(CreditError):
-    """The rule set is not in a state in which this can be done."""
-
-    code = "rule_set_state"
-    title = "The rule set is not in that state"
-
-
-class RuleSetRefusedError(CreditError):
-    """The rule set is none, or does not pass its lint or its own examples; `faults` say where.
-
-    Each fault is a field path and a sentence.
-    """
-
-    code = "rule_set_refused"
-    title = "The rule set is refused"
-
-    def __init__(
-        self, detail: str, field: str | None = None, faults: Sequence[tuple[str, str]] = ()
-    ) -> None:
-        """Keep what is wrong, in the order of the rule set."""
-        super().__init__(detail, field)
-        self.faults = tuple(faults)
 
 
 class MergeConflictError(CreditError):
@@ -284,29 +252,3 @@ class AdjustmentStateError(CreditError):
 
     code = "adjustment_state"
     title = "The adjustment cannot be reversed"
-
-
-class ModelRefusedError(CreditError):
-    """A model's package failed a check; `field` says which: `model.size`, `model.sha256`, …."""
-
-    code = "model_refused"
-    title = "The model is refused"
-
-    @property
-    def check(self) -> str:
-        """The check that failed, by one word."""
-        return (self.field or "").removeprefix("model.")
-
-
-class TrainingRefusedError(CreditError):
-    """There is too little to learn from, or too little to test on."""
-
-    code = "training_refused"
-    title = "No model can be trained"
-
-
-class ModelStateError(CreditError):
-    """The version is not in a state in which this can be done."""
-
-    code = "model_state"
-    title = "The model is not in that state"

@@ -18,6 +18,8 @@ from app.domain.orders import Order
 from app.domain.rules import Fired, Outcome, RuleSet, Subject, Value, read_rule_set, settled
 from app.domain.rules_context import more_context, subject_of
 from app.domain.rules_standard import STANDARD
+from app.domain.snoozes import split_snoozed
+from app.domain.terms_context import terms_context
 
 NEVER_RELEASED: Final = frozenset({"FORCED_HOLD", "ACCOUNT_STOPPED", "ORDER_REJECTED"})
 """Reasons that a release of the order does not lift."""
@@ -161,6 +163,8 @@ def _fired(case: Case, tested: Sequence[Figures]) -> list[Fired]:
     context = order_context(question, situation, tested)
     if rules.more_names:
         context |= more_context(rules.more_names, question, situation)
+    if rules.reads_terms:
+        context |= terms_context(rules.terms, question, situation, tested[0])
     subject = subject_of(question, situation) if rules.is_scoped else None
     rows = rules.fire(context, "order", None, subject)
     if context["fx_missing"] and all(
@@ -194,8 +198,10 @@ def _fired_along(
 def _sorted_out(case: Case, fired: list[Fired]) -> tuple[tuple[Fired, ...], tuple[Fired, ...]]:
     """Split what fired into reasons and warnings."""
     fired, exempt = settled(fired)
+    situation = case.situation
+    fired, snoozed = split_snoozed(fired, situation.inputs.more.get("snoozed"), situation.at)
     reasons = [row for row in fired if row.outcome != "WARN"]
-    warnings = [row for row in fired if row.outcome == "WARN"] + exempt
+    warnings = [row for row in fired if row.outcome == "WARN"] + exempt + snoozed
     if case.delivered_invoice:
         return (), tuple(warnings + reasons)
     if case.released:

@@ -84,8 +84,8 @@ def _with_covers(
     best: CreditLimit, valid: Iterable[CreditLimit], changes_on: date | None
 ) -> EffectiveLimit:
     if not best.limit_minor:  # no credit granted, or no bound to it: covers make neither more
-        limit, free = best.limit_minor, best.unlimited
-        return EffectiveLimit(limit, free, expired=False, changes_on=changes_on)
+        bare, free = best.limit_minor, best.unlimited
+        return EffectiveLimit(bare, free, expired=False, changes_on=changes_on)
     covers = sum(row.limit_minor or 0 for row in valid if row.kind == "cover")
     limit = best.limit_minor + covers
     return EffectiveLimit(

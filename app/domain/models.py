@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
-from app.domain.errors import ModelStateError
+from app.domain.errors_models import ModelStateError
 from app.domain.manifests import Grade, Manifest
 from app.domain.scores import ModelVersion
 

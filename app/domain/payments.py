@@ -88,10 +88,10 @@ class Wallet:
         names = [self.invoices[place].invoice_id for place in places]
         return tuple(name for name in names if name)
 
-    def most(self, over: Sequence[Figures]) -> int:
+    def most(self, tested: Sequence[Figures]) -> int:
         """Give a payment that is more than enough: everything owed, and the order in full."""
         amount = self.whole(len(self.invoices))
-        for figures in over:
+        for figures in tested:
             missing = max(0, figures.bare.use.total + figures.needed)
             amount += self._in_own(missing, figures.bare) or 0
         return min(amount, MAX_MINOR)

@@ -6,7 +6,7 @@ it say MISSING_INPUT.
 
 from collections.abc import Callable, Collection, Mapping
 from datetime import date
-from math import ceil
+from math import ceil, isfinite
 from typing import Any, Final
 
 from app.domain.accounts import Account
@@ -29,7 +29,12 @@ _BEHAVIOUR: Final = (
 
 def behaviour_of(features: Mapping[str, Any]) -> dict[str, Any]:
     """Keep of a customer's features what rules may read; it goes with the score, as its inputs."""
-    return {name: features.get(name) for name in _BEHAVIOUR}
+    found = {name: features.get(name) for name in _BEHAVIOUR}
+    return {
+        name: value
+        for name, value in found.items()
+        if isinstance(value, int | float) and isfinite(value)
+    }
 
 
 def subject_of(question: Question, situation: Situation) -> Subject:
@@ -156,6 +161,7 @@ _FILLED: Final[Mapping[str, Callable[[Question, Situation], Value | None]]] = {
     "customer_tenure_days": lambda _, situation: _tenure(situation),
     "score_value": lambda _, situation: _score(situation, "score"),
     "score_pd_ppm": lambda _, situation: _ppm(situation),
+    "order_pd_ppm": lambda question, _: question.order_pd_ppm,
     "payment_on_time_percent": lambda _, situation: _on_time(situation),
     "payment_days_late_mean": lambda _, situation: _paid(situation, "mean_days_late"),
     "payment_days_late_max": lambda _, situation: _paid(situation, "max_days_late"),

@@ -17,6 +17,7 @@ from app.domain.rules_faults import (
 from app.domain.rules_row import CLASSES, RowReader
 from app.domain.rules_rows import Row
 from app.domain.rules_sets import RuleSet
+from app.domain.terms import ClassTerms, read_class_terms
 
 FORMAT: Final = 2
 MOST_ROWS: Final = 1_000
@@ -27,7 +28,6 @@ SET_KEYS: Final = frozenset(
 
 _LANGUAGES: Final = ("zh", "en")
 _PLACE: Final = re.compile(r"\{(?:observed|threshold)\}")
-_MOST_DAYS: Final = 3_650
 _LONGEST: Final = 500
 
 
@@ -98,16 +98,20 @@ def _clauses(faults: Faults, given: object) -> dict[str, tuple[str, str]]:
     return found
 
 
-def _terms(faults: Faults, given: object) -> dict[str, int]:
+def _terms(faults: Faults, given: object) -> dict[str, ClassTerms]:
+    found: dict[str, ClassTerms] = {}
     if not isinstance(given, Mapping):
-        faults.note("terms", "must be an object of days by risk class")
-        return {}
-    for risk_class, days in given.items():
+        faults.note("terms", "must be an object of terms by risk class")
+        return found
+    for risk_class, one in given.items():
+        terms = read_class_terms(one)
         if risk_class not in CLASSES:
             faults.note(f"terms.{str(risk_class)[:20]}", f"is none of {', '.join(CLASSES)}")
-        elif type(days) is not int or not 0 <= days <= _MOST_DAYS:
-            faults.note(f"terms.{risk_class}", f"must be whole days, 0 to {_MOST_DAYS}")
-    return {key: days for key, days in given.items() if type(days) is int}
+        elif isinstance(terms, str):
+            faults.note(f"terms.{risk_class}", terms)
+        else:
+            found[risk_class] = terms
+    return found
 
 
 def _rows(faults: Faults, given: object, texts: Mapping[str, tuple[str, str]]) -> tuple[Row, ...]:

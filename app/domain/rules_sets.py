@@ -10,6 +10,7 @@ from app.domain.rules_names import NAMES
 from app.domain.rules_plan import Plan
 from app.domain.rules_reach import DIMENSIONS, Subject
 from app.domain.rules_rows import Context, Fired, Row, RowScope
+from app.domain.terms import TERMS_NAMES, TermsTable
 
 NEVER_LIFTED: Final = frozenset(
     {"FORCED_HOLD", "ACCOUNT_STOPPED", "ORDER_REJECTED", "FX_RATE_MISSING"}
@@ -32,8 +33,9 @@ ALWAYS_FILLED: Final = PATH_NAMES | {
     "ledger_age_days",
     "score_class",
     "score_age_days",
+    *TERMS_NAMES,
 }
-"""What `context.py` fills for every policy."""
+"""What `context.py` fills for every policy, and `terms.py` for those that read of terms."""
 
 _MOST_PLANS: Final = 512
 _SCOPES: Final[tuple[RowScope, ...]] = ("order", "path")
@@ -43,7 +45,7 @@ _SCOPES: Final[tuple[RowScope, ...]] = ("order", "path")
 class RuleSet:
     """An immutable version of the policy. `tolerance_percent` is allowed above a positive limit.
 
-    `terms` are the longest payment terms in days by risk class, `clauses` the numbers of the
+    `terms` are the payment terms by risk class, `clauses` the numbers of the
     written policy with their text (zh, en), `texts` the rule set's own sentences by reason code
     (zh, en), `examples` what it is tested by, as JSON.
     """
@@ -52,7 +54,7 @@ class RuleSet:
     tolerance_percent: Decimal
     rows: tuple[Row, ...]
     name: str = ""
-    terms: Mapping[str, int] = field(default_factory=dict)
+    terms: TermsTable = field(default_factory=dict)
     clauses: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     texts: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     examples: tuple[Mapping[str, Any], ...] = ()
@@ -60,6 +62,8 @@ class RuleSet:
     """The names that rows read or show beyond those that every context has."""
     path_reads_order: bool = field(init=False, repr=False, compare=False)
     """Whether a row of the scope `path` reads names of the order."""
+    reads_terms: bool = field(init=False, repr=False, compare=False)
+    """Whether a row reads or shows a name of payment terms."""
     is_scoped: bool = field(init=False, repr=False, compare=False)
     """Whether any row is not for everybody at every check point."""
     _plans: dict[object, Plan] = field(init=False, repr=False, compare=False)
@@ -71,6 +75,7 @@ class RuleSet:
         """Make of the table what is asked again and again."""
         keep = object.__setattr__  # the one way into a frozen value
         shown = {name for row in self.rows for name in row.shown()}
+        keep(self, "reads_terms", not shown.isdisjoint(TERMS_NAMES))
         keep(self, "more_names", frozenset(shown - ALWAYS_FILLED))
         path = {name for row in self.rows if row.scope == "path" for name in row.shown()}
         keep(self, "path_reads_order", not path <= PATH_NAMES)

@@ -104,6 +104,22 @@ CLAUSES: Final[list[dict[str, str]]] = [
         "zh": "评分超过 35 天没有更新时提示。",
         "en": "A score that is more than 35 days old is used with a warning.",
     },
+    {
+        "id": "6.1",
+        "zh": "账期不得长于客户信用等级允许的天数；全额预付的订单不限。",
+        "en": (
+            "Payment terms are no longer than the customer's risk class may have; an order "
+            "that is prepaid in full has none."
+        ),
+    },
+    {
+        "id": "6.2",
+        "zh": "信用等级要求预付的客户，未交订单的预付款比例不得低于规定。",
+        "en": (
+            "A customer of a class that pays in advance has prepaid that share of what is open "
+            "on its orders."
+        ),
+    },
 ]
 """Every clause, by its number."""
 
@@ -222,6 +238,18 @@ EXAMPLES: Final[list[dict[str, Any]]] = [
         "missing": ["account_overdue_share_percent"],
         "outcome": "HOLD",
         "reasons": ["MISSING_INPUT"],
+    },
+    {
+        "name": "terms too long",
+        "context": {"terms_asked_days": 90, "terms_allowed_days": 60, "terms_excess_days": 30},
+        "outcome": "HOLD",
+        "reasons": ["TERMS_TOO_LONG"],
+    },
+    {
+        "name": "too little prepaid",
+        "context": {"prepay_required_minor": 100, "prepay_missing_minor": 100},
+        "outcome": "HOLD",
+        "reasons": ["PREPAYMENT_TOO_LOW"],
     },
 ]
 """What must come out of the standard policy; each is the schema's example with changes."""

@@ -21,7 +21,7 @@ def rule_set_to_json(rules: RuleSet) -> dict[str, Any]:
         "format": 2,
         "name": rules.name,
         "tolerance_percent": str(rules.tolerance_percent),
-        "terms": dict(rules.terms),
+        "terms": {key: one.to_json() for key, one in rules.terms.items()},
         "texts": {code: {"zh": zh, "en": en} for code, (zh, en) in rules.texts.items()},
         "clauses": [{"id": key, "zh": zh, "en": en} for key, (zh, en) in rules.clauses.items()],
         "rows": [row_to_json(row) for row in rules.rows],

@@ -18,6 +18,8 @@ PROBABILITY_DIGITS: Final = 4
 """More digits than a probability of default can honestly have."""
 
 _MOMENTS: Final = ("features_as_of", "scored_at")
+_BESIDE: Final = ("features", "behaviour")
+"""What goes along with a score: alone it is no reason to store one anew before a day is over."""
 
 
 def score_to_json(score: Score, features_as_of: date, scored_at: datetime) -> dict[str, Any]:
@@ -85,7 +87,8 @@ def score_in_force(data: Mapping[str, Any] | None, at: datetime) -> Mapping[str,
     if data is None or override is None or at < datetime.fromisoformat(override["expires_at"]):
         return data
     computed: dict[str, Any] = override["computed"]
-    return computed | {name: data[name] for name in _MOMENTS}
+    kept = (*_MOMENTS, "behaviour")
+    return computed | {name: data[name] for name in kept if name in data}
 
 
 def says_the_same(one: Mapping[str, Any] | None, other: Mapping[str, Any] | None) -> bool:
@@ -96,4 +99,4 @@ def says_the_same(one: Mapping[str, Any] | None, other: Mapping[str, Any] | None
 
 
 def _timeless(data: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in data.items() if key not in {*_MOMENTS, "features"}}
+    return {key: value for key, value in data.items() if key not in {*_MOMENTS, *_BESIDE}}

@@ -14,7 +14,8 @@ from typing import Any, Final
 from obstore.exceptions import AlreadyExistsError, BaseError
 from obstore.store import LocalStore, MemoryStore, ObjectStore, S3Store
 
-from app.domain.errors import BusyError, ModelRefusedError, ModelStateError
+from app.domain.errors import BusyError
+from app.domain.errors_models import ModelRefusedError, ModelStateError
 from app.domain.manifests import MANIFEST
 from app.domain.scores import ModelVersion
 from app.scoring.signing import SIGNATURE

@@ -45,7 +45,7 @@ def plots(trained: Trained, found: Evaluation) -> dict[str, bytes]:
         "ks.png": lambda axes: _ks(axes, found),
         "lift.png": lambda axes: _lift(axes, found),
         "by_month.png": lambda axes: _slices(axes, by_month(found), "month of issue"),
-        "by_segment.png": lambda axes: _slices(axes, by_segment(found), "currency"),
+        "by_segment.png": lambda axes: _slices(axes, by_segment(found), "segment"),
         "by_size.png": lambda axes: _slices(axes, by_size(found), "amount, quarter of the rows"),
     }
     with mpl.rc_context(_STYLE):

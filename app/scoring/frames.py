@@ -21,10 +21,12 @@ INVOICES: Final = pl.Schema(
         "amount_minor": pl.Int64,
         "currency": pl.String,
         "disputed_on": pl.Date,
+        "segment_id": pl.String,
     }
 )
 """`invoice` is a number that no other invoice of the ledger has; `disputed_on` is the day on which
-a dispute became known, null for none. Rows of 0 or less are cancelled invoices: not there."""
+a dispute became known, null for none. No feature looks at `segment_id`: a model's card does. Rows
+of 0 or less are cancelled invoices: not there."""
 
 PAYMENTS: Final = pl.Schema({"invoice": pl.Int64, "paid_date": pl.Date, "amount_minor": pl.Int64})
 """What lowered an invoice (money, discount, credit), in its currency; above 0, others are none."""
@@ -146,7 +148,7 @@ class FrameError(ValueError):
 
 
 SCHEMAS: Final[Mapping[str, tuple[pl.Schema, frozenset[str]]]] = {
-    "invoices": (INVOICES, frozenset({"disputed_on"})),
+    "invoices": (INVOICES, frozenset({"disputed_on", "segment_id"})),
     "payments": (PAYMENTS, frozenset()),
     "customers": (CUSTOMERS, frozenset({"currency", "since", "parent_id"})),
     "limits": (LIMITS, frozenset({"valid_to", "ended_on"})),

@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from app.domain.errors import BusyError, ModelRefusedError
+from app.domain.errors import BusyError
+from app.domain.errors_models import ModelRefusedError
 from app.domain.manifests import Manifest, grade
 from app.domain.models import Prediction
 from app.domain.points_model import predict_points

@@ -9,7 +9,8 @@ from typing import Final
 
 import structlog
 
-from app.domain.errors import BusyError, CreditError, ModelRefusedError
+from app.domain.errors import BusyError, CreditError
+from app.domain.errors_models import ModelRefusedError
 from app.domain.models import Prediction
 from app.scoring.loadable import Loadable
 from app.scoring.process_frames import Message, PipeError
@@ -63,15 +64,20 @@ class Pipe:
         """Make it; `start` begins."""
         self._limits = limits
         self._inbox: queue.SimpleQueue[Ask | Keep | None] = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._run, name="scoring-pipe", daemon=True)
+        self._thread = self._made()
         self._link: Link | None = None
         self._wanted: tuple[Loadable, ...] = ()
         self._held: set[str] = set()
         self._failures = 0
         self._not_before = 0.0
 
+    def _made(self) -> threading.Thread:
+        return threading.Thread(target=self._run, name="scoring-pipe", daemon=True)
+
     def start(self) -> None:
-        """Begin to take what is put."""
+        """Begin to take what is put; after `stop`, begin anew with what was held."""
+        if self._thread.ident is not None:  # a thread starts once
+            self._thread = self._made()
         self._thread.start()
 
     def stop(self) -> None:

@@ -27,7 +27,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from app.domain.errors import ModelRefusedError
+from app.domain.errors_models import ModelRefusedError
 
 SIGNATURE: Final = "signature.json"
 """The name of the signatures' file within a package."""

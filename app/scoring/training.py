@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from app.domain.errors import TrainingRefusedError
+from app.domain.errors_models import TrainingRefusedError
 from app.scoring.process_link import child_environment
 
 REQUEST: Final = "request.json"
@@ -36,22 +36,23 @@ def run_training(folder: Path, told: Callable[[float, str], None]) -> None:
 
     """
     refused: str | None = None
-    with (folder / _ERRORS).open("wb") as errors:
-        process = subprocess.Popen(  # noqa: S603 - our own module
+    with (
+        (folder / _ERRORS).open("wb") as errors,
+        subprocess.Popen(  # noqa: S603 - our own module
             [sys.executable, "-W", "ignore", "-m", _MODULE, str(folder)],
             env=child_environment(folder),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=errors,
             text=True,
-        )
+        ) as process,
+    ):
         try:
             for line in process.stdout or ():
                 refused = _hear(line, told) or refused
             code = process.wait(_END_S)
         finally:
             process.kill()
-            process.wait(_END_S)
     if refused is not None:
         raise TrainingRefusedError(refused)
     if code != 0:

@@ -73,12 +73,15 @@ def _refuse_thin(matrix: Matrix, fold: Fold, test_from: date) -> None:
     customers = len(np.unique(matrix.customers[fold.learn]))
     if customers < LEAST_CUSTOMERS:
         raise TrainingError(f"{customers} customers to learn from, {LEAST_CUSTOMERS} are needed")
-    for part, rows, least in (("training", fold.learn, LEAST_OF_EACH), ("test", fold.check, 1)):
+    for part, rows, least in (
+        ("learn from", fold.learn, LEAST_OF_EACH),
+        ("test on", fold.check, 1),
+    ):
         late = int(np.sum(matrix.labels[rows]))
         good = len(rows) - late
         if min(late, good) < least:
             raise TrainingError(
-                f"{part}: {late} late and {good} punctual rows, at least {least} of each are needed"
+                f"{late} late and {good} punctual rows to {part}, {least} of each are needed"
             )
 
 

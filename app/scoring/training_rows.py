@@ -17,6 +17,10 @@ from app.scoring.training_matrix import Matrix, TrainingError
 _ORDER: Final = ("issue_date", "customer_id", "amount_minor", "currency", "due_date", "closed_on")
 
 
+MOST_ROWS: Final = 300_000
+"""The newest so many invoices are rows: more say little more, and take memory by the gigabyte."""
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
     """What is foretold: an invoice more than `late_days` days late within `horizon_days`.
@@ -61,8 +65,8 @@ def known_until(ledger: Ledger, today: date) -> date:
     return min(max(days), today)
 
 
-def observe(ledger: Ledger, target: Target, today: date) -> Observed:
-    """Compute label and features of every invoice whose window has closed.
+def observe(ledger: Ledger, target: Target, today: date, most_rows: int = MOST_ROWS) -> Observed:
+    """Compute label and features of the newest `most_rows` invoices whose window has closed.
 
     Raises:
         TrainingError: No window has closed yet.
@@ -73,10 +77,15 @@ def observe(ledger: Ledger, target: Target, today: date) -> Observed:
     reaches = pl.col("closes") < pl.col("as_of") + pl.duration(days=target.horizon_days)
     rows = invoices.filter(reaches & (pl.col("closes") <= until)).sort(_ORDER, nulls_last=True)
     beyond = len(invoices) - len(invoices.filter(reaches))
-    left_out = {"beyond_horizon": beyond, "window_open": len(invoices) - beyond - len(rows)}
+    left_out = {
+        "beyond_horizon": beyond,
+        "window_open": len(invoices) - beyond - len(rows),
+        "older": max(0, len(rows) - most_rows),
+    }
     if rows.is_empty():
         raise TrainingError(f"no observation window has closed by {until}, the ledger's last day")
-    return Observed(_matrix(ledger, _with_past(rows, invoices)), until, left_out)
+    newest = _with_past(rows.tail(most_rows), invoices)
+    return Observed(_matrix(ledger, newest), until, left_out)
 
 
 def _windows(bills: pl.DataFrame, target: Target) -> pl.DataFrame:
@@ -131,5 +140,5 @@ def _matrix(ledger: Ledger, rows: pl.DataFrame) -> Matrix:
         known=rows["known"].to_numpy(),
         late=rows["late"].to_numpy(),
         amounts=rows["amount_minor"].cast(pl.Float64).to_numpy(),
-        segments=rows["currency"].to_numpy().astype(np.str_),
+        segments=rows["segment_id"].fill_null("–").to_numpy().astype(np.str_),
     )

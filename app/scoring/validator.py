@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from app.domain.errors import ModelRefusedError
+from app.domain.errors_models import ModelRefusedError
 from app.domain.manifests import Manifest
 from app.scoring.validator_trees import MOST_LEAVES_OF_ALL, check_tree
 

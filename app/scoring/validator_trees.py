@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from app.domain.errors import ModelRefusedError
+from app.domain.errors_models import ModelRefusedError
 
 MOST_LEAVES: Final = 1024
 """Leaves of one tree, inclusive."""

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final
 
-from app.domain.errors import BusyError, FieldError, ModelRefusedError
+from app.domain.errors import BusyError, FieldError
+from app.domain.errors_models import ModelRefusedError
 from app.domain.manifests import Manifest, ModelKind, PackageFile
 from app.domain.manifests_check import MOST_MODEL_BYTES
 from app.domain.manifests_json import MOST_BYTES, manifest_from_bytes
@@ -19,7 +20,7 @@ from app.domain.points_model import check_points
 from app.domain.scorecard import Scorecard
 from app.domain.scorecard_json import scorecard_from_json
 from app.scoring.loadable import Loadable
-from app.scoring.process_frames import PipeError
+from app.scoring.process_frames import Message, PipeError
 from app.scoring.process_link import Link, library_version
 from app.scoring.signing import TrustedKeys
 from app.scoring.validator import VALIDATOR, check_text, loadable_part
@@ -151,16 +152,41 @@ def try_in_child(loadable: Loadable, seconds: int = _TRIAL_S) -> None:
         BusyError: The process could not be started.
 
     """
+    loadable.check_loaded(ask_child(loadable, seconds))
+
+
+def ask_child(loadable: Loadable, seconds: int = _TRIAL_S) -> Message:
+    """Let a process of its own load a model and predict its golden rows.
+
+    Raises:
+        ModelRefusedError: It crashed or hung.
+        BusyError: The process could not be started.
+
+    """
     try:
         link = Link(cpu_seconds=seconds)
     except PipeError as error:
         raise BusyError(f"the model cannot be tried now: {error}") from error
     try:
-        answer = link.ask(loadable.load_message(), seconds)
+        return link.ask(loadable.load_message(), seconds)
     except PipeError as error:
-        raise ModelRefusedError(
-            f"the process that tried it failed: {error}", "model.process"
-        ) from error
+        told = f"the process that tried it failed: {error}"
+        raise ModelRefusedError(told, "model.process") from error
     finally:
         link.kill()
-    loadable.check_loaded(answer)
+
+
+def probabilities_of(manifest: Manifest, text: bytes) -> list[float]:
+    """Predict the golden rows of a manifest that does not know their answers yet.
+
+    Raises:
+        ModelRefusedError: The text is not sound, or its process failed.
+        BusyError: The process could not be started.
+
+    """
+    loadable = Loadable(manifest, check_text(text, manifest).loadable)
+    answer = ask_child(loadable)
+    if "error" in answer:
+        told = f"LightGBM refuses the text: {answer['error']}"
+        raise ModelRefusedError(told, "model.process")
+    return [manifest.calibration.apply(float(one)) for one in answer["log_odds"]]

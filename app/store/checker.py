@@ -16,6 +16,7 @@ from app.store.checker_adjustments import check_adjustments
 from app.store.checker_decisions import check_decisions
 from app.store.checker_documents import check_documents
 from app.store.checker_ground import Difference, Snapshot, connect
+from app.store.checker_holds import check_hold_decisions, check_hold_histories
 from app.store.checker_journal import check_entries, check_last_entries, check_paths
 from app.store.checker_limits import check_limits
 from app.store.checker_links import (
@@ -39,8 +40,10 @@ _STEPS: Final[dict[str, Callable[[Snapshot], Iterator[Difference]]]] = {
     "quarantine": check_quarantine,
     "holds": check_holds,
     "stops": check_stops,
+    "hold histories": check_hold_histories,
     "keys": check_decision_ids,
     "decisions": check_decisions,
+    "hold decisions": check_hold_decisions,
 }
 """What is checked, in this order: each step rests on those before it."""
 

@@ -146,7 +146,7 @@ ORDER BY l.valid_to, l.limit_id::text LIMIT :most
 """
 _LIST_ENDING: Final = text(_ENDING)
 _COUNT_ENDING: Final = text(
-    f"SELECT kind, count(*) AS number FROM ({_ENDING}) AS found GROUP BY kind"  # noqa: S608 - as above
+    f"SELECT kind, count(*) AS number FROM ({_ENDING}) AS found GROUP BY kind"  # noqa: S608
 )
 
 

@@ -13,14 +13,26 @@ from prometheus_client.metrics import MetricWrapperBase
 
 from app.telemetry.bounded import OTHER as OTHER
 from app.telemetry.bounded import Bounded as Bounded
-from app.telemetry.limits import LIMIT_REVIEWS_DUE as LIMIT_REVIEWS_DUE
-from app.telemetry.limits import LIMITS_ADJUSTED as LIMITS_ADJUSTED
-from app.telemetry.limits import LIMITS_ENDING as LIMITS_ENDING
+from app.telemetry.holds import HOLD_METRICS as HOLD_METRICS
+from app.telemetry.holds import HOLD_RELEASE_SECONDS as HOLD_RELEASE_SECONDS
+from app.telemetry.holds import HOLDS_JUDGED as HOLDS_JUDGED
+from app.telemetry.holds import ORDER_HOLDS_CLOSED as ORDER_HOLDS_CLOSED
+from app.telemetry.holds import ORDER_HOLDS_ESCALATED as ORDER_HOLDS_ESCALATED
+from app.telemetry.holds import ORDER_HOLDS_OPEN as ORDER_HOLDS_OPEN
+from app.telemetry.holds import ORDER_HOLDS_OPENED as ORDER_HOLDS_OPENED
+from app.telemetry.limits import LIMIT_METRICS
+from app.telemetry.lines import BoundOnce as BoundOnce
 from app.telemetry.log import REQUEST_ID as REQUEST_ID
 from app.telemetry.log import set_up_log as set_up_log
 from app.telemetry.rules import RULE_METRICS
 from app.telemetry.scores import SCORE_METRICS
 from app.telemetry.scoring import SCORING_METRICS
+from app.telemetry.work import EXPIRY_OVERDUE_SECONDS as EXPIRY_OVERDUE_SECONDS
+from app.telemetry.work import WORK_ITEMS as WORK_ITEMS
+from app.telemetry.work import WORK_LEFT as WORK_LEFT
+from app.telemetry.work import WORK_METRICS as WORK_METRICS
+from app.telemetry.work import WORK_RUNS as WORK_RUNS
+from app.telemetry.work import WORK_SECONDS as WORK_SECONDS
 
 LABEL_NAMES: Final = frozenset(
     {
@@ -106,71 +118,6 @@ READ_QUEUE: Final = Gauge(
 QUARANTINE_SIZE: Final = Gauge(
     "aval_quarantine_size", "Facts waiting in quarantine.", multiprocess_mode="mostrecent"
 )
-ORDER_HOLDS_OPENED: Final = Bounded(
-    Counter("aval_order_holds_opened", "Order holds opened.", ["reason"]), most=200
-)
-ORDER_HOLDS_CLOSED: Final = Bounded(
-    Counter("aval_order_holds_closed", "Order holds closed.", ["reason"]), most=200
-)
-ORDER_HOLDS_OPEN: Final = Bounded(
-    Gauge(
-        "aval_order_holds_open",
-        "Open order holds by kind.",
-        ["type"],
-        multiprocess_mode="livemostrecent",
-    ),
-    most=3,
-)
-HOLDS_JUDGED: Final = Bounded(
-    Counter(
-        "aval_order_holds_judged",
-        "Open holds judged again: RELEASED, HELD, KEPT for a person, REJECTED, REFUSED, BUSY.",
-        ["result"],
-    ),
-    most=7,
-)
-HOLD_RELEASE_SECONDS: Final = Histogram(
-    "aval_order_hold_release_seconds",
-    "From the last change of an account to the automatic release of a hold on it.",
-    buckets=(0.25, 0.5, 1, 1.5, 2, 3, 5, 10, 30, 60, 300),
-)
-ORDER_HOLDS_ESCALATED: Final = Counter(
-    "aval_order_holds_escalated", "Escalations of holds that waited longer than allowed."
-)
-WORK_RUNS: Final = Bounded(
-    Counter(
-        "aval_work_runs",
-        "Passes of background work: `done`, `busy` (something out of reach) or `failed`.",
-        ["loop", "result"],
-    ),
-    most=60,
-)
-WORK_SECONDS: Final = Bounded(
-    Histogram(
-        "aval_work_seconds",
-        "One pass of background work.",
-        ["loop"],
-        buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300),
-    ),
-    most=20,
-)
-WORK_ITEMS: Final = Bounded(
-    Counter("aval_work_items", "What background work has done, by loop.", ["loop"]), most=20
-)
-WORK_LEFT: Final = Bounded(
-    Gauge(
-        "aval_work_left",
-        "What the last pass could not do for want of an exchange rate.",
-        ["loop"],
-        multiprocess_mode="livemostrecent",
-    ),
-    most=20,
-)
-EXPIRY_OVERDUE_SECONDS: Final = Gauge(
-    "aval_expiry_overdue_seconds",
-    "For how long the oldest authorization not yet expired has been due; 0: none is.",
-    multiprocess_mode="livemostrecent",
-)
 _NEWEST: Final[dict[str, Any]] = {"multiprocess_mode": "livemostrecent"}
 SNAPSHOT_DRIFT_ACCOUNTS: Final = Bounded(
     Gauge(
@@ -244,20 +191,9 @@ METRICS: Final[tuple[MetricWrapperBase, ...]] = tuple(
         READ_BATCH_SIZE,
         READ_QUEUE,
         QUARANTINE_SIZE,
-        ORDER_HOLDS_OPENED,
-        ORDER_HOLDS_CLOSED,
-        ORDER_HOLDS_OPEN,
-        HOLDS_JUDGED,
-        HOLD_RELEASE_SECONDS,
-        ORDER_HOLDS_ESCALATED,
-        WORK_RUNS,
-        WORK_SECONDS,
-        WORK_ITEMS,
-        WORK_LEFT,
-        EXPIRY_OVERDUE_SECONDS,
-        LIMITS_ADJUSTED,
-        LIMITS_ENDING,
-        LIMIT_REVIEWS_DUE,
+        *HOLD_METRICS,
+        *WORK_METRICS,
+        *LIMIT_METRICS,
         SNAPSHOT_DRIFT_ACCOUNTS,
         SNAPSHOT_DRIFT_AMOUNT,
         SNAPSHOT_TIMESTAMP,

@@ -28,3 +28,6 @@ LIMIT_REVIEWS_DUE: Final = Gauge(
     "Accounts whose limit is due for a review.",
     multiprocess_mode="livemostrecent",
 )
+
+LIMIT_METRICS: Final = (LIMITS_ADJUSTED, LIMITS_ENDING, LIMIT_REVIEWS_DUE)
+"""In the order of the page."""

@@ -9,11 +9,14 @@ import logging
 import sys
 from collections.abc import Callable
 from contextvars import ContextVar
+from functools import partial
 from typing import Final, Literal, TextIO
 
 import orjson
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
+
+from app.telemetry.lines import LineLogger, Lines
 
 REQUEST_ID: Final[ContextVar[str | None]] = ContextVar("request_id", default=None)
 """The request that is being answered; every line of the log carries it. None outside of one."""
@@ -46,11 +49,15 @@ def set_up_log(
     structlog.configure(
         processors=[*shared, *ending],
         wrapper_class=structlog.make_filtering_bound_logger(least),
-        logger_factory=structlog.WriteLoggerFactory(stream),
+        logger_factory=partial(_logger, LineLogger(Lines(stream))),
         # Not cached: module loggers would keep the first set-up for good. It costs 2 µs a line.
         cache_logger_on_first_use=False,
     )
     _adopt_standard_log(least, stream, shared, ending)
+
+
+def _logger(made: LineLogger, *_: object) -> LineLogger:
+    return made
 
 
 def _add_request_id(_log: WrappedLogger, _method: str, line: EventDict) -> EventDict:

@@ -18,7 +18,7 @@ from app.domain.segments import Segment
 from app.store import accounts, limits, limits_facts, segments
 from app.store.database import Database, Tx, moment
 from app.store.limits_facts import Adjustable
-from app.telemetry import LIMITS_ADJUSTED
+from app.telemetry.limits import LIMITS_ADJUSTED
 from app.texts import text
 from app.usecases.books import Books
 from app.usecases.dates import business_date

@@ -172,6 +172,7 @@ def _unblock(advice: Advice, situation: Situation) -> dict[str, Any]:
         "invoices": ", ".join(listed),
         "until": advice.until.isoformat() if advice.until else "",
         "subject": advice.subject or "",
+        "days": "" if advice.days is None else str(advice.days),
         "percent": "" if advice.percent is None else f"{advice.percent:.2f}",
     }
     if code == "PAY_AHEAD" and advice.percent is not None:
@@ -184,6 +185,7 @@ def _unblock(advice: Advice, situation: Situation) -> dict[str, Any]:
         "invoices": list(listed),
         "until": advice.until and advice.until.isoformat(),
         "percent": values["percent"] or None,
+        "days": advice.days,
         "subject": advice.subject,
         "scope": WHO.get(advice.action),
         "removes": [

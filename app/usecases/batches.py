@@ -1,6 +1,6 @@
 """The running state of a batch: what each question changes is what the next one meets."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Any
@@ -18,13 +18,12 @@ from app.store.lane_rows import Loaded, Payer, SegmentState
 
 
 class AccountMissingError(Exception):
-    """The customer is known, but has no account in the segment yet; the batch makes it first."""
+    """Customers are known, but have no accounts in a segment yet; the batch makes them first."""
 
-    def __init__(self, customer_id: str, segment_id: str) -> None:
-        """Say which account is missing."""
-        super().__init__(f"{customer_id} has no account in {segment_id} yet")
-        self.customer_id = customer_id
-        self.segment_id = segment_id
+    def __init__(self, accounts: Iterable[tuple[str, str]]) -> None:
+        """Say which accounts are missing, as (customer, segment)."""
+        self.accounts = frozenset(accounts)
+        super().__init__(f"{len(self.accounts)} accounts are not there yet")
 
 
 @dataclass(slots=True)
@@ -72,8 +71,27 @@ class Batch:
             )
         payer = self.loaded.payers.get((question.segment_id, question.customer_id))
         if payer is None:
-            raise AccountMissingError(customer_id, question.segment_id)
+            raise AccountMissingError([(customer_id, question.segment_id)])
         return payer
+
+    def require_accounts(self, asked: Iterable[tuple[Question, Caller]]) -> None:
+        """Insist on the accounts of all customers that are known, in segments that callers see.
+
+        Raises:
+            AccountMissingError: Some are to be made first.
+
+        """
+        loaded = self.loaded
+        missing = {
+            (loaded.customers[question.customer_id], question.segment_id)
+            for question, caller in asked
+            if (question.segment_id, question.customer_id) not in loaded.payers
+            and question.customer_id in loaded.customers
+            and question.segment_id in loaded.segments
+            and caller.sees(question.segment_id)
+        }
+        if missing:
+            raise AccountMissingError(missing)
 
     def path(self, account_id: int) -> tuple[Account, ...]:
         """Give an account and its groups, as they stand.

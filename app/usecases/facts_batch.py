@@ -30,7 +30,6 @@ from app.domain.facts_reach import orders_named
 from app.domain.money import Rate
 from app.domain.orders import Order
 from app.domain.rates import find_rate
-from app.domain.scores_refresh import Urgency, is_adverse
 from app.domain.segments import Segment
 from app.store import adjustments, facts_inbox, facts_quarantine, rates
 from app.store.database import Tx
@@ -40,6 +39,7 @@ from app.store.facts_payers import Payers, find_payers, with_groups
 from app.store.facts_save import Saving
 from app.usecases.books import Books
 from app.usecases.dates import business_date
+from app.usecases.score_marks import Told, touch
 
 OrderKey = tuple[str, str]
 """(segment_id, order_id)."""
@@ -106,8 +106,7 @@ def run_batch(tx: Tx, task: Task, scope: Scope) -> Done:
     batch.open_clerks()
     results = batch.apply()
     batch.save(results)
-    accounts = {one for saving in batch.work.values() for one in saving.accounts}
-    return Done(results, accounts)
+    return Done(results, {one for saving in batch.work.values() for one in saving.accounts})
 
 
 @dataclass(slots=True)
@@ -249,7 +248,8 @@ class _Batch:
         for saving in self.work.values():
             saving.save(tx, task.caller, task.at)
         adjustments.add(tx, self.lowerings.given(task.stamp.new_id, task.at))
-        self._touch(results)
+        told = Told(task.events, results, self.payers.accounts, task.segments)
+        touch(self.books, self.work.values(), told)
         self.books.close()
         self._supersede()
         if task.rows:
@@ -257,19 +257,6 @@ class _Batch:
             return
         facts_inbox.write_inbox(tx, self.inbox, task.at)
         facts_inbox.touch_feed(tx, task.events, task.at)
-
-    def _touch(self, results: Sequence[Result]) -> None:
-        """Say whose documents changed: accounts and the groups above, so that they are scored."""
-        touched = {one: Urgency.EVENT for work in self.work.values() for one in work.accounts}
-        for event, result in zip(self.task.events, results, strict=True):
-            today = business_date(self.task.segments[event.segment_id], self.task.at)
-            account_id = self.payers.accounts.get((event.segment_id, event.customer_ref))
-            if account_id in touched and result.result == "applied" and is_adverse(event, today):
-                touched[account_id] = Urgency.ADVERSE
-        for account_id, urgency in sorted(touched.items()):
-            for key in self.books.pool[account_id].path:
-                known = self.books.touched.get(key, urgency)
-                self.books.touched[key] = min(known, urgency)
 
     def _supersede(self) -> None:
         """Close what waited for a document of which a version not older has been applied."""

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from app.domain.callers import Caller
-from app.domain.errors import CreditError, FieldError, FourEyesError, ProposalStateError
+from app.domain.errors import BusyError, CreditError, FieldError, FourEyesError, ProposalStateError
 from app.domain.holds import OrderHold, Proposal
 from app.store import holds, proposals
 from app.store.database import Database, Tx
@@ -51,8 +51,10 @@ class ApproveRelease:
         ask, proposal_id = ready
         try:
             told = await self.release.ask(ask)
-        except CreditError:
-            await asyncio.to_thread(self._put_back, keyed.caller, hold_id, proposal_id)
+        except CreditError as refusal:
+            lost = isinstance(refusal, BusyError)
+            held = (hold_id, proposal_id)
+            await asyncio.to_thread(self._put_back, keyed.caller, held, lost=lost)
             raise
         answer = await asyncio.to_thread(self.release.keep, keyed, hold_id, render)
         return replace(answer, replayed=told.replayed)
@@ -88,10 +90,11 @@ class ApproveRelease:
                 return ask, proposal.proposal_id
         return self.release.keep(keyed, hold_id, render)
 
-    def _put_back(self, caller: Caller, hold_id: str, proposal_id: str) -> None:
-        """Let it wait again, unless the hold was released after all and only the answer is lost."""
+    def _put_back(self, caller: Caller, held: tuple[str, str], *, lost: bool) -> None:
+        """Let it wait again, unless the hold was released after all and only the answer `lost`."""
+        hold_id, proposal_id = held
         with self.release.database.begin() as tx:
-            if view_of(tx, hold_id).hold.status == "OPEN":
+            if not lost or view_of(tx, hold_id).hold.status == "OPEN":
                 proposals.put_back(tx, proposal_id, caller)
 
 

@@ -5,7 +5,7 @@ that hangs up takes nothing away from the transaction its question is part of.
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -67,7 +67,10 @@ class LaneSizes:
 
 @dataclass(slots=True)
 class BatchingLane:
-    """One lane with its queue; `make_account` makes an account that a batch found missing."""
+    """One lane with its queue; `make_account` makes an account that a batch found missing.
+
+    All that a batch misses are made at once, each in a transaction of its own.
+    """
 
     lane: Lane
     decide: Decide
@@ -188,7 +191,7 @@ class BatchingLane:
             if isinstance(trouble, AccountMissingError) and clock() > until:
                 trouble = BusyError("accounts are being made; try again in a moment")
             if isinstance(trouble, AccountMissingError):
-                smaller = await self._make_account(part, trouble)
+                smaller = await self._make_accounts(part, trouble)
             elif trouble is not None:
                 smaller = await self._after(part, trouble, late=clock() > until)
             else:
@@ -221,18 +224,21 @@ class BatchingLane:
         _refuse(part, trouble)
         return []
 
-    async def _make_account(self, part: _Part, missing: AccountMissingError) -> list[_Part]:
-        """Make an account, then try again; who else is in the part pays for no failure."""
-        account = missing.customer_id, missing.segment_id
-        making = asyncio.create_task(asyncio.to_thread(self.make_account, *account))
+    async def _make_accounts(self, part: _Part, missing: AccountMissingError) -> list[_Part]:
+        """Make all that a part misses, then try again; who else is in it pays for no failure."""
+        making = asyncio.create_task(asyncio.to_thread(self._make_all, missing.accounts))
         await asyncio.wait([making])
         trouble = making.exception()
-        if trouble is None and account not in part.made:
-            return [replace(part, made=part.made | {account})]
+        if trouble is None and not missing.accounts <= part.made:
+            return [replace(part, made=part.made | missing.accounts)]
         if len(part.items) > 1:
             return part.halves()
         _refuse(part, trouble or missing)
         return []
+
+    def _make_all(self, accounts: Iterable[tuple[str, str]]) -> None:
+        for customer_id, segment_id in sorted(accounts):
+            self.make_account(customer_id, segment_id)
 
 
 def _refuse(part: _Part, trouble: BaseException) -> None:

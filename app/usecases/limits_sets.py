@@ -9,6 +9,7 @@ from app.store.database import Database
 from app.usecases.limits_policy import PutLimitPolicy, ReadLimitPolicy
 from app.usecases.recommendation import RecommendLimit
 from app.usecases.reviews import ListEnding, ListReviews, RecordReview
+from app.usecases.terms_read import ReadTerms
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,7 @@ class Limits:
     list_reviews: ListReviews
     list_ending: ListEnding
     record_review: RecordReview
+    read_terms: ReadTerms
 
     @classmethod
     def over(cls, database: Database, now: Callable[[], datetime]) -> Self:
@@ -32,4 +34,5 @@ class Limits:
             ListReviews(database, now),
             ListEnding(database, now),
             RecordReview(database, now),
+            ReadTerms(database, now),
         )

@@ -8,7 +8,8 @@ from hashlib import sha256
 import structlog
 
 from app.domain.callers import Caller
-from app.domain.errors import FieldError, ModelRefusedError, NotFoundError
+from app.domain.errors import FieldError, NotFoundError
+from app.domain.errors_models import ModelRefusedError
 from app.domain.manifests import MANIFEST, UNREGISTERED, Manifest
 from app.domain.manifests_check import check_manifest
 from app.domain.manifests_json import manifest_to_bytes

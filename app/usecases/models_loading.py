@@ -13,7 +13,8 @@ from typing import Final
 
 import structlog
 
-from app.domain.errors import BusyError, ModelRefusedError
+from app.domain.errors import BusyError
+from app.domain.errors_models import ModelRefusedError
 from app.domain.models import Alias, Fault, ModelState, RegisteredModel
 from app.scoring.loadable import Loadable
 from app.scoring.process import Place, ScoringProcess

@@ -12,7 +12,8 @@ from typing import Final
 import structlog
 
 from app.domain.callers import Caller
-from app.domain.errors import FieldError, FourEyesError, ModelStateError
+from app.domain.errors import FieldError, FourEyesError
+from app.domain.errors_models import ModelStateError
 from app.domain.ids import need_id
 from app.domain.models import (
     ModelState,

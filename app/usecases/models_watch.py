@@ -39,7 +39,9 @@ class ModelWatch:
         await asyncio.to_thread(self.end)
 
     def begin(self) -> None:
-        """Begin to look, for whoever has no event loop."""
+        """Begin to look, for whoever has no event loop; after `end`, begin anew."""
+        self._stopping = False
+        self._wake.clear()
         self.process.start()
         self._thread = threading.Thread(target=self._run, name="model-watch", daemon=True)
         self._thread.start()

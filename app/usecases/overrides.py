@@ -7,7 +7,8 @@ from typing import Final, Literal
 from uuid import UUID, uuid4
 
 from app.domain.callers import Caller
-from app.domain.errors import BusyError, FourEyesError, NotFoundError, OverrideStateError
+from app.domain.errors import BusyError, FourEyesError, NotFoundError
+from app.domain.errors_models import OverrideStateError
 from app.domain.scores import RiskClass
 from app.domain.scores_override import Override, OverrideStatus, check_expiry
 from app.domain.scores_refresh import Urgency

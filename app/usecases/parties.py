@@ -11,6 +11,7 @@ from app.usecases.customers import ListCustomers, PutCustomer, ReadCustomer
 from app.usecases.financials import ListStatements, PutStatement
 from app.usecases.limits import ListLimits, ProposeLimit
 from app.usecases.limits_decisions import DecideLimit
+from app.usecases.limits_sets import Limits
 from app.usecases.merges import MergeCustomers
 from app.usecases.rates import AddRate, ListRates
 from app.usecases.segments import PutSegment, ReadSegments
@@ -33,6 +34,7 @@ class Parties:
     list_limits: ListLimits
     decide_cover: DecideLimit
     list_covers: ListLimits
+    limits: Limits
     add_rate: AddRate
     list_rates: ListRates
     put_statement: PutStatement
@@ -54,6 +56,7 @@ class Parties:
             ListLimits(database),
             DecideLimit(database, now, "cover"),
             ListLimits(database, "cover"),
+            Limits.over(database, now),
             AddRate(database, now, requeue),
             ListRates(database),
             PutStatement(database, now),

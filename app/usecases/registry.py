@@ -12,6 +12,7 @@ from app.scoring.shelf import Shelf
 from app.store.database import Database
 from app.texts import TEXTS
 from app.usecases.models import ReadModels, RegisterModel
+from app.usecases.models_exchange import ExchangeModel
 from app.usecases.models_loading import RefreshModels
 from app.usecases.models_moves import MoveModel
 from app.usecases.models_watch import ModelWatch
@@ -37,6 +38,7 @@ class Models:
     register: RegisterModel
     read: ReadModels
     move: MoveModel
+    exchange: ExchangeModel
     refresh: RefreshModels
     watch: ModelWatch
     scorer: ScoringProcess
@@ -58,6 +60,7 @@ class Models:
             RegisterModel(database, shelf, now, frozenset(NAMES), TEXTS.keys()),
             ReadModels(database, shelf),
             MoveModel(database, shelf, now, new_id, policy.four_eyes, watch.wake),
+            ExchangeModel(database, shelf),
             refresh,
             watch,
             scorer,

@@ -15,7 +15,7 @@ from app.domain.segments import Segment
 from app.store import accounts, reviews, segments
 from app.store.database import Database, Tx, moment
 from app.store.reviews import Asked
-from app.telemetry import LIMIT_REVIEWS_DUE, LIMITS_ENDING
+from app.telemetry.limits import LIMIT_REVIEWS_DUE, LIMITS_ENDING
 from app.usecases.accounts import not_here
 from app.usecases.asks import Answer
 from app.usecases.dates import business_date

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any, Self
 
 from app.domain.callers import Caller
-from app.domain.errors import RuleSetRefusedError
+from app.domain.errors_rules import RuleSetRefusedError
 from app.domain.rules import FORMAT, RuleSet, RuleSetError, read_rule_set
 from app.domain.rules_examples import Tested, run_example, run_examples
 from app.domain.rules_lint import Finding, lint

@@ -6,13 +6,8 @@ from datetime import datetime
 from typing import Final, Literal
 
 from app.domain.callers import Caller
-from app.domain.errors import (
-    FieldError,
-    ForbiddenError,
-    FourEyesError,
-    RuleSetRefusedError,
-    RuleSetStateError,
-)
+from app.domain.errors import FieldError, ForbiddenError, FourEyesError
+from app.domain.errors_rules import RuleSetRefusedError, RuleSetStateError
 from app.domain.rules import read_rule_set
 from app.domain.rules_lint import Finding, lint
 from app.store import rules, segments

@@ -94,8 +94,14 @@ class _Page:
     def _terms(self) -> Iterator[str]:
         if self.rules.terms:
             yield from ("", f"## {self.say('POLICY_TERMS')}", "")
-        for risk_class, days in sorted(self.rules.terms.items()):
-            told = self.say("POLICY_TERMS_ROW", risk_class=risk_class, days=str(days))
+        for risk_class, terms in sorted(self.rules.terms.items()):
+            told = self.say(
+                "POLICY_TERMS_ROW",
+                risk_class=risk_class,
+                days=str(terms.days),
+                late_interest_percent=str(terms.late_interest_percent),
+                prepay_percent=str(terms.prepay_percent),
+            )
             yield f"- {told}"
 
     def _names(self) -> Iterator[str]:

@@ -6,6 +6,9 @@ from datetime import datetime, timedelta
 from itertools import islice
 from typing import Final
 
+import structlog
+
+from app.domain.errors import BusyError
 from app.domain.rules_context import behaviour_of
 from app.domain.scores_json import says_the_same, score_from_json, score_to_json
 from app.domain.scores_override import Override, override_score
@@ -16,6 +19,8 @@ from app.store.scores import Found, Subject
 from app.telemetry.scores import SCORE_WAIT_SECONDS, SCORES
 from app.usecases.score_raters import RateByCard, Rated, Rater
 from app.usecases.score_reads import COOLDOWN
+
+_log = structlog.get_logger(__name__)
 
 CHUNK: Final = 50
 """Customers scored in one transaction."""
@@ -114,6 +119,13 @@ class RescoreAccounts:
                 at = self.score.now()
                 ids = score_due.ripe(tx, account_ids, at, self.cooldown, most)
         return self.score(ids, told)
+
+    def afterwards(self, account_ids: Collection[int]) -> None:
+        """Score them if that can be done now: the facts are in, and what is not done stays due."""
+        try:
+            self(account_ids)
+        except BusyError as busy:
+            _log.warning("not_rescored", accounts=len(account_ids), reason=busy.detail)
 
 
 def score_customers(tx: Tx, customer_ids: Collection[str], at: datetime, rater: Rater) -> int:

@@ -1,12 +1,15 @@
 """Policies, recommendations and work lists of limits over HTTP."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx2
 import pytest
 
 from app.domain.limits_policy import default_policy
+from app.store.database import Database
+from app.usecases.keys import CreateKey
 from tests.erp import Erp, money, refused
 
 PATH = "/v1/segments/main/limit-policy"
@@ -17,6 +20,18 @@ def erp(client: httpx2.Client) -> Erp:
     erp = Erp(client)
     erp.customer("C-1", "1000.00", size="SMALL")
     return erp
+
+
+@pytest.fixture
+def speak(service: str, database: Database) -> Callable[..., httpx2.Client]:
+    """Make clients with keys of certain scopes."""
+
+    def make(name: str, *scopes: str) -> httpx2.Client:
+        token = CreateKey(database, lambda: datetime.now(UTC))(name, scopes, ())
+        headers = {"Authorization": f"Bearer {token}"}
+        return httpx2.Client(base_url=service, headers=headers, timeout=20, trust_env=False)
+
+    return make
 
 
 def changed(name: str, value: object) -> dict[str, Any]:
@@ -105,14 +120,12 @@ def test_work_lists_are_read_page_by_page(erp: Erp, speak: Callable[..., httpx2.
         erp.customer(f"C-{number}", None)
         body = {"kind": "base", "limit": money("5.00"), "valid_to": f"2026-07-0{number}"}
         assert erp.post(f"/v1/customers/C-{number}/limits", body).status_code == 201
-    for path, query in (
-        ("reviews", "due_before=9999-12-31"),
-        ("expiring", "ends_before=2026-12-01"),
-    ):
-        first = erp.client.get(f"/v1/limits/{path}?limit=1&{query}").json()
+    lists = {"reviews": {"due_before": "2100-12-31"}, "expiring": {"ends_before": "2026-12-01"}}
+    for path, query in lists.items():
+        url = f"/v1/limits/{path}"
+        first = erp.client.get(url, params={**query, "limit": "1"}).json()
         assert [one["customer_id"] for one in first["items"]] == ["C-2"]
-        after = {"cursor": first["next_cursor"]}
-        rest = erp.client.get(f"/v1/limits/{path}?{query}", params=after).json()
+        rest = erp.client.get(url, params={**query, "cursor": first["next_cursor"]}).json()
         found = [one["customer_id"] for one in rest["items"]]
         assert found == (["C-3", "C-1"] if path == "reviews" else ["C-3"])
         refused(erp.client.get(f"/v1/limits/{path}?cursor=x"), 422, "invalid_field", "cursor")

@@ -10,7 +10,8 @@ import httpx2
 import psycopg
 import pytest
 
-from app.main import create_app, utc_now
+from app.composition import utc_now
+from app.main import create_app
 from app.settings import Settings
 from app.store.checker import check_ledger
 from app.store.database import Database

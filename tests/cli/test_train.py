@@ -1,6 +1,6 @@
 """`aval train` from the ledger in the database to a candidate in the registry, and what it refuses.
 
-The whole way over IBM's ledger is nightly; it needs `ledger_ibm.csv` from `AVAL_TEST_DATA` or from
+The whole way over IBM's ledger is nightly; it needs `ledger_ibm.csv` from `TEST_DATA` or from
 `../shared/data` beside the repository.
 """
 
@@ -19,7 +19,7 @@ from app.cli.main import execute
 from app.domain.manifests import MANIFEST
 from app.domain.manifests_json import manifest_from_bytes
 
-DATA = Path(os.environ.get("AVAL_TEST_DATA", Path(__file__).parents[3] / "shared" / "data"))
+DATA = Path(os.environ.get("TEST_DATA", Path(__file__).parents[3] / "shared" / "data"))
 
 
 @dataclass(frozen=True)
@@ -121,4 +121,4 @@ def test_thirty_days_late_are_too_rare_there(aval: Terminal) -> None:
     code, _, told = aval("train", "--test-from", "2013-04-01")
     assert code == 2
     assert len(told) == 1
-    assert "at least 20 of each are needed" in told[0]
+    assert "to learn from, 20 of each are needed" in told[0]

@@ -95,6 +95,9 @@ def rule_sets(draw: st.DrawFn) -> RuleSet:
     tolerance = draw(st.sampled_from(["0", "5", "0.37", "33.3"]))
     told = {"OTHER_" + str(number): {"zh": "其他", "en": "other"} for number in range(30)}
     more = {"format": 2, "texts": told, "tolerance_percent": tolerance}
+    if draw(st.booleans()):
+        share = draw(st.sampled_from(["0", "30", "33.33", "100"]))
+        more["terms"] = {"B": {"days": 60, "prepay_percent": share}, "E": 0}
     return read_rule_set(7, {"rows": rows, **more})
 
 
@@ -144,6 +147,8 @@ class World:
             case "SHIP_UP_TO":
                 assert advice.amount is not None
                 self.asked = replace(self.asked, amount=advice.amount)
+            case "SHORTEN_TERMS":
+                self.asked = replace(self.asked, payment_terms_days=advice.days)
             case "RAISE_LIMIT" | "ADD_COVER":
                 self._approve(advice)
             case "WAIT_UNTIL":
@@ -224,7 +229,8 @@ def worlds(draw: st.DrawFn) -> World:
         book(desk, PAYER, one.open.currency, Use(open_item=one.open.minor))
     book(desk, 2, "CNY", Use(open_item=draw(st.integers(0, 30_000))))
     desk.overdue = overdue_of(invoices)
-    asked = replace(draw(questions), customer_id=f"C-{PAYER}")
+    days = draw(st.sampled_from([None, 30, 60, 90]))
+    asked = replace(draw(questions), customer_id=f"C-{PAYER}", payment_terms_days=days)
     _trouble(draw, desk, asked)
     foreign = {one.open.currency for one in invoices} - {desk.accounts[PAYER].currency}
     # what is not listed is known as a sum only, and valued as one

@@ -12,6 +12,7 @@ from app.domain.rules_plan import Plan, ask_each
 from app.domain.rules_rows import RowScope
 from app.domain.rules_standard import STANDARD
 from app.domain.rules_write import rule_set_to_json
+from app.domain.terms import TERMS_NAMES
 from tests.domain.first_standard import FIRST_STANDARD
 
 USUAL = {one.name: one.example for one in NAMES.values()}
@@ -246,6 +247,7 @@ STANDARD_SEEN = st.fixed_dictionaries(
 @given(STANDARD_SEEN, st.sets(st.sampled_from([*USUAL]), max_size=3))
 def test_the_standard_judges_as_the_first_one_did(seen: dict[str, Any], absent: set[str]) -> None:
     context = {name: value for name, value in (USUAL | seen).items() if name not in absent}
+    context |= dict.fromkeys(TERMS_NAMES, 0)  # the first one knew no payment terms
     for scope in SCOPES_OF_ROWS:
         said = [
             [

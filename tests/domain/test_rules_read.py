@@ -1,10 +1,12 @@
 """What is no rule set is refused, every fault with its row, its column and its rule."""
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from app.domain.rules import RuleSetError, read_rule_set
+from app.domain.terms import ClassTerms
 
 ROW: dict[str, Any] = {
     "id": "late",
@@ -110,6 +112,18 @@ REFUSED: dict[str, tuple[dict[str, Any], str, str]] = {
     ),
     "tolerance": (rule_set(tolerance_percent="101"), "tolerance_percent", "0 to 100"),
     "terms-of-no-class": (rule_set(terms={"F": 1}), "terms.F", "none of"),
+    "terms-without-days": (rule_set(terms={"A": {}}), "terms.A", "days"),
+    "terms-unknown": (rule_set(terms={"A": {"days": 1, "x": 1}}), "terms.A", "not known"),
+    "terms-share": (
+        rule_set(terms={"A": {"days": 1, "prepay_percent": "100.1"}}),
+        "terms.A",
+        "prepay_percent",
+    ),
+    "terms-float": (
+        rule_set(terms={"A": {"days": 1, "late_interest_percent": 5}}),
+        "terms.A",
+        "late_interest_percent",
+    ),
     "terms-too-long": (rule_set(terms={"A": 3_651}), "terms.A", "whole days"),
     "text-of-no-code": (rule_set(texts={"late": {}}), "texts", "no reason code"),
     "text-in-one-language": (rule_set(texts={"R": {"zh": "x"}}), "texts.R", "zh and en"),
@@ -155,7 +169,10 @@ def test_a_rule_set_is_read_with_all_it_has() -> None:
     data = with_row(threshold="days", observed="account_overdue_days", owner="credit", clause="1")
     more = {
         "clauses": [{"id": "1", "zh": "一", "en": "one"}],
-        "terms": {"A": 90},
+        "terms": {
+            "A": 90,
+            "D": {"days": 30, "late_interest_percent": "18.25", "prepay_percent": "30"},
+        },
         "texts": {"OVERDUE_DAYS": {"zh": "已逾期 {observed} 天", "en": "{observed} days late"}},
         "tolerance_percent": "2.5",
     }
@@ -165,5 +182,8 @@ def test_a_rule_set_is_read_with_all_it_has() -> None:
     assert (found.observed, found.threshold) == (31, 30)
     assert row.says == ("已逾期 {observed} 天", "{observed} days late")
     assert (row.clause, row.owner, row.auto_release) == ("1", "credit", True)
-    assert rules.terms == {"A": 90}
+    assert rules.terms == {
+        "A": ClassTerms(90),
+        "D": ClassTerms(30, Decimal("18.25"), Decimal(30)),
+    }
     assert rules.ceiling(1_000) == 1_025

@@ -16,10 +16,14 @@ from app.domain.facts import Result
 from app.main import create_app
 from app.settings import Settings
 from app.store.database import Database
+from app.store.holds_lane import HoldLane
 from app.store.ids import IdSource
+from app.usecases.escalation import EscalateHolds
 from app.usecases.facts import ApplyFacts
 from app.usecases.facts_events import parse_events
 from app.usecases.facts_lapse import LapseProvisional
+from app.usecases.holds_judge import HoldsJudge
+from app.usecases.holds_release import ReleaseCleared
 from app.usecases.keys import CreateKey
 from tests.server import Clock, ServiceThread
 
@@ -130,6 +134,7 @@ def build(desk: Desk) -> None:
     _provisional(desk)
     _covered(desk)
     _adjusted(desk)
+    _worked(desk)
     told = desk.facts(
         {"type": "invoice", "customer_id": "C-1", "invoice_id": "I-1", "amount": money("1.00"),
          "issue_date": TODAY, "due_date": TODAY},
@@ -313,6 +318,32 @@ def _adjusted(desk: Desk) -> None:
     desk.facts({"type": "payment", "customer_id": "C-11", "amount": money("80.00"), **paid})
     made = _drift(desk, "PREPAYMENT", money("5.00"))
     desk.send("POST", f"/v1/adjustments/{made['adjustment_id']}/reverse", {"reason": "came"})
+
+
+def _worked(desk: Desk) -> None:
+    """Let a hold go by itself, another be escalated, a third be released by two persons."""
+    desk.customer("C-12")
+    desk.limit("C-12", "100.00")
+    for number, amount in enumerate(("150.00", "950.00", "960.00")):
+        desk.ask("C-12", f"SO-6{number}", money(amount))
+    desk.limit("C-12", "160.00")
+    url = desk.database.url
+    judge = HoldsJudge(lambda: HoldLane(url), IdSource())
+    assert ReleaseCleared(desk.database, judge, 10, lambda _: desk.clock())().items == 1
+    role = {"name_zh": "主管", "name_en": "Head", "grants": []}
+    desk.send("PUT", "/v1/authorities/roles/head", role)
+    policy = {"two_approvals_above": money("900.00"), "escalation": [{"role": "head", "after": 1}]}
+    desk.send("PUT", "/v1/authorities/segments/main", policy)
+    desk.clock.advance(seconds=1)
+    EscalateHolds(desk.database, 100, lambda _: desk.clock())()
+    wanted = {"order_id": "SO-62"}
+    (hold,) = desk.client.get("/v1/order-holds", params=wanted).json()["items"]
+    path, reason = f"/v1/order-holds/{hold['order_hold_id']}", {"reason_code": "KNOWN"}
+    assert desk.send("POST", f"{path}/release", reason)["proposal"]["status"] == "PROPOSED"
+    second = CreateKey(desk.database, lambda: NOW)("second", ["admin"])
+    headers = {"Authorization": f"Bearer {second}", "Idempotency-Key": "second"}
+    told = desk.client.post(f"{path}/approve", json=reason, headers=headers)
+    assert told.json()["status"] == "RELEASED", told.text
 
 
 def _drift(desk: Desk, category: str, theirs: Json) -> Json:

@@ -23,6 +23,7 @@ from tests.conftest import Server
 from tests.faults.damages import CONTROLS, Control, plain, told
 from tests.faults.damages_decisions import DECISIONS
 from tests.faults.damages_exposure import EXPOSURE
+from tests.faults.damages_holds import HOLDS
 from tests.faults.ledgers import NOW, build, open_desk, random_events, report
 
 STORE = Path(__file__).parents[2] / "app" / "store"
@@ -57,9 +58,9 @@ def test_a_whole_ledger_is_clean(ledger: str) -> None:
     found = check_ledger(ledger, steps.append)
     assert found.clean, str(found)
     assert re.fullmatch(
-        r"14 accounts, \d+ journal entries, 28 documents, 26 decisions: all exact", str(found)
+        r"15 accounts, \d+ journal entries, 28 documents, 31 decisions: all exact", str(found)
     )
-    assert (steps[0], steps[-1]) == ("groups", "decisions")
+    assert (steps[0], steps[-1]) == ("groups", "hold decisions")
 
 
 def test_an_empty_ledger_is_clean(database_url: str) -> None:
@@ -110,11 +111,11 @@ def test_replay_judges_every_stored_decision_again(
 ) -> None:
     settings = Settings(database_url=ledger)
     replay(settings, NOW)
-    assert capsys.readouterr().out == "26 decisions since 2026-06-15: all judged the same\n"
+    assert capsys.readouterr().out == "31 decisions since 2026-06-15: all judged the same\n"
     with psycopg.connect(ledger) as connection:
         connection.execute("SET session_replication_role = replica")
         connection.execute(told("inputs", "question,amount,0", "10000", "SO-24"))
-    with pytest.raises(RefusedError, match=r"^1 of 26 decisions since 2026-06-15 ") as refused:
+    with pytest.raises(RefusedError, match=r"^1 of 31 decisions since 2026-06-15 ") as refused:
         replay(settings, NOW)
     assert explain(refused.value)[0] == 1
     assert 'outcome: stored "HOLD", judged again "APPROVE"' in capsys.readouterr().out
@@ -143,7 +144,7 @@ def test_it_shares_nothing_with_what_it_checks() -> None:
         assert "sqlalchemy" not in names, path.name
 
 
-@pytest.mark.parametrize("control", [*CONTROLS, *DECISIONS, *EXPOSURE])
+@pytest.mark.parametrize("control", [*CONTROLS, *DECISIONS, *EXPOSURE, *HOLDS])
 def test_one_damaged_thing_is_named(server: Server, whole: str, control: Control) -> None:
     with psycopg.connect(server.at(whole), row_factory=dict_row) as connection:
         # triggers and foreign keys sleep: this is what nothing in the service could do

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from app.domain.errors import BusyError, ModelRefusedError, ModelStateError
+from app.domain.errors import BusyError
+from app.domain.errors_models import ModelRefusedError, ModelStateError
 from app.domain.scores import ModelVersion
 from app.scoring.artefacts import ArtefactStore, memory_store, open_store
 

@@ -1,6 +1,6 @@
 """The learning core on company financials: bankruptcy of Polish firms from 64 ratios.
 
-Nightly; needs `polish_1year.csv.gz` from `AVAL_TEST_DATA` or from `../shared/data` beside the tree.
+Nightly; needs `polish_1year.csv.gz` from `TEST_DATA` or from `../shared/data` beside the tree.
 """
 
 import os
@@ -19,7 +19,7 @@ from app.scoring.training_folds import by_customer, pooled
 from app.scoring.training_matrix import Matrix
 from app.scoring.training_trees import Grower
 
-DATA = Path(os.environ.get("AVAL_TEST_DATA", Path(__file__).parents[3] / "shared" / "data"))
+DATA = Path(os.environ.get("TEST_DATA", Path(__file__).parents[3] / "shared" / "data"))
 
 
 def firms() -> Matrix:

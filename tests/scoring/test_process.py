@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from app.domain.errors import BusyError, FieldError, ModelRefusedError
+from app.domain.errors import BusyError, FieldError
+from app.domain.errors_models import ModelRefusedError
 from app.domain.manifests import GoldenRow
 from app.domain.models import Alias
 from app.domain.scores import ModelVersion

@@ -7,7 +7,8 @@ from pathlib import Path
 import orjson
 import pytest
 
-from app.domain.errors import BusyError, ModelRefusedError
+from app.domain.errors import BusyError
+from app.domain.errors_models import ModelRefusedError
 from app.scoring.shelf import Shelf
 from app.scoring.signing import (
     PAYLOAD_TYPE,

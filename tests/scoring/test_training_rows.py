@@ -90,6 +90,16 @@ def test_the_rule_knows_only_what_had_closed_before() -> None:
     assert found.rule(0.2)[mine].tolist() == pytest.approx([0.2, 0.2, (1 + 5 * 0.2) / 6])
 
 
+def test_the_newest_rows_are_kept_with_what_came_before_them() -> None:
+    found = observe(ledger(payers()), Target(0, 180), TODAY, most_rows=50)
+    whole = rows_of(payers(), 0)
+    assert found.left_out["older"] == len(whole.matrix) - 50
+    assert (
+        found.matrix.digest() == whole.matrix.take(np.arange(-50, 0) + len(whole.matrix)).digest()
+    )
+    assert found.matrix.known.tolist() == whole.matrix.known[-50:].tolist()
+
+
 def test_an_empty_ledger_and_open_windows_are_refused() -> None:
     with pytest.raises(TrainingError, match="no invoice"):
         rows_of([])
@@ -100,6 +110,14 @@ def test_an_empty_ledger_and_open_windows_are_refused() -> None:
 @pytest.fixture(scope="module")
 def whole() -> Matrix:
     return rows_of(payers(), 0).matrix
+
+
+def test_the_past_of_every_row_by_brute_force(whole: Matrix) -> None:
+    eve = whole.days - np.timedelta64(1, "D")
+    for row in range(0, len(whole), 7):
+        before = (whole.customers == whole.customers[row]) & (whole.closes <= eve[row])
+        assert whole.known[row] == np.sum(before)
+        assert whole.late[row] == np.sum(whole.labels[before])
 
 
 def test_a_cut_learns_nothing_that_was_not_known_then(whole: Matrix) -> None:

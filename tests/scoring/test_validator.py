@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from app.domain.errors import ModelRefusedError
+from app.domain.errors_models import ModelRefusedError
 from app.domain.models import Package
 from app.scoring.loadable import Loadable
 from app.scoring.process_link import Link
@@ -57,6 +57,7 @@ EDITS: dict[str, Callable[[str], str]] = {
     "leaf-beyond-reason": line("leaf_value", first("5000")),
     "leaf-in-hex": line("leaf_value", first("0x1p3")),
     "threshold-is-nan": line("threshold", first("-nan")),
+    "threshold-below-everything": line("threshold", first("-inf")),
     "one-value-too-few": line("threshold", lambda values: values[1:]),
     "one-value-too-many": line("leaf_value", lambda values: [*values, "0.1"]),
     "two-blanks": line("leaf_value", lambda values: ["", *values]),
@@ -127,12 +128,6 @@ def test_a_sound_text_passes_and_what_follows_the_trees_is_left_out() -> None:
     assert loadable_part(package.model) == sound.loadable
 
 
-def test_a_tree_of_one_leaf_passes_and_predicts() -> None:
-    package = constant(0.25)
-    loadable = Loadable(package.manifest, check_text(package.model, package.manifest).loadable)
-    try_in_child(loadable)
-
-
 @pytest.fixture(scope="module")
 def child() -> Iterator[Link]:
     link = Link(cpu_seconds=60)
@@ -140,7 +135,22 @@ def child() -> Iterator[Link]:
     link.kill()
 
 
-SWAPS = st.sampled_from(["0", "-1", "7", "99999", "1e308", "-0.0", "nan", "=", " ", "\n", "x", ""])
+def test_a_split_of_missing_from_the_rest_passes_and_predicts(child: Link) -> None:
+    package = edited(sample(), line("threshold", first("inf")))
+    loadable = Loadable(package.manifest, check_text(package.model, package.manifest).loadable)
+    answer = child.ask(loadable.load_message(), 20)
+    assert all(isinstance(one, float) for one in answer["log_odds"] + answer["sums"])
+
+
+def test_a_tree_of_one_leaf_passes_and_predicts() -> None:
+    package = constant(0.25)
+    loadable = Loadable(package.manifest, check_text(package.model, package.manifest).loadable)
+    try_in_child(loadable)
+
+
+SWAPS = st.sampled_from(
+    ["0", "-1", "7", "99999", "inf", "1e308", "-0.0", "nan", "=", " ", "\n", "x", ""]
+)
 TOKEN = re.compile(r"[^\s=]+")
 
 

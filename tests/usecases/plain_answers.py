@@ -63,6 +63,8 @@ def score_out(found: StoredScore) -> bytes:
         features_as_of=found.features_as_of,
         scored_at=found.scored_at,
         stale=found.stale,
+        due_at=found.due_at,
+        override=None,
     )
     return answer.model_dump_json().encode()
 

@@ -22,7 +22,7 @@ from app.store.database import Database, Tx
 from app.usecases.accounts import AccountGlance, AccountView
 from app.usecases.dates import business_date
 from app.usecases.reads import Card
-from app.usecases.scores import find_customer, read_score
+from app.usecases.score_reads import find_customer, read_score
 
 MAIN: Final = "main"
 

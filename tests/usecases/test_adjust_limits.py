@@ -23,6 +23,7 @@ from app.store import inputs
 from app.store.database import Database
 from app.usecases.adjust_limits import AdjustLimits
 from app.usecases.limits import LimitAsk, LimitView
+from app.usecases.limits_decisions import Action
 from app.usecases.limits_sets import Limits
 from app.usecases.reviews import ListAsk
 from app.usecases.segments import SegmentChange
@@ -87,11 +88,11 @@ def base(town: Town) -> list[tuple[str, int | None, str]]:
     return [(one.status, one.limit_minor, one.origin) for one in listed(town)]
 
 
-def decide(town: Town, action: str, caller: Caller = ADMIN) -> LimitRecord:
+def decide(town: Town, action: Action, caller: Caller = ADMIN) -> LimitRecord:
     newest = next(listed(town))
     seen: list[LimitView] = []
     place = ("C-1", newest.limit_id)
-    town.parties.decide_limit(town.keyed(caller), place, action, seeing(seen))  # type: ignore[arg-type] # plain words
+    town.parties.decide_limit(town.keyed(caller), place, action, seeing(seen))
     return seen[0].record
 
 
@@ -240,9 +241,11 @@ def test_an_automatic_decrease_is_undone_by_two_where_four_eyes_count(
     town.exact()
 
 
-def reviews(limits: Limits, until: date | None = None, **more: Any) -> list[tuple[str, date]]:  # noqa: ANN401 - any field
-    told = {"segment_id": None, "owner": None, "after": None, "most": 50} | more
-    found = limits.list_reviews(ADMIN, ListAsk(until=until, **told))
+EVERYTHING = ListAsk(None, None, None, None, 50)
+
+
+def reviews(limits: Limits, ask: ListAsk = EVERYTHING) -> list[tuple[str, date]]:
+    found = limits.list_reviews(ADMIN, ask)
     return [(one.customer_id, one.due_on) for one in found]
 
 
@@ -263,11 +266,13 @@ def test_the_review_calendar_goes_by_class(town: Town, limits: Limits) -> None:
         ("C-3", first + 180 * DAY),
         ("C-1", first + 365 * DAY),
     ]
-    assert reviews(limits, date.max) == everything
-    assert reviews(limits, first + 60 * DAY) == everything[:2]
-    assert reviews(limits, first + 59 * DAY) == everything[:1]
-    assert reviews(limits, date.max, owner="C-3") == everything[2:3]
-    assert reviews(limits, date.max, after=(everything[1][1], "C-2/main")) == everything[2:]
+    assert reviews(limits, replace(EVERYTHING, until=date.max)) == everything
+    assert reviews(limits, replace(EVERYTHING, until=first + 60 * DAY)) == everything[:2]
+    assert reviews(limits, replace(EVERYTHING, until=first + 59 * DAY)) == everything[:1]
+    ever = replace(EVERYTHING, until=date.max)
+    assert reviews(limits, replace(ever, owner="C-3")) == everything[2:3]
+    after = (everything[1][1], "C-2/main")
+    assert reviews(limits, replace(ever, after=after)) == everything[2:]
     town.clock.advance(days=60)
     seen: list[Any] = []
     limits.record_review(town.keyed(), ("C-2", "main"), "looked", seeing(seen))

@@ -168,8 +168,8 @@ def test_a_bug_is_found_even_when_patience_has_ended() -> None:
 
 
 def missing(batch: list[str], absent: set[str]) -> BaseException | None:
-    lacks = [name for name in batch if name in absent]
-    return AccountMissingError(lacks[0], "main") if lacks else None
+    lacks = [(name, "main") for name in batch if name in absent]
+    return AccountMissingError(lacks) if lacks else None
 
 
 def test_every_account_that_a_batch_misses_is_made() -> None:
@@ -179,7 +179,9 @@ def test_every_account_that_a_batch_misses_is_made() -> None:
     def make(customer_id: str, _: str) -> None:
         absent.discard(customer_id)
 
-    assert run(Script(lambda batch: missing(batch, absent)), names, make) == names
+    script = Script(lambda batch: missing(batch, absent))
+    assert run(script, names, make) == names
+    assert [len(batch) for batch in script.batches] == [200, 200]  # all of them at once
 
 
 @pytest.mark.parametrize(

@@ -12,15 +12,8 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from app.domain.callers import Caller
-from app.domain.errors import (
-    CreditError,
-    FieldError,
-    ForbiddenError,
-    FourEyesError,
-    ModelRefusedError,
-    ModelStateError,
-    NotFoundError,
-)
+from app.domain.errors import CreditError, FieldError, ForbiddenError, FourEyesError, NotFoundError
+from app.domain.errors_models import ModelRefusedError, ModelStateError
 from app.domain.models import Move, Package, PromotionStatus
 from app.domain.scores import ModelVersion
 from app.store import models as store

@@ -10,13 +10,8 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
 from app.domain.callers import Caller
-from app.domain.errors import (
-    CustomerUnknownError,
-    FieldError,
-    FourEyesError,
-    NotFoundError,
-    OverrideStateError,
-)
+from app.domain.errors import CustomerUnknownError, FieldError, FourEyesError, NotFoundError
+from app.domain.errors_models import OverrideStateError
 from app.domain.rules_standard import STANDARD
 from app.domain.scorecard_json import scorecard_to_json
 from app.domain.scores import RiskClass, Score, StoredScore

@@ -273,6 +273,20 @@ def test_same_score_is_not_stored_again_within_a_day(town: Town, desk: Scores) -
     assert timedelta(hours=24) == RENEWED
 
 
+def test_rules_read_how_the_customer_paid_beside_the_score(town: Town, desk: Scores) -> None:
+    payer(town, "C-1", late_days=4)
+    desk.score_customer(ADMIN, "C-1")
+    score = told(town, "C-1")
+    assert score is not None
+    assert score["behaviour"] == {
+        "on_time_rate": 0.0,
+        "mean_days_late": 4.0,
+        "max_days_late": 4,
+        "recent_trend": None,
+        "invoices_known": 5,
+    }
+
+
 def test_changed_score_is_stored_at_once(town: Town, desk: Scores) -> None:
     payer(town, "C-1")
     desk.score_customer(ADMIN, "C-1")

@@ -12,6 +12,7 @@ from sqlalchemy import (
     Text,
     text,
 )
+from sqlalchemy.dialects.postgresql import UUID
 
 from app.store.schema.columns import instant, metadata, one_of, required
 
@@ -82,4 +83,23 @@ rule_set_activation = Table(
     instant("at"),
     CheckConstraint("effective_at >= at", name="effective_at"),
     Index("rule_set_activation_effective_at_idx", "effective_at"),
+)
+
+rule_snooze = Table(
+    "rule_snooze",
+    metadata,
+    Column("snooze_id", UUID(as_uuid=False), primary_key=True),
+    Column("customer_id", Text, ForeignKey("customer.customer_id"), nullable=False),
+    Column("segment_id", Text, ForeignKey("segment.segment_id"), nullable=False),
+    required("rule_id"),
+    required("reason"),
+    required("client"),
+    Column("actor", Text),
+    instant("created_at"),
+    instant("expires_at"),
+    Column("ended_by", Text),
+    instant("ended_at", nullable=True),
+    CheckConstraint("expires_at > created_at", name="expires_at"),
+    CheckConstraint("num_nonnulls(ended_by, ended_at) IN (0, 2)", name="ended"),
+    Index("rule_snooze_customer_id_segment_id_idx", "customer_id", "segment_id"),
 )
