@@ -40,8 +40,8 @@ from app.usecases.reads import Reads
 from app.usecases.registry import ModelPolicy, Models
 from app.usecases.rules import RuleSets
 from app.usecases.rules_sheets import RuleSheets
-from app.usecases.score_models import RaterLane
-from app.usecases.score_terms import score_terms
+from app.usecases.score_orders import OrderPds
+from app.usecases.score_terms import RaterLane, rate_by_model, score_terms
 from app.usecases.scores import Scores
 from app.usecases.seeds import SeedDatabase
 from app.usecases.snoozes import Snoozes
@@ -97,11 +97,11 @@ def compose(
     )
     seed = SeedDatabase(database, now, STANDARD, _scorecard())
     new_id = IdSource()
-    lanes = _lanes(settings, database, AuthorizeOrders(now, new_id))
-    reading = _read_lane(settings, database_url, now)
     models = compose_models(settings, database, now, new_id)
-    scores = Scores.over(database, now, score_terms(settings, models.scorer))
-
+    rater = rate_by_model(settings, models.scorer)
+    scores = Scores.over(database, now, score_terms(settings, rater))
+    lanes = _lanes(settings, AuthorizeOrders(now, new_id), OrderPds(database, rater))
+    reading = _read_lane(settings, database_url, now)
     facts = Facts(
         ApplyFacts(database, now, new_id, scores.rescore.afterwards),
         ListQuarantine(database),
@@ -128,8 +128,7 @@ def compose(
         rule_sheets=RuleSheets.over(database, now),
         snoozes=Snoozes(database, now, new_id),
     )
-    rating = RaterLane(scores.score_customers.rater)
-    return Composition(database, seed, desk, [lanes, reading, models.watch, rating])
+    return Composition(database, seed, desk, [lanes, reading, models.watch, RaterLane(rater)])
 
 
 def compose_models(
@@ -148,7 +147,9 @@ def connections_of(settings: Settings) -> int:
     return settings.pool_size + OVERFLOW + settings.lanes + _OTHER_LANES
 
 
-def _lanes(settings: Settings, database: Database, authorize: AuthorizeOrders) -> Lanes:
+def _lanes(settings: Settings, authorize: AuthorizeOrders, pds: OrderPds) -> Lanes:
+    database = pds.database
+
     def make_account(customer_id: str, segment_id: str) -> None:
         with database.begin() as tx:
             ensure_accounts(tx, customer_id, segment_id)
@@ -156,6 +157,7 @@ def _lanes(settings: Settings, database: Database, authorize: AuthorizeOrders) -
     return Lanes(
         [_lane(settings, database.url, authorize, make_account) for _ in range(settings.lanes)],
         _lane(settings, database.url, authorize.check, make_account),
+        pds=pds,
     )
 
 

@@ -36,10 +36,10 @@ from app.usecases.portions import Cursor, Portion
 from app.usecases.registry import ModelPolicy, Models
 from app.usecases.revaluation import RevaluePositions
 from app.usecases.reviews import WatchLimits
-from app.usecases.score_models import CountOutcomes
+from app.usecases.score_outcomes import CountOutcomes
 from app.usecases.score_raters import RateByCard, Rater
 from app.usecases.score_refresh import ListNight, RefreshScores
-from app.usecases.score_terms import score_terms
+from app.usecases.score_terms import rate_by_model
 from app.usecases.training import DEFAULT_NAME, TrainCandidate, TrainModel
 from app.usecases.training_again import TrainAgain
 
@@ -76,7 +76,7 @@ def rating(settings: Settings, database: Database) -> Iterator[Rater]:
     shelf = Shelf.at(settings.state_dir, place, key_file, settings.model_trusted_keys)
     policy = ModelPolicy(every_s=settings.model_look_s, answer_s=settings.model_answer_s)
     models = Models.over(database, shelf, policy, lambda: datetime.now(UTC), IdSource())
-    rater = score_terms(settings, models.scorer).rater
+    rater = rate_by_model(settings, models.scorer)
     models.watch.begin()
     try:
         yield rater

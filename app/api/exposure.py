@@ -29,6 +29,7 @@ _DOCUMENT: Final[dict[str, Any]] = {
     "customer_id": "C-1001",
     "amount": _EUR,
     "worth": {"amount": "7812.30", "currency": "CNY"},
+    "late_interest": None,
     "due_date": "2026-12-31",
     "expires_at": None,
 }
@@ -38,7 +39,10 @@ class DocumentOut(AnswerModel):
     """A document and what it adds to the figure: `amount` in its own currency.
 
     `worth` is `amount` as the account values it, rounded by itself; null where no rate is known.
-    An adjustment has a sign. Where only an order as a whole carries an amount, `type` is `order`.
+    `late_interest` has run up on what of a late invoice is still owed, at the rate of the payer's
+    class (year of 360 days); it is shown, never booked, and null where the policy has no terms for
+    the class. An adjustment has a sign. Where only an order as a whole carries an amount, `type`
+    is `order`.
     """
 
     model_config = ConfigDict(json_schema_extra={"examples": [_DOCUMENT]})
@@ -50,6 +54,7 @@ class DocumentOut(AnswerModel):
     customer_id: str
     amount: MoneyOut
     worth: MoneyOut | None
+    late_interest: MoneyOut | None
     due_date: date | None
     expires_at: datetime | None
 
@@ -127,7 +132,7 @@ def _cursor(mark: Mark) -> str:
     )
 
 
-def _out(document: Document, worth: Money | None) -> DocumentOut:
+def _out(document: Document, worth: Money | None, interest: Money | None) -> DocumentOut:
     return DocumentOut(
         type=document.document_type,
         id=document.document_id,
@@ -136,6 +141,7 @@ def _out(document: Document, worth: Money | None) -> DocumentOut:
         customer_id=document.customer_id,
         amount=MoneyOut.of(document.amount),
         worth=None if worth is None else MoneyOut.of(worth),
+        late_interest=None if interest is None else MoneyOut.of(interest),
         due_date=document.due_date,
         expires_at=document.expires_at,
     )
@@ -163,6 +169,9 @@ def list_documents(
         totals=[MoneyOut.of(one) for one in view.totals],
         as_of=view.as_of,
         seq=view.seq,
-        items=[_out(one, worth) for one, worth in view.documents],
+        items=[
+            _out(*one, interest)
+            for one, interest in zip(view.documents, view.interest, strict=True)
+        ],
         next_cursor=None if view.after is None else _cursor(view.after),
     )

@@ -20,6 +20,7 @@ from app.api import (
     hold_bulk,
     holds,
     limits,
+    limits_bulk,
     limits_policy,
     limits_recommendation,
     models,
@@ -36,6 +37,7 @@ from app.api import (
     segments,
     snapshots,
     snoozes,
+    terms,
     trials,
 )
 
@@ -46,9 +48,11 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     accounts.router,
     exposure.router,
     limits.router,
+    limits_bulk.router,
     limits_policy.router,
     limits_recommendation.router,
     reviews.router,
+    terms.router,
     covers.router,
     financials.router,
     rates.router,

@@ -3,7 +3,8 @@
 import json
 import os
 import pwd
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, date, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Annotated, Final
 
 import typer
 
+from app.api.desk import Desk
 from app.cli.database import open_desk, read_settings, say
 from app.cli.failures import RefusedError
 from app.domain.callers import Caller
@@ -18,6 +20,7 @@ from app.domain.errors import FieldError
 from app.domain.json_object import JsonObject
 from app.domain.models import Move, Promotion, PromotionStatus, RegisteredModel
 from app.domain.scores import ModelVersion
+from app.telemetry import set_up_log
 from app.usecases.models_exchange import Origin, read_package
 from app.usecases.models_moves import MoveAsk
 
@@ -53,6 +56,14 @@ def register(cli: typer.Typer) -> None:
     cli.add_typer(group, name="model")
 
 
+@contextmanager
+def _desk() -> Iterator[Desk]:
+    """Open the use cases; the terminal is told in words, so only trouble is logged."""
+    set_up_log("error", "console")
+    with open_desk(read_settings()) as desk:
+        yield desk
+
+
 def terminal() -> Caller:
     """Say who is at the terminal; the user's name is kept as asserted."""
     user = None
@@ -63,7 +74,7 @@ def terminal() -> Caller:
 
 def _list(name: Annotated[str | None, typer.Argument(help="One model's versions")] = None) -> None:
     """List models, or the versions of one: version, state, when and by whom registered, fault."""
-    with open_desk(read_settings()) as desk:
+    with _desk() as desk:
         if name is None:
             for one in desk.models.read.every("", _MOST):
                 champion, shadow = one.champion or "none", one.shadow or "none"
@@ -83,7 +94,7 @@ def _line(one: RegisteredModel) -> str:
 def _register(folder: Folder) -> None:
     """Check a package (manifest.json, the model's file, attachments), sign it and keep it."""
     brought = read_package(folder)
-    with open_desk(read_settings()) as desk:
+    with _desk() as desk:
         _registered(*desk.models.register(terminal(), brought))
 
 
@@ -100,7 +111,7 @@ def _promote(
 ) -> None:
     """Let a version decide, or watch; running services follow within seconds."""
     move = Move.PROMOTE if to is Place.CHAMPION else Move.SHADOW
-    with open_desk(read_settings()) as desk:
+    with _desk() as desk:
         ask = MoveAsk(ModelVersion(name, version), move, reason)
         _told(ask.model, desk.models.move(terminal(), ask))
 
@@ -118,21 +129,21 @@ def _told(model: ModelVersion, made: Promotion | None) -> None:
 
 def _roll_back(name: Name, reason: Reason) -> None:
     """Bring back the champion before the present one; the present one is retired."""
-    with open_desk(read_settings()) as desk:
+    with _desk() as desk:
         made = desk.models.move.roll_back(terminal(), name, reason)
     _told(made.model, made)
 
 
 def _retire(name: Name, version: Version, reason: Reason) -> None:
     """Retire a candidate or shadow for good."""
-    with open_desk(read_settings()) as desk:
+    with _desk() as desk:
         ask = MoveAsk(ModelVersion(name, version), Move.RETIRE, reason)
         _told(ask.model, desk.models.move(terminal(), ask))
 
 
 def _export(name: Name, version: Version, folder: Folder) -> None:
     """Write a version as a folder of MLflow's LightGBM flavour; the folder is made."""
-    with open_desk(read_settings()) as desk:
+    with _desk() as desk:
         files = desk.models.exchange.export(name, version)
     try:
         folder.mkdir(parents=True)
@@ -157,7 +168,7 @@ def _import(
     trained_from, trained_until, rows and positives.
     """
     told = None if origin is None else read_origin(origin.read_bytes())
-    with open_desk(read_settings()) as desk:
+    with _desk() as desk:
         brought = desk.models.exchange.read(folder, told, datetime.now(UTC))
         _registered(*desk.models.register(terminal(), brought))
 
@@ -196,7 +207,7 @@ def _day(row: JsonObject, name: str) -> date:
 
 def _key() -> None:
     """Print the public key that other installations must trust; a missing key is made."""
-    with open_desk(read_settings()) as desk:
+    with _desk() as desk:
         key = desk.models.register.shelf.signer()
     typer.echo(key.public)
     say(f"key {key.key_id}; trust it elsewhere by AVAL_MODEL_TRUSTED_KEYS")

@@ -17,7 +17,7 @@ from app.cli.rating import models_loaded
 from app.composition import Composition, utc_now
 from app.settings import Settings
 from app.usecases.portfolio_scores import ScorePortfolio, Spread, in_bulk, in_threads
-from app.usecases.score_models import CountOutcomes
+from app.usecases.score_outcomes import CountOutcomes
 
 _CLUSTER: Final = "app.cli.score_dask"
 """Imported when it is asked for: the service's image need not have Dask."""

@@ -26,7 +26,8 @@ OrderType = Literal["sale", "return", "internal"]
 class Question:
     """May this order go? `amount` is the whole value of the order as it stands.
 
-    `expires_in` are seconds (None: until released).
+    `expires_in` are seconds (None: until released). `order_pd_ppm` is the order's probability of
+    default, in millionths, as it was computed before the question was decided; None: not known.
     """
 
     customer_id: str
@@ -41,6 +42,7 @@ class Question:
     payment_terms_days: int | None = None
     ship_date: date | None = None
     expires_in: int | None = None
+    order_pd_ppm: int | None = None
 
 
 @quick

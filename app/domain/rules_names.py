@@ -90,6 +90,7 @@ _TABLE: Final[tuple[tuple[str, Group, _Bounds, Value, str], ...]] = (
     ("score_class", "score", _TEXT, "B", "A|B|C|D|E|N|"),
     ("score_value", "score", _POINTS, 742, _MISS),
     ("score_pd_ppm", "score", _PPM, 21_000, _MISS),
+    ("order_pd_ppm", "score", _PPM, 21_000, _MISS),
     ("payment_on_time_percent", "payment", _SHARE, 95, _MISS),
     ("payment_days_late_mean", "payment", _DAYS, 2, _MISS),
     ("payment_days_late_max", "payment", _DAYS, 12, _MISS),

@@ -36,6 +36,8 @@ def question_to_json(question: Question) -> dict[str, Any]:
         data["ship_date"] = question.ship_date.isoformat()
     if question.expires_in is not None:
         data["expires_in"] = question.expires_in
+    if question.order_pd_ppm is not None:
+        data["order_pd_ppm"] = question.order_pd_ppm
     return data
 
 
@@ -56,6 +58,7 @@ def question_from_json(data: Mapping[str, Any]) -> Question:
         payment_terms_days=data.get("payment_terms_days"),
         ship_date=None if ship_date is None else date.fromisoformat(ship_date),
         expires_in=data.get("expires_in"),
+        order_pd_ppm=data.get("order_pd_ppm"),
     )
 
 

@@ -69,6 +69,14 @@ def _read_share(given: object) -> Decimal | None:
     return found if found <= _WHOLE else None
 
 
+def read_terms(data: Mapping[str, object]) -> dict[str, ClassTerms]:
+    """Read the table of a stored rule set, which was checked when it was stored."""
+    given = data.get("terms")
+    table = given if isinstance(given, Mapping) else {}
+    found = {str(key): read_class_terms(one) for key, one in table.items()}
+    return {key: one for key, one in found.items() if isinstance(one, ClassTerms)}
+
+
 TERMS_NAMES: Final = frozenset(
     {
         "terms_asked_days",

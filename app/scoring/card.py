@@ -42,6 +42,7 @@ body{font:15px/1.6 system-ui,"Noto Sans CJK SC","PingFang SC","Microsoft YaHei",
 color:#1d2329;max-width:62rem;margin:2rem auto;padding:0 1rem}
 h1{font-size:1.5rem}h2{font-size:1.1rem;margin-top:2rem}
 .verdict{border-left:.4rem solid;padding:.6rem 1rem;margin:1rem 0;background:#f5f7f9}
+.verdict p:first-child{font-weight:600}
 .good{border-color:#1a7f4b}.warn{border-color:#c98a00}.bad{border-color:#b3261e}
 table{border-collapse:collapse}td,th{padding:.25rem .8rem;border-bottom:1px solid #e3e6ea}
 td+td,th+th{text-align:right;font-variant-numeric:tabular-nums}
@@ -126,7 +127,7 @@ def _sureness(found: Evaluation, say: Say) -> Sequence[str]:
         "as_such": "–" if found.auc_as_such is None else _three(found.auc_as_such),
     }
     told = {name: _three(value) for name, value in values.items()}
-    return say("CARD_INTERVALS", told), say("CARD_MORE", more)
+    return say("CARD_SCORECARD_NOTE", {}), say("CARD_INTERVALS", told), say("CARD_MORE", more)
 
 
 def _periods(rows: Sequence[Period], say: Say) -> str:

@@ -33,6 +33,13 @@ class Standing:
     shadow: Named | None
 
 
+_READ_BY_RULES: Final = text("""
+SELECT EXISTS (
+    SELECT FROM rule_set r WHERE strpos(r.data::text, :name) > 0 AND r.version IN (
+        SELECT unnest(ARRAY[s.rule_set_version, s.next_rule_set_version]) FROM segment s
+        UNION ALL SELECT unnest(ARRAY[d.rule_set_version, d.next_rule_set_version])
+        FROM rule_set_default d))
+""")
 _STANDING: Final = text("""
 SELECT DISTINCT ON (state) state, name, version FROM model_version
 WHERE state IN ('CHAMPION', 'SHADOW') AND (CAST(:name AS text) IS NULL OR name = :name)
@@ -46,6 +53,11 @@ def standing(tx: Tx, name: str | None) -> Standing:
         row.state: Named(row.name, row.version) for row in tx.execute(_STANDING, {"name": name})
     }
     return Standing(found.get("CHAMPION"), found.get("SHADOW"))
+
+
+def is_read_by_rules(tx: Tx, name: str) -> bool:
+    """Tell whether a policy that is in force in some segment, or comes to be, reads a name."""
+    return bool(tx.execute(_READ_BY_RULES, {"name": name}).scalar_one())
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,14 @@ SCORE_TROUBLE: Final = Counter(
     "aval_score_trouble",
     "Times a model that stands could not score; scores were kept, or the scorecard's.",
 )
+ORDER_PDS: Final = Bounded(
+    Counter(
+        "aval_order_pds",
+        "Probabilities of orders that a policy asked for: `done`, or `missing` (in time).",
+        ["result"],
+    ),
+    most=2,
+)
 MODEL_PSI: Final = Bounded(
     Gauge(
         "aval_model_psi",
@@ -58,6 +66,7 @@ SCORE_METRICS: Final = (
     SCORE_DUE_SECONDS,
     SCORE_NIGHT_TIMESTAMP,
     SCORE_TROUBLE,
+    ORDER_PDS,
     MODEL_PSI,
     MODEL_CALIBRATION,
 )

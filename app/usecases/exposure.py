@@ -1,7 +1,7 @@
 """From a figure of an account down to the documents that it is made of."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 from app.domain.accounts import Account
@@ -14,6 +14,7 @@ from app.store import accounts, exposure, groups, open_items, rates, segments
 from app.store.database import Database, Tx
 from app.usecases.accounts import not_here
 from app.usecases.dates import business_date
+from app.usecases.terms_read import interest_on, terms_table
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,7 @@ class FigurePage:
 class FigureView:
     """A page of documents with their worths in the account's currency, under one snapshot.
 
+    `interest` is what being late has cost, by document in its own currency (None: nothing is late).
     `totals` are the whole figure's sums by currency, `after` the place of the last document where
     more follow. `as_of` is the moment of the snapshot.
     """
@@ -39,6 +41,7 @@ class FigureView:
     currency: str
     totals: list[Money]
     documents: list[tuple[Document, Money | None]]
+    interest: list[Money | None]
     after: Mark | None
     as_of: datetime
     seq: int
@@ -63,12 +66,18 @@ class ListExposure:
         caller.visit(page.segment_id)
         at = self.now()
         with self.database.read() as tx:
-            today = business_date(segments.read(tx, page.segment_id), at)
+            segment = segments.read(tx, page.segment_id)
+            today = business_date(segment, at)
             customer_id = accounts.customer_of(tx, ref)
             held = accounts.find(tx, customer_id, page.segment_id)
             if held is None:
                 raise not_here(caller, ref, page.segment_id)
-            return self._view(tx, held, page, today, at)
+            view = self._view(tx, held, page, today, at)
+            if page.figure in {"OPEN_ITEM", "OVERDUE"}:
+                shown = [one for one, _ in view.documents]
+                interest = interest_on(tx, shown, terms_table(tx, segment, at), today)
+                view = replace(view, interest=interest)
+        return view
 
     def _view(
         self, tx: Tx, held: Account, page: FigurePage, today: date, at: datetime
@@ -85,6 +94,7 @@ class ListExposure:
             currency=held.currency,
             totals=_totals(tx, held, ids, page.figure, today),
             documents=[(one, worth_of(held, one.amount, page.figure, find)) for one in shown],
+            interest=[None] * len(shown),
             after=shown[-1].place if len(found) > len(shown) else None,
             as_of=at,
             seq=held.seq,

@@ -9,6 +9,7 @@ from typing import Final
 from app.domain.errors import BusyError
 from app.usecases.asks import Answer, Ask
 from app.usecases.lanes import BatchingLane
+from app.usecases.score_orders import OrderPds
 
 _LARGE_AT_ONCE: Final = 2
 """Large requests under way: one is read while the other is decided."""
@@ -18,21 +19,27 @@ _LARGE_AT_ONCE: Final = 2
 class Lanes:
     """Every lane of the process: some for authorizations, one for limit checks.
 
-    A customer's orders go to one lane, so that they meet in a batch and not at a row lock.
+    A customer's orders go to one lane, so that they meet in a batch and not at a row lock. `pds`
+    fill in what a policy reads of a model, before a lane takes the question.
     """
 
     authorizations: Sequence[BatchingLane]
     checks: BatchingLane
     turn_s: float = 10.0
+    pds: OrderPds | None = None
     _turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_LARGE_AT_ONCE))
 
     async def start(self) -> None:
         """Start all lanes."""
         for lane in (*self.authorizations, self.checks):
             await lane.start()
+        if self.pds is not None:
+            await self.pds.start()
 
     async def stop(self) -> None:
         """Drain all lanes."""
+        if self.pds is not None:
+            await self.pds.stop()
         await asyncio.gather(*(lane.stop() for lane in (*self.authorizations, self.checks)))
 
     def alive(self) -> bool:
@@ -67,6 +74,8 @@ class Lanes:
             CreditError: The refusal of this question.
 
         """
+        if self.pds is not None and self.pds.wanted:
+            (ask,) = await self.pds.fill([ask])
         return await self._of(ask).ask(ask)
 
     async def ask_all(self, asks: Sequence[Ask]) -> list[Answer | BaseException]:
@@ -74,6 +83,8 @@ class Lanes:
 
         What a full lane turns away hears BUSY.
         """
+        if self.pds is not None and self.pds.wanted:
+            asks = await self.pds.fill(asks)
         of_lane: dict[int, list[int]] = {}
         for place, ask in enumerate(asks):
             of_lane.setdefault(self._place(ask), []).append(place)

@@ -6,9 +6,12 @@ from datetime import datetime
 from typing import Self
 
 from app.store.database import Database
+from app.usecases.limits import ProposeLimit
+from app.usecases.limits_bulk import ProposeLimits
 from app.usecases.limits_policy import PutLimitPolicy, ReadLimitPolicy
 from app.usecases.recommendation import RecommendLimit
 from app.usecases.reviews import ListEnding, ListReviews, RecordReview
+from app.usecases.terms_read import ReadTerms
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +24,8 @@ class Limits:
     list_reviews: ListReviews
     list_ending: ListEnding
     record_review: RecordReview
+    read_terms: ReadTerms
+    bulk: ProposeLimits
 
     @classmethod
     def over(cls, database: Database, now: Callable[[], datetime]) -> Self:
@@ -32,4 +37,6 @@ class Limits:
             ListReviews(database, now),
             ListEnding(database, now),
             RecordReview(database, now),
+            ReadTerms(database, now),
+            ProposeLimits(database, ProposeLimit(database, now)),
         )

@@ -1,26 +1,26 @@
 """Rate by the model that stands as champion, else by the scorecard; a shadow is rated beside it."""
 
-import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import Final, Literal, Protocol
 
 import structlog
 
+from app.domain.decisions import Question
 from app.domain.errors import BusyError, FieldError
+from app.domain.features import AccountUse
 from app.domain.manifests import Manifest
 from app.domain.models import Alias, Scorer
 from app.domain.scores import Score
 from app.domain.scores_model import model_score
 from app.domain.whatif import Row
 from app.scoring.observing import Copies
-from app.store import portfolio, score_models
-from app.store.database import Database, Tx, moment
+from app.store import customers, groups, portfolio, score_models, scores
+from app.store.database import Tx
 from app.store.scores import Subject
 from app.telemetry.scores import SCORE_TROUBLE
 from app.texts import PLACEHOLDERS
-from app.usecases.portions import Cursor, Portion
 from app.usecases.score_raters import Bench, RateByCard, Rated, Rater, uses
 
 _log = structlog.get_logger(__name__)
@@ -178,27 +178,44 @@ class RateByModel:
         if not subjects:
             return {}
         known = uses(tx, subjects, at)
-        wanted = portfolio.relatives(tx, list(known)) | known.keys()
-        parts = {name: portfolio.copy_out(tx, name, wanted) for name in portfolio.COLUMNS}
-        counts = portfolio.newest_counts(tx, max(day for _, day in known.values()))
-        if counts is None or (at.date() - counts.day).days > OLDEST_RATES_DAYS:
-            raise BusyError("the rates of all customers are not counted yet")
-        background = [{**asdict(counts), "day": counts.day.isoformat()}]
-        asks = [
-            {
-                "customer_id": key,
-                "as_of": day.isoformat(),
-                "used_minor": use.used_minor,
-                "limit_minor": use.limit_minor,
-                "currency": use.currency,
-            }
-            for key, (use, day) in known.items()
-        ]
-        rows = self.observer(Copies(parts, background), asks)
+        asks = [_asked(key, use, day) for key, (use, day) in known.items()]
+        rows = self.observer(_copies(tx, list(known), at), asks)
         return {
             key: _Seen(row, day, use.currency)
             for (key, (use, day)), row in zip(known.items(), rows, strict=True)
         }
+
+    def orders(self, tx: Tx, questions: Sequence[Question], at: datetime) -> list[float | None]:
+        """Predict the PDs of orders as of the end of the day before, as training asks about orders.
+
+        None: the payer is not known, or the order is in another currency than its account.
+
+        Raises:
+            BusyError: There is no champion, or it is out of reach.
+            FieldError: The champion takes features that are not computed.
+
+        """
+        manifest = self._loaded(score_models.standing(tx, self.name).champion, Alias.CHAMPION)
+        owners = customers.owners(tx, {one.customer_id for one in questions})
+        payers = [owners.get(one.customer_id, "") for one in questions]
+        known = uses(tx, scores.read_subjects(tx, sorted({*owners.values()})), at)
+        terms = groups.terms(tx, list(known))
+        agreed = {(one.customer_id, one.segment_id): one.payment_terms_days for one in terms}
+        asks = {
+            place: _asked(payer, known[payer][0], known[payer][1] - timedelta(days=1))
+            | _order(one, agreed.get((payer, one.segment_id)))
+            for place, (one, payer) in enumerate(zip(questions, payers, strict=True))
+            if payer in known and known[payer][0].currency == one.amount.currency
+        }
+        found: list[float | None] = [None] * len(questions)
+        if asks:
+            rows = self.observer(_copies(tx, list(known), at), list(asks.values()))
+            named = [{name: row[name] for name in manifest.feature_names} for row in rows]
+            model = score_models.Named(manifest.name, manifest.version).model
+            told = self.scorer.predict(model, named, reasons=False)
+            for place, each in zip(asks, told, strict=True):
+                found[place] = each.grade.probability
+        return found
 
     def _predict(self, manifest: Manifest, seen: Sequence[_Seen], *, reasons: bool) -> list[Score]:
         model = score_models.Named(manifest.name, manifest.version).model
@@ -214,50 +231,35 @@ class RateByModel:
         _log.warning("model_cannot_score", reason=trouble.detail)
 
 
-@dataclass(frozen=True, slots=True)
-class RaterLane:
-    """A rater's processes among what an application starts and stops; they start when needed."""
-
-    rater: Rater
-
-    async def start(self) -> None:
-        """Do nothing yet."""
-
-    async def stop(self) -> None:
-        """End them."""
-        await asyncio.to_thread(self.rater.stop)
-
-    def alive(self) -> bool:
-        """Say yes: one that crashed is started by the next question."""
-        return True
+def _order(one: Question, agreed_days: int | None) -> dict[str, object]:
+    """Say of an order what an observation asks; terms not asked for are those agreed."""
+    terms = agreed_days if one.payment_terms_days is None else one.payment_terms_days
+    return {"order_amount_minor": one.amount.minor, "order_terms_days": terms}
 
 
-@dataclass(frozen=True, slots=True)
-class CountOutcomes:
-    """Count once a day what all customers' invoices came to, where a model stands that asks it."""
+def _copies(tx: Tx, customer_ids: Sequence[str], at: datetime) -> Copies:
+    """Copy out what features of customers need.
 
-    database: Database
-    name: str | None = None
-    clock: Callable[[Tx], datetime] = moment
+    Raises:
+        BusyError: The rates of all customers were not counted.
 
-    def __call__(self, after: Cursor | None = None) -> Portion:
-        """Count as of the end of yesterday, unless that was done.
+    """
+    wanted = portfolio.relatives(tx, customer_ids) | set(customer_ids)
+    parts = {name: portfolio.copy_out(tx, name, wanted) for name in portfolio.COLUMNS}
+    counts = portfolio.newest_counts(tx, at.date())
+    if counts is None or (at.date() - counts.day).days > OLDEST_RATES_DAYS:
+        raise BusyError("the rates of all customers are not counted yet")
+    return Copies(parts, [{**asdict(counts), "day": counts.day.isoformat()}])
 
-        Raises:
-            BusyError: The database was out of reach.
 
-        """
-        del after
-        with self.database.read() as tx:
-            yesterday = self.clock(tx).date() - timedelta(days=1)
-            names = score_models.standing(tx, self.name)
-            known = portfolio.newest_counts(tx, yesterday)
-            if (names.champion or names.shadow) is None or (known and known.day == yesterday):
-                return Portion(0)
-            counts = portfolio.count_outcomes(tx, yesterday)
-        with self.database.begin() as tx:
-            portfolio.keep_counts(tx, counts)
-        return Portion(1)
+def _asked(customer_id: str, use: AccountUse, day: date) -> dict[str, object]:
+    return {
+        "customer_id": customer_id,
+        "as_of": day.isoformat(),
+        "used_minor": use.used_minor,
+        "limit_minor": use.limit_minor,
+        "currency": use.currency,
+    }
 
 
 def _known(row: Row) -> dict[str, float]:

@@ -1,5 +1,6 @@
 """On which terms scores are computed and overridden, as the settings say."""
 
+import asyncio
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Literal, Protocol
@@ -44,11 +45,33 @@ class ScoreSettings(Protocol):
         ...
 
 
-def score_terms(settings: ScoreSettings, scorer: Scorer) -> ScoreTerms:
-    """Read the terms; the process that computes features is made, and started when needed."""
-    rater = RateByModel(scorer, FeatureProcess(), settings.score_model, settings.score_trouble)
+def rate_by_model(settings: ScoreSettings, scorer: Scorer) -> RateByModel:
+    """Make who rates; the process that computes features is started when it is needed."""
+    return RateByModel(scorer, FeatureProcess(), settings.score_model, settings.score_trouble)
+
+
+def score_terms(settings: ScoreSettings, rater: Rater) -> ScoreTerms:
+    """Read the terms."""
     return ScoreTerms(
         rater=rater,
         cooldown=timedelta(seconds=settings.score_cooldown_s),
         four_eyes=settings.score_four_eyes == "on",
     )
+
+
+@dataclass(frozen=True, slots=True)
+class RaterLane:
+    """A rater's processes among what an application starts and stops; they start when needed."""
+
+    rater: Rater
+
+    async def start(self) -> None:
+        """Do nothing yet."""
+
+    async def stop(self) -> None:
+        """End them."""
+        await asyncio.to_thread(self.rater.stop)
+
+    def alive(self) -> bool:
+        """Say yes: one that crashed is started by the next question."""
+        return True

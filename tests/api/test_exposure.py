@@ -38,6 +38,7 @@ def test_pages_of_a_figure(erp: Erp) -> None:
         "note_id": None,
         "customer_id": "C-1",
         "amount": money("2.00"),
+        "late_interest": None,
         "worth": money("2.00"),
         "due_date": None,
     }

@@ -14,7 +14,7 @@ from app.scoring.loadable import Loadable
 from app.scoring.process_link import Link
 from app.scoring.validator import check_text, loadable_part
 from app.scoring.verification import try_in_child
-from tests.scoring.packages import constant, edited, resized, sample
+from tests.scoring.packages import constant, edited, resized, sample, with_model
 
 
 def line(key: str, change: Callable[[list[str]], list[str]]) -> Callable[[str], str]:
@@ -57,6 +57,7 @@ EDITS: dict[str, Callable[[str], str]] = {
     "leaf-beyond-reason": line("leaf_value", first("5000")),
     "leaf-in-hex": line("leaf_value", first("0x1p3")),
     "threshold-is-nan": line("threshold", first("-nan")),
+    "threshold-below-everything": line("threshold", first("-inf")),
     "one-value-too-few": line("threshold", lambda values: values[1:]),
     "one-value-too-many": line("leaf_value", lambda values: [*values, "0.1"]),
     "two-blanks": line("leaf_value", lambda values: ["", *values]),
@@ -127,10 +128,40 @@ def test_a_sound_text_passes_and_what_follows_the_trees_is_left_out() -> None:
     assert loadable_part(package.model) == sound.loadable
 
 
-def test_a_tree_of_one_leaf_passes_and_predicts() -> None:
-    package = constant(0.25)
-    loadable = Loadable(package.manifest, check_text(package.model, package.manifest).loadable)
-    try_in_child(loadable)
+DIAMOND = """Tree=0
+num_leaves=3
+num_cat=0
+split_feature=0 1
+split_gain=1 1
+threshold=0.5 5
+decision_type=10 10
+left_child=-1 -2
+right_child=1 -2
+leaf_value=0.1 0.2 0.3
+leaf_weight=1 1 1
+leaf_count=10 5 5
+internal_value=0 0
+internal_weight=1 1
+internal_count=20 10
+is_linear=0
+shrinkage=1
+
+
+"""
+"""Leaf 1 hangs twice and leaf 2 nowhere, with rows that add up; so could a split, 2^64 times."""
+
+
+@pytest.mark.parametrize(("right", "sound"), [("-3", True), ("-2", False)])
+def test_what_hangs_twice_is_refused(right: str, sound: bool) -> None:
+    before = constant(0.25)
+    head = before.model.decode().partition("Tree=0")[0]
+    text = f"{head}{DIAMOND}end of trees\n".replace("right_child=1 -2", f"right_child=1 {right}")
+    package = with_model(before, resized(text).encode())
+    if sound:
+        assert check_text(package.model, package.manifest).leaves == 3
+        return
+    with pytest.raises(ModelRefusedError, match="split 1"):
+        check_text(package.model, package.manifest)
 
 
 @pytest.fixture(scope="module")
@@ -140,7 +171,22 @@ def child() -> Iterator[Link]:
     link.kill()
 
 
-SWAPS = st.sampled_from(["0", "-1", "7", "99999", "1e308", "-0.0", "nan", "=", " ", "\n", "x", ""])
+def test_a_split_of_missing_from_the_rest_passes_and_predicts(child: Link) -> None:
+    package = edited(sample(), line("threshold", first("inf")))
+    loadable = Loadable(package.manifest, check_text(package.model, package.manifest).loadable)
+    answer = child.ask(loadable.load_message(), 20)
+    assert all(isinstance(one, float) for one in answer["log_odds"] + answer["sums"])
+
+
+def test_a_tree_of_one_leaf_passes_and_predicts() -> None:
+    package = constant(0.25)
+    loadable = Loadable(package.manifest, check_text(package.model, package.manifest).loadable)
+    try_in_child(loadable)
+
+
+SWAPS = st.sampled_from(
+    ["0", "-1", "7", "99999", "inf", "1e308", "-0.0", "nan", "=", " ", "\n", "x", ""]
+)
 TOKEN = re.compile(r"[^\s=]+")
 
 

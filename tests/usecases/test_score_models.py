@@ -25,7 +25,8 @@ from app.scoring.scorecard_file import standard_scorecard
 from app.store import models
 from app.store.database import Database
 from app.usecases.overrides import OverrideAsk
-from app.usecases.score_models import CountOutcomes, RateByModel
+from app.usecases.score_models import RateByModel
+from app.usecases.score_outcomes import CountOutcomes
 from app.usecases.score_refresh import RefreshScores
 from app.usecases.score_terms import ScoreTerms
 from app.usecases.scores import Scores

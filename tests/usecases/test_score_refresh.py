@@ -182,6 +182,9 @@ class Away:
     def bench(self, *_: object) -> Any:  # noqa: ANN401 - never returns
         raise BusyError("the model is away")
 
+    def stop(self) -> None:
+        """Do nothing."""
+
     def __call__(self, *_: object) -> Any:  # noqa: ANN401 - never returns
         raise BusyError("the model is away")
 
