@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from decimal import Decimal
 
-from app.domain.accounts import ForeignUse, Use
+from app.domain.accounts import CATEGORIES, ForeignUse, Use
 from app.domain.money import Rate
 
 
