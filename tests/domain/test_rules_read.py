@@ -202,7 +202,9 @@ JSON = st.recursive(
 
 
 @settings(max_examples=200)
-@given(st.sampled_from(sorted(ROW_KEYS)), st.sampled_from(sorted(SET_KEYS)), JSON, JSON)
+@given(
+    st.sampled_from(sorted(ROW_KEYS)), st.sampled_from(sorted(SET_KEYS - {"format"})), JSON, JSON
+)
 def test_any_json_is_a_rule_set_or_refused(
     column: str, part: str, cell: object, whole: object
 ) -> None:
