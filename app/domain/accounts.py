@@ -76,7 +76,6 @@ class Use:
     @property
     def total(self) -> int:
         """All that counts against the limit: exposure and open reservations."""
-        # `exposure` written out: a decision asks for a dozen totals
         owed = self.open_delivery + self.open_item + self.note_receivable - self.prepayment
         return owed + self.authorized
 
@@ -174,10 +173,7 @@ class Entry:
 def stands(
     account: Account, use: Use, foreign: Mapping[str, ForeignUse] | None = None, forced: int = 0
 ) -> Account:
-    """Give an account as it stands after one more change of its balances.
-
-    Written out, because every decision makes at least one and `replace` costs several times this.
-    """
+    """Give an account as it stands after one more change; `replace` costs several times this."""
     return Account(
         account.account_id,
         account.customer_id,
@@ -299,7 +295,6 @@ def foreign_from_json(data: Mapping[str, dict[str, object]] | None) -> dict[str,
             message = f"foreign position {code} has no rate"
             raise TypeError(message)
         base, quote, rate, rate_date, source = map(str, parts)
-        found[code] = ForeignUse(
-            Use(**amounts), Rate(base, quote, Decimal(rate), rate_date, source)
-        )
+        rated = Rate(base, quote, Decimal(rate), rate_date, source)
+        found[code] = ForeignUse(Use(**amounts), rated)
     return found
