@@ -8,7 +8,6 @@ zero, whatever rates did in between, and moving a customer between groups moves 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
-from decimal import Decimal
 from fractions import Fraction
 from typing import Final, Literal
 
@@ -76,6 +75,7 @@ class Use:
     @property
     def total(self) -> int:
         """All that counts against the limit: exposure and open reservations."""
+        # `exposure` written out: a decision asks for a dozen totals
         owed = self.open_delivery + self.open_item + self.note_receivable - self.prepayment
         return owed + self.authorized
 
@@ -173,7 +173,10 @@ class Entry:
 def stands(
     account: Account, use: Use, foreign: Mapping[str, ForeignUse] | None = None, forced: int = 0
 ) -> Account:
-    """Give an account as it stands after one more change; `replace` costs several times this."""
+    """Give an account as it stands after one more change of its balances.
+
+    Written out, because every decision makes at least one and `replace` costs several times this.
+    """
     return Account(
         account.account_id,
         account.customer_id,
@@ -264,37 +267,3 @@ def revaluation_ref(before: Account, after: Account) -> str:
     ]
     told = [f"{rate.base}/{rate.quote} {rate.rate:f} of {rate.rate_date}" for rate in rates]
     return "fx_revaluation:" + ", ".join(told)
-
-
-def foreign_to_json(foreign: Mapping[str, ForeignUse]) -> dict[str, object] | None:
-    """Write foreign positions as they are stored; None where there are none."""
-    if not foreign:
-        return None
-    return {
-        code: {
-            **{name: getattr(held.use, name) for name in CATEGORIES if getattr(held.use, name)},
-            "rate": [
-                held.rate.base,
-                held.rate.quote,
-                str(held.rate.rate),
-                held.rate.rate_date,
-                held.rate.source,
-            ],
-        }
-        for code, held in sorted(foreign.items())
-    }
-
-
-def foreign_from_json(data: Mapping[str, dict[str, object]] | None) -> dict[str, ForeignUse]:
-    """Read what `foreign_to_json` wrote."""
-    found = {}
-    for code, held in (data or {}).items():
-        amounts = {name: int(str(held.get(name, 0))) for name in CATEGORIES}
-        parts = held["rate"]
-        if not isinstance(parts, list):
-            message = f"foreign position {code} has no rate"
-            raise TypeError(message)
-        base, quote, rate, rate_date, source = map(str, parts)
-        rated = Rate(base, quote, Decimal(rate), rate_date, source)
-        found[code] = ForeignUse(Use(**amounts), rated)
-    return found
