@@ -5,12 +5,13 @@ from typing import Annotated, Any, Final, Literal
 from fastapi import APIRouter, Request, Response
 from pydantic import ConfigDict, Field
 
+from app.api.advice import UnblockOut
 from app.api.auth import authenticate, secured
 from app.api.conventions import body_of, refusals
 from app.api.desk import desk_of
 from app.api.express import ExpressRoute
 from app.api.idempotency import keyed, read_key, send
-from app.api.plain_asks import PlainAsks
+from app.api.plain_asks import AUTHORIZATIONS, CHECKS, DEFAULT_EXPIRY_S, LONGEST_S
 from app.api.strict import read_raw, validate
 from app.api.wire import (
     AnswerModel,
@@ -26,24 +27,6 @@ from app.domain.decisions import Question
 from app.usecases.asks import Ask, canonical, fingerprint
 
 router = APIRouter(prefix="/v1", tags=["authorizations"], route_class=ExpressRoute)
-
-_DAY_S: Final = 86_400
-LONGEST_S: Final = 366 * 10 * _DAY_S
-"""The longest `expires_in`, inclusive; null is for ever."""
-
-DEFAULT_EXPIRY_S: Final = {
-    "QUOTE": 90 * _DAY_S,
-    "ORDER": 90 * _DAY_S,
-    "DELIVERY": 3 * _DAY_S,
-    "GOODS_ISSUE": 3 * _DAY_S,
-    "INVOICE": 3 * _DAY_S,
-}
-
-CHECKS: Final = PlainAsks(DEFAULT_EXPIRY_S, LONGEST_S)
-AUTHORIZATIONS: Final = PlainAsks(
-    {point: expiry_s for point, expiry_s in DEFAULT_EXPIRY_S.items() if point != "QUOTE"},
-    LONGEST_S,
-)
 
 _ROUTE: Final = b"POST /v1/authorizations "
 """Goes into the fingerprint, alone or in a batch."""
@@ -127,37 +110,6 @@ class ReasonOut(AnswerModel):
     customer_id: str
     observed: str | None
     threshold: str | None
-    zh: str
-    en: str
-
-
-class RemovedOut(AnswerModel):
-    """A reason that is gone once an advice is followed."""
-
-    code: str
-    rule_id: str
-    customer_id: str
-
-
-class UnblockOut(AnswerModel):
-    """One thing that would help, and the reasons that it removes; `suffices`: it removes all.
-
-    What does not suffice alone does together with advice for the other reasons. `subject` is the
-    customer of a limit or cover, a pair of currencies or a rule. `scope` is the right it needs;
-    null: it is up to the customer or whoever sells. `percent` is a share of the
-    order's value, `days` are payment terms.
-    """
-
-    action: str
-    amount: MoneyOut | None
-    invoices: list[str]
-    until: str | None
-    percent: str | None = None
-    days: int | None = None
-    subject: str | None = None
-    scope: str | None = None
-    removes: list[RemovedOut] = Field(default_factory=list)
-    suffices: bool = False
     zh: str
     en: str
 

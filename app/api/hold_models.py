@@ -5,7 +5,8 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import ConfigDict, Field
 
-from app.api.authorizations import ReasonOut, UnblockOut
+from app.api.advice import UnblockOut
+from app.api.authorizations import ReasonOut
 from app.api.wire import AnswerModel, Id, Instant, MoneyOut, PositiveMoneyIn, WireModel
 from app.domain.holds import HoldEvent, Kind, OrderHold, Proposal, ProposalStatus, Status
 from app.domain.money import Money

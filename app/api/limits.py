@@ -46,7 +46,7 @@ _ASKED: Final[dict[str, Any]] = {
     "reason": "annual review",
     "segment": "main",
 }
-_DECIDED: Final[dict[str, Any]] = {
+DECIDED: Final[dict[str, Any]] = {
     "limit_id": "0b5e6f0a-6c1e-4f2e-9a55-3d1f6a1c2b7d",
     "customer_id": "C-1001",
     **_ASKED,
@@ -55,6 +55,7 @@ _DECIDED: Final[dict[str, Any]] = {
     "evidence": None,
     **LIFE,
 }
+"""The example of a limit that was decided on."""
 
 
 class LimitIn(WireModel):
@@ -101,7 +102,7 @@ class LimitOut(LifeOut):
     `evidence` says how.
     """
 
-    model_config = ConfigDict(json_schema_extra={"examples": [_DECIDED]})
+    model_config = ConfigDict(json_schema_extra={"examples": [DECIDED]})
 
     limit_id: str
     kind: Literal["base", "temporary"]
@@ -115,7 +116,7 @@ class LimitsOut(AnswerModel):
     """One page of limits, the newest first."""
 
     model_config = ConfigDict(
-        json_schema_extra={"examples": [{"items": [_DECIDED], "next_cursor": None}]}
+        json_schema_extra={"examples": [{"items": [DECIDED], "next_cursor": None}]}
     )
 
     items: list[LimitOut]

@@ -10,7 +10,8 @@ from app.api.parse import parse_strict
 from app.cli.database import open_desk, read_settings
 from app.cli.failures import RefusedError, WrongUseError
 from app.domain.callers import Caller
-from app.domain.errors import BadRequestError, RuleSetRefusedError
+from app.domain.errors import BadRequestError
+from app.domain.errors_rules import RuleSetRefusedError
 from app.texts import text
 from app.usecases.rules import Linted, inspect, readable
 

@@ -4,6 +4,7 @@ The rules say which outcome; this file says what the figures are, and what becom
 reservation on every account of the payer's path.
 """
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
@@ -38,6 +39,9 @@ DEGRADING: Final = frozenset(
 """Reasons and warnings that tell of a missing or stale input."""
 
 _NO_RATE: Final = "FX_RATE_MISSING"
+
+_SIZES: Final = frozenset({"order_amount_minor", "limit_needed_minor", "prepay_missing_minor"})
+"""Names by which a policy lets an order be so large and no larger."""
 
 _ALWAYS: Final = replace(
     (_standard := read_rule_set(0, STANDARD)),
@@ -100,7 +104,9 @@ def judge(question: Question, situation: Situation, rules: RuleSet, new_id: str)
         reasons=reasons,
         warnings=warnings,
         binding=_binding(tested),
-        ship_up_to=question.amount.minor if outcome == "APPROVE" else _ship_up_to(case, tested),
+        ship_up_to=question.amount.minor
+        if outcome == "APPROVE"
+        else _ship_up_to(case, tested, reasons),
         order=None if outcome == "APPROVE" else order_seen(case),
         degraded=_degraded(case, reasons + warnings),
         tested=tested,
@@ -118,6 +124,8 @@ def reasons_of(question: Question, situation: Situation, rules: RuleSet) -> tupl
 
 
 def _tested(case: Case) -> tuple[Figures, ...]:
+    if len(case.situation.accounts) == 1:
+        return (case.figures(case.payer),)
     return tuple(
         case.figures(account)
         for account in case.situation.accounts
@@ -228,8 +236,11 @@ def _degraded(case: Case, fired: tuple[Fired, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(codes))
 
 
-def _ship_up_to(case: Case, tested: Sequence[Figures]) -> int:
-    """Give the largest whole amount that passes now; 0 where more than an amount is in the way."""
+def _ship_up_to(case: Case, tested: Sequence[Figures], reasons: Sequence[Fired]) -> int:
+    """Give the largest whole amount that passes now; 0 where more than an amount is in the way.
+
+    What limits leave is reckoned; where a policy itself sets sizes, it is looked for between.
+    """
     use, order, amount = case.situation.use, case.order, case.question.amount
     rooms = [figures.room for figures in tested if figures.room is not None]
     likely = {
@@ -239,10 +250,12 @@ def _ship_up_to(case: Case, tested: Sequence[Figures]) -> int:
         use.delivered,
         (order.released_max if order else None) or 0,
     }
-    for minor in sorted(likely, reverse=True):
-        if 0 < minor < amount.minor and _passes(case, minor):
-            return minor
-    return 0
+    fits = (one for one in sorted(likely, reverse=True) if 0 < one < amount.minor)
+    found = next((one for one in fits if _passes(case, one)), 0)
+    if any(not _SIZES.isdisjoint(row.row.names) for row in reasons):
+        larger = range(found + 1, amount.minor)
+        found += bisect_left(larger, x=True, key=lambda minor: not _passes(case, minor))
+    return found
 
 
 def _passes(case: Case, minor: int) -> bool:

@@ -52,7 +52,18 @@ Render = Callable[[LimitView], Answer]
 """Writes the answer, once."""
 
 
-def _check(ask: LimitAsk) -> None:
+def check_ask(caller: Caller, ask: LimitAsk) -> None:
+    """Insist on the right to propose, on sight of the segment, and on fields that fit together.
+
+    Raises:
+        ForbiddenError: The caller may neither propose nor approve.
+        SegmentUnknownError: The segment lies out of sight.
+        FieldError: A field breaks a rule; says which.
+
+    """
+    if not caller.may("limit:approve"):
+        caller.need("limit:propose")
+    caller.visit(ask.segment_id)
     if ask.unlimited and ask.limit is not None:
         raise FieldError("must be null or absent where unlimited is true", "limit")
     if ask.limit is not None and ask.limit.minor < 0:
@@ -99,20 +110,18 @@ class ProposeLimit:
 
         """
         caller = keyed.caller
-        if not caller.may("limit:approve"):
-            caller.need("limit:propose")
-        caller.visit(ask.segment_id)
-        _check(ask)
+        check_ask(caller, ask)
         with self.database.begin() as tx:
             return once(
                 tx,
                 caller,
                 keyed.key,
                 keyed.digest,
-                lambda: render(self._propose(tx, caller, ref, ask)),
+                lambda: render(self.within(tx, caller, ref, ask)),
             )
 
-    def _propose(self, tx: Tx, caller: Caller, ref: str, ask: LimitAsk) -> LimitView:
+    def within(self, tx: Tx, caller: Caller, ref: str, ask: LimitAsk) -> LimitView:
+        """Do it within a transaction; what was asked is checked already."""
         at, segment = self.now(), segments.read(tx, ask.segment_id)
         today = business_date(segment, at)
         customer_id = accounts.customer_of(tx, ref)

@@ -6,6 +6,8 @@ from datetime import datetime
 from typing import Self
 
 from app.store.database import Database
+from app.usecases.limits import ProposeLimit
+from app.usecases.limits_bulk import ProposeLimits
 from app.usecases.limits_policy import PutLimitPolicy, ReadLimitPolicy
 from app.usecases.recommendation import RecommendLimit
 from app.usecases.reviews import ListEnding, ListReviews, RecordReview
@@ -23,6 +25,7 @@ class Limits:
     list_ending: ListEnding
     record_review: RecordReview
     read_terms: ReadTerms
+    bulk: ProposeLimits
 
     @classmethod
     def over(cls, database: Database, now: Callable[[], datetime]) -> Self:
@@ -35,4 +38,5 @@ class Limits:
             ListEnding(database, now),
             RecordReview(database, now),
             ReadTerms(database, now),
+            ProposeLimits(database, ProposeLimit(database, now)),
         )

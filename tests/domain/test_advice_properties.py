@@ -56,6 +56,18 @@ def test_what_suffices_is_enough_alone(world: World) -> None:
 
 @settings(deadline=None)  # the machine may be busy
 @given(worlds())
+def test_a_larger_order_than_may_ship_is_held(world: World) -> None:
+    for one in held(world):
+        if one.action == "SHIP_UP_TO" and one.amount is not None:
+            event(one.action)
+            assert one.amount.minor < world.asked.amount.minor
+            more = Money(one.amount.minor + 1, one.amount.currency)
+            world.follow(replace(one, amount=more))
+            assert world.told().outcome != "APPROVE"
+
+
+@settings(deadline=None)  # the machine may be busy
+@given(worlds())
 def test_a_cent_less_removes_less(world: World) -> None:
     for one in held(world):
         if one.action not in EXACT or one.amount is None or one.amount.minor == 1:

@@ -30,6 +30,12 @@ LIMITS = [
         " AND kind = 'base'",
     ),
     control(
+        "zero-limit-covered",
+        ("limits", "C-10", "expected 0.00 CNY from approved limits, found 196.00 CNY"),
+        f"UPDATE credit_limit SET limit_minor = 0 WHERE account_id = {of('C-10')}"
+        " AND kind = 'base'",
+    ),
+    control(
         "limit-forgets-its-end",
         ("limits", "C-10", "limit: expected 191.00 CNY from approved limits"),
         "UPDATE account SET limit_changes_on = NULL WHERE customer_id = 'C-10'",

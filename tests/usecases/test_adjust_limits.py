@@ -6,6 +6,7 @@ from datetime import date, timedelta
 from typing import Any
 
 import pytest
+from prometheus_client import REGISTRY
 from sqlalchemy import text
 
 from app.domain.callers import Caller
@@ -25,10 +26,11 @@ from app.usecases.adjust_limits import AdjustLimits
 from app.usecases.limits import LimitAsk, LimitView
 from app.usecases.limits_decisions import Action
 from app.usecases.limits_sets import Limits
-from app.usecases.reviews import ListAsk
+from app.usecases.portions import Portion
+from app.usecases.reviews import KINDS, ListAsk, WatchLimits
 from app.usecases.segments import SegmentChange
 from tests.server import Clock
-from tests.usecases.town import ADMIN, Town, seeing
+from tests.usecases.town import ADMIN, Town, at_once, seeing
 
 DAY = timedelta(days=1)
 
@@ -157,6 +159,21 @@ def test_a_limit_goes_down_by_itself_in_steps(town: Town, limits: Limits) -> Non
     town.clock.advance(days=90)
     assert adjust(town) == 1
     assert town.account("C-1").limit_minor == 60_000_00
+    town.exact()
+
+
+def test_many_adjusters_take_one_step(town: Town, limits: Limits) -> None:
+    """What one of them did is seen by the others under the lock, though they had decided before."""
+    policy(limits)
+    town.put("C-2")
+    for name in ("C-1", "C-2"):
+        town.limit(name, 100_000_00)
+        scored(town, "E", name)
+    town.clock.advance(days=90)
+    work = AdjustLimits(town.database, 5, lambda _: town.clock())
+    ends = at_once(*[work] * 4)
+    assert sum(end.items for end in ends if isinstance(end, Portion)) == 2
+    assert {town.account(name).limit_minor for name in ("C-1", "C-2")} == {75_000_00}
     town.exact()
 
 
@@ -291,6 +308,10 @@ def test_what_ends_soon_is_told_unless_something_follows(town: Town, limits: Lim
     assert (ending(), ending(later)) == ([], [later])
     town.propose("C-1", LimitAsk("base", "main", Money(5, "CNY"), valid_to=soon))
     assert ending() == [soon]
+    WatchLimits(town.database, lambda _: town.clock())()
+    seen = {kind: REGISTRY.get_sample_value("aval_limits_ending", {"type": kind}) for kind in KINDS}
+    assert seen == {"base": 1, "temporary": 0, "cover": 0}
+    assert REGISTRY.get_sample_value("aval_limit_reviews_due") == 0
     follows = LimitAsk("base", "main", Money(5, "CNY"), valid_from=soon + DAY)
     town.propose("C-1", follows)
     assert ending() == []

@@ -122,7 +122,12 @@ def test_a_hold_says_what_would_unblock_it(desk: Counter) -> None:
     assert isinstance(held, dict)
     assert held["ship_up_to"] == {"amount": "100.00", "currency": "CNY"}
     actions = {row["action"]: row["amount"]["amount"] for row in held["unblock"]}
-    assert actions == {"PAY": "50.00", "SHIP_UP_TO": "100.00", "RAISE_LIMIT": "150.00"}
+    assert actions == {
+        "PAY": "50.00",
+        "SHIP_UP_TO": "100.00",
+        "RAISE_LIMIT": "150.00",
+        "ADD_COVER": "50.00",
+    }
     (again,) = desk.ask(desk.order(desk.question("SO-1", "150.00")))
     assert isinstance(again, dict)
     assert again["order_hold_id"] == held["order_hold_id"]
