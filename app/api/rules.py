@@ -192,18 +192,30 @@ def activate_rule_set(
 
 
 @router.post(
-    "/{version}/{decision}",
-    operation_id="decideRuleSet",
-    summary="Approve or reject a proposed version",
+    "/{version}/approve",
+    operation_id="approveRuleSet",
+    summary="Approve a proposed version",
     response_model=RuleSetOut,
     responses=refusals(404, 409),
 )
-def decide_rule_set(
-    asked: Annotated[Asked, Depends(asked("rule:approve"))],
-    version: VersionPath,
-    decision: Literal["approve", "reject"],
-    body: NoteIn,
+def approve_rule_set(
+    asked: Annotated[Asked, Depends(asked("rule:approve"))], version: VersionPath, body: NoteIn
 ) -> Response:
     """Approval is another client's than the one that wrote or proposed it."""
     decide = asked.desk.rules.decide
-    return send(decide(asked.keyed(body), version, (decision, body.note), _answer))
+    return send(decide(asked.keyed(body), version, ("approve", body.note), _answer))
+
+
+@router.post(
+    "/{version}/reject",
+    operation_id="rejectRuleSet",
+    summary="Reject a proposed version",
+    response_model=RuleSetOut,
+    responses=refusals(404, 409),
+)
+def reject_rule_set(
+    asked: Annotated[Asked, Depends(asked("rule:approve"))], version: VersionPath, body: NoteIn
+) -> Response:
+    """Leave the version as it is for good; a better one is another draft."""
+    decide = asked.desk.rules.decide
+    return send(decide(asked.keyed(body), version, ("reject", body.note), _answer))

@@ -1,6 +1,6 @@
 """Rule sets as they are sent."""
 
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import ConfigDict, Field
 
@@ -8,7 +8,8 @@ from app.api.wire import PRINTABLE, Id, Instant, WireModel
 from app.usecases.rules_life import Wish
 
 _LIMIT_VALUES: Final = 1_000
-CONSTANT = bool | int | str
+Int64 = Annotated[int, Field(ge=-(2**63), le=2**63 - 1)]
+CONSTANT = bool | Int64 | str
 
 _ROW: Final[dict[str, Any]] = {
     "id": "overdue-days-d",
@@ -82,7 +83,7 @@ class RowIn(WireModel):
     observed: str | None = None
     threshold: str | None = None
     lifts: list[str] | None = None
-    precedence: int | None = None
+    precedence: Int64 | None = None
     action: str | None = None
     clause: str | None = None
     owner: str | None = None
@@ -127,7 +128,7 @@ class ExampleIn(WireModel):
 class ClassTermsIn(WireModel):
     """What a class may have: days net, late interest in percent a year, percent to be prepaid."""
 
-    days: int
+    days: Int64
     late_interest_percent: str | None = Field(None, max_length=8)
     prepay_percent: str | None = Field(None, max_length=8)
 
@@ -143,7 +144,7 @@ class RuleSetIn(WireModel):
     format: Literal[2]
     name: str = Field(min_length=1, max_length=200, pattern=PRINTABLE)
     tolerance_percent: str = Field("0", max_length=20)
-    terms: dict[str, int | ClassTermsIn] | None = None
+    terms: dict[str, Int64 | ClassTermsIn] | None = None
     texts: dict[str, ReasonTextIn] | None = None
     clauses: list[ClauseIn] | None = None
     rows: list[RowIn] = Field(max_length=_LIMIT_VALUES)

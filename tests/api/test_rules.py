@@ -177,6 +177,7 @@ def test_what_is_no_policy_is_refused_whole(writer: Person) -> None:
         ({"rows": [ROW | {"outcome": "PERHAPS"}]}, "rule_set.rows[0].outcome"),
         ({"format": 1}, "rule_set.format"),
         ({"rules": []}, "rule_set.rules"),
+        ({"rows": [ROW | {"precedence": 10**20}]}, "rule_set.rows[0].precedence"),
     ):
         answer = writer.post("", {"rule_set": RULE_SET | fields})
         refused(answer, 422, "invalid_field", field)
