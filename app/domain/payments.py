@@ -4,10 +4,11 @@ What is paid goes to the oldest invoices first, each in its own currency, and wh
 a prepayment. All of it counts on every account of the payer's path.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from fractions import Fraction
+from itertools import chain, repeat
 from typing import Final
 
 from app.domain.accounts import Account, Use, force
@@ -47,12 +48,14 @@ def with_rest(situation: Situation, invoices: Sequence[OpenInvoice]) -> list[Ope
 
 
 @dataclass(frozen=True, slots=True)
-class _Part:
-    """What of a payment reaches one invoice (by its place in the list), or is left over."""
+class _Spread:
+    """What of a payment reaches each invoice, in the invoice's currency, and what is left over.
 
-    place: int | None
-    currency: str
-    use: Use
+    `paid` goes by the invoices' places and ends with the last one that is reached.
+    """
+
+    paid: Sequence[int]
+    ahead: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +87,8 @@ class Wallet:
 
     def named(self, amount: int) -> tuple[str, ...]:
         """Name the invoices that a payment reaches, the last one perhaps in part."""
-        places = [one.place for one in self._parts(amount) if one.place is not None]
-        names = [self.invoices[place].invoice_id for place in places]
-        return tuple(name for name in names if name)
+        reached = zip(self.invoices, self._spread(amount).paid, strict=False)
+        return tuple(one.invoice_id for one, paid in reached if paid and one.invoice_id)
 
     def most(self, tested: Sequence[Figures]) -> int:
         """Give a payment that is more than enough: everything owed, and the order in full."""
@@ -103,8 +105,8 @@ class Wallet:
         """
         amount = least
         for _ in range(_ROUNDS):
-            parts = self._ahead(amount) if ahead else list(self._parts(amount))
-            short = max((self._short(figures, parts) for figures in over), default=0)
+            uses = self._uses(_Spread((), amount) if ahead else self._spread(amount))
+            short = max((self._short(figures, uses) for figures in over), default=0)
             if short <= 0:
                 break
             amount += short
@@ -112,42 +114,57 @@ class Wallet:
 
     def pay(self, amount: int, *, ahead: bool = False) -> Situation | None:
         """Give the situation after a payment; None where some account could not book it."""
-        parts = self._ahead(amount) if ahead else list(self._parts(amount))
-        accounts = [self._booked(account, parts) for account in self.situation.accounts]
+        spread = _Spread((), amount) if ahead else self._spread(amount)
+        uses = self._uses(spread)
+        accounts = [self._booked(account, uses) for account in self.situation.accounts]
         if None in accounts:
             return None
         held = tuple(account for account in accounts if account is not None)
-        return replace(self.situation, accounts=held, overdue=self._overdue(parts))
+        return replace(self.situation, accounts=held, overdue=self._overdue(spread))
 
-    def _ahead(self, amount: int) -> list[_Part]:
-        return [_Part(None, self.payer.currency, Use(prepayment=amount))]
-
-    def _parts(self, amount: int) -> Iterator[_Part]:
+    def _spread(self, amount: int) -> _Spread:
         """Spread a payment over invoices; a part of one is rounded up in the invoice's currency."""
-        left = amount
-        for place, one in enumerate(self.invoices):
-            currency, factor = one.open.currency, _factor(self.payer, one.open.currency)
+        left, own = amount, self.payer.currency
+        factors = {
+            code: _factor(self.payer, code)
+            for code in {one.open.currency for one in self.invoices} - {own}
+        }
+        found: list[int] = []
+        for one in self.invoices:
             if left <= 0:
-                return
-            if factor is None:
-                continue
-            paid = min(one.open.minor, convert(left, 1 / factor, up=True))
-            left -= convert(paid, factor, up=True)
-            yield _Part(place, currency, Use(open_item=-paid))
-        if left > 0:
-            yield _Part(None, self.payer.currency, Use(prepayment=left))
+                break
+            paid = cost = min(one.open.minor, left)
+            if one.open.currency != own:
+                factor = factors[one.open.currency]
+                paid = 0 if factor is None else convert(left, 1 / factor, up=True)
+                paid = min(one.open.minor, paid)
+                cost = 0 if factor is None else convert(paid, factor, up=True)
+            found.append(paid)
+            left -= cost
+        return _Spread(found, max(0, left))
 
-    def _booked(self, account: Account, parts: Sequence[_Part]) -> Account | None:
-        for part in parts:
-            rate = _rate(account, part.currency, self.find)
-            if rate is None and part.currency != account.currency:
+    def _uses(self, spread: _Spread) -> dict[str, Use]:
+        """Sum a payment by currency, as accounts book it."""
+        sums: dict[str, int] = {}
+        for one, paid in zip(self.invoices, spread.paid, strict=False):
+            sums[one.open.currency] = sums.get(one.open.currency, 0) + paid
+        uses = {code: Use(open_item=-paid) for code, paid in sums.items() if paid}
+        if spread.ahead:
+            own = self.payer.currency
+            uses[own] = uses.get(own, Use()) + Use(prepayment=spread.ahead)
+        return uses
+
+    def _booked(self, account: Account, uses: Mapping[str, Use]) -> Account | None:
+        for currency, use in uses.items():
+            rate = _rate(account, currency, self.find)
+            if rate is None and currency != account.currency:
                 return None
-            account = force(account, part.currency, part.use, rate)
+            account = force(account, currency, use, rate)
         return account
 
-    def _short(self, figures: Figures, parts: Sequence[_Part]) -> int:
+    def _short(self, figures: Figures, uses: Mapping[str, Use]) -> int:
         """Tell how much is still missing on an account, in the payer's currency, rounded up."""
-        account = self._booked(figures.bare, parts)
+        account = self._booked(figures.bare, uses)
         if account is None or figures.ceiling is None:
             return 0  # such a payment could not be booked here, or changes nothing
         missing = account.use.total + figures.needed - figures.ceiling
@@ -164,25 +181,25 @@ class Wallet:
         return convert(minor, 1 / rate.factor(paid_in, account.currency), up=True)
 
     def _worth(self, one: OpenInvoice) -> int | None:
+        if one.open.currency == self.payer.currency:
+            return one.open.minor
         factor = _factor(self.payer, one.open.currency)
         return None if factor is None else convert(one.open.minor, factor, up=True)
 
-    def _overdue(self, parts: Sequence[_Part]) -> Overdue:
+    def _overdue(self, spread: _Spread) -> Overdue:
         """Say what is late after a payment."""
         before, today = self.situation.overdue, self.situation.today
         late, still_open = dict(before.amounts), dict(before.open_items)
-        left = [one.open.minor for one in self.invoices]
-        for part in parts:
-            if part.place is None:
-                continue
-            paid = -part.use.open_item
-            left[part.place] -= paid
-            still_open[part.currency] = still_open.get(part.currency, 0) - paid
-            if self.invoices[part.place].due_date < today:
-                late[part.currency] = late.get(part.currency, 0) - paid
-        dues = [one.due_date for one, minor in zip(self.invoices, left, strict=True) if minor > 0]
-        days = max(0, (today - min(dues)).days) if dues else 0
-        return Overdue(_positive(late), _positive(still_open), days)
+        oldest = today
+        for one, paid in zip(self.invoices, chain(spread.paid, repeat(0)), strict=False):
+            currency, due = one.open.currency, one.due_date
+            if paid < one.open.minor:
+                oldest = min(oldest, due)
+            if paid:
+                still_open[currency] = still_open.get(currency, 0) - paid
+                if due < today:
+                    late[currency] = late.get(currency, 0) - paid
+        return Overdue(_positive(late), _positive(still_open), (today - oldest).days)
 
 
 def _positive(amounts: dict[str, int]) -> dict[str, int]:
