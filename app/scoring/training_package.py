@@ -45,8 +45,9 @@ def package(
 ) -> tuple[Manifest, bytes]:
     """Write the manifest, as version 0, and the model's file.
 
-    `made_at` is midnight (UTC) after the last day the ledger knew: a manifest says the same of the
-    same data, whenever it is written. When it was registered, and by whom, the registry keeps.
+    `made_at` is midnight (UTC) at the start of the last day the ledger knew: a manifest says the
+    same of the same data, whenever it is written. When it was registered, and by whom, the registry
+    keeps.
     """
     card, data = trained.wish.card, trained.model.text.encode()
     target = trained.wish.target
