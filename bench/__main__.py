@@ -1,7 +1,7 @@
 """`make bench`: Aval beside a bare echo and a naive service; prints tables, writes `RESULTS.md`.
 
 A run on a quiet machine; Linux only. `--quick` takes two minutes and writes nothing; `--growth`
-adds ledgers of 10,000 and 1,000,000 customers.
+adds ledgers of 10,000 and 1,000,000 customers. `--portfolio N` does only that: score N customers.
 """
 
 import argparse
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from app.store.checker import check_ledger
-from bench import bulk, databases, figures, growth, naive, servers, steps
+from bench import bulk, databases, figures, growth, naive, portfolio, servers, steps
 from bench.databases import Side
 from bench.figures import Found
 from bench.growth import Sizes
@@ -51,6 +51,7 @@ class Run:
     turns: int = 1
     sizes: Sizes | None = None
     out: Path | None = RESULTS
+    portfolio: int | None = None
 
 
 QUICK: Final = Run(
@@ -70,6 +71,10 @@ _QUICK_SIZES: Final = Sizes(Size(1_000, 10, 0, 1), Size(20_000, 10, 0, 1))
 def main() -> int:
     """Run everything; exit 1 if an answer was not as wished or the checker found a difference."""
     run = _arguments()
+    if run.portfolio is not None:
+        with tempfile.TemporaryDirectory(prefix="aval-bench-") as name:
+            print("\n".join(portfolio.measure(Path(name), run.portfolio)))
+        return 0
     busy, began_s = told_busy(), time.monotonic()
     found = Found()
     with tempfile.TemporaryDirectory(prefix="aval-bench-") as name, meter(found) as counter:
@@ -104,6 +109,7 @@ def _arguments() -> Run:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="two minutes; rough, writes nothing")
     parser.add_argument("--growth", action="store_true", help="also 1,000,000 customers")
+    parser.add_argument("--portfolio", type=int, help="only score so many customers, twice")
     parser.add_argument("--seconds", type=float, help="of one measurement")
     parser.add_argument("--rounds", type=int, help="how often each is repeated")
     parser.add_argument("--customers", type=int, help="that the load is spread over")

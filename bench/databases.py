@@ -73,7 +73,7 @@ def embedded(state: Path, workers: int = 1) -> Iterator[Side]:
             if not admin.execute("SELECT FROM pg_database WHERE datname = 'naive'").fetchall():
                 admin.execute("CREATE DATABASE naive")
         token = (state / "api-key").read_text(encoding="ascii").strip()
-        yield Side("embedded", url, _other(url, "naive"), service, token, _postmaster(url))
+        yield Side("embedded", url, _other(url, "naive"), service, token, postmaster_of(url))
 
 
 @contextmanager
@@ -95,7 +95,7 @@ def system(folder: Path) -> Iterator[Side]:
         servers.aval(state, url, "migrate")
         token = servers.aval(state, url, "key", "create", "--name", "bench", "--scope", "admin")
         service = undo.enter_context(servers.serve(state, url))
-        yield Side("system", url, naive_url, service, token, _postmaster(url))
+        yield Side("system", url, naive_url, service, token, postmaster_of(url))
 
 
 @contextmanager
@@ -180,7 +180,7 @@ def _other(url: str, name: str) -> str:
     return urlunsplit(urlsplit(url)._replace(path=f"/{name}"))
 
 
-def _postmaster(url: str) -> int | None:
+def postmaster_of(url: str) -> int | None:
     """Find the server's first process: the parent of the backend we talk to, if it is here."""
     with psycopg.connect(url) as connection:
         pid = connection.info.backend_pid

@@ -1,6 +1,7 @@
 """What is measured, as processes: the echo, the naive service, and Aval."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -79,6 +80,34 @@ def serve(state: Path, database_url: str | None = None, workers: int = 1) -> Ite
     with _running(command, state.parent / f"{state.name}.log", told) as process:
         _await(f"http://127.0.0.1:{port}/readyz", process, state.parent / f"{state.name}.log")
         yield Server(process.pid, port)
+
+
+@contextmanager
+def mlflow(python: Path, model: Path, log: Path) -> Iterator[Server]:
+    """Serve a model by MLflow of another Python, as its own command does, until the block ends.
+
+    Raises:
+        NotRunningError: It ended or did not become ready.
+
+    """
+    port = free_port()
+    place = f"{python.parent}{os.pathsep}{os.environ.get('PATH', '')}"
+    command = [str(python), "-m", "mlflow", "models", "serve", "-m", str(model)]
+    command += ["-h", "127.0.0.1", "-p", str(port), "--env-manager", "local"]
+    with log.open("wb") as sink:
+        process = subprocess.Popen(  # noqa: S603 - our own programs
+            command,
+            env=_environment({"PATH": place}),
+            stdout=sink,
+            stderr=sink,
+            start_new_session=True,
+        )
+    try:
+        _await(f"http://127.0.0.1:{port}/ping", process, log)
+        yield Server(process.pid, port)
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)  # it starts programs of its own
+        process.wait(_PATIENCE_S)
 
 
 def aval(state: Path, database_url: str, *arguments: str) -> str:

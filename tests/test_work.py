@@ -324,3 +324,35 @@ def test_what_goes_wrong_is_one_line(
     assert told in ended.stderr
     assert "s3cret" not in ended.stderr
     assert not (tmp_path / "nowhere").exists()
+
+
+def test_a_hold_is_released_within_two_seconds_of_the_payment(
+    tmp_path: Path, embedded: str
+) -> None:
+    state = tmp_path / "state"
+    with (
+        closing(Database(embedded)) as database,
+        ServiceThread(create_app(Settings(state_dir=state), embedded)) as service,
+        working(tmp_path / "one", AVAL_STATE_DIR=str(state)) as worker,
+    ):
+        token = CreateKey(database, lambda: datetime.now(UTC))("tests", ["admin"])
+        headers = {"Authorization": f"Bearer {token}"}
+        with httpx2.Client(base_url=service.url, headers=headers, trust_env=False) as client:
+            erp = Erp(client)
+            erp.customer("C-1")
+            hold_id = erp.held("SO-1", "150.00")
+            event = {"source": "erp", "event_id": "E-1", "type": "payment", "customer_id": "C-1",
+                     "segment": "main", "occurred_at": "2026-06-15T04:00:00Z", "version": 1,
+                     "payment_id": "P-1", "amount": {"amount": "50.00", "currency": "CNY"},
+                     "paid_date": "2026-06-15"}  # fmt: skip
+            paid = client.post("/v1/ledger-events", json={"events": [event]})
+            assert paid.json()["results"][0]["result"] == "applied"
+            until(lambda: erp.hold(hold_id)["status"] == "RELEASED", worker.said())
+        with psycopg.connect(embedded) as connection:
+            waited = connection.execute(
+                "SELECT extract(epoch FROM h.closed_at - j.at) FROM order_hold h JOIN journal j"
+                " ON j.account_id = h.account_id AND j.kind = 'FACT'"
+            ).fetchone()
+        assert waited is not None
+        assert float(waited[0]) < 2.0
+    assert check_ledger(embedded).clean

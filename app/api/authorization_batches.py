@@ -10,18 +10,13 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import ConfigDict, Field
 
 from app.api.auth import authenticate, secured
-from app.api.authorizations import (
-    AUTHORIZATIONS,
-    DECISION,
-    AuthorizeIn,
-    DecisionOut,
-    keyed_ask,
-)
+from app.api.authorizations import DECISION, AuthorizeIn, DecisionOut, keyed_ask
 from app.api.conventions import body_of, refusals
 from app.api.desk import desk_of
 from app.api.express import ExpressRoute
 from app.api.idempotency import LONGEST_KEY
 from app.api.middleware import trace_of
+from app.api.plain_asks import AUTHORIZATIONS
 from app.api.problems import Problem, render, render_bug, wants_zh
 from app.api.strict import LONG_BODY_BYTES, read, validate
 from app.api.wire import PRINTABLE, AnswerModel, WireModel
@@ -108,16 +103,16 @@ async def authorize_orders(request: Request) -> Response:
     caller = await authenticate(request, "authorization:write")
     desk = desk_of(request)
     async with desk.lanes.turn():
-        envelope = await _read_soon(request)
+        envelope = await read_soon(request, BODY_S)
         told: list[_Told] = [_asked(caller, item, desk.new_id()) for item in envelope.items]
         asks = [one for one in told if isinstance(one, Ask)]
         answers = iter(await desk.lanes.ask_all(asks) if asks else ())
         told = [next(answers) if isinstance(one, Ask) else one for one in told]
-        body = _results(request, told)
+        body = put_together(request, told)
     return Response(body, media_type="application/json")
 
 
-async def _read_soon(request: Request) -> _Envelope:
+async def read_soon(request: Request, within_s: float) -> _Envelope:
     """Read the body; who sends it too slowly must not keep the turn of others.
 
     Raises:
@@ -125,10 +120,10 @@ async def _read_soon(request: Request) -> _Envelope:
 
     """
     try:
-        async with asyncio.timeout(BODY_S):
+        async with asyncio.timeout(within_s):
             return await read(request, _Envelope)
     except TimeoutError:
-        raise BadRequestError(f"the body did not arrive within {BODY_S:g} s") from None
+        raise BadRequestError(f"the body did not arrive within {within_s:g} s") from None
 
 
 def _asked(caller: Caller, item: object, decision_id: str) -> Ask | _Refusal:
@@ -157,7 +152,7 @@ def _read_item(item: object) -> tuple[str, Question]:
     return read.idempotency_key, read.to_question()
 
 
-def _results(request: Request, told: Sequence[_Told]) -> bytes:
+def put_together(request: Request, told: Sequence[_Told]) -> bytes:
     """Put the answers together; decisions go as they are stored, byte for byte."""
     request_id, zh = trace_of(request.scope).request_id, wants_zh(request)
     parts = []

@@ -11,7 +11,7 @@ from app.api.conventions import body_of, refusals
 from app.api.desk import desk_of
 from app.api.express import ExpressRoute
 from app.api.idempotency import keyed, read_key, send
-from app.api.plain_asks import PlainAsks
+from app.api.plain_asks import AUTHORIZATIONS, CHECKS, DEFAULT_EXPIRY_S, LONGEST_S
 from app.api.strict import read_raw, validate
 from app.api.wire import (
     AnswerModel,
@@ -27,24 +27,6 @@ from app.domain.decisions import Question
 from app.usecases.asks import Ask, canonical, fingerprint
 
 router = APIRouter(prefix="/v1", tags=["authorizations"], route_class=ExpressRoute)
-
-_DAY_S: Final = 86_400
-LONGEST_S: Final = 366 * 10 * _DAY_S
-"""The longest `expires_in`, inclusive; null is for ever."""
-
-DEFAULT_EXPIRY_S: Final = {
-    "QUOTE": 90 * _DAY_S,
-    "ORDER": 90 * _DAY_S,
-    "DELIVERY": 3 * _DAY_S,
-    "GOODS_ISSUE": 3 * _DAY_S,
-    "INVOICE": 3 * _DAY_S,
-}
-
-CHECKS: Final = PlainAsks(DEFAULT_EXPIRY_S, LONGEST_S)
-AUTHORIZATIONS: Final = PlainAsks(
-    {point: expiry_s for point, expiry_s in DEFAULT_EXPIRY_S.items() if point != "QUOTE"},
-    LONGEST_S,
-)
 
 _ROUTE: Final = b"POST /v1/authorizations "
 """Goes into the fingerprint, alone or in a batch."""

@@ -17,8 +17,9 @@ from app.api.middleware import trace_of
 from app.api.problems import Problem, render, wants_zh
 from app.api.strict import StrictRoute
 from app.api.wire import AnswerModel, Id, Instant, WireModel
-from app.domain.errors import CreditError, FieldError
+from app.domain.errors import CreditError, FieldError, NotFoundError
 from app.domain.holds import HoldFilter
+from app.domain.ids import need_id
 from app.usecases.asks import Answer
 from app.usecases.holds_bulk import Form, Reevaluated
 from app.usecases.holds_judge import Result
@@ -57,7 +58,7 @@ class ReevaluateIn(WireModel):
             customer_id=self.customer_id,
             owner=self.owner,
             reason=self.reason,
-            hold_ids=None if self.order_hold_ids is None else ids_of(self.order_hold_ids),
+            hold_ids=None if self.order_hold_ids is None else _uuids(self.order_hold_ids),
         )
 
 
@@ -141,6 +142,21 @@ def ids_of(named: Sequence[str]) -> list[str]:
     for place, one in enumerate(named):
         if one in named[:place]:
             raise FieldError("stands in the list already", f"order_hold_ids[{place}]")
+    return list(named)
+
+
+def _uuids(named: Sequence[str]) -> list[str]:
+    """Insist on ids that a hold can have, each once.
+
+    Raises:
+        FieldError: One is none; names it.
+
+    """
+    for place, one in enumerate(ids_of(named)):
+        try:
+            need_id(one, "order hold")
+        except NotFoundError as unknown:
+            raise FieldError("is no id of an order hold", f"order_hold_ids[{place}]") from unknown
     return list(named)
 
 

@@ -13,6 +13,18 @@ from app.domain.decisions import Question
 from app.domain.errors import FieldError
 from app.domain.money import Money, parse_money
 
+_DAY_S: Final = 86_400
+LONGEST_S: Final = 366 * 10 * _DAY_S
+"""The longest `expires_in`, inclusive; null is for ever."""
+
+DEFAULT_EXPIRY_S: Final = {
+    "QUOTE": 90 * _DAY_S,
+    "ORDER": 90 * _DAY_S,
+    "DELIVERY": 3 * _DAY_S,
+    "GOODS_ISSUE": 3 * _DAY_S,
+    "INVOICE": 3 * _DAY_S,
+}
+
 LONGEST_ID: Final = 64
 _LONGEST_AMOUNT: Final = 32
 _MOST_DAYS: Final = 3650
@@ -113,3 +125,10 @@ def _is_id(value: object) -> TypeGuard[str]:
 def _within(value: object, least: int, most: int) -> bool:
     """Tell whether it is a whole number between bounds, both inclusive, or none at all."""
     return value is None or (type(value) is int and least <= value <= most)
+
+
+CHECKS: Final = PlainAsks(DEFAULT_EXPIRY_S, LONGEST_S)
+AUTHORIZATIONS: Final = PlainAsks(
+    {point: expiry_s for point, expiry_s in DEFAULT_EXPIRY_S.items() if point != "QUOTE"},
+    LONGEST_S,
+)

@@ -13,6 +13,7 @@ from app.api.strict import StrictRoute
 from app.api.wire import AnswerModel, BusinessDate, Id, WireModel
 from app.domain.callers import Caller
 from app.domain.scores import Score
+from app.domain.scores_json import PROBABILITY_DIGITS
 from app.domain.whatif import Proposal, Row, Step
 from app.texts import text
 from app.usecases.score_what_if import WhatIf
@@ -120,9 +121,10 @@ class WhatIfOut(AnswerModel):
 
 
 def _rated(score: Score) -> RatedOut:
+    known = score.probability_of_default
     return RatedOut(
         score=score.score,
-        probability_of_default=score.probability_of_default,
+        probability_of_default=None if known is None else round(known, PROBABILITY_DIGITS),
         risk_class=score.risk_class.value,
         traffic_light=score.traffic_light.value,
     )

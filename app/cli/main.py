@@ -27,6 +27,7 @@ COLUMNS: Final[Mapping[str, str]] = {
     "check-ledger": "check",
     "replay": "replay",
     "try-rules": "try_rules",
+    "rules": "rules",
     "openapi": "openapi",
     "train": "train",
     "model": "model",

@@ -25,13 +25,13 @@ Context = Mapping[str, Any]
 Function = Callable[[Context], Any]
 """Computes a value; every name it reads is in the context."""
 
-_RELATIONS: Final[dict[str, Callable[[Any, Any], bool]]] = {
-    "==": operator.eq,
-    "!=": operator.ne,
-    "<": operator.lt,
-    "<=": operator.le,
-    ">": operator.gt,
-    ">=": operator.ge,
+_RELATIONS: Final[dict[str, Callable[[Function, Function], Function]]] = {
+    "==": lambda left, right: lambda context: left(context) == right(context),
+    "!=": lambda left, right: lambda context: left(context) != right(context),
+    ">": lambda left, right: lambda context: left(context) > right(context),
+    ">=": lambda left, right: lambda context: left(context) >= right(context),
+    "<": lambda left, right: lambda context: left(context) < right(context),
+    "<=": lambda left, right: lambda context: left(context) <= right(context),
 }
 
 _AGAINST: Final[dict[str, Callable[[str, Any], Function]]] = {
@@ -85,7 +85,11 @@ def _binary(tree: Binary) -> Function:
     right = compiled(tree.right)
     relation = _RELATIONS.get(tree.operator)
     if relation is not None:
-        return lambda context: relation(left(context), right(context))
+        return relation(left, right)
+    if isinstance(tree.left, Name) and isinstance(tree.right, Literal):
+        near = _NEAR.get(tree.operator) if type(tree.right.value) is int else None
+        if near is not None:
+            return near(tree.left.name, tree.right.value)
     combine = _ARITHMETIC[tree.operator]
     return lambda context: combine(left(context), right(context))
 
@@ -117,6 +121,31 @@ _ARITHMETIC: Final[dict[str, Callable[[Any, Any], Any]]] = {
     "/": _divide,
     "%": _remainder,
 }
+
+_NEAR: Final[dict[str, Callable[[str, Any], Function]]] = {
+    "+": lambda name, value: (
+        lambda context: (
+            found
+            if SMALLEST <= (found := context[name] + value) <= LARGEST
+            else _fits(found, "a sum")
+        )
+    ),
+    "-": lambda name, value: (
+        lambda context: (
+            found
+            if SMALLEST <= (found := context[name] - value) <= LARGEST
+            else _fits(found, "a difference")
+        )
+    ),
+    "*": lambda name, value: (
+        lambda context: (
+            found
+            if SMALLEST <= (found := context[name] * value) <= LARGEST
+            else _fits(found, "a product")
+        )
+    ),
+}
+"""A name and a constant together: most of the arithmetic there is, in one call."""
 
 
 def can_fail(tree: Node) -> bool:

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from fractions import Fraction
 from typing import Final
 
 from app.domain.accounts import Account
@@ -62,13 +61,13 @@ def worth(account: Account, amounts: Mapping[str, int]) -> int | None:
     """Value amounts by currency in the account's currency, rounded up; None without a rate."""
     total = 0
     for currency, minor in amounts.items():
-        factor = Fraction(1)
-        if currency != account.currency:
-            held = account.foreign.get(currency)
-            if held is None:
-                return None
-            factor = held.rate.factor(currency, account.currency)
-        total += convert(minor, factor, up=True)
+        if currency == account.currency:
+            total += minor
+            continue
+        held = account.foreign.get(currency)
+        if held is None:
+            return None
+        total += convert(minor, held.rate.factor(currency, account.currency), up=True)
     return total
 
 

@@ -124,6 +124,8 @@ def reasons_of(question: Question, situation: Situation, rules: RuleSet) -> tupl
 
 
 def _tested(case: Case) -> tuple[Figures, ...]:
+    if len(case.situation.accounts) == 1:
+        return (case.figures(case.payer),)
     return tuple(
         case.figures(account)
         for account in case.situation.accounts

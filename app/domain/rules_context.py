@@ -4,8 +4,9 @@
 it say MISSING_INPUT.
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from datetime import date
+from functools import lru_cache, partial
 from math import ceil, isfinite
 from typing import Any, Final
 
@@ -13,7 +14,7 @@ from app.domain.accounts import Account
 from app.domain.decisions import Question, Situation
 from app.domain.money import convert
 from app.domain.rules import Subject, Value
-from app.domain.rules_names import ATTRIBUTE
+from app.domain.rules_names import attribute_key
 
 _PPM: Final = 1_000_000
 
@@ -53,17 +54,29 @@ def subject_of(question: Question, situation: Situation) -> Subject:
 
 
 def more_context(
-    wanted: Collection[str], question: Question, situation: Situation
+    wanted: frozenset[str], question: Question, situation: Situation
 ) -> dict[str, Value]:
     """Fill those of the wanted names that are filled here and can be known."""
-    found: dict[str, Value | None] = {}
-    for name in wanted:
-        fill = _FILLED.get(name)
-        if fill is not None:
-            found[name] = fill(question, situation)
-        elif name.startswith(ATTRIBUTE):
-            found[name] = question.attributes.get(name.removeprefix(ATTRIBUTE))
-    return {name: value for name, value in found.items() if value is not None}
+    found: dict[str, Value] = {}
+    for name, fill in _fills(wanted):
+        value = fill(question, situation)
+        if value is not None:
+            found[name] = value
+    return found
+
+
+Fill = Callable[[Question, Situation], Value | None]
+
+
+@lru_cache(maxsize=64)  # a rule set wants the same names for every order
+def _fills(wanted: frozenset[str]) -> tuple[tuple[str, Fill], ...]:
+    found = [(name, _FILLED[name]) for name in sorted(wanted) if name in _FILLED]
+    keys = [(name, attribute_key(name)) for name in sorted(wanted)]
+    return (*found, *((name, partial(_attribute, key)) for name, key in keys if key is not None))
+
+
+def _attribute(key: str, question: Question, _: Situation) -> str | None:
+    return question.attributes.get(key)
 
 
 def _amount(question: Question, situation: Situation) -> int | None:
@@ -144,7 +157,7 @@ def _fx_age(question: Question, situation: Situation) -> int | None:
     return None if rate is None else (situation.today - date.fromisoformat(rate.rate_date)).days
 
 
-_FILLED: Final[Mapping[str, Callable[[Question, Situation], Value | None]]] = {
+_FILLED: Final[Mapping[str, Fill]] = {
     "check_point": lambda question, _: question.check_point,
     "order_amount_minor": _amount,
     "order_currency": lambda question, _: question.amount.currency,

@@ -1,8 +1,8 @@
 """Rows sorted by what must hold before any of them can, so that few are asked.
 
-From each condition one comparison of a name with constants is taken that must hold (a gate). All
-gates on one name are one look-up: in a dictionary, or by bisection over sorted thresholds. A gate
-that does not hold settles the whole `&&`, errors in its other parts included, as in CEL.
+From each condition comparisons of a name with constants are taken of which one must hold (gates).
+All gates on one name are one look-up: in a dictionary, or by bisection over sorted thresholds. A
+gate that does not hold settles the whole `&&`, errors in its other parts included, as in CEL.
 """
 
 from bisect import bisect_left, bisect_right
@@ -10,8 +10,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, NamedTuple
 
-from app.domain.cel import Binary, Items, Name, Node, Unary
+from app.domain.cel import Binary, Choice, Items, Logic, Name, Node, Unary
 from app.domain.cel import Literal as Constant
+from app.domain.cel_compile import can_fail
 from app.domain.rules_names import NAMES
 from app.domain.rules_rows import (
     Context,
@@ -26,6 +27,7 @@ from app.domain.rules_rows import (
 )
 
 _MIRRORED: Final = {">": "<", "<": ">", ">=": "<=", "<=": ">=", "==": "==", "!=": "!="}
+_MOST_GATES: Final = 8
 _MOST_KEPT: Final = 64
 """Plans kept for contexts in which names are missing."""
 
@@ -80,15 +82,33 @@ def _compared(sign: str, name: str, value: Any) -> Gate | None:  # noqa: ANN401 
     return Gate("BELOW", name, (value if sign == "<" else value + 1,))
 
 
-def _best_gate(row: Row) -> tuple[Gate | None, bool]:
-    """Choose the gate that most orders stop at, and tell whether it is the whole condition."""
-    parts = list(conjuncts(row.condition))
-    gates = [gate for gate in map(_gate, parts) if gate is not None]
-    for gate in gates:
-        known = NAMES.get(gate.name)
-        if known is not None and not gate.holds(known.example):
-            return gate, len(parts) == 1
-    return (gates[0] if gates else None), len(parts) == 1
+def _gates(tree: Node) -> tuple[Gate, ...]:
+    """Find gates of which one must hold; none: nothing is known ahead.
+
+    Of parts that must all hold the one is taken that most orders stop at.
+    """
+    if isinstance(tree, Logic) and tree.operator == "||":
+        return _of_either([_gates(part) for part in tree.parts])
+    if isinstance(tree, Choice):
+        return () if can_fail(tree.test) else _of_either([_gates(tree.yes), _gates(tree.no)])
+    if isinstance(tree, Logic):
+        found = [gates for gates in map(_gates, conjuncts(tree)) if gates]
+        return min(found, key=_usually_open, default=())
+    gate = _gate(tree)
+    return () if gate is None else (gate,)
+
+
+def _of_either(found: Sequence[tuple[Gate, ...]]) -> tuple[Gate, ...]:
+    if not all(found):
+        return ()
+    gates = tuple(dict.fromkeys(gate for gates in found for gate in gates))
+    return gates if len(gates) <= _MOST_GATES else ()
+
+
+def _usually_open(gates: tuple[Gate, ...]) -> int:
+    """Count the gates that an ordinary order passes, those of unknown values among them."""
+    known = [(gate, NAMES.get(gate.name)) for gate in gates]
+    return sum(one is None or gate.holds(one.example) for gate, one in known)
 
 
 @dataclass(slots=True)
@@ -117,11 +137,11 @@ class Plan:
         self._places = {row.rule_id: place for place, row in enumerate(self.rows)}
         gated: dict[tuple[str, str, Any], list[tuple[Gate, Asked]]] = {}
         for place, row in enumerate(self.rows):
-            gate, whole = _best_gate(row)
-            asked: Asked = (place, row, None if whole and gate else row.test)
-            if gate is None:
+            gates = _gates(row.condition)
+            asked: Asked = (place, row, None if _gate(row.condition) else row.test)
+            if not gates:
                 self._always.append(asked)
-            else:
+            for gate in gates:
                 value = gate.values[0] if gate.kind == "UNEQUAL" else None
                 gated.setdefault((gate.kind, gate.name, value), []).append((gate, asked))
         for (kind, name, value), rows in gated.items():
@@ -148,8 +168,8 @@ class Plan:
         hits = self._hits(context)
         if not hits:
             return []
-        if len(hits) > 1:
-            hits.sort(key=_place)
+        if len(hits) > 1:  # a row may have passed several gates
+            hits = sorted({asked[0]: asked for asked in hits}.values(), key=_place)
         found = []
         for _, row, test in hits:
             try:

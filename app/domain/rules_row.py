@@ -248,9 +248,13 @@ class RowReader:
         """Insist that what a reason shows is a name, or for the threshold a constant."""
         for key in ("observed", "threshold"):
             name = self.data.get(key)
-            if name is None or (key == "threshold" and name in parameters):
+            if name is None:
                 continue
-            if not isinstance(name, str) or name not in KINDS:
+            if not isinstance(name, str):
+                self.faults.note(key, "must be a name of the schema")
+            elif key == "threshold" and name in parameters:
+                continue
+            elif name not in KINDS:
                 self.faults.note(key, "must be a name of the schema")
             elif asks == "order" and name in NAMES and NAMES[name].path:
                 self.faults.note(key, f"{name} is known to rows that ask `path` alone")

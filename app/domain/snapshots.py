@@ -8,7 +8,8 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from app.domain.accounts import Account, Use, foreign_from_json, foreign_to_json
+from app.domain.accounts import Account, Use
+from app.domain.accounts_json import foreign_from_json, foreign_to_json
 from app.domain.decisions import Inputs, Overdue, Question, Situation
 from app.domain.money import Money, Rate
 from app.domain.orders import Order, OrderUse

@@ -29,7 +29,7 @@ _METRICS: Final = (
     "brier",
     "baseline_auc",
     "baseline_brier",
-    "calibration_error",
+    "ece",
     "log_loss",
     "n_train",
     "n_test",

@@ -74,11 +74,18 @@ class Evaluation:
     @property
     def auc_as_such(self) -> float | None:
         """Give the AUC without what is known of the order; None where there is none."""
+        labels, said = self._as_such()
+        return auc(labels, said) if 0 < float(np.sum(labels)) < len(labels) else None
+
+    @property
+    def ece_as_such(self) -> float | None:
+        """Give the calibration error without what is known of the order; None without a score."""
+        labels, said = self._as_such()
+        return calibration_error(labels, said) if len(labels) else None
+
+    def _as_such(self) -> tuple[Numbers, Numbers]:
         there = ~np.isnan(self.as_such)
-        late = float(np.sum(self.test.labels[there]))
-        if not 0 < late < np.sum(there):
-            return None
-        return auc(self.test.labels[there], self.as_such[there])
+        return self.test.labels[there], self.as_such[there]
 
 
 def evaluate(trained: Trained) -> Evaluation:
@@ -164,10 +171,11 @@ def report(trained: Trained, found: Evaluation) -> dict[str, object]:
         "customers_test": len(np.unique(found.test.customers)),
         "unscored_test": found.unscored,
         "log_loss": log_loss(labels, predicted),
-        "calibration_error": calibration_error(labels, predicted),
+        "ece": calibration_error(labels, predicted),
         "intervals": _intervals(found.rivals),
         "rivals": rivals(found),
         "auc_without_order": found.auc_as_such,
+        "ece_without_order": found.ece_as_such,
         "backtest": [asdict(one) for one in found.backtest],
         "calibration": _calibration(trained),
         "shape": trained.model.shape,

@@ -50,7 +50,7 @@ class Shape:
 SHAPES: Final = (
     Shape("low", depth=2, leaves=3, rate=0.05, leaf_rows=30, ridge=5, columns=0.3, rows=0.7),
     Shape("shallow", depth=3, leaves=6, rate=0.03, leaf_rows=60, ridge=10, columns=0.3, rows=0.6),
-    Shape("middle", depth=4, leaves=15, rate=0.05, leaf_rows=20, ridge=0, columns=1, rows=0.8),
+    Shape("middle", depth=4, leaves=15, rate=0.05, leaf_rows=10, ridge=0, columns=1, rows=0.8),
     Shape("deep", depth=6, leaves=31, rate=0.1, leaf_rows=20, ridge=0, columns=1),
 )
 """What is tried, from the simplest on; a later one must be better, not equal."""

@@ -9,13 +9,8 @@ from sqlalchemy import RowMapping, and_, any_, func, literal, select, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import BigInteger
 
-from app.domain.accounts import (
-    Account,
-    Entry,
-    Use,
-    foreign_from_json,
-    foreign_to_json,
-)
+from app.domain.accounts import Account, Entry, Use
+from app.domain.accounts_json import foreign_from_json, foreign_to_json
 from app.domain.errors import CustomerUnknownError
 from app.store.copies import copy_in
 from app.store.database import Tx

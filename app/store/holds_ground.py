@@ -40,8 +40,10 @@ class Moved:
         return self.opened_at, self.hold_id
 
 
-# Accounts count with all groups above them; a new score or other slow input is a new version. What
-# is late is summed up, since money may move between invoices without moving any balance.
+# Payer by payer, for holds of one share what they rest on, and a plan of index look-ups is a good
+# one whatever the planner thinks of the sizes. Accounts count with all groups above them; a new
+# score or other slow input is a new version. What is late is summed up, since money may move
+# between invoices without moving any balance.
 _GROUND = """
 WITH place AS MATERIALIZED (
     SELECT s.segment_id, d.today, concat_ws(':', s.mode, CASE
@@ -52,33 +54,36 @@ WITH place AS MATERIALIZED (
     CROSS JOIN LATERAL (SELECT (:at AT TIME ZONE s.time_zone)::date AS today) AS d
     CROSS JOIN LATERAL (
         SELECT max(last_at) AS last_at FROM feed WHERE segment_id = s.segment_id) AS f),
-held AS MATERIALIZED (
-    SELECT h.hold_id, h.segment_id, h.order_id, h.account_id, h.decision_id, h.opened_at,
-        h.judged_on, h.ask -> 'amount' ->> 1 AS currency
-    FROM order_hold h
-    WHERE h.status = 'OPEN' AND h.kind = 'AUTOMATIC' AND h.ask IS NOT NULL AND {wanted}),
 payer AS MATERIALIZED (
-    SELECT a.account_id, a.path[cardinality(a.path)] AS root, place.told AS place,
-        string_agg(concat_ws(':', p.account_id, p.seq, p.input_version, p.status,
-        p.quarantined, p.limit_changes_on <= place.today), ',' ORDER BY p.account_id) AS told,
-        array_agg(DISTINCT p.currency) AS currencies,
-        bool_or(p.foreign_use IS NOT NULL) AS is_foreign, min(late.told) AS late
-    FROM (SELECT DISTINCT account_id FROM held) AS h
-    JOIN account a ON a.account_id = h.account_id
-    JOIN account p ON p.account_id = any(a.path)
+    SELECT h.account_id, array_agg(h.hold_id) AS ids, array_agg(h.order_id) AS orders,
+        array_agg(h.decision_id) AS decisions, array_agg(h.opened_at) AS opened,
+        array_agg(h.judged_on) AS judged, array_agg(h.ask -> 'amount' ->> 1) AS currencies
+    FROM order_hold h
+    WHERE h.status = 'OPEN' AND h.kind = 'AUTOMATIC' AND h.ask IS NOT NULL AND {wanted}
+    GROUP BY h.account_id),
+ground AS (
+    SELECT h.hold_id, a.segment_id, h.order_id, h.opened_at, h.judged_on,
+        a.path[cardinality(a.path)] AS root,
+        md5(concat_ws('|', h.decision_id, place.told, path.told, late.told,
+        CASE WHEN path.is_foreign OR path.currencies <> ARRAY[h.currency]
+        THEN (SELECT max(rate_id) FROM fx_rate) END)) AS ground
+    FROM payer
+    JOIN account a ON a.account_id = payer.account_id
     JOIN place ON place.segment_id = a.segment_id
+    CROSS JOIN LATERAL (
+        SELECT string_agg(concat_ws(':', p.account_id, p.seq, p.input_version, p.status,
+            p.quarantined, p.limit_changes_on <= place.today), ',' ORDER BY p.account_id) AS told,
+            array_agg(DISTINCT p.currency) AS currencies,
+            bool_or(p.foreign_use IS NOT NULL) AS is_foreign
+        FROM account p WHERE p.account_id = any(a.path)) AS path
     CROSS JOIN LATERAL (
         SELECT concat_ws(':', count(*), sum(v.open_minor), min(v.due_date)) AS told
         FROM invoice v
         WHERE v.account_id = a.account_id AND v.open_minor > 0 AND v.due_date < place.today
     ) AS late
-    GROUP BY a.account_id, a.path, place.told),
-ground AS (
-    SELECT h.hold_id, h.segment_id, h.order_id, h.account_id, h.opened_at, h.judged_on,
-        payer.root, md5(concat_ws('|', h.decision_id, payer.place, payer.told, payer.late,
-        CASE WHEN payer.is_foreign OR payer.currencies <> ARRAY[h.currency]
-        THEN (SELECT max(rate_id) FROM fx_rate) END)) AS ground
-    FROM held h JOIN payer ON payer.account_id = h.account_id)
+    CROSS JOIN LATERAL unnest(payer.ids, payer.orders, payer.decisions, payer.opened,
+        payer.judged, payer.currencies)
+        AS h(hold_id, order_id, decision_id, opened_at, judged_on, currency))
 """
 
 _MOVED = text(

@@ -8,7 +8,8 @@ from typing import Any, Final
 
 import orjson
 
-from app.domain.accounts import Account, Entry, ForeignUse, foreign_to_json
+from app.domain.accounts import Account, Entry, ForeignUse
+from app.domain.accounts_json import foreign_to_json
 from app.domain.orders import Order
 from app.store.arrays import Array, TextArray, blobs, flags, ints, texts
 from app.store.lane_rows import DecisionRow

@@ -103,10 +103,9 @@ def relatives(tx: Tx, customer_ids: Collection[str]) -> set[str]:
 def count_outcomes(tx: Tx, day: date) -> Counts:
     """Count over all invoices what their ends had shown by the end of a day; reads the ledger."""
     tx.execute(text("SET LOCAL statement_timeout = '30min'"))
-    cursor: psycopg.Cursor[tuple[int, int, int, int]] = tx.connection.cursor()  # type: ignore[assignment]
-    with cursor:
-        row = cursor.execute(portfolio_sql.BACKGROUND, {"day": day}).fetchone()
-    return Counts(day, *(row or (0, 0, 0, 0)))
+    tx.execute(text("SET LOCAL work_mem = '64MB'"))  # else the sums of a large ledger go to disk
+    row = tx.execute(text(portfolio_sql.BACKGROUND), {"day": day}).one()
+    return Counts(day, *row)
 
 
 def newest_counts(tx: Tx, day: date) -> Counts | None:

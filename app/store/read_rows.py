@@ -12,7 +12,8 @@ from typing import Any, Final, Literal
 
 import orjson
 
-from app.domain.accounts import Account, Use, foreign_from_json
+from app.domain.accounts import Account, Use
+from app.domain.accounts_json import foreign_from_json
 from app.domain.limits import CreditLimit
 from app.domain.money import Rate
 from app.domain.scores import StoredScore

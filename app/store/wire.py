@@ -13,11 +13,13 @@ from functools import lru_cache
 from itertools import count
 from typing import Any, Final, TypeVar
 
+import orjson
 import psycopg
 from psycopg.adapt import Transformer
 from psycopg.errors import error_from_result
 from psycopg.pq import ConnStatus, ExecStatus, TransactionStatus
 from psycopg.pq.abc import PGconn, PGresult
+from psycopg.types.json import set_json_loads
 from psycopg.types.string import TextLoader
 
 from app.store.arrays import Array
@@ -86,6 +88,7 @@ class Wire:
         self._waiting: asyncio.Future[None] | None = None
         self._loop = asyncio.get_running_loop()
         connection.adapters.register_loader("uuid", TextLoader)  # ids are text in the house
+        set_json_loads(orjson.loads, connection)  # whole numbers are exact up to 64 bits
         self._pgconn.nonblocking = 1
         self._pgconn.enter_pipeline_mode()
         self._socket = self._pgconn.socket

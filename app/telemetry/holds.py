@@ -24,7 +24,7 @@ ORDER_HOLDS_OPEN: Final = Bounded(
 HOLDS_JUDGED: Final = Bounded(
     Counter(
         "aval_order_holds_judged",
-        "Open holds judged again: RELEASED, HELD, KEPT for a person, REJECTED, REFUSED, BUSY.",
+        "Open holds judged again: RELEASED, HELD, KEPT, REJECTED, REFUSED, BUSY or FAILED.",
         ["result"],
     ),
     most=7,

@@ -55,7 +55,7 @@ MODEL_PSI: Final = Bounded(
 )
 MODEL_CALIBRATION: Final = Gauge(
     "aval_model_calibration",
-    "Defaults per default told by the champion, over months whose horizon is over.",
+    "Defaults per default told by the champion, over months whose horizon is over; 0: none is.",
     multiprocess_mode="livemostrecent",
 )
 

@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from threading import Lock
 from typing import Final, Literal
 
 import structlog
@@ -160,13 +161,22 @@ def _told(record: Record, again: Again) -> Record:
     return record
 
 
+_TURN_S: Final = 10.0
+"""How long somebody waits whose holds are to be judged while others are."""
+
+
 @dataclass(frozen=True, slots=True)
 class HoldsJudge:
-    """Judges holds on a lane that is opened for them; what fails is tried in smaller parts."""
+    """Judges holds on a lane that is opened for them; what fails is tried in smaller parts.
+
+    One lane at a time, so that a process never has more than one connection for it.
+    """
 
     open_lane: Callable[[], HoldLane]
     new_id: Callable[[], str]
+    turn_s: float = _TURN_S
     rule_sets: dict[int, RuleSet] = field(default_factory=dict)
+    turn: Lock = field(default_factory=Lock)
 
     def __call__(
         self, wanted: Sequence[Moved], again: Again, now: Callable[[], datetime]
@@ -175,9 +185,20 @@ class HoldsJudge:
 
         A hold that meets locks is BUSY, one that meets a bug FAILED and told in the log: the
         others are judged nevertheless.
+
+        Raises:
+            BusyError: Others are judged, and it was not their turn in time; nothing was changed.
+
         """
-        judge = JudgeHolds(now, self.new_id, self.rule_sets, again)
-        verdicts = asyncio.run(self._all(judge, wanted)) if wanted else []
+        if not wanted:
+            return []
+        if not self.turn.acquire(timeout=self.turn_s):
+            raise BusyError("other holds are being judged; try again")
+        try:
+            judge = JudgeHolds(now, self.new_id, self.rule_sets, again)
+            verdicts = asyncio.run(self._all(judge, wanted))
+        finally:
+            self.turn.release()
         for one in verdicts:
             HOLDS_JUDGED.labels(one.result).inc()
             if one.result == "RELEASED":

@@ -1,7 +1,7 @@
 """The score of one customer, computed now; and the use cases of scores together."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Self
 
@@ -10,13 +10,13 @@ from app.domain.scores import StoredScore
 from app.store.database import Database
 from app.usecases.health_models import ReadHealth
 from app.usecases.overrides import DecideOverride, ListOverrides, ProposeOverride
-from app.usecases.score_raters import RateByCard, Rater
-from app.usecases.score_reads import find_customer, read_score, unknown
+from app.usecases.score_reads import find_customer, unknown
 from app.usecases.score_report import ReportShadow
 from app.usecases.score_terms import ScoreTerms
+from app.usecases.score_together import ScoreTogether
 from app.usecases.score_what_if import AskWhatIf
 from app.usecases.scorecards import ActivateScorecard, ReadScorecard
-from app.usecases.scoring import RescoreAccounts, ScoreCustomers, score_customers
+from app.usecases.scoring import RescoreAccounts, ScoreCustomers
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class ScoreCustomer:
 
     database: Database
     now: Callable[[], datetime]
-    rater: Rater = field(default_factory=RateByCard)
+    together: ScoreTogether
 
     def __call__(self, caller: Caller, ref: str) -> StoredScore:
         """Compute, store and return the score of the customer that `ref`, an id or alias, names.
@@ -36,12 +36,10 @@ class ScoreCustomer:
                 customer.
 
         """
-        at = self.now()
-        with self.database.begin() as tx:
+        with self.database.read() as tx:
             customer_id = find_customer(tx, caller, ref)
-            score_customers(tx, [customer_id], at, self.rater)
-            found = read_score(tx, customer_id, at)
-        if found is None:  # merged into another between the two statements
+        found = self.together(customer_id)
+        if found is None:  # merged into another between the two
             raise unknown(ref)
         return found
 
@@ -71,7 +69,7 @@ class Scores:
         rater, four_eyes = known.rater, known.four_eyes
         score_customers = ScoreCustomers(database, now, rater)
         return cls(
-            ScoreCustomer(database, now, rater),
+            ScoreCustomer(database, now, ScoreTogether(database, now, rater)),
             score_customers,
             RescoreAccounts(score_customers, known.cooldown),
             ReadScorecard(database),

@@ -170,6 +170,8 @@ def test_what_is_not_judged_again(town: Town, erp: Own) -> None:
     refused(erp.client.post(path, json={}), 400, "idempotency_key_required")
     twice = {"order_hold_ids": [hold_id, hold_id]}
     refused(erp.post(path, twice), 422, "invalid_field", "order_hold_ids[1]")
+    none = {"order_hold_ids": [hold_id, "SO-1"]}
+    refused(erp.post(path, none), 422, "invalid_field", "order_hold_ids[1]")
     refused(erp.post(path, {"limit": 501}), 422, "invalid_field", "limit")
     refused(erp.post(path, {"customer_id": "nobody"}), 404, "customer_unknown")
     erp.client.put("/v1/segments/east", json={"name": "East"})

@@ -85,9 +85,9 @@ def test_a_shadow_that_would_have_held_is_told_in_money(
     said(database, "C-3", "2026-06-16", "E")  # a day too late to have been known
     bill(erp, "C-1", "SO-1", "2026-06-20")
     clock.advance(days=10)
-    answer = erp.client.get(REPORT, params={"since": SINCE})
-    assert answer.status_code == 200, answer.text
-    told = answer.json()
+    reported = erp.client.get(REPORT, params={"since": SINCE})
+    assert reported.status_code == 200, reported.text
+    told = reported.json()
     assert told["unknown"] == 2
     report = told["report"]
     assert (report["decisions"], report["differing"]) == (2, 1)

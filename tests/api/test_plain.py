@@ -9,8 +9,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from app.api.authorizations import AUTHORIZATIONS, CHECKS, LONGEST_S, AskIn, AuthorizeIn
+from app.api.authorizations import AskIn, AuthorizeIn
 from app.api.parse import parse_closely, parse_plain, parse_strict
+from app.api.plain_asks import AUTHORIZATIONS, CHECKS, LONGEST_S
 from app.api.strict import validate
 from app.domain.errors import CreditError
 

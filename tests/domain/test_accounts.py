@@ -9,15 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.domain.accounts import (
-    CATEGORIES,
-    Account,
-    Use,
-    force,
-    foreign_from_json,
-    foreign_to_json,
-    revalue,
-)
+from app.domain.accounts import CATEGORIES, Account, Use, force, revalue
+from app.domain.accounts_json import foreign_from_json, foreign_to_json
 from app.domain.customers import Standing, account_light, joint_light
 from app.domain.errors import FieldError, RateMissingError
 from app.domain.groups import Transfer, Why, carry_out, check_place, positions, under

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import assume, event, given, settings
 
 from app.domain.accounts import Use, force
-from app.domain.advice import Advice, Limits, Outlook, advise, over_limit
+from app.domain.advice import Advice, Outlook, advise, over_limit
+from app.domain.advice_trials import Limits
 from app.domain.decisions import Inputs, Overdue, Question
 from app.domain.limits import CreditLimit
 from app.domain.money import Money

@@ -40,7 +40,7 @@ KNOWN = Inputs(1, active=True, score=SCORE, more=MASTER)
 
 def filled(desk: Desk, **asked: Any) -> dict[str, Any]:  # noqa: ANN401 - any field
     one = question(**asked)
-    return dict(more_context([*FILLED_HERE, "attribute_plant"], one, desk.situation(one)))
+    return dict(more_context(FILLED_HERE | {"attribute_plant"}, one, desk.situation(one)))
 
 
 def test_every_name_is_filled_somewhere() -> None:

@@ -4,8 +4,13 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from app.domain.rules import RuleSetError, read_rule_set
+from app.domain.rules_lint import lint
+from app.domain.rules_read import SET_KEYS
+from app.domain.rules_row import ROW_KEYS
 from app.domain.terms import ClassTerms
 
 ROW: dict[str, Any] = {
@@ -187,3 +192,25 @@ def test_a_rule_set_is_read_with_all_it_has() -> None:
         "D": ClassTerms(30, Decimal("18.25"), Decimal(30)),
     }
     assert rules.ceiling(1_000) == 1_025
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
+    max_leaves=4,
+)
+
+
+@settings(max_examples=200)
+@given(
+    st.sampled_from(sorted(ROW_KEYS)), st.sampled_from(sorted(SET_KEYS - {"format"})), JSON, JSON
+)
+def test_any_json_is_a_rule_set_or_refused(
+    column: str, part: str, cell: object, whole: object
+) -> None:
+    for data in (rule_set(ROW | {column: cell}), rule_set(ROW) | {part: whole}, rule_set(cell)):
+        try:
+            rules = read_rule_set(1, data)
+        except RuleSetError:
+            continue
+        lint(rules, ())

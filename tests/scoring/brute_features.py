@@ -18,10 +18,12 @@ Numbers = Sequence[float]
 
 
 def mean(values: Numbers) -> float | None:
+    """Average; None of nothing."""
     return sum(values) / len(values) if values else None
 
 
 def over(top: float | None, bottom: float | None) -> float | None:
+    """Divide where the bottom is above 0."""
     if top is None or bottom is None or bottom <= 0:
         return None
     return top / bottom
@@ -47,6 +49,7 @@ def brute(world: World, asked: Row) -> dict[str, float | None]:
 
 
 def customers(world: World) -> list[str]:
+    """List all ids."""
     return [row["customer_id"] for row in world.customers]
 
 
@@ -89,6 +92,7 @@ def seen(world: World, name: str, on: date) -> list[Row]:
 
 
 def behaviour(bills: list[Row], on: date, everybody: list[Row]) -> dict[str, float | None]:
+    """Say how a customer has paid."""
     known = [bill for bill in bills if bill["known"]]
     due = [bill for bill in known if bill["due_date"] <= on]
     recent = [bill["late"] for bill in due if (on - bill["due_date"]).days < 90]
@@ -127,6 +131,8 @@ def behaviour(bills: list[Row], on: date, everybody: list[Row]) -> dict[str, flo
 def rates(
     bills: list[Row], everybody: list[Row], days: int, names: tuple[str, str]
 ) -> dict[str, float | None]:
+    """Smooth the share later than `days` towards that of everybody."""
+
     def known(rows: list[Row]) -> list[bool]:
         return [row["lag"] > days for row in rows if row["closed"] or row["lag"] > days]
 
@@ -137,6 +143,7 @@ def rates(
 
 
 def open_items(bills: list[Row], on: date, currency: str | None) -> dict[str, float | None]:
+    """Add up what is open and past due."""
     still = [bill for bill in bills if not bill["closed"]]
     late = [bill for bill in bills if bill["overdue"]]
     owed = sum(bill["open"] for bill in still if bill["currency"] == currency)
@@ -154,6 +161,7 @@ def open_items(bills: list[Row], on: date, currency: str | None) -> dict[str, fl
 
 
 def limit_on(world: World, name: str, on: date) -> int | None:
+    """Find the limit in force on a day."""
     rows = [
         row
         for row in world.limits
@@ -186,6 +194,7 @@ def limit_on(world: World, name: str, on: date) -> int | None:
 def limits(
     world: World, asked: Row, bills: list[Row], found: Row, currency: str | None
 ) -> dict[str, float | None]:
+    """Compare use with limits, now and 90 days before."""
     on, name = asked["as_of"], asked["customer_id"]
     before_minor = sum(bill["open_before"] for bill in bills if bill["currency"] == currency)
     now = over(found["open_amount_minor"], limit_on(world, name, on))
@@ -198,6 +207,7 @@ def limits(
 
 
 def orders(bills: list[Row], asked: Row, currency: str | None) -> dict[str, float | None]:
+    """Hold the order, or the latest invoice, against the habit."""
     order, terms = asked["order_amount_minor"], asked["order_terms_days"]
     own = [bill["amount_minor"] for bill in bills if bill["currency"] == currency]
     usual = [(bill["due_date"] - bill["issue_date"]).days for bill in bills]
@@ -222,6 +232,7 @@ def orders(bills: list[Row], asked: Row, currency: str | None) -> dict[str, floa
 
 
 def tenure(bills: list[Row], on: date, master: Row | None) -> dict[str, float | None]:
+    """Say since when and how often the customer buys."""
     issued = sorted(bill["issue_date"] for bill in bills)
     starts = list(issued)
     if master and master["since"] is not None and master["since"] <= on:
@@ -240,6 +251,7 @@ def tenure(bills: list[Row], on: date, master: Row | None) -> dict[str, float | 
 
 
 def season(bills: list[Row], on: date, asked: Row) -> dict[str, float | None]:
+    """Look at invoices that were due in the same month of earlier years."""
     terms = asked["order_terms_days"]
     if terms is None and bills:
         usual = [(bill["due_date"] - bill["issue_date"]).days for bill in bills]
@@ -264,6 +276,7 @@ def season(bills: list[Row], on: date, asked: Row) -> dict[str, float | None]:
 
 
 def financials(world: World, name: str, on: date) -> dict[str, float | None]:
+    """Read the newest statement known and the two before."""
     by_end: dict[date, Row] = {}
     for row in sorted(world.financials, key=lambda row: row["known_on"]):
         if row["customer_id"] == name and row["known_on"] <= on and row["period_end"] <= on:
@@ -302,14 +315,17 @@ def financials(world: World, name: str, on: date) -> dict[str, float | None]:
 
 
 def growth(now: float | None, before: float | None) -> float | None:
+    """Grow from a base above 0."""
     return None if now is None or before is None or before <= 0 else now / before - 1
 
 
 def quotient(top: float | None, bottom: float | None) -> float | None:
+    """Divide by anything but 0."""
     return None if top is None or bottom is None or bottom == 0 else top / bottom
 
 
 def total(lines: dict[str, Any], terms: tuple[str, ...]) -> float | None:
+    """Add up terms; a minus takes one off."""
     values = [lines[term.removeprefix("-")] for term in terms]
     if None in values:
         return None
@@ -318,6 +334,7 @@ def total(lines: dict[str, Any], terms: tuple[str, ...]) -> float | None:
 
 
 def signals(world: World, name: str, on: date) -> dict[str, float | None]:
+    """Count what registries had told."""
     rows = [row for row in world.signals if row["customer_id"] == name and row["known_on"] <= on]
     if not rows:
         return {}
@@ -342,6 +359,7 @@ def signals(world: World, name: str, on: date) -> dict[str, float | None]:
 def related(
     world: World, master: Row | None, on: date, currency: str | None
 ) -> dict[str, float | None]:
+    """Say how parent and siblings pay."""
     if master is None or master["parent_id"] is None:
         return {}
     family = [
@@ -357,6 +375,7 @@ def related(
 
 
 def party(whose: str, bills: list[Row], currency: str | None) -> dict[str, float | None]:
+    """Sum up how others pay."""
     if not bills:
         return {}
     owed = sum(bill["open"] for bill in bills if bill["currency"] == currency)

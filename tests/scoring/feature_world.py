@@ -18,6 +18,7 @@ Row = dict[str, Any]
 
 
 def day(offset: int) -> date:
+    """Count from the first day there is."""
     return START + timedelta(days=offset)
 
 
@@ -34,6 +35,7 @@ class World:
     extra: dict[str, Any] = field(default_factory=dict)
 
     def ledger(self) -> Ledger:
+        """Make frames of the rows."""
         return Ledger.of(
             {
                 "customers": pl.DataFrame(self.customers),

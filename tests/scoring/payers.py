@@ -24,6 +24,7 @@ class Bill:
 
     @property
     def due(self) -> date:
+        """Count the terms from the day it was issued."""
         return self.issued + timedelta(days=self.terms)
 
 

@@ -14,7 +14,7 @@ from app.scoring.loadable import Loadable
 from app.scoring.process_link import Link
 from app.scoring.validator import check_text, loadable_part
 from app.scoring.verification import try_in_child
-from tests.scoring.packages import constant, edited, resized, sample
+from tests.scoring.packages import constant, edited, resized, sample, with_model
 
 
 def line(key: str, change: Callable[[list[str]], list[str]]) -> Callable[[str], str]:
@@ -126,6 +126,42 @@ def test_a_sound_text_passes_and_what_follows_the_trees_is_left_out() -> None:
     assert sound.loadable.endswith("end of trees\n")
     assert "parameters" not in sound.loadable
     assert loadable_part(package.model) == sound.loadable
+
+
+DIAMOND = """Tree=0
+num_leaves=3
+num_cat=0
+split_feature=0 1
+split_gain=1 1
+threshold=0.5 5
+decision_type=10 10
+left_child=-1 -2
+right_child=1 -2
+leaf_value=0.1 0.2 0.3
+leaf_weight=1 1 1
+leaf_count=10 5 5
+internal_value=0 0
+internal_weight=1 1
+internal_count=20 10
+is_linear=0
+shrinkage=1
+
+
+"""
+"""Leaf 1 hangs twice and leaf 2 nowhere, with rows that add up; so could a split, 2^64 times."""
+
+
+@pytest.mark.parametrize(("right", "sound"), [("-3", True), ("-2", False)])
+def test_what_hangs_twice_is_refused(right: str, sound: bool) -> None:
+    before = constant(0.25)
+    head = before.model.decode().partition("Tree=0")[0]
+    text = f"{head}{DIAMOND}end of trees\n".replace("right_child=1 -2", f"right_child=1 {right}")
+    package = with_model(before, resized(text).encode())
+    if sound:
+        assert check_text(package.model, package.manifest).leaves == 3
+        return
+    with pytest.raises(ModelRefusedError, match="split 1"):
+        check_text(package.model, package.manifest)
 
 
 @pytest.fixture(scope="module")

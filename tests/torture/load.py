@@ -93,6 +93,17 @@ class Customer:
         self.book.tally(f"own {found.said}")
         if found != expected:
             raise WrongError(f"{order} of {amount}: {found} where {expected} must be: {told}")
+        if found.said == "HOLD":
+            self._cancel(client, order, str(told["order_hold_id"]))
+
+    def _cancel(self, client: httpx2.Client, order: str, hold_id: str) -> None:
+        """End a hold before anything changes, else the service would release it when it can."""
+        key = f"{self.place}-{next(self.numbers)}"
+        path, headers = f"/v1/order-holds/{hold_id}/cancel", {"Idempotency-Key": key}
+        answer = self._insist(client, path, {"reason_code": "GONE"}, headers, key)
+        if not answer.is_success:
+            raise WrongError(f"{path}: {answer.text}")
+        self.model.end_hold(order, reject=False)
 
     def _ask_shared(self, client: httpx2.Client) -> None:
         order = f"X-{self.place}-{next(self.numbers)}"

@@ -9,8 +9,12 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from app.domain.errors import BusyError
 from app.store import holds_ground
 from app.store.checker import check_ledger
+from app.store.holds_lane import HoldLane
+from app.store.ids import IdSource
+from app.usecases.holds_judge import Again, HoldsJudge
 from tests.conftest import Server
 from tests.erp import money
 from tests.holders import Own, Town, open_town, whole_pass
@@ -347,3 +351,13 @@ def test_the_plan_uses_the_index(town: Town, erp: Own) -> None:
         explained = holds_ground.explained()
         plan = tx.execute(explained, {**values, "last_id": f"{0:032x}"}).scalars().all()
     assert any("order_hold_automatic_idx" in line for line in plan), plan
+
+
+def test_one_lane_at_a_time(town: Town, erp: Own) -> None:
+    hold_id = erp.held("SO-1", "150.00")
+    with town.database.begin() as tx:
+        wanted = holds_ground.named(tx, town.clock(), [hold_id])
+    judge = HoldsJudge(lambda: HoldLane(town.database.url), IdSource(), turn_s=0.05)
+    with judge.turn, pytest.raises(BusyError):
+        judge(wanted, Again(), town.clock)
+    assert [one.result for one in judge(wanted, Again(), town.clock)] == ["HELD"]

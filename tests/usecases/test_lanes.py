@@ -167,6 +167,22 @@ def test_a_bug_is_found_even_when_patience_has_ended() -> None:
     assert (told[0], type(told[1]), told[2]) == ("0", ZeroDivisionError, "2")
 
 
+def test_the_bug_of_one_question_is_its_own() -> None:
+    """Asked together or alone: what is wrong with one stands in its place, and only there."""
+    script = Script(lambda batch: ZeroDivisionError("bug") if "1" in batch else None)
+    script.gate.set()
+
+    async def work() -> list[Answer | BaseException]:
+        lane = BatchingLane(Lane(NOWHERE), script, made)
+        await lane.start()
+        told = await lane.ask_all([ask(str(place)) for place in range(4)])
+        await lane.stop()
+        return told
+
+    told = asyncio.run(work())
+    assert [type(one) for one in told] == [Answer, ZeroDivisionError, Answer, Answer]
+
+
 def missing(batch: list[str], absent: set[str]) -> BaseException | None:
     lacks = [(name, "main") for name in batch if name in absent]
     return AccountMissingError(lacks) if lacks else None
@@ -379,6 +395,7 @@ def test_a_backend_that_was_ended_is_replaced_unheard(desk: Counter) -> None:
 
 def test_a_lock_holds_up_its_own_account_only(desk: Counter) -> None:
     """Somebody works on C-2 for long: C-1's orders go, C-2's hear BUSY and keep their keys."""
+    desk.sizes = LaneSizes(patience_s=30.0)  # all tries take 1.9 s on an idle machine
     desk.add("C-2", 100_00)
     asks = [
         desk.order(desk.question(f"SO-{place}", customer_id=f"C-{place % 2 + 1}"), f"K-{place}")

@@ -1,12 +1,14 @@
 """Loading models: what is promoted serves, what is spoilt never replaces what is good."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from prometheus_client import REGISTRY
 
 from app.domain.errors_models import ModelRefusedError
+from app.domain.manifests_json import manifest_to_bytes
 from app.domain.scores import ModelVersion
 from app.scoring.shelf import Shelf
 from app.scoring.signing import make_key
@@ -75,18 +77,27 @@ def _spoil(room: Room, model: ModelVersion, kind: str) -> None:
             for name in ("scorecard.json", "manifest.json", "signature.json"):
                 older = room.file(ModelVersion(model.name, model.version - 1), name)
                 room.file(model, name).write_bytes(older.read_bytes())
+        case "another of this version":
+            other = points(model.name, 777)
+            told = manifest_to_bytes(replace(other.manifest, version=model.version))
+            path.write_bytes(other.model)
+            room.file(model, "manifest.json").write_bytes(told)
+            room.file(model, "signature.json").write_bytes(room.shelf.signer().sign(told))
         case _:
             path.unlink()
 
 
-@pytest.mark.parametrize("kind", ["size", "sha256", "signature", "manifest", "missing"])
+@pytest.mark.parametrize(
+    "kind",
+    ["size", "sha256", "signature", "manifest", "another of this version", "missing"],
+)
 def test_a_bad_file_never_replaces_a_good_model_and_is_told(serving: Room, kind: str) -> None:
     one, two = serving.candidates(2)
     serving.promote(one)
     serving.models.refresh()
     serving.promote(two)  # loadable at this moment
     _spoil(serving, two, kind)
-    check = "size" if kind == "missing" else kind
+    check = {"missing": "size", "another of this version": "manifest"}.get(kind, kind)
     before = _metric("aval_models_refused_total", reason=check)
     assert serving.models.refresh() == 1
     assert serving.models.scorer.places() == {serving.champion: one}

@@ -22,9 +22,10 @@ from app.scoring.observing import Copies, FeatureProcess
 from app.scoring.process import ScoringProcess
 from app.scoring.process_pipe import ProcessLimits
 from app.scoring.scorecard_file import standard_scorecard
-from app.store import models
+from app.store import models, scores
 from app.store.database import Database
 from app.usecases.overrides import OverrideAsk
+from app.usecases.portfolio_scores import in_bulk
 from app.usecases.score_models import RateByModel
 from app.usecases.score_outcomes import CountOutcomes
 from app.usecases.score_refresh import RefreshScores
@@ -162,6 +163,22 @@ def test_the_champion_scores_and_says_why(
     )
     with town.database.read() as tx:
         assert tx.execute(text(query)).scalar_one() == pytest.approx((6 * 20 + 14) / 7)
+
+
+def test_a_portfolio_is_scored_by_the_same_model(
+    town: Town, clean: ScoringProcess, rater: RateByModel
+) -> None:
+    stand(town, clean, Alias.CHAMPION, loadable(None))
+    stand(town, clean, Alias.SHADOW, loadable(0.3))
+    counted(town)
+    for name in ("C-2", "C-3"):
+        town.put(name, parent_id="C-1")
+    with town.database.begin() as tx:
+        subjects = scores.lock(tx, ["C-1", "C-2", "C-3"])
+        one_by_one = rater(tx, subjects, town.clock())
+        at_once = in_bulk(rater)(tx, subjects, town.clock())
+    assert at_once == one_by_one
+    assert {one.score.source for one in at_once.values()} == {"model"}
 
 
 def test_a_newcomer_is_of_class_n_by_a_model_too(

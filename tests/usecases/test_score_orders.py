@@ -61,7 +61,11 @@ def process() -> Iterator[ScoringProcess]:
     made.stop()
 
 
-def question(customer_id: str = "C-1", minor: int = 1_000, **fields: Any) -> Question:  # noqa: ANN401
+def question(
+    customer_id: str = "C-1",
+    minor: int = 1_000,
+    **fields: Any,  # noqa: ANN401 - any field
+) -> Question:
     currency = fields.pop("currency", "CNY")
     return Question(customer_id, "main", "ORDER", "SO-1", Money(minor, currency), **fields)
 

