@@ -13,6 +13,7 @@ from typing import Any, Final, Protocol
 
 import polars as pl
 
+from app.domain.errors import BusyError
 from app.domain.feature_catalogue import NAMES
 from app.domain.features import FEATURES, AccountUse, Features
 from app.domain.scorecard import Scorecard, rate
@@ -30,6 +31,9 @@ from app.usecases.scoring import score_customers
 
 PORTION: Final = 1_000
 """Customers scored in one transaction: it holds their accounts for a fifth of a second at most."""
+
+SMALLEST: Final = 50
+"""A portion that is not halved any more."""
 
 AT_ONCE: Final = 2
 """Portions worked on at the same time: while one waits for the database, the other computes."""
@@ -162,6 +166,7 @@ class ScorePortfolio:
     now: Callable[[], datetime]
     rater: Rater
     portion: int = PORTION
+    smallest: int = SMALLEST
 
     def __call__(self, told: Callable[[int, int], None], spread: Spread = in_threads) -> int:
         """Score all and return how many there were; `told` hears how many are done, of how many.
@@ -181,9 +186,17 @@ class ScorePortfolio:
     def score(self, customer_ids: Sequence[str]) -> int:
         """Score one portion in one transaction and return how many it has.
 
+        What was too much at once, for a model or beside who held a lock, is tried again in halves.
+
         Raises:
-            BusyError: The database or the model was out of reach; nothing was changed.
+            BusyError: The database or the model was out of reach for a few as well.
 
         """
-        with self.database.begin() as tx:
-            return score_customers(tx, customer_ids, self.now(), self.rater)
+        try:
+            with self.database.begin() as tx:
+                return score_customers(tx, customer_ids, self.now(), self.rater)
+        except BusyError:
+            if len(customer_ids) <= self.smallest:
+                raise
+        half = len(customer_ids) // 2
+        return self.score(customer_ids[:half]) + self.score(customer_ids[half:])

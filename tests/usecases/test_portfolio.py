@@ -1,8 +1,8 @@
 """Many customers at once: the same as one by one, in any portion, and blind to what comes later."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, timedelta
 from random import Random
 from typing import Any
@@ -12,16 +12,18 @@ import pytest
 from polars.testing import assert_frame_equal
 from sqlalchemy import text
 
+from app.domain.errors import BusyError
 from app.domain.feature_catalogue import NAMES
 from app.domain.rules_standard import STANDARD
 from app.domain.scorecard_json import scorecard_to_json
 from app.scoring.features_bills import background_of, settle
 from app.scoring.scorecard_file import standard_scorecard
 from app.store import portfolio, scores
-from app.store.database import Database
+from app.store.database import Database, Tx
+from app.store.scores import Subject
 from app.usecases.portfolio import TabulateFeatures, pages, read_ledger
 from app.usecases.portfolio_scores import RateByCardInBulk, ScorePortfolio
-from app.usecases.score_raters import RateByCard
+from app.usecases.score_raters import RateByCard, Rated
 from app.usecases.seeds import SeedDatabase
 from tests.conftest import Server
 from tests.server import Clock
@@ -114,6 +116,26 @@ def test_every_customer_is_scored_once_in_any_portion(town: Town, portion: int) 
         newest = text("SELECT count(*) FROM customer_score WHERE scored_at = :at")
         assert tx.execute(newest, {"at": at}).scalar_one() == len(IDS)
     assert after == {name: before.get(name, 0) + 1 for name in IDS}
+
+
+@dataclass(frozen=True)
+class Overtaxed(RateByCardInBulk):
+    """A rater that cannot do more than `most` at once."""
+
+    most: int = 2
+
+    def __call__(self, tx: Tx, subjects: Sequence[Subject], at: datetime) -> Mapping[str, Rated]:
+        if len(subjects) > self.most:
+            raise BusyError("too many")
+        return RateByCardInBulk.__call__(self, tx, subjects, at)
+
+
+def test_what_is_too_much_at_once_is_halved(town: Town) -> None:
+    at = town.clock() + timedelta(days=30)
+    run = ScorePortfolio(town.database, lambda: at, Overtaxed(), smallest=1)
+    assert run.score(IDS) == len(IDS)
+    with pytest.raises(BusyError, match="too many"):
+        ScorePortfolio(town.database, lambda: at, Overtaxed(most=0), smallest=1).score(IDS)
 
 
 @pytest.mark.parametrize(
