@@ -9,6 +9,7 @@ from pydantic import ConfigDict, Field
 from app.api.auth import needs
 from app.api.conventions import refusals
 from app.api.desk import DeskDep
+from app.api.rules import VersionPath
 from app.api.strict import StrictRoute
 from app.api.wire import AnswerModel, Id, Instant, MoneyOut, QueryModel, WireModel
 from app.domain.callers import Caller
@@ -200,7 +201,7 @@ def _order(one: Verdict) -> TriedOrderOut:
 def try_rule_set(
     body: TrialIn,
     caller: Annotated[Caller, Depends(needs("rule:read"))],
-    version: int,
+    version: VersionPath,
     desk: DeskDep,
 ) -> TrialOut:
     """Judge stored decisions by this version, active or draft; nothing is stored or changed."""

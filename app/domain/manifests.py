@@ -4,8 +4,8 @@ A package is a folder: the model's file, `manifest.json` and attachments (a mode
 trains writes version 0; registering gives the version and signs the manifest's bytes, so a manifest
 binds name, version and the sha256 of every file. See docs/models.md.
 
-A probability of default (PD) is that of more than `late_days` days late with the next invoice, which
-is that of the order in question where there is one; `horizon_days` bound how far it may lie ahead.
+A probability of default (PD) is that of more than `late_days` days late with the next invoice,
+which is that of the order in question where there is one, within `horizon_days`.
 """
 
 import math
