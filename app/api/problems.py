@@ -261,7 +261,13 @@ async def _on_framework(request: Request, refusal: Exception) -> Response:
 
 
 def _allowed(request: Request) -> list[str]:
-    """Name every method of this path; the framework names those of the first route alone."""
+    """Name every method of this path; the framework names those of the first route alone.
+
+    A path that is written out (`/sheet`) is not also one of an id (`/{version}`).
+    """
+    written_out = request.app.openapi()["paths"].get(request.url.path)
+    if written_out is not None:
+        return [method for method in _METHODS if method.lower() in written_out]
     routes = request.app.router.routes
     scopes = [{**request.scope, "method": method, "fastapi": {}} for method in _METHODS]
     return [

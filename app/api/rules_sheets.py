@@ -1,7 +1,6 @@
 """The credit policy as a spreadsheet: taken out, edited, looked at, and brought back as a draft."""
 
 from base64 import b64decode
-from binascii import Error as Base64Error
 from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Depends, Response
@@ -23,7 +22,7 @@ from app.usecases.asks import Answer
 from app.usecases.rules_sheets import Preview
 from app.usecases.rules_views import RuleSetView
 
-router = APIRouter(prefix="/v1/rule-sets", tags=["rules"], route_class=StrictRoute)
+router = APIRouter(prefix="/v1", tags=["rules"], route_class=StrictRoute)
 
 XLSX: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 _LONGEST: Final = 900_000
@@ -38,7 +37,7 @@ _CHANGE: Final[dict[str, Any]] = {
 def _bytes(workbook: str) -> bytes:
     try:
         return b64decode(workbook, validate=True)
-    except Base64Error as error:
+    except ValueError as error:  # not base64, or not even ASCII
         raise FieldError("must be a file in base64", "workbook") from error
 
 
@@ -142,7 +141,7 @@ def _drafted(view: RuleSetView) -> Answer:
 
 
 @router.get(
-    "/{version}/sheet",
+    "/rule-sets/{version}/sheet",
     operation_id="getRuleSheet",
     summary="A version as a workbook",
     response_class=Response,
@@ -156,7 +155,7 @@ def get_rule_sheet(caller: Reader, version: VersionPath, desk: DeskDep) -> Respo
 
 
 @router.post(
-    "/sheet/preview",
+    "/rule-set-sheets/preview",
     operation_id="previewRuleSheet",
     summary="What a workbook would change",
     responses=refusals(404),
@@ -168,7 +167,7 @@ def preview_rule_sheet(caller: Reader, body: PreviewIn, desk: DeskDep) -> Previe
 
 
 @router.post(
-    "/sheet",
+    "/rule-set-sheets",
     operation_id="draftRuleSheet",
     summary="Store a workbook as a draft",
     status_code=201,

@@ -47,7 +47,11 @@ RULES: Final = Table(
 )
 CLAUSES: Final = Table("clauses", dict.fromkeys(("id", "zh", "en"), Content.TEXT))
 TEXTS: Final = Table("texts", dict.fromkeys(("reason", "zh", "en"), Content.TEXT))
-TERMS: Final = Table("terms", {"class": Content.TEXT, "days": Content.WHOLE})
+_SHARES: Final = ("late_interest_percent", "prepay_percent")
+TERMS: Final = Table(
+    "terms",
+    {"class": Content.TEXT, "days": Content.WHOLE, **dict.fromkeys(_SHARES, Content.TEXT_OR_EMPTY)},
+)
 SETTINGS: Final = Table("settings", {"setting": Content.TEXT, "value": Content.ANY})
 EXAMPLES: Final = Table("examples", {"json": Content.TEXT})
 TABLES: Final[Mapping[str, Table]] = {
@@ -69,10 +73,21 @@ def to_tables(data: Mapping[str, Any]) -> dict[str, Lines]:
         "rules": [_rule_line(row) for row in data["rows"]],
         "clauses": [(one["id"], one["zh"], one["en"]) for one in data.get("clauses", ())],
         "texts": [(code, one["zh"], one["en"]) for code, one in data.get("texts", {}).items()],
-        "terms": list(data.get("terms", {}).items()),
+        "terms": [_terms_line(key, one) for key, one in data.get("terms", {}).items()],
         "settings": list(settings),
         "examples": [(orjson.dumps(one).decode(),) for one in data.get("examples", ())],
     }
+
+
+def _terms_line(risk_class: str, terms: int | Mapping[str, Any]) -> tuple[Value, ...]:
+    """Write the terms of a class; the short form is days alone."""
+    told = {"days": terms} if isinstance(terms, int) else terms
+    return (risk_class, told["days"], *(told.get(name) for name in _SHARES))
+
+
+def _terms_of(row: Row) -> dict[str, Any]:
+    shares = {name: row.values[name] for name in _SHARES if row.values.get(name)}
+    return {"days": _whole(row.values.get("days")), **shares}
 
 
 def _rule_line(row: Mapping[str, Any]) -> tuple[Value, ...]:
@@ -162,7 +177,7 @@ def from_tables(filed: Filed, faults: list[str]) -> tuple[dict[str, Any], Places
             "reason",
             lambda row: {"zh": row.values.get("zh"), "en": row.values.get("en")},
         ),
-        "terms": reader.keyed(filed["terms"], "class", lambda row: _whole(row.values.get("days"))),
+        "terms": reader.keyed(filed["terms"], "class", _terms_of),
         "examples": [reader.json(row, "json") for row in filed["examples"]],
     }
     if "tolerance_percent" in data:

@@ -10,7 +10,7 @@ from app.domain.callers import Caller
 from app.domain.ids import need_id
 from app.domain.rules import read_rule_set
 from app.domain.snoozes import Snooze, check_snooze, snoozes_to_json
-from app.store import accounts, decisions, inputs, rules, snoozes
+from app.store import accounts, decisions, inputs, rules, segments, snoozes
 from app.store.database import Database, Tx
 from app.usecases.asks import Answer
 from app.usecases.groups import ensure_accounts
@@ -120,11 +120,13 @@ class Snoozes:
 
         Raises:
             CustomerUnknownError: Nobody has this id.
+            SegmentUnknownError: No such segment.
             NotFoundError: The segment is out of sight.
 
         """
         caller.visit(segment_id)
         with self.database.read() as tx:
+            segments.read(tx, segment_id)
             return snoozes.of_account(tx, accounts.customer_of(tx, customer_ref), segment_id)
 
 

@@ -48,7 +48,7 @@ def test_a_workbook_is_looked_at_before_it_is_saved(erp: Erp) -> None:
     workbook = b64encode(stricter(given.content)).decode()
 
     body = {"workbook": workbook, **PERIOD}
-    told = erp.client.post("/v1/rule-sets/sheet/preview", json=body).json()
+    told = erp.client.post("/v1/rule-set-sheets/preview", json=body).json()
     changed = {"kind": "CHANGED", "rule_id": "not-scored", "columns": ["outcome"]}
     assert (told["base_version"], told["rows"], told["parts"]) == (1, [changed], ["terms"])
     (move,) = told["trial"]["moves"]
@@ -59,14 +59,14 @@ def test_a_workbook_is_looked_at_before_it_is_saved(erp: Erp) -> None:
     )
     before = erp.client.get("/v1/rule-sets").json()["items"]
 
-    stored = erp.post("/v1/rule-sets/sheet", {"workbook": workbook, "note": "as agreed"}, "k-1")
+    stored = erp.post("/v1/rule-set-sheets", {"workbook": workbook, "note": "as agreed"}, "k-1")
     assert stored.status_code == 201, stored.text
     draft = stored.json()
     assert (draft["status"], len(before)) == ("DRAFT", 1)
-    again = erp.post("/v1/rule-sets/sheet", {"workbook": workbook, "note": "as agreed"}, "k-1")
+    again = erp.post("/v1/rule-set-sheets", {"workbook": workbook, "note": "as agreed"}, "k-1")
     assert again.content == stored.content
     back = erp.client.get(f"/v1/rule-sets/{draft['version']}/sheet").content
-    assert read_rules(back)["terms"] == {"D": 0}
+    assert read_rules(back)["terms"] == {"D": {"days": 0}}
 
 
 def test_a_bad_workbook_is_refused_and_nothing_is_stored(erp: Erp) -> None:
@@ -76,18 +76,20 @@ def test_a_bad_workbook_is_refused_and_nothing_is_stored(erp: Erp) -> None:
     book.save(out)
     for file in (out.getvalue(), b"no workbook"):
         body = {"workbook": b64encode(file).decode()}
-        refused(erp.post("/v1/rule-sets/sheet", body), 422, "file_refused")
-        answer = erp.client.post("/v1/rule-sets/sheet/preview", json=body)
+        refused(erp.post("/v1/rule-set-sheets", body), 422, "file_refused")
+        answer = erp.client.post("/v1/rule-set-sheets/preview", json=body)
         refused(answer, 422, "file_refused")
     assert (
         "rules!A3"
-        in erp.post("/v1/rule-sets/sheet", {"workbook": b64encode(out.getvalue()).decode()}).json()[
+        in erp.post("/v1/rule-set-sheets", {"workbook": b64encode(out.getvalue()).decode()}).json()[
             "detail"
         ]
     )
-    refused(erp.post("/v1/rule-sets/sheet", {"workbook": "?"}), 422, "invalid_field", "workbook")
+    for text in ("?", "÷"):
+        answer = erp.post("/v1/rule-set-sheets", {"workbook": text})
+        refused(answer, 422, "invalid_field", "workbook")
     half = {"workbook": "UEs=", "since": PERIOD["since"]}
-    answer = erp.client.post("/v1/rule-sets/sheet/preview", json=half)
+    answer = erp.client.post("/v1/rule-set-sheets/preview", json=half)
     refused(answer, 422, "invalid_field", "until")
     assert len(erp.client.get("/v1/rule-sets").json()["items"]) == 1
 
@@ -106,13 +108,13 @@ def test_the_terminal_writes_a_folder_and_takes_it_back(
     out = aval(database_url, "export", "rules", str(folder))
     assert out.returncode == 0, out.stderr
     terms = folder / "terms.csv"
-    terms.write_bytes(terms.read_bytes() + b"E,7\r\n")
+    terms.write_bytes(terms.read_bytes() + b"E,7,,\r\n")
     looked = aval(database_url, "import", "rules", str(folder), "--dry-run")
     told: dict[str, Any] = orjson.loads(looked.stdout)
     assert (told["rows"], told["parts"], told["trial"]) == ([], ["terms"], None)
     taken = aval(database_url, "import", "rules", str(folder))
     assert "rule set 2 is a draft" in taken.stdout, taken.stderr
-    terms.write_bytes(terms.read_bytes() + b"Q,7\r\n")
+    terms.write_bytes(terms.read_bytes() + b"Q,7,,\r\n")
     wrong = aval(database_url, "import", "rules", str(folder))
     assert (wrong.returncode, "terms: line 3" in wrong.stderr) == (1, True), wrong.stderr
     assert len(erp.client.get("/v1/rule-sets").json()["items"]) == 2

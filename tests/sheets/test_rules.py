@@ -20,7 +20,10 @@ from app.sheets.sheet import MAX_ROWS
 
 FULL: dict[str, Any] = {
     **STANDARD,
-    "terms": {"A": 90, "D": 0},
+    "terms": {
+        "A": {"days": 90, "late_interest_percent": "4.35"},
+        "D": {"days": 0, "prepay_percent": "50"},
+    },
     "texts": {"LATE_D": {"zh": "逾期 {observed} 天", "en": "=overdue {observed} days"}},
     "rows": [
         *STANDARD["rows"],
@@ -44,6 +47,9 @@ FULL: dict[str, Any] = {
     ],
 }
 del FULL["rows"][-1]["parameters"]["among"]
+
+
+TERMS = b"class,days,late_interest_percent,prepay_percent\r\n"
 
 
 def same(one: dict[str, Any], other: dict[str, Any]) -> bool:
@@ -146,9 +152,9 @@ def test_a_fault_names_its_cell(change: Callable[[Workbook], object], told: str)
         ({"rules": b"id\n1,2\n"}, "must be there once"),
         ({"rules": b"\xff\xfe\x00"}, "no CSV file in UTF-8"),
         ({"secrets": b""}, "secrets is none of"),
-        ({"terms": b"class,days\r\nA,x\r\n"}, "terms: line 2, days: must be a whole number"),
-        ({"terms": b"class,days\r\nA\r\n"}, "1 cells under 2 columns"),
-        ({"terms": b"class,days\r\n" + b"A,1\r\n" * 1001}, "more than 1000 rows"),
+        ({"terms": TERMS + b"A,x,,\r\n"}, "terms: line 2, days: must be a whole number"),
+        ({"terms": TERMS + b"A\r\n"}, "1 cells under 4 columns"),
+        ({"terms": TERMS + b"A,1,,\r\n" * 1001}, "more than 1000 rows"),
     ],
     ids=["columns", "bytes", "unknown", "number", "ragged", "long"],
 )
