@@ -20,7 +20,7 @@ from tests.replay_ledger import Line, Replay, exposures, read_ledger
 from tests.server import Clock
 
 REAL = Path(__file__).parents[2] / "shared" / "data" / "ledger_ibm.csv"
-INVOICES = 800
+INVOICES = 300
 
 
 @pytest.fixture

@@ -307,6 +307,7 @@ def test_workers_end_with_their_parent(tmp_path: Path, database_url: str) -> Non
             time.sleep(0.05)
 
 
+@pytest.mark.nightly  # it waits for several starts
 def test_a_worker_that_cannot_start_ends_the_service(tmp_path: Path, database_url: str) -> None:
     with team(tmp_path, database_url) as running:
         with psycopg.connect(database_url) as connection:
@@ -350,6 +351,7 @@ def test_background_work_is_kept_running(
         runner.run(keep(program, Patience(stop_s=PATIENCE_S)))
 
 
+@pytest.mark.nightly  # it waits for several starts
 def test_what_never_starts_is_given_up(tmp_path: Path) -> None:
     nobody = "postgresql://127.0.0.1:1/aval"
     program = Program(

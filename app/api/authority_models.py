@@ -170,11 +170,12 @@ class DelegationOut(AnswerModel):
     """Who stands in for whom."""
 
     model_config = ConfigDict(
-        json_schema_extra={"examples": [{"delegation_id": "D-1", **_DELEGATION}]}
+        json_schema_extra={"examples": [{"delegation_id": "D-1", **_DELEGATION}]},
+        validate_by_name=True,
     )
 
     delegation_id: str
-    from_: str = Field(serialization_alias="from")
+    from_: str = Field(alias="from")
     to: str
     valid_from: date
     valid_to: date

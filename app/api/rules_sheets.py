@@ -25,7 +25,6 @@ from app.usecases.rules_views import RuleSetView
 router = APIRouter(prefix="/v1", tags=["rules"], route_class=StrictRoute)
 
 XLSX: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
-_LONGEST: Final = 900_000
 _FILE: Final = "UEsDBBQAAAAIAAAA"
 _CHANGE: Final[dict[str, Any]] = {
     "kind": "CHANGED",
@@ -42,13 +41,13 @@ def _bytes(workbook: str) -> bytes:
 
 
 class SheetIn(WireModel):
-    """A workbook as `GET …/sheet` gives it, in base64."""
+    """A workbook as `GET …/sheet` gives it, in base64; the body is at most 1 MiB."""
 
     model_config = ConfigDict(
         json_schema_extra={"examples": [{"workbook": _FILE, "note": "stricter from 2027 on"}]}
     )
 
-    workbook: str = Field(min_length=1, max_length=_LONGEST)
+    workbook: str = Field(min_length=1)
     note: str | None = Field(None, max_length=500)
 
 
@@ -68,7 +67,7 @@ class PreviewIn(WireModel):
         }
     )
 
-    workbook: str = Field(min_length=1, max_length=_LONGEST)
+    workbook: str = Field(min_length=1)
     segment: Id = MAIN
     since: Instant | None = None
     until: Instant | None = None

@@ -85,7 +85,14 @@ def kill_both(service: Service) -> None:
     service.process.wait(PATIENCE_S)
 
 
-@pytest.mark.parametrize("kill", [kill_service, kill_database, kill_both])
+@pytest.mark.parametrize(
+    "kill",
+    [
+        pytest.param(kill_service, marks=pytest.mark.nightly),
+        pytest.param(kill_database, marks=pytest.mark.nightly),
+        kill_both,
+    ],
+)
 def test_nothing_acknowledged_is_lost(tmp_path: Path, kill: Callable[[Service], None]) -> None:
     state = tmp_path / "state"
     load = Load()

@@ -14,7 +14,7 @@ from app.store import read_sql
 from app.store.read_lane import ReadConnection
 from app.store.read_rows import Kind, Want
 
-CUSTOMERS = 100_000
+CUSTOMERS = 20_000
 STATEMENTS = {
     "accounts": read_sql.ACCOUNTS,
     "scores": read_sql.SCORES,
@@ -118,7 +118,7 @@ def test_plans_on_tables_known_to_be_empty(connection: psycopg.Connection[Any]) 
         check(connection, statement)
 
 
-def test_plans_with_100000_customers(connection: psycopg.Connection[Any]) -> None:
+def test_plans_with_20000_customers(connection: psycopg.Connection[Any]) -> None:
     fill(connection, CUSTOMERS)
     for statement in STATEMENTS.values():
         check(connection, statement)
