@@ -19,6 +19,7 @@ from app.cli.import_ledger import Doors, LedgerCounts, LedgerImport, LedgerSourc
 from app.cli.import_master import MasterImport, RowCounts
 from app.cli.ledger_rows import LEDGER_COLUMNS
 from app.cli.ledger_totals import Expected, count_totals, parse_expected
+from app.cli.limit_sheets import export_limits
 from app.cli.master_rows import CUSTOMER_COLUMNS, LIMIT_COLUMNS
 from app.cli.policy import export_rules, import_rules
 from app.cli.progress import Shown
@@ -57,6 +58,7 @@ def register(cli: typer.Typer) -> None:
     out = typer.Typer(help="Write a file")
     out.command("scorecard")(_export_scorecard)
     out.command("rules")(export_rules)
+    out.command("limits")(export_limits)
     cli.add_typer(out, name="export")
 
 

@@ -3,7 +3,7 @@
 A cover is a row of kind `cover`: whatever reads, decides on or ends limits has it too.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -27,7 +27,7 @@ _TERMS = {
 """Columns that only covers have, and the terms that are in them."""
 
 
-def _from_row(row: RowMapping) -> LimitRecord:
+def _from_row(row: Mapping[str, Any] | RowMapping) -> LimitRecord:
     told = {name: value for name, value in row.items() if name not in _TERMS}
     terms = {field: row[name] for name, field in _TERMS.items()}
     cover = CoverTerms(**terms) if row["kind"] in KINDS["cover"] else None
@@ -153,3 +153,31 @@ def set_dates(tx: Tx, held: Account) -> None:
     tx.execute(
         statement.values(limit_expired=held.limit_expired, limit_changes_on=held.limit_changes_on)
     )
+
+
+def valid_limits(tx: Tx, segment_id: str, on: date) -> list[tuple[str, LimitRecord]]:
+    """Read what was approved last of each kind and is valid on a business date, by customer.
+
+    Covers are no limits; of an account there are at most a base and a temporary one.
+    """
+    query = (
+        select(account.c.customer_id, credit_limit)
+        .distinct(account.c.customer_id, credit_limit.c.kind)
+        .join(account, account.c.account_id == credit_limit.c.account_id)
+        .where(
+            account.c.segment_id == segment_id,
+            credit_limit.c.status == "APPROVED",
+            _of("limit"),
+            credit_limit.c.valid_from <= on,
+            or_(credit_limit.c.valid_to.is_(None), credit_limit.c.valid_to >= on),
+        )
+        .order_by(
+            account.c.customer_id,
+            credit_limit.c.kind,
+            credit_limit.c.decided_at.desc(),
+            credit_limit.c.created_at.desc(),
+            credit_limit.c.limit_id.desc(),
+        )
+    )
+    found = [dict(row) for row in tx.execute(query).mappings()]
+    return [(str(row.pop("customer_id")), _from_row(row)) for row in found]
