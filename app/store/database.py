@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import orjson
 import psycopg
 from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import QueuePool
@@ -145,5 +146,14 @@ class Database:
             raise
 
     def close(self) -> None:
-        """Close every idle connection of the pool."""
+        """Close every idle connection of the pool; one that is in use closes when it is given back.
+
+        The pool itself would forget such a one open.
+        """
+
+        @event.listens_for(self.engine, "checkin")
+        def close_late(connection: DBAPIConnection | None, _: object) -> None:
+            if connection is not None:
+                connection.close()
+
         self.engine.dispose()
