@@ -10,38 +10,20 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from app.domain.errors import FileRefusedError
+from app.sheets.cells import bare, write_csv
 from app.sheets.rules import checked
 from app.sheets.rules_tables import TABLES, to_tables
 from app.sheets.sheet import MAX_FILE_BYTES, MAX_ROWS, Content, Row, Table, Value
 
-_FORMULA: Final = frozenset("=+-@\t\r")
 _NUMBERS: Final = frozenset({Content.NUMBER_OR_EMPTY, Content.WHOLE})
 
 
 def write_rules_csv(data: Mapping[str, Any]) -> dict[str, bytes]:
     """Write a rule set of the present form as a file a table, by the table's name."""
     return {
-        name: _written(list(TABLES[name].columns), lines) for name, lines in to_tables(data).items()
+        name: write_csv(tuple(TABLES[name].columns), lines)
+        for name, lines in to_tables(data).items()
     }
-
-
-def _written(columns: Sequence[str], lines: Sequence[Sequence[Value]]) -> bytes:
-    file = io.StringIO(newline="")
-    writer = csv.writer(file)
-    writer.writerows([columns, *([_safe(cell) for cell in line] for line in lines)])
-    return file.getvalue().encode("utf-8-sig")
-
-
-def _safe(cell: Value) -> Value:
-    """Keep a spreadsheet from running a text."""
-    if isinstance(cell, str) and (cell[:1] in _FORMULA or _is_quoted(cell)):
-        return f"'{cell}"
-    return cell
-
-
-def _is_quoted(cell: str) -> bool:
-    """Tell whether an apostrophe is the text's own, so that it gets another."""
-    return cell.startswith("'")
 
 
 def read_rules_csv(files: Mapping[str, bytes]) -> dict[str, Any]:
@@ -101,4 +83,4 @@ def _value(cell: str, content: Content, place: str) -> Value:
             return float(int(cell))
         except ValueError:
             raise FileRefusedError(f"{place}: must be a whole number") from None
-    return cell[1:] if _is_quoted(cell) else cell
+    return bare(cell)

@@ -5,19 +5,26 @@ exclusive, empty is unbounded), `settings` a row a setting, `classes` a row a cl
 sheets and other columns are the manager's own and are not read.
 """
 
-import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
-
-from openpyxl import Workbook
-from openpyxl.worksheet.worksheet import Worksheet
 
 from app.domain.errors import FieldError, FileRefusedError
 from app.domain.scorecard import Characteristic, Scorecard
 from app.domain.scorecard_check import validate_scorecard
 from app.domain.scorecard_json import scorecard_from_json
-from app.sheets.sheet import Content, Row, Table, Value, open_book, read_rows
+from app.sheets.sheet import (
+    Content,
+    Row,
+    Table,
+    Value,
+    add_sheet,
+    new_book,
+    open_book,
+    read_rows,
+    refuse,
+    written,
+)
 
 BINS: Final = Table(
     "scorecard",
@@ -43,7 +50,6 @@ _PLAIN: Final = (
 )
 _SCALING: Final = ("anchor_score", "anchor_odds", "points_to_double_odds")
 _BANDS: Final = {"class": ("classes", "risk_class"), "light": ("lights", "traffic_light")}
-_MAX_FAULTS: Final = 20
 
 
 def read_scorecard(data: bytes, texts: Mapping[str, frozenset[str]]) -> Scorecard:
@@ -60,27 +66,13 @@ def read_scorecard(data: bytes, texts: Mapping[str, frozenset[str]]) -> Scorecar
     plain = reader.settings(read_rows(book, SETTINGS, faults))
     plain |= reader.bands(read_rows(book, BANDS, faults))
     plain["characteristics"] = reader.bins(read_rows(book, BINS, faults))
-    _refuse(faults)
+    refuse(faults)
     try:
         card = scorecard_from_json(plain)
     except FieldError as error:
         raise FileRefusedError(f"{reader.cell_of(error.field or '')}: {error.detail}") from error
-    _refuse(
-        [f"{reader.cell(e.part, e.row, e.field)}: {e}" for e in validate_scorecard(card, texts)]
-    )
+    refuse([f"{reader.cell(e.part, e.row, e.field)}: {e}" for e in validate_scorecard(card, texts)])
     return card
-
-
-def _refuse(faults: list[str]) -> None:
-    """Stop where there is a fault.
-
-    Raises:
-        FileRefusedError: With all of them, or the first twenty and how many there are.
-
-    """
-    if faults:
-        more = f"; {len(faults)} in all" if len(faults) > _MAX_FAULTS else ""
-        raise FileRefusedError("; ".join(faults[:_MAX_FAULTS]) + more)
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,18 +173,20 @@ class _Reader:
 
 def write_scorecard(card: Scorecard) -> bytes:
     """Write a workbook that `read_scorecard` reads back equal."""
-    book = Workbook()
-    book.remove(book.worksheets[0])
-    _write(book, BINS, [line for one in card.characteristics for line in _lines(one)])
+    book = new_book()
+    add_sheet(
+        book,
+        BINS.sheet,
+        tuple(BINS.columns),
+        [line for one in card.characteristics for line in _lines(one)],
+    )
     settings = [(name, getattr(card, name)) for name in _PLAIN]
     settings += [(name, getattr(card.scaling, name)) for name in _SCALING]
-    _write(book, SETTINGS, settings)
+    add_sheet(book, SETTINGS.sheet, tuple(SETTINGS.columns), settings)
     bands: list[tuple[Value, ...]] = [("class", b.risk_class, b.lower) for b in card.classes]
     bands += [("light", b.traffic_light, b.lower) for b in card.lights]
-    _write(book, BANDS, bands)
-    file = io.BytesIO()
-    book.save(file)
-    return file.getvalue()
+    add_sheet(book, BANDS.sheet, tuple(BANDS.columns), bands)
+    return written(book)
 
 
 def _lines(one: Characteristic) -> list[tuple[Value, ...]]:
@@ -200,13 +194,3 @@ def _lines(one: Characteristic) -> list[tuple[Value, ...]]:
         *((one.feature, one.reason, "value", b.lower, b.upper, b.points) for b in one.bins),
         (one.feature, one.missing_reason, "missing", None, None, one.missing_points),
     ]
-
-
-def _write(book: Workbook, table: Table, lines: Sequence[Sequence[Value]]) -> None:
-    sheet: Worksheet = book.create_sheet(table.sheet)
-    sheet.freeze_panes = "A2"
-    for row, line in enumerate([tuple(table.columns), *lines], start=1):
-        for column, value in enumerate(line, start=1):
-            cell = sheet.cell(row, column, value)
-            if isinstance(value, str):
-                cell.data_type = "s"  # a name that begins with = stays a name

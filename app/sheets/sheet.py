@@ -6,7 +6,7 @@ refused, not guessed.
 
 import io
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final
@@ -14,8 +14,10 @@ from xml.etree.ElementTree import ParseError, iterparse
 
 from openpyxl import Workbook, load_workbook
 from openpyxl.cell.cell import Cell, MergedCell
+from openpyxl.utils import get_column_letter
 from openpyxl.utils.cell import range_boundaries
 from openpyxl.utils.exceptions import InvalidFileException
+from openpyxl.worksheet.datavalidation import DataValidation
 from openpyxl.worksheet.worksheet import Worksheet
 
 from app.domain.errors import FileRefusedError
@@ -29,6 +31,7 @@ MAX_ROWS: Final = 1000
 """The most rows of a table, its header left out, inclusive."""
 
 _MAX_COLUMNS: Final = 50
+_MAX_FAULTS: Final = 20
 
 Value = str | float | None
 
@@ -103,6 +106,55 @@ def _refuse_bombs(packed: zipfile.ZipFile) -> None:
                 if width * height > _MAX_MERGED_CELLS:
                     raise FileRefusedError(f"merged cells {element.get('ref')} in {one.filename}")
             element.clear()
+
+
+def add_sheet(
+    book: Workbook, name: str, columns: Sequence[str], lines: Iterable[Sequence[Value]]
+) -> Worksheet:
+    """Add a sheet with its header; what begins with = is a text, and stays one."""
+    sheet: Worksheet = book.create_sheet(name)
+    sheet.freeze_panes = "A2"
+    for row, line in enumerate([columns, *lines], start=1):
+        for column, value in enumerate(line, start=1):
+            cell = sheet.cell(row, column, value)
+            if isinstance(value, str):
+                cell.data_type = "s"
+    return sheet
+
+
+def offer(sheet: Worksheet, column: int, words: Sequence[str]) -> None:
+    """Let people choose in a column (from 1) where only some words are taken."""
+    allowed = DataValidation("list", formula1=f'"{",".join(words)}"', allow_blank=True)
+    allowed.error = f"one of {', '.join(words)}"
+    letter = get_column_letter(column)
+    allowed.add(f"{letter}2:{letter}{max(MAX_ROWS, sheet.max_row) + 1}")
+    sheet.add_data_validation(allowed)
+
+
+def refuse(faults: Sequence[str]) -> None:
+    """Stop where there is a fault.
+
+    Raises:
+        FileRefusedError: With all of them, or the first twenty and how many there are.
+
+    """
+    if faults:
+        more = f"; {len(faults)} in all" if len(faults) > _MAX_FAULTS else ""
+        raise FileRefusedError("; ".join(faults[:_MAX_FAULTS]) + more)
+
+
+def new_book() -> Workbook:
+    """Make a workbook without a sheet."""
+    book = Workbook()
+    book.remove(book.worksheets[0])
+    return book
+
+
+def written(book: Workbook) -> bytes:
+    """Give the file of a workbook."""
+    file = io.BytesIO()
+    book.save(file)
+    return file.getvalue()
 
 
 def read_rows(book: Workbook, table: Table, faults: list[str]) -> list[Row]:
