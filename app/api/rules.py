@@ -52,7 +52,8 @@ def _answer(view: RuleSetView) -> Answer:
     return answer_of(RuleSetOut(**view_out(view)))
 
 
-def _drafted(view: RuleSetView) -> Answer:
+def drafted(view: RuleSetView) -> Answer:
+    """Answer 201 with a new version."""
     return answer_of(RuleSetOut(**view_out(view)), 201)
 
 
@@ -115,7 +116,7 @@ def draft_rule_set(
 ) -> Response:
     """Refuse what cannot be read, naming row and column; a draft never changes afterwards."""
     draft = asked.desk.rules.draft
-    return send(draft(asked.keyed(body), body.rule_set.to_data(), body.note, _drafted))
+    return send(draft(asked.keyed(body), body.rule_set.to_data(), body.note, drafted))
 
 
 @router.post("/lint", operation_id="lintDraft", summary="Look at a policy", responses=refusals())

@@ -8,19 +8,17 @@ from pydantic import ConfigDict, Field
 
 from app.api.conventions import refusals
 from app.api.desk import DeskDep
-from app.api.idempotency import answer_of, send
+from app.api.idempotency import send
 from app.api.keyed import Asked, asked
-from app.api.rules import Reader, VersionPath
-from app.api.rules_answers import LintOut, RuleSetOut, lint_out, view_out
+from app.api.rules import Reader, VersionPath, drafted
+from app.api.rules_answers import LintOut, RuleSetOut, lint_out
 from app.api.strict import StrictRoute
 from app.api.trials import TrialOut, report_of
 from app.api.wire import AnswerModel, Id, Instant, WireModel
 from app.domain.errors import FieldError
 from app.domain.segments import MAIN
 from app.store.trials import Period
-from app.usecases.asks import Answer
 from app.usecases.rules_sheets import Preview
-from app.usecases.rules_views import RuleSetView
 
 router = APIRouter(prefix="/v1", tags=["rules"], route_class=StrictRoute)
 
@@ -135,10 +133,6 @@ def preview_out(found: Preview) -> PreviewOut:
     )
 
 
-def _drafted(view: RuleSetView) -> Answer:
-    return answer_of(RuleSetOut(**view_out(view)), 201)
-
-
 @router.get(
     "/rule-sets/{version}/sheet",
     operation_id="getRuleSheet",
@@ -178,4 +172,4 @@ def draft_rule_sheet(
 ) -> Response:
     """Refuse a workbook with faults, each with its cell; a draft never changes afterwards."""
     file = _bytes(body.workbook)
-    return send(asked.desk.rule_sheets.save(asked.keyed(body), file, body.note, _drafted))
+    return send(asked.desk.rule_sheets.save(asked.keyed(body), file, body.note, drafted))

@@ -9,8 +9,7 @@ from typing import Annotated, Any
 import orjson
 import typer
 
-from app.api.idempotency import answer_of
-from app.api.rules_answers import RuleSetOut, view_out
+from app.api.rules import drafted
 from app.api.rules_sheets import preview_out
 from app.cli.database import open_database, read_settings
 from app.cli.failures import RefusedError, WrongUseError
@@ -22,10 +21,8 @@ from app.domain.segments import MAIN
 from app.sheets.rules import read_rules, write_rules
 from app.sheets.rules_csv import read_rules_csv, write_rules_csv
 from app.store.trials import Period
-from app.usecases.asks import Answer
 from app.usecases.keyed import Keyed
 from app.usecases.rules_sheets import RuleSheets
-from app.usecases.rules_views import RuleSetView
 
 OPERATOR = Caller("aval", frozenset({"admin"}), None)
 """Who works at the terminal of the machine: no second person, so never who approves."""
@@ -73,7 +70,7 @@ def import_rules(
             return
         digest = sha256(orjson.dumps(data, option=orjson.OPT_SORT_KEYS)).digest()
         keyed = Keyed(OPERATOR, f"import rules {digest.hex()}", digest)
-        told = orjson.loads(sheets.draft(keyed, data, f"from {path.name}", _drafted).body)
+        told = orjson.loads(sheets.draft(keyed, data, f"from {path.name}", drafted).body)
     typer.echo(f"rule set {told['version']} is a draft: propose it, and let another approve it")
 
 
@@ -93,10 +90,6 @@ def _period(since: datetime | None, until: datetime | None, segment: str) -> Per
         raise WrongUseError("import rules: --since and --until belong together")
     ends = since.replace(tzinfo=UTC), until.replace(tzinfo=UTC)
     return Period(*ends, frozenset({segment}))
-
-
-def _drafted(view: RuleSetView) -> Answer:
-    return answer_of(RuleSetOut(**view_out(view)), 201)
 
 
 def _now() -> datetime:

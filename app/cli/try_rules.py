@@ -19,7 +19,7 @@ from app.cli.progress import Shown
 from app.domain.rules import read_rule_set
 from app.domain.trials import Trial
 from app.settings import Settings
-from app.store import decisions, trials
+from app.store import rules, trials
 from app.store.database import Database
 from app.store.trials import Period
 from app.usecases.trials import TryRuleSet
@@ -49,15 +49,14 @@ def try_rules(settings: Settings, version: int, period: Period, processes: int) 
     """Return the report of `POST /v1/rule-sets/{version}/trial`, without its bound.
 
     Raises:
-        WrongUseError: There is no such version.
+        NotFoundError: There is no such version.
         SchemaOldError: The database is at another revision.
         BusyError: The database was out of reach.
 
     """
     with open_database(settings) as database:
         with database.read() as tx:
-            if decisions.find_rule_set(tx, version) is None:
-                raise WrongUseError(f"try-rules: no rule set has the version {version}")
+            rules.data_of(tx, version)
             cuts = trials.cuts(tx, period, processes * _SLICES)
         slices = [Period(since, until) for since, until in pairwise(cuts)]
         trial = Trial()
@@ -75,5 +74,5 @@ def _one(period: Period, version: int, url: str) -> Trial:
     """Judge one slice in a process of its own."""
     with closing(Database(url)) as database:
         with database.read() as tx:
-            rules = read_rule_set(version, decisions.rule_set_of(tx, version))
-        return TryRuleSet(database, lambda: datetime.now(UTC)).run(rules, period)
+            policy = read_rule_set(version, rules.data_of(tx, version))
+        return TryRuleSet(database, lambda: datetime.now(UTC)).run(policy, period)

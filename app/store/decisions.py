@@ -144,13 +144,6 @@ def stream(
         yield _from_row(row)
 
 
-def find_rule_set(tx: Tx, version: int) -> Mapping[str, Any] | None:
-    """Read a version of the rules; None: there is none."""
-    query = select(rule_set.c.data).where(rule_set.c.version == version)
-    data: Mapping[str, Any] | None = tx.execute(query).scalar_one_or_none()
-    return data
-
-
 def rule_set_of(tx: Tx, version: int) -> Mapping[str, Any]:
     """Read a version of the rules; whatever a decision names is there."""
     query = select(rule_set.c.data).where(rule_set.c.version == version)

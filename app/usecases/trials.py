@@ -8,13 +8,14 @@ from typing import Any, Final
 import orjson
 
 from app.domain.callers import Caller
-from app.domain.errors import CreditError, FieldError, NotFoundError
+from app.domain.errors import CreditError, FieldError
 from app.domain.judging import judge
 from app.domain.money import parse_money
 from app.domain.rules import Outcome, RuleSet, read_rule_set
 from app.domain.snapshots import question_from_json, situation_from_json
 from app.domain.trials import Later, OrderKey, Trial, Verdict
 from app.store import decisions, trials
+from app.store import rules as rule_sets
 from app.store.database import Database
 from app.store.decisions import StoredDecision
 from app.store.trials import Period
@@ -51,9 +52,7 @@ class TryRuleSet:
 
         """
         with self.database.read() as tx:
-            data = decisions.find_rule_set(tx, version)
-        if data is None:
-            raise NotFoundError(f"no rule set has the version {version}", "version")
+            data = rule_sets.data_of(tx, version)
         return self.of(caller, read_rule_set(version, data), period)
 
     def of(self, caller: Caller, rules: RuleSet, period: Period) -> Tried:
