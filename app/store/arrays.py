@@ -7,119 +7,94 @@ parsed by the server. Elements are never altered: a text array may hold any stri
 from collections.abc import Sequence
 from functools import lru_cache
 from struct import Struct, pack
-from typing import Any, ClassVar, Final, cast
+from typing import Any, Final, cast
 
-_HEAD: Final = Struct(">iiIii")
-_EMPTY: Final = Struct(">iiI")
+Sent = tuple[bytes | None, int, int]
+"""A parameter as it goes on the wire: its bytes, its type's oid, and 1 where they are binary."""
+
+_HEAD: Final = Struct(">iiIii").pack
+_EMPTY: Final = Struct(">iiI").pack
 _LENGTH: Final = Struct(">i").pack
 _INT: Final = Struct(">iq").pack
 _NULL: Final = _LENGTH(-1)
 
+_TEXT: Final = (25, 1009)
+_INT8: Final = (20, 1016)
+_BOOL: Final = (16, 1000)
+_BYTES: Final = (17, 1001)
+"""The oids of an element's type and of its array's."""
 
-class Array:
-    """A dumped array; each subclass is a type of the server, named by its oids.
-
-    `sent` is what goes on the wire: the bytes, the type's oid, and 1 for binary.
-    """
-
-    __slots__ = ("sent",)
-    element: ClassVar[int]
-    oid: ClassVar[int]
-
-    def __init__(self, cells: bytes, count: int, *, nulls: bool) -> None:
-        """Put the head before `count` cells, each its length and its bytes."""
-        head = _HEAD.pack(1, nulls, self.element, count, 1)
-        self.sent = (head + cells if count else _EMPTY.pack(0, 0, self.element), self.oid, 1)
-
-
-class TextArray(Array):
-    """A `text[]`, of strings without NUL."""
-
-    element = 25
-    oid = 1009
-    __slots__ = ()
-
-
-class IntArray(Array):
-    """`bigint[]`."""
-
-    element = 20
-    oid = 1016
-    __slots__ = ()
-
-
-class BoolArray(Array):
-    """`boolean[]`."""
-
-    element = 16
-    oid = 1000
-    __slots__ = ()
-
-
-class BytesArray(Array):
-    """`bytea[]`."""
-
-    element = 17
-    oid = 1001
-    __slots__ = ()
-
+_ONE_TEXT: Final = _HEAD(1, 0, 25, 1, 1)
+_ONE_INT: Final = _HEAD(1, 0, 20, 1, 1)
 
 # Half of all columns hold one value throughout a batch (one segment, one state, nothing at all),
 # and the same ones in the next batch.
 _KEPT: Final = 4096
 
 
-def texts(values: Sequence[str | None]) -> TextArray:
+def _array(kind: tuple[int, int], cells: bytes, count: int, *, nulls: bool = False) -> Sent:
+    """Put the head before `count` cells, each its length and its bytes."""
+    element, oid = kind
+    head = _HEAD(1, nulls, element, count, 1) if count else _EMPTY(0, 0, element)
+    return head + cells, oid, 1
+
+
+def texts(values: Sequence[str | None]) -> Sent:
     """Make a `text[]`; None becomes NULL."""
-    count = len(values)
-    if count and values.count(values[0]) == count:
-        return _repeated_text(values[0], count)
+    count, first = len(values), values[0] if values else None
+    if count == 1 and first is not None:
+        data = first.encode()
+        return _ONE_TEXT + _LENGTH(len(data)) + data, 1009, 1
+    if count and values.count(first) == count:
+        return _repeated_text(first, count)
     if None not in values:
         whole = cast("Sequence[str]", values)
-        return TextArray(_cells(list(map(str.encode, whole))), count, nulls=False)
+        return _array(_TEXT, _cells(list(map(str.encode, whole))), count)
     cells = [_NULL if one is None else _cell(one.encode()) for one in values]
-    return TextArray(b"".join(cells), count, nulls=True)
+    return _array(_TEXT, b"".join(cells), count, nulls=True)
 
 
 @lru_cache(_KEPT)
-def _repeated_text(value: str | None, count: int) -> TextArray:
+def _repeated_text(value: str | None, count: int) -> Sent:
     cell = _NULL if value is None else _cell(value.encode())
-    return TextArray(cell * count, count, nulls=value is None)
+    return _array(_TEXT, cell * count, count, nulls=value is None)
 
 
-def blobs(values: Sequence[bytes]) -> BytesArray:
+def blobs(values: Sequence[bytes]) -> Sent:
     """Make a `bytea[]`."""
-    return BytesArray(_cells(values), len(values), nulls=False)
+    return _array(_BYTES, _cells(values), len(values))
 
 
-def ints(values: Sequence[int | None]) -> IntArray:
+def ints(values: Sequence[int | None]) -> Sent:
     """Make a `bigint[]`; None becomes NULL."""
-    count = len(values)
-    if count and values.count(values[0]) == count:
-        return _repeated_int(values[0], count)
+    count, first = len(values), values[0] if values else None
+    if count == 1 and first is not None:
+        return _ONE_INT + _INT(8, first), 1016, 1
+    if count and values.count(first) == count:
+        return _repeated_int(first, count)
     if None not in values:
-        return IntArray(_packed("q", 8, values), count, nulls=False)
+        return _array(_INT8, _packed("q", 8, values), count)
     cells = [_NULL if one is None else _INT(8, one) for one in values]
-    return IntArray(b"".join(cells), count, nulls=True)
+    return _array(_INT8, b"".join(cells), count, nulls=True)
 
 
 @lru_cache(_KEPT)
-def _repeated_int(value: int | None, count: int) -> IntArray:
+def _repeated_int(value: int | None, count: int) -> Sent:
     cell = _NULL if value is None else _INT(8, value)
-    return IntArray(cell * count, count, nulls=value is None)
+    return _array(_INT8, cell * count, count, nulls=value is None)
 
 
-def flags(values: Sequence[bool]) -> BoolArray:
+def flags(values: Sequence[bool]) -> Sent:
     """Make a `boolean[]`."""
     count = len(values)
     if count and values.count(values[0]) == count:
         return _repeated_flag(values[0], count)
-    return BoolArray(_packed("?", 1, values), count, nulls=False)
+    return _array(_BOOL, _packed("?", 1, values), count)
 
 
 @lru_cache(_KEPT)
-def _repeated_flag(value: bool, count: int) -> BoolArray:  # noqa: FBT001 - the cell's value
-    return BoolArray(_packed("?", 1, [value]) * count, count, nulls=False)
+def _repeated_flag(value: bool, count: int) -> Sent:  # noqa: FBT001 - the cell's value
+    return _array(_BOOL, _packed("?", 1, [value]) * count, count)
 
 
 def _cell(data: bytes) -> bytes:

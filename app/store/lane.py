@@ -1,14 +1,14 @@
 """A lane: one psycopg connection that decides batches in two round trips, and commits itself.
 
-Only the task that owns a lane may use it; it is drained, never cancelled (see decision 5).
+Only the task that owns a lane may use it; it is drained, never cancelled (see decision 5). A batch
+may begin while the COMMIT of the one before is under way: the server takes them one by one.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from time import monotonic
 from typing import Any, Final
 
-import orjson
 import psycopg
 from psycopg.conninfo import make_conninfo
 
@@ -18,16 +18,18 @@ from app.domain.limits import CreditLimit
 from app.domain.money import Rate
 from app.domain.rates import MAX_AGE_DAYS
 from app.store import lane_sql
-from app.store.arrays import blobs, ints, texts
+from app.store.arrays import ints, texts
 from app.store.database import type_of_lock_trouble
 from app.store.lane_rows import Claim, DecisionRow, Known, Loaded, Record, Want, loaded, reads
 from app.store.lane_write import (
     account_columns,
+    claim_columns,
     decision_columns,
     journal_columns,
     order_columns,
+    pair_columns,
+    seldom,
 )
-from app.store.orders import past_row
 from app.store.packing import unpack
 from app.store.wire import Rows, Statement, Wire
 
@@ -44,6 +46,9 @@ _FIRST_REPLAN_S: Final = 0.5
 _LAST_REPLAN_S: Final = 16.0
 """How long plans are kept, at first and in the end: each time twice as long as before."""
 
+_BETWEEN: Final = (psycopg.errors.UniqueViolation, psycopg.errors.InFailedSqlTransaction)
+"""Somebody else's insert, and a batch before this one that failed at its end."""
+
 _OUTDATED: Final = (psycopg.errors.FeatureNotSupported, psycopg.errors.ReadOnlySqlTransaction)
 """A prepared plan from before a migration, and a server that a failover has put aside."""
 
@@ -53,7 +58,10 @@ class LostError(BusyError):
 
 
 class Lane:
-    """Two round trips a batch: `load` (begin, claim, lock, read), then `record` (write, commit)."""
+    """Two round trips a batch: `load` (begin, claim, lock, read), then `record` (write, commit).
+
+    `when_sent` is called when the last statements of a batch are on their way.
+    """
 
     def __init__(self, url: str, *, prepare: bool = True) -> None:
         """Remember the address; the connection is made when it is first needed."""
@@ -64,6 +72,7 @@ class Lane:
         self._replan_s = _FIRST_REPLAN_S
         self._planned_s = monotonic()
         self._locked: dict[int, Account] = {}
+        self.when_sent: Callable[[], None] | None = None
 
     async def load(self, want: Want, claims: Sequence[Claim]) -> tuple[Loaded, dict[Any, Known]]:
         """Begin, claim keys, lock orders and accounts in order, read the rest.
@@ -76,7 +85,7 @@ class Lane:
         """
         rows = await self._begin(
             "BEGIN",
-            (lane_sql.CLAIM, _claim_columns(claims)),
+            (lane_sql.CLAIM, claim_columns(claims)),
             *reads(want, lane_sql.LOCK_ORDERS, lane_sql.LOCK_ACCOUNTS),
         )
         claimed = {(row["client"], row["key"]) for row in rows[0]}
@@ -101,7 +110,7 @@ class Lane:
     async def _known(self, twice: Sequence[Claim]) -> dict[Any, Known]:
         if not twice:
             return {}
-        pairs = _pairs([(claim.client, claim.key) for claim in twice])
+        pairs = pair_columns([(claim.client, claim.key) for claim in twice])
         (rows,) = await self._run((lane_sql.KNOWN, pairs))
         if len(rows) != len(twice):
             raise BusyError("a key is being cleared away; try again")
@@ -184,8 +193,8 @@ class Lane:
             **account_columns(changed, self._locked, record.rooms),
             **decision_columns(record.decisions),
         }
-        statements = [(lane_sql.RECORD, parameters), *_seldom(record)]
-        await self._run(*statements, ("COMMIT", None))
+        statements = [(lane_sql.RECORD, parameters), *seldom(record)]
+        await self._run(*statements, ("COMMIT", None), sent=self.when_sent)
 
     async def log(self, at: datetime, decisions: Sequence[DecisionRow]) -> None:
         """Write decisions that changed nothing, and commit.
@@ -195,7 +204,8 @@ class Lane:
 
         """
         parameters = {"at": at, **decision_columns(decisions)}
-        await self._run((lane_sql.DECISIONS, parameters), ("COMMIT", None))
+        statement = (lane_sql.DECISIONS, parameters)
+        await self._run(statement, ("COMMIT", None), sent=self.when_sent)
 
     async def rollback(self) -> None:
         """Undo what is open, if anything; a broken connection is thrown away."""
@@ -206,17 +216,25 @@ class Lane:
             if wire.in_transaction:
                 await wire.exchange([("ROLLBACK", None)])
         except psycopg.Error:
-            await self.close()
+            await self._drop(wire)
 
     async def close(self) -> None:
         """Close the connection."""
-        wire, self._wire = self._wire, None
-        if wire is not None:
-            await wire.close()
+        await self._drop(self._wire)
+
+    async def _drop(self, wire: Wire | None) -> None:
+        """Close a connection; the lane may have another one by now."""
+        if wire is None:
+            return
+        if self._wire is wire:
+            self._wire = None
+        await wire.close()
 
     async def _begin(self, begin: str, *statements: Statement) -> list[Rows]:
-        """Begin with the lane's settings, and have statements planned anew now and then."""
-        first: list[Statement] = [(begin, None), (lane_sql.SETTINGS, None)]
+        """Begin, under the lane's settings; statements are planned anew now and then."""
+        first: list[Statement] = [(begin, None)]
+        if not self._prepare:
+            first.append((lane_sql.SETTINGS, None))
         if self._replan and monotonic() - self._planned_s >= self._replan_s:
             first.append((lane_sql.REPLAN, None))  # before BEGIN it would settle the isolation
             self._planned_s = monotonic()
@@ -224,17 +242,20 @@ class Lane:
         rows = await self._run(*first, *statements)
         return rows[len(first) :]
 
-    async def _run(self, *statements: Statement) -> list[Rows]:
+    async def _run(
+        self, *statements: Statement, sent: Callable[[], None] | None = None
+    ) -> list[Rows]:
         """Send statements in one round trip and fetch what each returns."""
+        wire: Wire | None = None
         try:
             wire = await self._connected()
-            results = await wire.exchange(statements)
-        except (*type_of_lock_trouble, psycopg.errors.UniqueViolation) as error:
-            if self._wire is None or self._wire.lost:
+            results = await wire.exchange(statements, sent)
+        except (*type_of_lock_trouble, *_BETWEEN) as error:
+            if wire is None or wire.lost:
                 raise LostError("the database was out of reach; try again") from error
             raise BusyError("another decision came in between; try again") from error
         except (psycopg.OperationalError, *_OUTDATED) as error:
-            await self.close()
+            await self._drop(wire)
             raise LostError("the database was out of reach; try again") from error
         except psycopg.errors.DivisionByZero as error:
             raise AssertionError("a guard of the batch stopped it") from error
@@ -244,44 +265,9 @@ class Lane:
         if self._wire is None or self._wire.lost:
             await self.close()
             self._wire = await Wire.connect(self._url, prepare=self._prepare)
+            if self._prepare:  # the session is this lane's own
+                await self._wire.exchange([(lane_sql.SESSION, None)])
         return self._wire
-
-
-def _claim_columns(claims: Sequence[Claim]) -> dict[str, Any]:
-    return {
-        "clients": texts([claim.client for claim in claims]),
-        "keys": texts([claim.key for claim in claims]),
-        "hashes": blobs([claim.hash for claim in claims]),
-        "decisions": texts([claim.decision_id for claim in claims]),
-    }
-
-
-def _pairs(pairs: Sequence[tuple[str, str]]) -> dict[str, Any]:
-    return {
-        "clients": texts([client for client, _ in pairs]),
-        "keys": texts([key for _, key in pairs]),
-    }
-
-
-def _seldom(record: Record) -> list[Statement]:
-    """List the statements for what most batches do not have."""
-    found: list[Statement] = []
-    if record.known:
-        found.append((lane_sql.UPDATE_ORDERS, order_columns(record.known)))
-    if record.past:
-        rows = [past_row(order, record.at) for order in record.past]
-        found.append((lane_sql.PAST, {"rows": _json(rows)}))
-    if record.holds:
-        found.append((lane_sql.HOLDS, {"rows": _json(record.holds)}))
-    if record.hold_events:
-        found.append((lane_sql.HOLD_EVENTS, {"rows": _json(record.hold_events)}))
-    if record.forget:
-        found.append((lane_sql.FORGET, _pairs(record.forget)))
-    return found
-
-
-def _json(value: object) -> str:
-    return orjson.dumps(value).decode()
 
 
 def _limits_of(ids: Collection[int], rows: Rows) -> dict[int, list[CreditLimit]]:

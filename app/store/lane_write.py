@@ -11,11 +11,14 @@ import orjson
 from app.domain.accounts import Account, Entry, ForeignUse
 from app.domain.accounts_json import foreign_to_json
 from app.domain.orders import Order
-from app.store.arrays import Array, TextArray, blobs, flags, ints, texts
-from app.store.lane_rows import DecisionRow
+from app.store import lane_sql
+from app.store.arrays import Sent, blobs, flags, ints, texts
+from app.store.lane_rows import Claim, DecisionRow, Record
+from app.store.orders import past_row
 from app.store.packing import pack
+from app.store.wire import Statement
 
-_Make = Callable[[Sequence[Any]], Array]
+_Make = Callable[[Sequence[Any]], Sent]
 
 
 class _Columns:
@@ -40,15 +43,15 @@ def _moment(at: datetime | None) -> str | None:
     return None if at is None else at.isoformat()
 
 
-def _moments(values: Sequence[datetime | None]) -> TextArray:
+def _moments(values: Sequence[datetime | None]) -> Sent:
     return texts(list(map(_moment, values)))
 
 
-def _days(values: Sequence[date | None]) -> TextArray:
+def _days(values: Sequence[date | None]) -> Sent:
     return texts([None if one is None else one.isoformat() for one in values])
 
 
-def _foreign(values: Sequence[Mapping[str, ForeignUse]]) -> TextArray:
+def _foreign(values: Sequence[Mapping[str, ForeignUse]]) -> Sent:
     return texts([orjson.dumps(foreign_to_json(one)).decode() if one else None for one in values])
 
 
@@ -147,3 +150,42 @@ def decision_columns(rows: Sequence[DecisionRow]) -> dict[str, Any]:
     """Write decisions as parameters named `d_<column>`."""
     packed = [pack(row.inputs, row.answer) for row in rows]
     return {**_DECISIONS.of(rows), "d_records": blobs(packed)}
+
+
+def claim_columns(claims: Sequence[Claim]) -> dict[str, Any]:
+    """Write idempotency keys to be claimed as parameters."""
+    return {
+        "clients": texts([claim.client for claim in claims]),
+        "keys": texts([claim.key for claim in claims]),
+        "hashes": blobs([claim.hash for claim in claims]),
+        "decisions": texts([claim.decision_id for claim in claims]),
+    }
+
+
+def pair_columns(pairs: Sequence[tuple[str, str]]) -> dict[str, Any]:
+    """Write (client, key) pairs as parameters."""
+    return {
+        "clients": texts([client for client, _ in pairs]),
+        "keys": texts([key for _, key in pairs]),
+    }
+
+
+def seldom(record: Record) -> list[Statement]:
+    """List the statements for what most batches do not have."""
+    found: list[Statement] = []
+    if record.known:
+        found.append((lane_sql.UPDATE_ORDERS, order_columns(record.known)))
+    if record.past:
+        rows = [past_row(order, record.at) for order in record.past]
+        found.append((lane_sql.PAST, {"rows": _json(rows)}))
+    if record.holds:
+        found.append((lane_sql.HOLDS, {"rows": _json(record.holds)}))
+    if record.hold_events:
+        found.append((lane_sql.HOLD_EVENTS, {"rows": _json(record.hold_events)}))
+    if record.forget:
+        found.append((lane_sql.FORGET, pair_columns(record.forget)))
+    return found
+
+
+def _json(value: object) -> str:
+    return orjson.dumps(value).decode()

@@ -1,13 +1,16 @@
 """A connection that stays in pipeline mode: what belongs together goes out and comes back as one.
 
 psycopg's own pipeline waits at the socket once a statement, which costs a lane more than all it
-decides. Here one callback takes whatever has arrived; a round trip is one wait. Results are read
-by psycopg's loaders, errors are psycopg's.
+decides. Here one callback takes whatever has arrived; a round trip is one wait, and the next one
+may be sent before the answer to the last is there. Results are read by psycopg's loaders, errors
+are psycopg's.
 """
 
 import asyncio
 import re
+from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import lru_cache
 from itertools import count
@@ -22,7 +25,7 @@ from psycopg.pq.abc import PGconn, PGresult
 from psycopg.types.json import set_json_loads
 from psycopg.types.string import TextLoader
 
-from app.store.arrays import Array
+from app.store.arrays import Sent
 
 Parameters = dict[str, Any]
 Statement = tuple[str, Parameters | None]
@@ -42,9 +45,6 @@ _TEXT: Final = 0
 _BINARY: Final = 1
 """How results travel; ids come as text in text alone."""
 
-_Sent = tuple[bytes | None, int, int]
-"""A parameter as it is sent: its bytes, its type's oid, and 1 where they are binary."""
-
 
 @lru_cache(maxsize=256)
 def _numbered(statement: str) -> tuple[bytes, tuple[str, ...]]:
@@ -57,22 +57,33 @@ def _numbered(statement: str) -> tuple[bytes, tuple[str, ...]]:
 _OIDS: Final[dict[type, int]] = {bool: 16, int: 20, str: 25, date: 1082, datetime: 1184}
 
 
-def _sent(value: object) -> _Sent:
-    """Write a parameter.
+def _sent(value: Any) -> Sent:  # noqa: ANN401 - a parameter
+    """Write a parameter that is no array: those are written already.
 
     Raises:
         KeyError: Its type is none that lanes send.
 
     """
-    if isinstance(value, Array):
-        return value.sent
     if value is None:
         return None, 0, 0
     return str(value).encode(), _OIDS[type(value)], 0
 
 
+@dataclass(slots=True, eq=False)
+class _Exchange:
+    """A round trip under way: `steps` says of each result what it is.
+
+    A step is the statement that a result prepares, or None where rows come.
+    """
+
+    done: asyncio.Future[None]
+    began_s: float
+    steps: list[bytes | None] = field(default_factory=list)
+    results: list[PGresult] = field(default_factory=list)
+
+
 class Wire:
-    """One connection; only one exchange at a time, by the task that owns it."""
+    """One connection, owned by one lane. Exchanges are answered in the order they were sent."""
 
     def __init__(self, connection: psycopg.AsyncConnection[Any], *, prepare: bool) -> None:
         """Take over a fresh connection in autocommit mode; `prepare` statements by name or not."""
@@ -82,13 +93,12 @@ class Wire:
         self._prepared: dict[bytes, bytes] = {}
         self._number = count()
         self._makers: dict[str, Make] = {}
-        self._began_s = 0.0
         self._patience_s = PATIENCE_S
-        self._results: list[PGresult] = []
-        self._waiting: asyncio.Future[None] | None = None
+        self._under_way: deque[_Exchange] = deque()
         self._loop = asyncio.get_running_loop()
         connection.adapters.register_loader("uuid", TextLoader)  # ids are text in the house
         set_json_loads(orjson.loads, connection)  # whole numbers are exact up to 64 bits
+        self._reader = Transformer(connection)  # knows a type's loader once it has met it
         self._pgconn.nonblocking = 1
         self._pgconn.enter_pipeline_mode()
         self._socket = self._pgconn.socket
@@ -109,6 +119,8 @@ class Wire:
     @property
     def lost(self) -> bool:
         """Whether nothing can be sent any more."""
+        if not self._watching:
+            return True
         return self._connection.closed or self._pgconn.status != ConnStatus.OK
 
     @property
@@ -116,19 +128,25 @@ class Wire:
         """Whether something was begun that is neither committed nor rolled back."""
         return self._pgconn.transaction_status != TransactionStatus.IDLE
 
-    async def exchange(self, statements: Sequence[Statement]) -> list[Rows]:
+    async def exchange(
+        self, statements: Sequence[Statement], sent: Callable[[], None] | None = None
+    ) -> list[Rows]:
         """Send statements together and give the rows of each, by column name.
 
-        What follows a statement that fails is not executed.
+        What follows a statement that fails is not executed. `sent` is called once they are on
+        their way; another exchange may follow from then on.
 
         Raises:
             psycopg.Error: The first that failed, or the connection was lost.
 
         """
-        results = await self._exchange(statements, _TEXT)
+        under_way = self._start(statements, _TEXT)
+        if sent is not None:
+            sent()
+        await under_way.done
         return [
             self._rows(result, self._named(statement, result)) if result.ntuples else []
-            for (statement, _), result in zip(statements, results, strict=True)
+            for (statement, _), result in zip(statements, self._taken(under_way), strict=True)
         ]
 
     async def exchange_tuples(self, statements: Sequence[Statement]) -> list[list[Tuple]]:
@@ -138,36 +156,34 @@ class Wire:
             psycopg.Error: The first that failed, or the connection was lost.
 
         """
-        results = await self._exchange(statements, _BINARY)
+        under_way = self._start(statements, _BINARY)
+        await under_way.done
+        results = self._taken(under_way)
         return [self._rows(result, tuple) if result.ntuples else [] for result in results]
 
-    async def _exchange(self, statements: Sequence[Statement], form: int) -> list[PGresult]:
-        """Send, wait, and give a result for each statement."""
-        self._results.clear()
-        self._waiting = waiting = self._loop.create_future()
-        self._began_s = self._loop.time()
-        steps: list[bytes | None] = []  # the statement that a result prepares; None: rows
+    def _start(self, statements: Sequence[Statement], form: int) -> _Exchange:
+        """Send statements, ended by a sync of their own."""
+        under_way = _Exchange(self._loop.create_future(), self._loop.time())
         for statement, parameters in statements:
-            steps += self._send(statement, parameters, form)
+            under_way.steps += self._send(statement, parameters, form)
         self._pgconn.pipeline_sync()
+        self._under_way.append(under_way)
         self._flush()
-        await waiting
-        return self._taken(steps)
+        return under_way
 
     def _send(self, statement: str, parameters: Parameters | None, form: int) -> list[bytes | None]:
         """Put a statement into the buffer; list what its results are."""
         sql, names = _numbered(statement)
-        sent = [_sent(parameters[name]) for name in names] if parameters is not None else []
-        values = [value for value, _, _ in sent]
-        formats = [binary for _, _, binary in sent]
+        given = map(parameters.__getitem__, names) if parameters else ()
+        sent = [one if type(one) is tuple else _sent(one) for one in given]
+        values, oids, formats = zip(*sent, strict=True) if sent else ((), (), ())
         if not self._prepare:
-            oids = [oid for _, oid, _ in sent]
             self._pgconn.send_query_params(sql, values, oids, formats, form)
             return [None]
         name, steps = self._prepared.get(sql), list[bytes | None]()
         if name is None:
             name = b"aval_%d" % next(self._number)
-            self._pgconn.send_prepare(name, sql, [oid for _, oid, _ in sent])
+            self._pgconn.send_prepare(name, sql, oids)
             self._prepared[sql] = name
             steps.append(sql)
         self._pgconn.send_query_prepared(name, values, formats, form)
@@ -196,13 +212,14 @@ class Wire:
                 if result is None:
                     if self._pgconn.status != ConnStatus.OK:  # libpq gave up without raising
                         raise psycopg.OperationalError("the connection is lost")
-                    if self._waiting is None:
+                    if not self._under_way:
                         return
-                    continue
-                if result.status == ExecStatus.PIPELINE_SYNC:
-                    self._wake()
-                    return
-                self._results.append(result)
+                elif result.status == ExecStatus.PIPELINE_SYNC:
+                    _wake(self._under_way.popleft())
+                    if not self._under_way:
+                        return
+                else:
+                    self._under_way[0].results.append(result)
         except psycopg.Error as error:
             self._fail(error)
 
@@ -213,41 +230,31 @@ class Wire:
         descriptor and stops watching, and who waits would wait for ever.
         """
         self._looking = self._loop.call_later(_LOOK_S, self._look)
-        if self._waiting is None:
-            return
-        self._readable()
-        if self._loop.time() - self._began_s > self._patience_s:
-            self._give_up()
-
-    def _give_up(self) -> None:
-        """Let nobody wait for a server that is silent, however well its machine answers."""
-        if self._waiting is not None:
+        if self._under_way:
+            self._readable()
+        if self._under_way and self._loop.time() - self._under_way[0].began_s > self._patience_s:
+            # nobody waits for a server that is silent, however well its machine answers
             self._fail(psycopg.OperationalError(f"no answer within {self._patience_s:g} s"))
 
-    def _wake(self) -> None:
-        waiting, self._waiting = self._waiting, None
-        if waiting is not None and not waiting.done():
-            waiting.set_result(None)
-
     def _fail(self, error: psycopg.Error) -> None:
-        """Tell who waits that the connection is gone; nothing will arrive any more."""
+        """Tell all who wait that the connection is gone; nothing will arrive any more."""
         self._detach()
-        waiting, self._waiting = self._waiting, None
-        if waiting is not None and not waiting.done():
-            waiting.set_exception(error)
+        while self._under_way:
+            waiting = self._under_way.popleft().done
+            if not waiting.done():
+                waiting.set_exception(error)
 
-    def _taken(self, steps: Sequence[bytes | None]) -> list[PGresult]:
+    def _taken(self, under_way: _Exchange) -> list[PGresult]:
         """Look through what arrived: forget what could not be prepared, raise what went wrong."""
         taken: list[PGresult] = []
         trouble: psycopg.Error | None = None
-        for step, result in zip(steps, self._results, strict=True):
+        for step, result in zip(under_way.steps, under_way.results, strict=True):
             if result.status == ExecStatus.FATAL_ERROR and trouble is None:
                 trouble = error_from_result(result)
             if step is None:
                 taken.append(result)
             elif result.status != ExecStatus.COMMAND_OK:
                 self._prepared.pop(step, None)
-        self._results.clear()
         if trouble is not None:
             raise trouble
         return taken
@@ -263,9 +270,8 @@ class Wire:
         return make
 
     def _rows(self, result: PGresult, make: Callable[[Sequence[Any]], _R]) -> list[_R]:
-        reader = Transformer(self._connection)
-        reader.set_pgresult(result)
-        return reader.load_rows(0, result.ntuples, make)
+        self._reader.set_pgresult(result)
+        return self._reader.load_rows(0, result.ntuples, make)
 
     def _detach(self) -> None:
         """Stop watching the socket, once: its number may be somebody else's by now."""
@@ -280,6 +286,11 @@ class Wire:
         self._detach()
         if not self._connection.closed:
             await self._connection.close()
+
+
+def _wake(under_way: _Exchange) -> None:
+    if not under_way.done.done():
+        under_way.done.set_result(None)
 
 
 def _by_name(names: Sequence[str]) -> Make:

@@ -190,3 +190,49 @@ def test_a_parameter_of_another_type_is_a_bug(database_url: str) -> None:
 
     with pytest.raises(KeyError):
         on_wire(database_url, act)
+
+
+def test_exchanges_are_answered_in_the_order_they_were_sent(database_url: str) -> None:
+    async def ask(wire: Wire) -> list[Any]:
+        sent = asyncio.Event()
+        slow = wire.exchange([("SELECT 1 AS n, pg_sleep(0.05)", None)], sent.set)
+        first = asyncio.create_task(slow)
+        await sent.wait()
+        second = asyncio.create_task(wire.exchange([("SELECT 2 AS n", None)]))
+        done, _ = await asyncio.wait([first, second], return_when=asyncio.FIRST_COMPLETED)
+        assert first in done
+        return [(await first)[0][0]["n"], (await second)[0][0]["n"]]
+
+    assert on_wire(database_url, ask) == [1, 2]
+
+
+def test_what_is_behind_a_failed_transaction_is_not_done(database_url: str) -> None:
+    """Nor does it hide: what it would have prepared is prepared when it is sent again."""
+    mark = ("CREATE TABLE mark ()", None)
+
+    async def ask(wire: Wire) -> int:
+        bad = [("BEGIN", None), ("SELECT 1 / 0", None), ("COMMIT", None)]
+        behind = [("BEGIN", None), mark, ("COMMIT", None)]
+        first, second = (asyncio.create_task(wire.exchange(one)) for one in (bad, behind))
+        with pytest.raises(psycopg.errors.DivisionByZero):
+            await first
+        with pytest.raises(psycopg.errors.InFailedSqlTransaction):
+            await second
+        await wire.exchange([("ROLLBACK", None)])
+        await wire.exchange(behind)
+        (rows,) = await wire.exchange([("SELECT count(*) AS n FROM mark", None)])
+        return int(rows[0]["n"])
+
+    assert on_wire(database_url, ask) == 0
+
+
+def test_all_who_wait_hear_that_the_connection_is_lost(database_url: str) -> None:
+    async def ask(wire: Wire) -> bool:
+        end = [("SELECT pg_terminate_backend(pg_backend_pid())", None)]
+        first = asyncio.create_task(wire.exchange(end))
+        second = asyncio.create_task(wire.exchange([("SELECT 1", None)]))
+        told = await asyncio.gather(first, second, return_exceptions=True)
+        assert all(isinstance(one, psycopg.OperationalError) for one in told), told
+        return wire.lost
+
+    assert on_wire(database_url, ask)

@@ -1,0 +1,152 @@
+"""What a lane does about a batch that failed: undo it, and try again in smaller parts.
+
+Nobody pays for another one's trouble, and who is left over hears why.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+import structlog
+
+from app.domain.errors import BusyError, CreditError
+from app.store.lane import Lane, LostError
+from app.usecases.asks import Answer, Ask
+from app.usecases.batches import AccountMissingError
+
+_TRIES: Final = 3
+"""How often a batch of one is tried before its caller hears BUSY."""
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class Item:
+    """A question that waits; who is cancelled takes `answer` along, nothing of the batch."""
+
+    ask: Ask
+    answer: asyncio.Future[Answer | CreditError]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Items to be decided together; `made` are the accounts that were made for them so far."""
+
+    items: Sequence[Item]
+    tries: int = _TRIES
+    made: frozenset[tuple[str, str]] = frozenset()
+
+    def halves(self) -> list["Part"]:
+        """Give the first half and the second."""
+        middle = len(self.items) // 2
+        return [Part(self.items[:middle], self.tries), Part(self.items[middle:], self.tries)]
+
+
+@dataclass(frozen=True, slots=True)
+class Deciding:
+    """A part while it is decided; `until` is how long a batch that meets locks is taken apart.
+
+    `free` is set when the next batch may begin behind it, at its end at the latest.
+    """
+
+    part: Part
+    task: asyncio.Task[list[Answer | CreditError]]
+    free: asyncio.Event
+    until: float
+
+    @property
+    def failed(self) -> bool:
+        """Whether it is over, and not answered."""
+        return self.task.done() and self.task.exception() is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Tries:
+    """Tries parts again, one after the other; nothing else uses the lane meanwhile.
+
+    `begin` has a part decided and answers who is in it; `make_account` makes an account that a
+    batch found missing, all that it misses at once, each in a transaction of its own.
+    """
+
+    lane: Lane
+    begin: Callable[[Part, float], Deciding]
+    make_account: Callable[[str, str], object]
+
+    async def recover(self, first: Deciding, behind: Deciding | None = None) -> None:
+        """Undo a batch that failed, and settle it; then the one that had begun behind it.
+
+        That one may have failed with it, for no fault of its own: it is tried again as a whole.
+        """
+        if behind is not None:
+            await asyncio.wait([behind.task])  # the transaction that is open may be its own
+        await self.lane.rollback()
+        await self._settle(first.part, first.task.exception(), first.until)
+        if behind is not None and behind.failed:
+            await self._settle(behind.part, None, behind.until)
+
+    async def _settle(self, whole: Part, trouble: BaseException | None, until: float) -> None:
+        """Decide a part that met trouble (None: nothing of its own) part by part."""
+        clock = asyncio.get_running_loop().time
+        parts = await self._smaller(whole, trouble, late=clock() > until) if trouble else [whole]
+        parts = parts[::-1]  # the first to arrive stays the first to be decided
+        while parts:
+            deciding = self.begin(parts.pop(), until)
+            await asyncio.wait([deciding.task])
+            trouble = deciding.task.exception()
+            if trouble is not None:
+                await self.lane.rollback()
+                smaller = await self._smaller(deciding.part, trouble, late=clock() > until)
+                parts += reversed(smaller)
+
+    async def _smaller(self, part: Part, trouble: BaseException, *, late: bool) -> list[Part]:
+        """Say what to try next after trouble that was undone."""
+        if isinstance(trouble, AccountMissingError) and late:
+            trouble = BusyError("accounts are being made; try again in a moment")
+        if isinstance(trouble, AccountMissingError):
+            return await self._make_accounts(part, trouble)
+        return await self._after(part, trouble, late=late)
+
+    async def _after(self, part: Part, trouble: BaseException, *, late: bool) -> list[Part]:
+        """Say what to try next; where nothing is left to try, answer."""
+        busy, lost = isinstance(trouble, BusyError), isinstance(trouble, LostError)
+        # without a database smaller parts fare no better: all of them wait, or all hear BUSY
+        if len(part.items) > 1 and not lost and not (busy and late):
+            return part.halves()
+        if busy and not late and part.tries > 1:
+            log.info("lane_retry", reason=str(trouble.__cause__ or trouble)[:200])
+            await asyncio.sleep(0.02 * (_TRIES + 1 - part.tries))
+            return [replace(part, tries=part.tries - 1)]
+        _refuse(part, trouble)
+        return []
+
+    async def _make_accounts(self, part: Part, missing: AccountMissingError) -> list[Part]:
+        """Make all that a part misses, then try again; who else is in it pays for no failure."""
+        making = asyncio.create_task(asyncio.to_thread(self._make_all, missing.accounts))
+        await asyncio.wait([making])
+        trouble = making.exception()
+        if trouble is None and not missing.accounts <= part.made:
+            return [replace(part, made=part.made | missing.accounts)]
+        if len(part.items) > 1:
+            return part.halves()
+        _refuse(part, trouble or missing)
+        return []
+
+    def _make_all(self, accounts: Iterable[tuple[str, str]]) -> None:
+        for customer_id, segment_id in sorted(accounts):
+            self.make_account(customer_id, segment_id)
+
+
+def _refuse(part: Part, trouble: BaseException) -> None:
+    """Answer everybody of a part with what went wrong; a bug goes to the caller as it is."""
+    for item in part.items:
+        if isinstance(trouble, CreditError):
+            resolve(item, trouble)
+        elif not item.answer.done():
+            item.answer.set_exception(trouble)
+
+
+def resolve(item: Item, answer: Answer | CreditError) -> None:
+    """Answer an item, unless its caller hung up."""
+    if not item.answer.done():
+        item.answer.set_result(answer)

@@ -1,0 +1,258 @@
+"""A batch begins behind one whose COMMIT is under way: in order, and nobody pays for another."""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import psycopg
+import pytest
+
+from app.domain.errors import BusyError, CreditError
+from app.store.database import Database
+from app.store.lane import Lane
+from app.usecases.asks import Answer, Ask
+from app.usecases.lanes import BatchingLane, LaneSizes
+from tests.usecases.counter import TESTER, Counter
+
+NOWHERE = "postgresql://127.0.0.1:1/nothing"
+NO_DESK: Any = None
+"""`Counter.question` needs no desk."""
+
+
+@dataclass
+class Stages:
+    """Decides in two stages, as a test says: until all is sent, and until it is committed."""
+
+    trouble: dict[str, list[BaseException]] = field(default_factory=dict)
+    began: list[str] = field(default_factory=list)
+    loads: dict[str, asyncio.Event] = field(default_factory=dict)
+    commits: dict[str, asyncio.Event] = field(default_factory=dict)
+
+    async def __call__(self, lane: Lane, asks: Sequence[Ask]) -> list[Answer | CreditError]:
+        name = "+".join(ask.question.order_id for ask in asks)
+        self.began.append(name)
+        await self.load(name).wait()
+        assert lane.when_sent is not None
+        lane.when_sent()
+        await self.commit(name).wait()
+        trouble = self.trouble.get(name)
+        if trouble:
+            raise trouble.pop(0)
+        return [Answer(200, ask.question.order_id.encode()) for ask in asks]
+
+    def load(self, name: str) -> asyncio.Event:
+        """Give what ends the first stage of a batch."""
+        return self.loads.setdefault(name, asyncio.Event())
+
+    def commit(self, name: str) -> asyncio.Event:
+        """Give what ends the second stage of a batch."""
+        return self.commits.setdefault(name, asyncio.Event())
+
+    def let(self, *names: str) -> None:
+        """Let batches through both stages."""
+        for name in names:
+            self.load(name).set()
+            self.commit(name).set()
+
+
+def ask(name: str) -> Ask:
+    return Ask("AUTHORIZATION", TESTER, Counter.question(NO_DESK, name), name, name)
+
+
+@dataclass
+class Asking:
+    """A lane and who asks it."""
+
+    lane: BatchingLane
+    asked: dict[str, asyncio.Task[Answer]] = field(default_factory=dict)
+
+    async def put(self, *names: str) -> None:
+        """Ask, and let the lane do all it can."""
+        for name in names:
+            self.asked[name] = asyncio.create_task(self.lane.ask(ask(name)))
+        await settle()
+
+    def answered(self) -> list[str]:
+        """Name who was answered."""
+        return [name for name, task in self.asked.items() if task.done()]
+
+    async def all(self) -> list[str]:
+        """Wait for all answers."""
+        async with asyncio.timeout(5):
+            return [(await task).body.decode() for task in self.asked.values()]
+
+
+async def settle() -> None:
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
+def with_lane(
+    stages: Stages,
+    act: Callable[[Asking], Coroutine[Any, Any, None]],
+    sizes: LaneSizes | None = None,
+) -> None:
+    async def run() -> None:
+        lane = BatchingLane(Lane(NOWHERE), stages, lambda *_: None, sizes or LaneSizes())
+        await lane.start()
+        await act(Asking(lane))
+        await lane.stop()
+
+    asyncio.run(run())
+
+
+def test_the_next_batch_begins_while_a_commit_is_under_way() -> None:
+    stages = Stages()
+
+    async def act(asking: Asking) -> None:
+        await asking.put("a")
+        await asking.put("b", "c")
+        assert stages.began == ["a"]  # its statements are still to be sent
+        stages.load("a").set()
+        await settle()
+        assert stages.began == ["a", "b+c"]
+        assert asking.answered() == []
+        stages.commit("a").set()
+        await settle()
+        assert asking.answered() == ["a"]  # at once, whatever the next one does
+        stages.let("b+c")
+        assert await asking.all() == ["a", "b", "c"]
+
+    with_lane(stages, act)
+
+
+def test_only_one_batch_is_behind_another() -> None:
+    stages = Stages()
+
+    async def act(asking: Asking) -> None:
+        await asking.put("a")
+        for one in "abc":
+            stages.load(one).set()
+        await settle()
+        await asking.put("b")
+        await asking.put("c")
+        assert stages.began == ["a", "b"]
+        stages.commit("a").set()
+        await settle()
+        assert stages.began == ["a", "b", "c"]
+        stages.let("b", "c")
+        assert await asking.all() == ["a", "b", "c"]
+
+    with_lane(stages, act)
+
+
+def test_who_failed_behind_another_is_tried_again_as_it_was() -> None:
+    aborted = BusyError("the batch before it failed")
+    stages = Stages({"a+b": [BusyError("locked")], "c+d": [aborted]})
+
+    async def act(asking: Asking) -> None:
+        await asking.put("a", "b")
+        stages.load("a+b").set()
+        await settle()
+        await asking.put("c", "d")
+        stages.let("a+b", "c+d", "a", "b")
+        assert await asking.all() == ["a", "b", "c", "d"]
+
+    with_lane(stages, act)
+    assert stages.began == ["a+b", "c+d", "a", "b", "c+d"]  # not in halves, and last
+
+
+def test_who_was_committed_behind_one_that_failed_is_not_decided_again() -> None:
+    stages = Stages({"a": [BusyError("its COMMIT failed")]})
+
+    async def act(asking: Asking) -> None:
+        await asking.put("a")
+        stages.load("a").set()
+        await settle()
+        await asking.put("b")
+        stages.commit("a").set()
+        await settle()
+        assert stages.began == ["a", "b"]  # nothing is undone while the other is at work
+        stages.let("a", "b")
+        assert await asking.all() == ["a", "b"]
+
+    with_lane(stages, act)
+    assert stages.began == ["a", "b", "a"]
+
+
+def test_a_commit_that_fails_when_nobody_comes_is_tried_again() -> None:
+    stages = Stages({"a": [BusyError("lost")]})
+
+    async def act(asking: Asking) -> None:
+        stages.let("a")
+        await asking.put("a")
+        assert await asking.all() == ["a"]
+
+    with_lane(stages, act)
+    assert stages.began == ["a", "a"]
+
+
+def test_a_lane_that_stops_waits_for_a_commit_under_way() -> None:
+    stages = Stages({"a": [BusyError("lost")]})
+
+    async def run() -> None:
+        lane = BatchingLane(Lane(NOWHERE), stages, lambda *_: None)
+        await lane.start()
+        asking = Asking(lane)
+        stages.load("a").set()
+        await asking.put("a")
+        stopping = asyncio.create_task(lane.stop())
+        await settle()
+        assert not stopping.done()
+        stages.commit("a").set()
+        await stopping
+        assert await asking.all() == ["a"]
+
+    asyncio.run(run())
+
+
+@pytest.fixture
+def desk(database: Database) -> Counter:
+    desk = Counter.open(database)
+    desk.add("C-1", limit_minor=100_00)
+    return desk
+
+
+REFUSES_AT_COMMIT = """
+CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN IF NEW.order_id = 'SO-BAD' THEN RAISE 'not this one'; END IF; RETURN NULL; END $$;
+CREATE CONSTRAINT TRIGGER refuse AFTER INSERT ON credit_order DEFERRABLE INITIALLY DEFERRED
+FOR EACH ROW EXECUTE FUNCTION refuse()
+"""
+
+REFUSES_BEFORE = """
+CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN IF NEW.order_id = 'SO-BAD' THEN RAISE 'not this one'; END IF; RETURN NEW; END $$;
+CREATE TRIGGER refuse BEFORE INSERT ON credit_order FOR EACH ROW EXECUTE FUNCTION refuse()
+"""
+
+
+@pytest.mark.parametrize(
+    "refusing", [REFUSES_BEFORE, REFUSES_AT_COMMIT], ids=["a-statement-fails", "the-commit-fails"]
+)
+@pytest.mark.parametrize("place", [0, 3, 7])
+def test_on_a_real_server_only_the_one_that_fails_is_refused(
+    desk: Counter, refusing: str, place: int
+) -> None:
+    """Batches of one, one behind the other: each is decided once, and the ledger is exact."""
+    desk.rows(refusing)
+    names = [f"SO-{number}" for number in range(8)]
+    names[place] = "SO-BAD"
+    desk.sizes = LaneSizes(batch=1)
+
+    async def act() -> list[object]:
+        lanes = desk.lanes()
+        await lanes.start()
+        asks = [desk.order(desk.question(name, "1.00")) for name in names]
+        try:
+            return list(await asyncio.gather(*map(lanes.ask, asks), return_exceptions=True))
+        finally:
+            await lanes.stop()
+
+    told = asyncio.run(act())
+    assert [type(one) for one in told] == [
+        psycopg.errors.RaiseException if name == "SO-BAD" else Answer for name in names
+    ]
+    assert desk.account().use.authorized == 700
+    desk.exact()
