@@ -5,7 +5,7 @@ Imports everybody; imported by the entry points, of which `main` makes an applic
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib import resources
 from typing import Any, Final, Protocol
@@ -144,7 +144,8 @@ def compose_models(
 
 def connections_of(settings: Settings) -> int:
     """Say how many database connections one process that answers may open at most."""
-    return settings.pool_size + OVERFLOW + settings.lanes + _OTHER_LANES
+    lanes = settings.lanes + settings.large_lanes + _OTHER_LANES
+    return settings.pool_size + OVERFLOW + lanes
 
 
 def _lanes(settings: Settings, authorize: AuthorizeOrders, pds: OrderPds) -> Lanes:
@@ -154,19 +155,19 @@ def _lanes(settings: Settings, authorize: AuthorizeOrders, pds: OrderPds) -> Lan
         with database.begin() as tx:
             ensure_accounts(tx, customer_id, segment_id)
 
+    def lane(decide: Decide, sizes: LaneSizes) -> BatchingLane:
+        connection = store_lane.Lane(database.url, prepare=settings.prepare == "on")
+        return BatchingLane(connection, decide, make_account, sizes)
+
+    sizes = LaneSizes(settings.lane_batch, settings.lane_queue, settings.lane_wait_s)
+    # smaller batches: one is read while another is judged, and rows are locked for less long
+    smaller = replace(sizes, batch=max(1, settings.lane_batch // 2))
     return Lanes(
-        [_lane(settings, database.url, authorize, make_account) for _ in range(settings.lanes)],
-        _lane(settings, database.url, authorize.check, make_account),
+        [lane(authorize, sizes) for _ in range(settings.lanes)],
+        lane(authorize.check, sizes),
+        [lane(authorize, smaller) for _ in range(settings.large_lanes)],
         pds=pds,
     )
-
-
-def _lane(
-    settings: Settings, url: str, decide: Decide, make_account: Callable[[str, str], object]
-) -> BatchingLane:
-    lane = store_lane.Lane(url, prepare=settings.prepare == "on")
-    sizes = LaneSizes(settings.lane_batch, settings.lane_queue, settings.lane_wait_s)
-    return BatchingLane(lane, decide, make_account, sizes)
 
 
 def _judge(settings: Settings, url: str, new_id: IdSource) -> HoldsJudge:

@@ -157,29 +157,40 @@ class _Call:
 
 
 def multiply(connection: psycopg.Connection[Any], customers: int) -> None:
-    """Copy everything of the pattern as `B-0`, `B-1`, …, table by table."""
-    # above every id that is taken, so that copy n of the pattern is account `top + 1 + n`
-    rows = connection.execute(
-        "SELECT (SELECT account_id FROM account WHERE customer_id = 'pattern'),"
-        " (SELECT max(account_id) FROM account), (SELECT max(score_id) FROM score)"
-    ).fetchone()
-    pattern, account, score = rows or (0, 0, 0)
-    ids = {"own": pattern, "account": account, "score": score or 0}
-    for table, given in _TABLES.items():
-        columns = connection.execute(
-            "SELECT attname FROM pg_attribute"
-            " WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped ORDER BY attnum",
-            (table,),
-        ).fetchall()
-        chosen = {name: given.get(name, "{column}") for (name,) in columns}
-        connection.execute(_copy(table, chosen, ids), {**ids, "customers": customers})
+    """Copy everything of the pattern as `B-0`, `B-1`, …, table by table.
+
+    The service goes on meanwhile and scores customers anew: ids are set aside first, and all is
+    copied from one snapshot.
+    """
     for table, name in (("account", "account_id"), ("score", "score_id")):
-        connection.execute(
-            sql.SQL("SELECT setval(pg_get_serial_sequence(%s, %s), max({})) FROM {}").format(
-                sql.Identifier(name), sql.Identifier(table)
-            ),
-            (table, name),
-        )
+        connection.execute(_SET_ASIDE, {"table": table, "name": name, "customers": customers})
+    with connection.transaction():
+        connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        rows = connection.execute(_IDS, {"customers": customers}).fetchone()
+        pattern, account, score = rows or (0, 0, 0)
+        ids = {"own": pattern, "account": account, "score": score}
+        for table, given in _TABLES.items():
+            columns = connection.execute(_COLUMNS, (table,)).fetchall()
+            chosen = {name: given.get(name, "{column}") for (name,) in columns}
+            connection.execute(_copy(table, chosen, ids), {**ids, "customers": customers})
+
+
+_SET_ASIDE: Final = """
+SELECT setval(seq, nextval(seq) + %(customers)s)
+FROM (SELECT pg_get_serial_sequence(%(table)s, %(name)s)::regclass AS seq) AS s
+"""
+
+_IDS: Final = """
+SELECT (SELECT account_id FROM account WHERE customer_id = 'pattern'),
+    currval(pg_get_serial_sequence('account', 'account_id')) - %(customers)s - 1,
+    currval(pg_get_serial_sequence('score', 'score_id')) - %(customers)s - 1
+"""
+"""Below the ids that were set aside: copy n of the pattern is account `account + 1 + n`."""
+
+_COLUMNS: Final = """
+SELECT attname FROM pg_attribute
+WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped ORDER BY attnum
+"""
 
 
 def _copy(table: str, chosen: Mapping[str, str], ids: Mapping[str, int]) -> sql.Composed:
@@ -189,6 +200,8 @@ def _copy(table: str, chosen: Mapping[str, str], ids: Mapping[str, int]) -> sql.
         for name, text in chosen.items()
     ]
     mine = "t.account_id = %(own)s" if "account_id" in chosen else "t.{key} LIKE 'pattern%%'"
+    if table == "score":  # of several the one that counts
+        mine += " AND t.score_id = (SELECT score_id FROM customer_score WHERE {key} = 'pattern')"
     key = "customer_id" if "customer_id" in chosen else "payment_id"
     return sql.SQL(
         "INSERT INTO {table} ({columns}) OVERRIDING SYSTEM VALUE SELECT {values}"

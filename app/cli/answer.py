@@ -11,6 +11,7 @@ from typing import Final
 
 import uvicorn
 
+from app.cli.answer_writes import JoiningProtocol
 from app.cli.failures import RefusedError
 from app.composition import Composition
 from app.main import application, tune_memory
@@ -39,7 +40,7 @@ class ApiServer(uvicorn.Server):
         config = uvicorn.Config(
             application(parts),
             loop="uvloop",
-            http="httptools",
+            http=JoiningProtocol,
             ws="none",
             lifespan="on",
             access_log=False,

@@ -17,21 +17,24 @@ _LARGE_AT_ONCE: Final = 2
 
 @dataclass(slots=True)
 class Lanes:
-    """Every lane of the process: some for authorizations, one for limit checks.
+    """Every lane of the process: some for authorizations, some for large requests, one for checks.
 
-    A customer's orders go to one lane, so that they meet in a batch and not at a row lock. `pds`
-    fill in what a policy reads of a model, before a lane takes the question.
+    A customer's orders of one kind go to one lane, so that they meet in a batch and not at a row
+    lock. Large requests keep the server and the judging busy in turns, and nobody behind them;
+    without `large` they share the others' lanes. `pds` fill in what a policy reads of a model,
+    before a lane takes the question.
     """
 
     authorizations: Sequence[BatchingLane]
     checks: BatchingLane
+    large: Sequence[BatchingLane] = ()
     turn_s: float = 10.0
     pds: OrderPds | None = None
     _turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_LARGE_AT_ONCE))
 
     async def start(self) -> None:
         """Start all lanes."""
-        for lane in (*self.authorizations, self.checks):
+        for lane in self._all:
             await lane.start()
         if self.pds is not None:
             await self.pds.start()
@@ -40,11 +43,15 @@ class Lanes:
         """Drain all lanes."""
         if self.pds is not None:
             await self.pds.stop()
-        await asyncio.gather(*(lane.stop() for lane in (*self.authorizations, self.checks)))
+        await asyncio.gather(*(lane.stop() for lane in self._all))
 
     def alive(self) -> bool:
         """Say whether all lanes run."""
-        return all(lane.alive() for lane in (*self.authorizations, self.checks))
+        return all(lane.alive() for lane in self._all)
+
+    @property
+    def _all(self) -> Sequence[BatchingLane]:
+        return (*self.authorizations, *self.large, self.checks)
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:
@@ -85,11 +92,12 @@ class Lanes:
         """
         if self.pds is not None and self.pds.wanted:
             asks = await self.pds.fill(asks)
+        lanes = self.large or self.authorizations
         of_lane: dict[int, list[int]] = {}
         for place, ask in enumerate(asks):
-            of_lane.setdefault(self._place(ask), []).append(place)
+            of_lane.setdefault(_place(ask, lanes), []).append(place)
         parts = [
-            self.authorizations[lane].ask_all([asks[place] for place in places])
+            lanes[lane].ask_all([asks[place] for place in places])
             for lane, places in of_lane.items()
         ]
         told = await asyncio.gather(*parts, return_exceptions=True)
@@ -100,7 +108,10 @@ class Lanes:
         return [answers[place] for place in range(len(asks))]
 
     def _of(self, ask: Ask) -> BatchingLane:
-        return self.checks if ask.kind == "CHECK" else self.authorizations[self._place(ask)]
+        if ask.kind == "CHECK":
+            return self.checks
+        return self.authorizations[_place(ask, self.authorizations)]
 
-    def _place(self, ask: Ask) -> int:
-        return hash(ask.question.customer_id) % len(self.authorizations)
+
+def _place(ask: Ask, lanes: Sequence[BatchingLane]) -> int:
+    return hash(ask.question.customer_id) % len(lanes)

@@ -151,3 +151,23 @@ def test_large_requests_take_turns_and_one_that_waits_too_long_is_turned_away() 
         return list[object](await asyncio.gather(*holding, *waiting))
 
     assert set(asyncio.run(work())) == {2}
+
+
+def test_large_requests_have_lanes_of_their_own() -> None:
+    async def work() -> tuple[list[str], list[str]]:
+        own, large = Slow(), Slow()
+        lanes = Lanes([lane_of(own)], lane_of(Slow()), [lane_of(large), lane_of(large)])
+        await lanes.start()
+        asks = [ask(str(place), customer=f"C-{place}") for place in range(8)]
+        told = await lanes.ask_all(asks)
+        assert [one.body for one in told if isinstance(one, Answer)] == [
+            b"%d" % n for n in range(8)
+        ]
+        await lanes.ask(ask("alone"))
+        await lanes.large[1].stop()
+        assert not lanes.alive()  # a lane that is gone is told, whatever it is for
+        await lanes.stop()
+        names = sorted(name for batch in large.batches for name in batch)
+        return [name for batch in own.batches for name in batch], names
+
+    assert asyncio.run(work()) == (["alone"], [str(place) for place in range(8)])
