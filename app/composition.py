@@ -21,7 +21,7 @@ from app.store import read_lane as store_read_lane
 from app.store.database import OVERFLOW, Database
 from app.store.holds_lane import HoldLane
 from app.store.ids import IdSource
-from app.store.migrate import require_head
+from app.store.revision import require_head
 from app.usecases.authorizations import AuthorizeOrders
 from app.usecases.facts import ApplyFacts, Facts, ListQuarantine
 from app.usecases.facts_lapse import LapseProvisional

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import ssl
 import threading
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -11,6 +12,9 @@ import uvicorn
 from fastapi import FastAPI
 
 PATIENCE_S = 30.0
+
+NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+"""For clients of `http://` addresses: else each reads all of the system's certificates."""
 
 
 @dataclass(slots=True)

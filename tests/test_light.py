@@ -1,9 +1,12 @@
-"""What serves loads neither LightGBM nor frames: only spawned processes do."""
+"""What serves loads neither LightGBM, frames nor Alembic: only spawned processes do."""
 
 import grimp
 import pytest
 
-HEAVY = ("lightgbm", "polars", "sklearn", "scipy", "numpy", "matplotlib", "optbinning", "dask")
+HEAVY = (
+    *("lightgbm", "polars", "sklearn", "scipy", "numpy", "matplotlib", "optbinning", "dask"),
+    *("alembic", "mako"),
+)
 ENTRIES = ("app.main", "app.cli.serve", "app.cli.child", "app.cli.work", "app.work")
 
 

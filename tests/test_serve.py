@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx2
+import psycopg
 import pytest
 
 from app.cli.failures import explain
@@ -21,6 +22,7 @@ from app.cli.main import COLUMNS, execute, spread_options
 from app.domain.errors import BusyError, FieldError, SchemaOldError
 from app.store.embedded import start_embedded
 from app.store.migrate import migrate
+from app.store.revision import head_revision
 
 AVAL = Path(sys.executable).with_name("aval")
 PATIENCE_S = 60.0
@@ -320,6 +322,16 @@ def test_a_command_shares_a_running_database(tmp_path: Path, here: Here) -> None
         migrate(embedded.url)
         ended = here("key list", AVAL_STATE_DIR=str(tmp_path))
     assert (ended.returncode, ended.stdout) == (0, "")
+
+
+def test_a_schema_of_a_later_program_is_one_line(tmp_path: Path, here: Here) -> None:
+    with start_embedded(tmp_path) as embedded, psycopg.connect(embedded.url) as connection:
+        connection.execute("CREATE TABLE alembic_version AS SELECT 'later' AS version_num")
+    ended = here("key list", AVAL_STATE_DIR=str(tmp_path))
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr.count("\n") == 1
+    assert "'later'" in ended.stderr
+    assert head_revision() in ended.stderr
 
 
 def test_help_lists_every_command(here: Here) -> None:

@@ -41,7 +41,7 @@ def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
 def _declare(status: int) -> dict[str, Any]:
     declared: dict[str, Any] = {
         "description": "Refused",
-        "content": {MEDIA_TYPE: {"schema": Problem.model_json_schema(ref_template=_REF)}},
+        "content": {MEDIA_TYPE: {"schema": _PROBLEM}},
     }
     if status in _HEADERS:
         declared["headers"] = {_HEADERS[status]: {"schema": {"type": "string"}}}
@@ -49,6 +49,8 @@ def _declare(status: int) -> dict[str, Any]:
 
 
 _REF: Final = _SCHEMAS + "{model}"
+_PROBLEM: Final = Problem.model_json_schema(ref_template=_REF)
+"""Made once, not for each of a thousand refusals; nothing below writes into it."""
 
 
 def body_of(model: type[BaseModel]) -> dict[str, Any]:

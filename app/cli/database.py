@@ -3,7 +3,9 @@
 The pattern of a command: `with open_desk(read_settings()) as desk: desk.use_case(…)`.
 """
 
+import logging
 import os
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -13,11 +15,14 @@ from typing import Final
 from sqlalchemy.exc import ArgumentError
 
 from app.api.desk import Desk
+from app.cli.failures import RefusedError
 from app.composition import Composition, compose
 from app.settings import Settings, SettingsError, load_settings
 from app.store.database import Database
 from app.store.embedded import DEFAULTS, AlreadyRunningError, running_url, start_embedded
-from app.store.migrate import migrate, require_head
+from app.store.revision import current_revision, head_revision, require_head
+
+log = logging.getLogger(__name__)
 
 _STARTING_S: Final = 10.0
 """How long a command waits for a service that holds the state directory but does not answer yet."""
@@ -52,6 +57,7 @@ def open_url(settings: Settings, *, share: bool = True, connections: int = 0) ->
         SettingsError: `AVAL_DATABASE_URL` is no address.
         AlreadyRunningError: A service runs on the state directory and is not to be shared.
         EmbeddedError: The embedded database cannot run here.
+        RefusedError: The embedded database cannot be brought to head.
 
     """
     if settings.database_url is not None:
@@ -68,8 +74,34 @@ def open_url(settings: Settings, *, share: bool = True, connections: int = 0) ->
         yield _shared_url(settings)
         return
     with embedded:
-        migrate(embedded.url)
+        _bring_to_head(embedded.url)
         yield embedded.url
+
+
+def _bring_to_head(url: str) -> None:
+    """Migrate where there is something to migrate, in a child: what it needs ends with it.
+
+    Raises:
+        RefusedError: It failed; the line says why.
+
+    """
+    with closing(Database(url)) as database:
+        has = current_revision(database)
+    if has == head_revision():
+        return
+    command = [sys.executable, "-P", "-m", "app.cli.migrate_child"]
+    done = subprocess.run(  # noqa: S603 - our own module
+        command,
+        input=url,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=False,
+        start_new_session=True,  # Ctrl-C ends it through us
+    )
+    if done.returncode != 0:
+        why = done.stdout.strip() or "what is above says why"
+        raise RefusedError(f"the database cannot be migrated to {head_revision()}: {why}")
+    log.info("the schema went from %s to %s", has or "none", head_revision())
 
 
 def check_address(url: str, variable: str) -> None:

@@ -16,7 +16,7 @@ from app.cli.failures import EXPECTED, explain
 
 COLUMNS: Final[Mapping[str, str]] = {
     "serve": "serve",
-    "migrate": "serve",
+    "migrate": "migrate",
     "work": "work",
     "run": "run",
     "key": "keys",

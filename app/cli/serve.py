@@ -1,4 +1,4 @@
-"""`aval serve` and `aval migrate`: the service, until SIGINT or SIGTERM."""
+"""`aval serve`: the service, until SIGINT or SIGTERM."""
 
 import asyncio
 import os
@@ -15,7 +15,7 @@ import uvloop
 from app import telemetry
 from app.api.operations import listen
 from app.cli.answer import Door
-from app.cli.database import check_address, open_url, read_settings, say
+from app.cli.database import open_url, read_settings, say
 from app.cli.failures import RefusedError
 from app.cli.workers import (
     House,
@@ -26,7 +26,6 @@ from app.cli.workers import (
 )
 from app.composition import Composition, compose, connections_of
 from app.settings import Settings
-from app.store.migrate import head_revision, migrate
 from app.usecases.keys import MakeFirstKey
 
 KEY_FILE: Final = "api-key"
@@ -58,9 +57,8 @@ class Plan:
 
 
 def register(cli: typer.Typer) -> None:
-    """Add the commands of this column."""
+    """Add the command of this column."""
     cli.command("serve")(_serve)
-    cli.command("migrate")(_migrate)
 
 
 def _serve(host: Host = "127.0.0.1", port: Port = 8000, workers: Workers = 1) -> None:
@@ -68,19 +66,6 @@ def _serve(host: Host = "127.0.0.1", port: Port = 8000, workers: Workers = 1) ->
     settings = read_settings()
     plan = Plan(settings, host, port, workers, before=lambda p: _first_key(settings, p))
     serve_until_stopped(plan)
-
-
-def _migrate() -> None:
-    """Bring the schema to head; several at once wait for each other."""
-    settings = read_settings()
-    if settings.database_url is None:
-        with open_url(settings) as url:
-            migrate(url)
-    else:
-        direct = settings.work_database_url or settings.database_url
-        check_address(direct, "AVAL_WORK_DATABASE_URL or AVAL_DATABASE_URL")
-        migrate(direct)
-    say(f"the schema is at {head_revision()}")
 
 
 def _first_key(settings: Settings, parts: Composition) -> None:

@@ -17,7 +17,7 @@ from app.cli.database import check_address, read_settings, say
 from app.cli.failures import RefusedError
 from app.settings import Settings
 from app.store.embedded import running_url
-from app.store.migrate import require_head
+from app.store.revision import require_head
 from app.work import Loop, loops, open_database, rating, run
 
 _STARTING_S: Final = 10.0

@@ -1,23 +1,15 @@
-"""Bring the schema to head, and refuse to run on another one."""
+"""Bring the schema to head."""
 
-from collections.abc import Sequence
 from contextlib import suppress
-from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, text
 from sqlalchemy.exc import IntegrityError, ProgrammingError
 from sqlalchemy.pool import NullPool
 
-from app.domain.errors import SchemaOldError
-from app.store.database import NEVER_PREPARE, Database, dialect_url
-
-OLDEST_SERVER = (15,)
-
-MIGRATIONS = Path(__file__).parents[2] / "migrations"
+from app.store.database import NEVER_PREPARE, dialect_url
+from app.store.revision import MIGRATIONS
 
 
 def alembic_config(url: str) -> Config:
@@ -30,21 +22,6 @@ def alembic_config(url: str) -> Config:
     )
     config.attributes["url"] = url
     return config
-
-
-def head_revision() -> str:
-    """Name the newest revision this program knows."""
-    head = ScriptDirectory(str(MIGRATIONS)).get_current_head()
-    if head is None:
-        message = f"no migrations in {MIGRATIONS}"
-        raise RuntimeError(message)
-    return head
-
-
-def current_revision(database: Database) -> str | None:
-    """Name the revision the database is at; None for an empty one."""
-    with database.engine.connect() as connection:
-        return MigrationContext.configure(connection).get_current_revision()
 
 
 def migrate(url: str, revision: str = "head") -> None:
@@ -61,34 +38,3 @@ def migrate(url: str, revision: str = "head") -> None:
         holder.execute(text("LOCK TABLE migration_lock IN ACCESS EXCLUSIVE MODE"))
         command.upgrade(alembic_config(url), revision)
     engine.dispose()
-
-
-def refuse_old_server(version: Sequence[int | str]) -> None:
-    """Refuse a PostgreSQL older than what the statements are written for; `version` is (18, 4).
-
-    Raises:
-        SchemaOldError: Says which version it is and which is needed.
-
-    """
-    if tuple(int(part) for part in version) < OLDEST_SERVER:
-        told = ".".join(map(str, version)) or "of unknown version"
-        raise SchemaOldError(
-            f"the database is PostgreSQL {told}, this program needs {OLDEST_SERVER[0]} or later"
-        )
-
-
-def require_head(database: Database) -> None:
-    """Refuse a database whose schema is not the newest one known here.
-
-    Raises:
-        SchemaOldError: Says which revision it has, which is needed, and what to run.
-
-    """
-    with database.engine.connect() as connection:
-        refuse_old_server(connection.dialect.server_version_info or ())
-    has, needs = current_revision(database), head_revision()
-    if has != needs:
-        raise SchemaOldError(
-            f"the database schema is at revision {has or 'none (empty)'}, this program needs"
-            f" {needs}: run `aval migrate`"
-        )

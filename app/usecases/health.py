@@ -5,9 +5,8 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from app.domain.errors import BusyError
-from app.store import health
 from app.store.database import Database
-from app.store.migrate import head_revision
+from app.store.revision import head_revision, revision_of
 
 
 class Part(Protocol):
@@ -40,6 +39,6 @@ class CheckReadiness:
         if not all(part.alive() for part in self.parts):
             raise BusyError("not ready: a lane has stopped")
         with self.database.begin(lock_timeout_ms=1000, statement_timeout_s=2) as tx:
-            has = health.revision(tx)
+            has = revision_of(tx)
         if has != self.needed:
             raise BusyError(f"not ready: the schema is at {has}, {self.needed} is needed")

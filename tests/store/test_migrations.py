@@ -7,17 +7,13 @@ from threading import Barrier
 import psycopg
 import pytest
 from alembic import command
+from alembic.script import ScriptDirectory
 from psycopg import sql
 
 from app.domain.errors import SchemaOldError
 from app.store.database import Database
-from app.store.migrate import (
-    alembic_config,
-    current_revision,
-    head_revision,
-    migrate,
-    require_head,
-)
+from app.store.migrate import alembic_config, migrate
+from app.store.revision import MIGRATIONS, current_revision, head_revision, require_head
 
 EVIDENCE = (
     "account_input",
@@ -80,6 +76,10 @@ def tables_of(url: str) -> set[str]:
     with psycopg.connect(url) as connection:
         rows = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
         return {row[0] for row in rows}
+
+
+def test_the_newest_is_the_one_alembic_finds() -> None:
+    assert head_revision() == ScriptDirectory(str(MIGRATIONS)).get_current_head()
 
 
 def test_up_down_up_leaves_what_the_code_knows(empty_database_url: str) -> None:

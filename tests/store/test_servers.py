@@ -3,7 +3,7 @@
 import pytest
 
 from app.domain.errors import SchemaOldError
-from app.store.migrate import refuse_old_server
+from app.store.revision import refuse_old_server
 
 
 @pytest.mark.parametrize(
