@@ -13,7 +13,7 @@ import typer
 from app.cli.database import open_composition, read_settings
 from app.cli.failures import RefusedError, WrongUseError
 from app.cli.progress import Shown
-from app.cli.rating import models_loaded
+from app.cli.rating import models_loaded, seldom_collecting
 from app.composition import Composition, utc_now
 from app.settings import Settings
 from app.usecases.portfolio_scores import ScorePortfolio, Spread, in_bulk, in_threads
@@ -40,7 +40,7 @@ def _score(
     if not every:
         raise WrongUseError("score: say --all; one customer is scored over HTTP")
     settings = read_settings()
-    with open_composition(settings) as parts, Shown("scoring") as shown:
+    with open_composition(settings) as parts, Shown("scoring") as shown, seldom_collecting():
         # what features of a model rest on; where none stands it costs a look
         CountOutcomes(parts.database, settings.score_model)()
 

@@ -16,7 +16,7 @@ import distributed
 
 from app.cli.database import read_settings
 from app.cli.failures import WrongUseError
-from app.cli.rating import models_loaded
+from app.cli.rating import models_loaded, seldom_collecting
 from app.cli.score import portfolio
 from app.composition import compose
 from app.settings import Settings
@@ -109,6 +109,7 @@ def _portfolio(database_url: str) -> ScorePortfolio:
     parts = compose(read_settings(), database_url)
     _UNDO.enter_context(closing(parts.database))
     _UNDO.enter_context(models_loaded(parts.desk))
+    _UNDO.enter_context(seldom_collecting())
     return portfolio(parts)
 
 

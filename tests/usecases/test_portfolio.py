@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
-from sqlalchemy import text
+from sqlalchemy import event, text
 
 from app.domain.errors import BusyError
 from app.domain.feature_catalogue import NAMES
@@ -116,6 +116,25 @@ def test_every_customer_is_scored_once_in_any_portion(town: Town, portion: int) 
         newest = text("SELECT count(*) FROM customer_score WHERE scored_at = :at")
         assert tx.execute(newest, {"at": at}).scalar_one() == len(IDS)
     assert after == {name: before.get(name, 0) + 1 for name in IDS}
+
+
+def test_a_portion_waits_for_the_database_no_more_often_than_one_customer(town: Town) -> None:
+    at = town.clock() + timedelta(days=20)
+    asked: list[int] = []
+
+    def count(*told: object) -> None:
+        asked.append(100 if told[5] else 1)  # executemany: a round trip a row
+
+    run = ScorePortfolio(town.database, lambda: at, RateByCardInBulk())
+    event.listen(town.database.engine, "before_cursor_execute", count)
+    try:
+        assert run.score(IDS[:1]) == 1
+        one = sum(asked)
+        asked.clear()
+        assert run.score(IDS[1:]) == len(IDS) - 1
+    finally:
+        event.remove(town.database.engine, "before_cursor_execute", count)
+    assert sum(asked) == one < 30
 
 
 @dataclass(frozen=True)
