@@ -10,8 +10,9 @@ from typing import Annotated, Final
 
 import typer
 
+from app.cli.clusters import check_cluster
 from app.cli.database import open_composition, read_settings
-from app.cli.failures import RefusedError, WrongUseError
+from app.cli.failures import WrongUseError
 from app.cli.progress import Shown
 from app.cli.rating import models_loaded, seldom_collecting
 from app.composition import Composition, utc_now
@@ -65,9 +66,6 @@ def _spreading(parts: Composition, settings: Settings, dask: str | None) -> Iter
         with models_loaded(parts.desk):
             yield in_threads
         return
-    try:
-        cluster = import_module(_CLUSTER)
-    except ModuleNotFoundError as missing:
-        raise RefusedError(f"--dask needs {missing.name}: install aval[scale]") from missing
-    with cluster.workers(dask, parts.database.url, settings) as spread:
+    check_cluster(dask)
+    with import_module(_CLUSTER).workers(dask, parts.database.url, settings) as spread:
         yield spread
