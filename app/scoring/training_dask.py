@@ -18,6 +18,7 @@ import dask.array
 import lightgbm as lgb
 import numpy as np
 from lightgbm.dask import DaskLGBMClassifier
+from numpy.typing import NDArray
 
 from app.scoring.clusters import cluster
 from app.scoring.training_trees import PATIENCE, Fit
@@ -111,7 +112,7 @@ class FitOnWorkers:
         )
         return model.booster_
 
-    def _send(self, part: np.ndarray[Any, np.dtype[np.float64]], worker: str) -> Any:  # noqa: ANN401 - see `_DASK`
+    def _send(self, part: NDArray[np.float64], worker: str) -> Any:  # noqa: ANN401 - see `_DASK`
         """Bring an array to a worker as one chunk: it is the one that then works on it."""
         held = self.client.scatter(part, workers=[worker], hash=False)
         return _DASK.array.from_delayed(_DASK.delayed(held), part.shape, dtype=part.dtype)

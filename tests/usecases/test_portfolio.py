@@ -228,6 +228,38 @@ def test_later_facts_change_no_table_of_an_earlier_day(database: Database, clock
     assert_frame_equal(before.drop("disputed_share"), kept)
 
 
+def test_signals_count_from_the_day_they_were_known_and_are_missing_before(
+    database: Database, clock: Clock
+) -> None:
+    town = Town.found(database, clock)
+    for name in ("ASKED", "CLEAR", "NEVER"):
+        town.put(name)
+    known = town.today - timedelta(days=10)
+    rows = [
+        {"id": "ASKED", "on": known, "kind": "LITIGATION", "role": "DEFENDANT", "ended": None},
+        {"id": "ASKED", "on": known, "kind": "LITIGATION", "role": "PLAINTIFF", "ended": None},
+        {"id": "ASKED", "on": known, "kind": "EQUITY_FREEZE", "role": None, "ended": town.today},
+        {"id": "CLEAR", "on": known, "kind": None, "role": None, "ended": None},
+    ]
+    with database.begin() as tx:
+        tx.execute(
+            text(
+                "INSERT INTO registry_signal (customer_id, registry, known_on, kind, role,"
+                " ended_on) VALUES (:id, 'tests', :on, :kind, :role, :ended)"
+            ),
+            rows,
+        )
+    columns = ["signals_adverse", "signals_litigation", "signals_as_plaintiff", "signal_last_days"]
+    nothing = (None, None, None, None)
+    expected = {
+        known - timedelta(days=1): [nothing, nothing, nothing],
+        known: [(2, 1, 1, 0), (0, 0, 0, None), nothing],
+        town.today: [(1, 1, 1, 10), (0, 0, 0, None), nothing],
+    }
+    for day, found in expected.items():
+        assert _table(town, day).select(columns).rows() == found, day
+
+
 @pytest.mark.parametrize("is_paid", [True, False], ids=["known-when-paid", "known-today"])
 def test_a_flag_without_a_day_counts_once_it_can_be_known(
     database: Database, clock: Clock, *, is_paid: bool
