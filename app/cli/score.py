@@ -10,10 +10,11 @@ from typing import Annotated, Final
 
 import typer
 
+from app.cli.clusters import check_cluster
 from app.cli.database import open_composition, read_settings
-from app.cli.failures import RefusedError, WrongUseError
+from app.cli.failures import WrongUseError
 from app.cli.progress import Shown
-from app.cli.rating import models_loaded
+from app.cli.rating import models_loaded, seldom_collecting
 from app.composition import Composition, utc_now
 from app.settings import Settings
 from app.usecases.portfolio_scores import ScorePortfolio, Spread, in_bulk, in_threads
@@ -40,7 +41,7 @@ def _score(
     if not every:
         raise WrongUseError("score: say --all; one customer is scored over HTTP")
     settings = read_settings()
-    with open_composition(settings) as parts, Shown("scoring") as shown:
+    with open_composition(settings) as parts, Shown("scoring") as shown, seldom_collecting():
         # what features of a model rest on; where none stands it costs a look
         CountOutcomes(parts.database, settings.score_model)()
 
@@ -65,9 +66,6 @@ def _spreading(parts: Composition, settings: Settings, dask: str | None) -> Iter
         with models_loaded(parts.desk):
             yield in_threads
         return
-    try:
-        cluster = import_module(_CLUSTER)
-    except ModuleNotFoundError as missing:
-        raise RefusedError(f"--dask needs {missing.name}: install aval[scale]") from missing
-    with cluster.workers(dask, parts.database.url, settings) as spread:
+    check_cluster(dask)
+    with import_module(_CLUSTER).workers(dask, parts.database.url, settings) as spread:
         yield spread

@@ -4,7 +4,6 @@ A worker needs this program, the settings it would serve with (`AVAL_…`, in it
 way to the database; portions are ids, nothing else is sent. Each commits its own, as here.
 """
 
-import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
@@ -14,22 +13,18 @@ from typing import Any, Final
 
 import distributed
 
+from app.cli.clusters import check_cluster
 from app.cli.database import read_settings
-from app.cli.failures import WrongUseError
-from app.cli.rating import models_loaded
+from app.cli.rating import models_loaded, seldom_collecting
 from app.cli.score import portfolio
 from app.composition import compose
+from app.scoring.clusters import cluster
 from app.settings import Settings
 from app.usecases.portfolio_scores import ScorePortfolio, Spread
 
 _DASK: Final[Any] = distributed
 """It has no types."""
 
-# it tells of workers that do not end at once; they are killed, and have committed what they did
-logging.getLogger("distributed.nanny").setLevel(logging.ERROR)
-
-_LOCAL: Final = "local:"
-_MOST_LOCAL: Final = 64
 _AHEAD: Final = 2
 """Portions given out per thread of the cluster, so that none waits for the next one."""
 
@@ -44,30 +39,10 @@ def workers(where: str, database_url: str, settings: Settings) -> Iterator[Sprea
 
     """
     del settings  # every worker reads its own
-    with ExitStack() as undo:
-        if where.startswith(_LOCAL):
-            cluster = _DASK.LocalCluster(
-                n_workers=_count(where),
-                threads_per_worker=1,
-                processes=True,
-                dashboard_address=None,
-                host="127.0.0.1",
-            )
-            address = undo.enter_context(closing(cluster)).scheduler_address
-        elif "://" in where:
-            address = where
-        else:
-            raise WrongUseError(f"--dask: {where!r} is no address; say tcp://HOST:PORT or local:2")
-        client = undo.enter_context(_DASK.Client(address))
+    check_cluster(where)
+    with cluster(where) as client, ExitStack() as undo:
         undo.callback(client.run, end)
         yield _Cluster(client, database_url)
-
-
-def _count(where: str) -> int:
-    text = where.removeprefix(_LOCAL)
-    if not text.isdecimal() or not 0 < int(text) <= _MOST_LOCAL:
-        raise WrongUseError(f"--dask: {where!r}: local: takes 1 to {_MOST_LOCAL} workers")
-    return int(text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +84,7 @@ def _portfolio(database_url: str) -> ScorePortfolio:
     parts = compose(read_settings(), database_url)
     _UNDO.enter_context(closing(parts.database))
     _UNDO.enter_context(models_loaded(parts.desk))
+    _UNDO.enter_context(seldom_collecting())
     return portfolio(parts)
 
 

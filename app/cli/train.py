@@ -6,13 +6,16 @@ The learning itself is a process of its own: nothing heavy is imported here.
 import json
 import shutil
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from inspect import signature
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import typer
 
+from app.cli.clusters import check_cluster
 from app.cli.database import open_composition, read_settings
 from app.cli.failures import WrongUseError
 from app.cli.progress import Shown
@@ -30,30 +33,49 @@ TestFrom = Annotated[str | None, typer.Option(help="YYYY-MM-DD; test on what is 
 Register = Annotated[str | None, typer.Option(help="Register it as a candidate by this name")]
 Report = Annotated[Path | None, typer.Option(dir_okay=False, help="The JSON file to write")]
 Kind = Annotated[ModelKind, typer.Option(help="Trees, or a scorecard learned from the ledger")]
+Dask = Annotated[
+    str | None,
+    typer.Option(help="Grow trees on a Dask cluster, tcp://HOST:PORT, or local:WORKERS"),
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What the command line says."""
+
+    late_days: LateDays = 30
+    test_from: TestFrom = None
+    register: Register = None
+    report: Report = None
+    kind: Kind = ModelKind.LIGHTGBM
+    dask: Dask = None
 
 
 def register(cli: typer.Typer) -> None:
     """Add the commands of this column."""
-    cli.command("train")(_train)
+
+    def command(**given: Any) -> None:  # noqa: ANN401 - read by typer, typed by `Options`
+        _train(Options(**given))
+
+    # typer reads a function's signature; the options are a dataclass
+    command.__signature__ = signature(Options)  # type: ignore[attr-defined]
+    command.__annotations__ = dict(Options.__annotations__)
+    cli.command("train", help=_train.__doc__)(command)
 
 
-def _train(
-    *,
-    late_days: LateDays = 30,
-    test_from: TestFrom = None,
-    register: Register = None,
-    report: Report = None,
-    kind: Kind = ModelKind.LIGHTGBM,
-) -> None:
+def _train(options: Options) -> None:
     """Train a model on the ledger, test it on what came later, and write its card."""
     ask = TrainingAsk(
-        kind=kind,
-        late_days=late_days,
+        kind=options.kind,
+        late_days=options.late_days,
         today=datetime.now(UTC).date(),
         author=TRAINER.client,
-        test_from=None if test_from is None else _day(test_from),
-        name=register or DEFAULT_NAME,
+        test_from=None if options.test_from is None else _day(options.test_from),
+        name=options.register or DEFAULT_NAME,
+        cluster=options.dask,
     )
+    if options.dask is not None:
+        check_cluster(options.dask)
     ask.check()
     settings = read_settings()
     with (
@@ -64,9 +86,9 @@ def _train(
             package = TrainModel(parts.database)(ask, Path(folder), shown.show)
         kept = _keep(package, settings.state_dir / TRAINED / ask.name)
         _say(json.loads((kept / REPORT).read_text()), kept)
-        if report is not None:
-            shutil.copyfile(kept / REPORT, report)
-        if register is not None:
+        if options.report is not None:
+            shutil.copyfile(kept / REPORT, options.report)
+        if options.register is not None:
             made, is_new = parts.desk.models.register(TRAINER, read_candidate(package))
             was = "registered" if is_new else "was registered already"
             typer.echo(f"{was}: {made.model.name} version {made.model.version}, {made.state}")

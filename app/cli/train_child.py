@@ -6,8 +6,10 @@ refusals are lines of JSON on stdout.
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from datetime import date
+from importlib import import_module
 from pathlib import Path
 from typing import Final
 
@@ -24,7 +26,11 @@ from app.scoring.training_package import package
 from app.scoring.training_report import Evaluation, evaluate, report
 from app.scoring.training_rows import Target
 from app.scoring.training_run import Trained, Wish, train
+from app.scoring.training_trees import Fits, fit_here
 from app.texts import text
+
+_ON_WORKERS: Final = "app.scoring.training_dask"
+"""Imported when it is asked for: not everybody who trains has Dask."""
 
 _PARTS: Final = ("invoices", "customers", "limits", "statements", "signals")
 
@@ -48,7 +54,8 @@ def run(folder: Path) -> None:
 
     """
     request = json.loads((folder / REQUEST).read_text())
-    trained = train(_ledger(folder), _wish(request), _tell)
+    with _growing(request["cluster"]) as fits:
+        trained = train(_ledger(folder), _wish(request), _tell, fits)
     _tell(0.75, "test window")
     found = evaluate(trained)
     _tell(0.85, "card")
@@ -62,6 +69,20 @@ def run(folder: Path) -> None:
     (result / manifest.model.name).write_bytes(data)
     (result / "manifest.json").write_bytes(manifest_to_bytes(manifest))
     _tell(1.0, "done")
+
+
+@contextmanager
+def _growing(where: str | None) -> Iterator[Fits]:
+    """Choose who grows trees: this process, or the workers of a cluster."""
+    if where is None:
+        yield fit_here
+        return
+    with ExitStack() as undo:
+        try:
+            fits = undo.enter_context(import_module(_ON_WORKERS).on_workers(where))
+        except OSError as error:
+            raise TrainingError(f"no Dask cluster can be reached at {where}: {error}") from error
+        yield fits
 
 
 def _wish(request: Mapping[str, object]) -> Wish:

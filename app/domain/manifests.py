@@ -26,6 +26,8 @@ MANIFEST: Final = "manifest.json"
 FORMAT: Final = 1
 """The one layout of manifests there is; another one is refused, never guessed."""
 
+_LOG_2: Final = math.log(2)
+
 UNREGISTERED: Final = 0
 """The version that training writes; the first registered one is 1."""
 
@@ -180,13 +182,21 @@ def inputs(manifest: Manifest, row: Mapping[str, float | None]) -> tuple[float |
         FieldError: A name is unknown to the manifest or not there, or a value is infinite.
 
     """
-    if len(row) != len(manifest.features) or not all(x.name in row for x in manifest.features):
-        names = set(manifest.feature_names)
-        for name in sorted(row.keys() - names):
-            raise FieldError(f"the model knows no feature {name[:64]!r}", name[:64])
-        for name in sorted(names - row.keys()):
-            raise FieldError(f"the model needs the feature {name!r}", name)
-    return tuple(_bounded(one, row[one.name]) for one in manifest.features)
+    if len(row) != len(manifest.features):
+        _refuse_names(manifest, row)
+    try:
+        return tuple([_bounded(one, row[one.name]) for one in manifest.features])
+    except KeyError:
+        _refuse_names(manifest, row)
+        raise
+
+
+def _refuse_names(manifest: Manifest, row: Mapping[str, float | None]) -> None:
+    names = set(manifest.feature_names)
+    for name in sorted(row.keys() - names):
+        raise FieldError(f"the model knows no feature {name[:64]!r}", name[:64])
+    for name in sorted(names - row.keys()):
+        raise FieldError(f"the model needs the feature {name!r}", name)
 
 
 def _bounded(feature: ModelFeature, value: float | None) -> float | None:
@@ -236,7 +246,7 @@ def score_of(probability: float, scaling: Scaling) -> int:
 
 def points_of(log_odds: float, scaling: Scaling) -> float:
     """Turn a contribution to the log odds of default into score points: more risk is negative."""
-    return -log_odds * scaling.points_to_double_odds / math.log(2)
+    return -log_odds * scaling.points_to_double_odds / _LOG_2
 
 
 def logistic(log_odds: float) -> float:

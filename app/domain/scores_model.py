@@ -1,7 +1,6 @@
 """A model's prediction as a score: class and light by its manifest, reasons people understand."""
 
-from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from app.domain.feature_catalogue import CATALOGUE, Feature
@@ -14,6 +13,12 @@ from app.domain.whatif import Row
 
 MISSING: Final[Mapping[str, str]] = {"UTILIZATION_HIGH": "NO_CREDIT_LIMIT"}
 """The code told where the feature of another code is missing; other codes are not told then."""
+
+_FEATURES: Final[Mapping[str, tuple[Feature, ...]]] = {
+    code: tuple(one for one in CATALOGUE if one.reason == code)
+    for code in {one.reason for one in CATALOGUE if one.reason is not None}
+}
+"""The features of each reason code, in the order of the catalogue."""
 
 _LEAST_POINTS: Final = 0.5
 """A reason that costs less is none."""
@@ -66,44 +71,51 @@ def model_reasons(
     look at (nothing overdue, always on time): nobody could understand it.
     """
     currency, texts = told
-    points: dict[str, float] = defaultdict(float)
-    factor = _factor(found, manifest)
-    for feature, part in zip(manifest.features, found.contributions, strict=False):
-        if feature.reason is not None:
-            points[feature.reason] += points_of(part, manifest.scaling) * factor
-    reasons = []
-    for code, lost in sorted(points.items(), key=lambda one: (one[1], one[0])):
-        reason = _told(code, round(lost, 1), row, currency) if lost <= -_LEAST_POINTS else None
+    raw = [points_of(part, manifest.scaling) for part in found.contributions]
+    factor = _factor(found, manifest, raw)
+    points: dict[str, float] = {}
+    for feature, part in zip(manifest.features, raw, strict=False):
+        code = feature.reason
+        if code is not None:
+            points[code] = points.get(code, 0.0) + part * factor
+    adverse = sorted((lost, code) for code, lost in points.items() if lost <= -_LEAST_POINTS)
+    reasons: list[ScoreReason] = []
+    for lost, code in adverse:
+        reason = _told(code, round(lost, 1), row, currency)
         if reason is not None and _has_text(reason, texts):
             reasons.append(reason)
-    return tuple(reasons[:MAX_REASONS])
+            if len(reasons) == MAX_REASONS:
+                break
+    return tuple(reasons)
 
 
 def _has_text(reason: ScoreReason, texts: Mapping[str, frozenset[str]]) -> bool:
     return reason.code in texts and texts[reason.code] <= reason.values.keys()
 
 
-def _factor(found: Prediction, manifest: Manifest) -> float:
+def _factor(found: Prediction, manifest: Manifest, raw: Sequence[float]) -> float:
     """Say what calibration makes of a point, so that contributions add up to the score's way."""
     base = score_of(manifest.calibration.apply(found.base), manifest.scaling)
-    raw = sum(points_of(part, manifest.scaling) for part in found.contributions)
-    if abs(raw) < 1:
+    total = sum(raw)
+    if abs(total) < 1:
         return 1.0
-    factor = (found.grade.score - base) / raw
+    factor = (found.grade.score - base) / total
     return factor if 1 / _MOST_FACTOR <= factor <= _MOST_FACTOR else 1.0
 
 
 def _told(code: str, lost: float, row: Row, currency: str) -> ScoreReason | None:
     """Tell a code with the figure of its first feature that is known and speaks against."""
-    features = [one for one in CATALOGUE if one.reason == code]
-    known = [(one, value) for one in features if (value := row.get(one.name)) is not None]
-    if not known:
-        missing = MISSING.get(code)
-        return None if missing is None else ScoreReason(missing, lost)
-    for feature, value in known:
-        if not _is_best(feature, value):
-            return ScoreReason(code, lost, {"value": write_value(value, feature.unit, currency)})
-    return None
+    is_known = False
+    for feature in _FEATURES.get(code, ()):
+        value = row.get(feature.name)
+        if value is not None:
+            is_known = True
+            if not _is_best(feature, value):
+                return ScoreReason(
+                    code, lost, {"value": write_value(value, feature.unit, currency)}
+                )
+    missing = None if is_known else MISSING.get(code)
+    return None if missing is None else ScoreReason(missing, lost)
 
 
 def _is_best(feature: Feature, value: float) -> bool:

@@ -31,7 +31,7 @@ from app.scoring.training_matrix import (
 )
 from app.scoring.training_rivals import scorecard_log_odds
 from app.scoring.training_rows import Observed, Target, observe
-from app.scoring.training_trees import Grower, Growth
+from app.scoring.training_trees import Fits, Grower, Growth, fit_here, text_of
 from app.scoring.woe import CARD_FEATURES, learn_card
 
 Told = Callable[[float, str], None]
@@ -105,8 +105,8 @@ class Trained:
         return float(np.mean(self.learn.labels))
 
 
-def train(ledger: Ledger, wish: Wish, told: Told) -> Trained:
-    """Train on a ledger as it stands.
+def train(ledger: Ledger, wish: Wish, told: Told, fits: Fits = fit_here) -> Trained:
+    """Train on a ledger as it stands; `fits` grow trees, and are not asked about scorecards.
 
     Raises:
         TrainingError: There is too little to learn from, or to test on.
@@ -121,8 +121,14 @@ def train(ledger: Ledger, wish: Wish, told: Told) -> Trained:
     told(0.2, f"{len(learn)} rows to learn from")
     names, dropped = _usable(learn, wish.kind)
     kept = learn.keep(names)
-    fit = _fit_trees if wish.kind is ModelKind.LIGHTGBM else _fit_card
-    model = fit(kept, wish, lambda part, note: told(0.2 + 0.5 * part, note))
+
+    def heard(part: float, note: str) -> None:
+        told(0.2 + 0.5 * part, note)
+
+    if wish.kind is ModelKind.LIGHTGBM:
+        model = _fit_trees(kept, wish, heard, fits)
+    else:
+        model = _fit_card(kept, wish, heard)
     return Trained(wish, test_from, observed, learn, test, names, dropped, model)
 
 
@@ -135,12 +141,13 @@ def _usable(learn: Matrix, kind: ModelKind) -> tuple[tuple[str, ...], Mapping[st
     return names, dropped
 
 
-def _fit_trees(learn: Matrix, wish: Wish, told: Told) -> Model:
+def _fit_trees(learn: Matrix, wish: Wish, told: Told, fits: Fits) -> Model:
     names = learn.names
     grower = Grower(
         monotone=tuple(FEATURE[name].monotone for name in names),
         order=tuple(order_places(names)),
         seed=wish.seed,
+        fits=fits,
     )
     growth: Growth = grower.best(
         learn, rolling(learn), lambda done, of: told(done / of, f"fit {done} of {of}")
@@ -148,7 +155,7 @@ def _fit_trees(learn: Matrix, wish: Wish, told: Told) -> Model:
     booster = grower.grow(learn, growth.shape, growth.rounds)
     gains = booster.feature_importance("gain")
     return Model(
-        text=booster.model_to_string(),
+        text=text_of(booster),
         calibration=calibrate(*pooled(learn, growth.checks)),
         log_odds=lambda rows: log_odds(booster, rows.keep(names).values),
         checks=growth.checks,

@@ -4,13 +4,14 @@ One thread, fixed seeds and LightGBM's deterministic mode: the same rows give th
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from statistics import median
-from typing import Final
+from typing import Final, Protocol
 
 import lightgbm as lgb
 import numpy as np
+from numpy.typing import NDArray
 
 from app.scoring.boosters import log_odds
 from app.scoring.metrics import Numbers, log_loss
@@ -20,7 +21,9 @@ from app.scoring.training_matrix import Matrix
 MOST_ROUNDS: Final = 600
 """The most trees that are grown."""
 
-_PATIENCE: Final = 40
+PATIENCE: Final = 40
+"""Trees that may bring nothing before growth is stopped."""
+
 _LEAST_ROUNDS: Final = 10
 _FIXED: Final[Mapping[str, object]] = {
     "objective": "binary",
@@ -56,10 +59,10 @@ SHAPES: Final = (
 """What is tried, from the simplest on; a later one must be better, not equal."""
 
 
-def bearable(rows: int) -> tuple[Shape, ...]:
+def bearable(rows: int, shapes: Sequence[Shape] = SHAPES) -> tuple[Shape, ...]:
     """Give the shapes whose leaves so many rows could fill twice; the simplest in any case."""
-    found = [shape for shape in SHAPES if 2 * shape.leaves * shape.leaf_rows <= rows]
-    return tuple(found) or SHAPES[:1]
+    found = [shape for shape in shapes if 2 * shape.leaves * shape.leaf_rows <= rows]
+    return tuple(found or shapes[:1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,56 +75,96 @@ class Growth:
 
 
 @dataclass(frozen=True, slots=True)
+class Fit:
+    """Trees to be grown: at most `rounds`, fewer where rows to `check` are served no better.
+
+    `settings` are LightGBM's, by its own names; `weights` None: all rows weigh the same.
+    """
+
+    settings: Mapping[str, object]
+    names: tuple[str, ...]
+    values: NDArray[np.float64]
+    labels: Numbers
+    weights: Numbers | None
+    rounds: int
+    check: tuple[NDArray[np.float64], Numbers] | None = None
+
+
+class Fits(Protocol):
+    """Whoever grows trees, one fit after the other or several at a time."""
+
+    def __call__(self, fits: Iterable[Fit], /) -> Iterator[lgb.Booster]:
+        """Yield a booster a fit, in order; fits are asked for only when they are due.
+
+        The same fit gives the same trees, to the bit, whoever grows them.
+        """
+        ...
+
+
+def fit_here(fits: Iterable[Fit], /) -> Iterator[lgb.Booster]:
+    """Grow in this process, one after the other."""
+    for fit in fits:
+        data = lgb.Dataset(fit.values, fit.labels, weight=fit.weights, feature_name=list(fit.names))
+        stop = [lgb.early_stopping(PATIENCE, verbose=False)] if fit.check else []
+        valid = [lgb.Dataset(*fit.check, reference=data)] if fit.check else None
+        yield lgb.train(
+            dict(fit.settings),
+            data,
+            num_boost_round=fit.rounds,
+            valid_sets=valid,
+            callbacks=list(stop),
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Grower:
     """Grows trees on a matrix; `monotone` has a direction a column, `order` the order's columns.
 
     Each row is learned from twice at half weight, once without what is known of the order: the same
-    model is asked about an order and about a customer as such.
+    model is asked about an order and about a customer as such. `shapes` are what is tried.
     """
 
     monotone: tuple[int, ...]
     order: tuple[int, ...]
     seed: int
+    fits: Fits = fit_here
+    shapes: tuple[Shape, ...] = SHAPES
 
     def grow(self, learn: Matrix, shape: Shape, rounds: int) -> lgb.Booster:
         """Grow so many trees."""
-        return lgb.train(self._settings(shape), self._data(learn), num_boost_round=rounds)
+        (booster,) = self.fits([self._fit(learn, shape, rounds)])
+        return booster
 
     def best(
         self, learn: Matrix, folds: Sequence[Fold], told: Callable[[int, int], None]
     ) -> Growth:
         """Find the best shape by the log loss over all folds; `told` hears how many are done."""
+        shapes = bearable(min(len(fold.learn) for fold in folds), self.shapes)
+        grown = self.fits(self._check(learn, fold, shape) for shape in shapes for fold in folds)
         found: list[tuple[float, Growth]] = []
-        shapes = bearable(min(len(fold.learn) for fold in folds))
         for place, shape in enumerate(shapes):
             parts: list[tuple[Numbers, int]] = []
             for step, fold in enumerate(folds):
-                parts.append(self._check(learn, fold, shape))
+                booster = next(grown)
+                asked = learn.values[fold.check]
+                parts.append((log_odds(booster, asked), booster.best_iteration))
                 told(place * len(folds) + step + 1, len(shapes) * len(folds))
             found.append(_judge(learn, folds, shape, parts))
         return min(found, key=lambda one: one[0])[1]
 
-    def _check(self, learn: Matrix, fold: Fold, shape: Shape) -> tuple[Numbers, int]:
-        """Grow on a fold until its later rows are no better served; returns their log odds."""
-        part, asked = learn.take(fold.learn), learn.take(fold.check)
-        data = self._data(part)
-        booster = lgb.train(
-            self._settings(shape),
-            data,
-            num_boost_round=MOST_ROUNDS,
-            valid_sets=[lgb.Dataset(asked.values, asked.labels, reference=data)],
-            callbacks=[lgb.early_stopping(_PATIENCE, verbose=False)],
-        )
-        return log_odds(booster, asked.values), booster.best_iteration
+    def _check(self, learn: Matrix, fold: Fold, shape: Shape) -> Fit:
+        """Ask for growth on a fold until its later rows are no better served."""
+        asked = (learn.values[fold.check], learn.labels[fold.check])
+        return replace(self._fit(learn.take(fold.learn), shape, MOST_ROUNDS), check=asked)
 
-    def _data(self, learn: Matrix) -> lgb.Dataset:
+    def _fit(self, learn: Matrix, shape: Shape, rounds: int) -> Fit:
         values, labels, weights = learn.values, learn.labels, None
         if self.order:
             blank = values.copy()
             blank[:, list(self.order)] = np.nan
             values, labels = np.vstack([values, blank]), np.concatenate([labels, labels])
             weights = np.full(len(labels), 0.5)
-        return lgb.Dataset(values, labels, weight=weights, feature_name=list(learn.names))
+        return Fit(self._settings(shape), learn.names, values, labels, weights, rounds)
 
     def _settings(self, shape: Shape) -> dict[str, object]:
         return {
@@ -137,6 +180,11 @@ class Grower:
             "bagging_fraction": shape.rows,
             "bagging_freq": 1 if shape.rows < 1 else 0,
         }
+
+
+def text_of(booster: lgb.Booster) -> str:
+    """Write a booster's trees; what was set besides (threads, machines) is no part of a model."""
+    return booster.model_to_string().partition("\nparameters:")[0] + "\n"
 
 
 def _judge(

@@ -1,7 +1,7 @@
 """Many customers at once: what features need of them, copied out as CSV, a portion at a time.
 
-COPY is the cheapest way out: the database writes text, and polars reads it in bulk. What comes out
-is bytes; this room does not know polars.
+The database writes the text and polars reads it in bulk. What comes out is bytes; this room does
+not know polars.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -10,7 +10,6 @@ from datetime import date
 from typing import Final
 
 import psycopg
-from psycopg.abc import Query
 from sqlalchemy import select, text
 from sqlalchemy.dialects.postgresql import insert
 
@@ -58,7 +57,9 @@ COLUMNS: Final[Mapping[str, tuple[str, Sequence[str]]]] = {
         ("customer_id", "known_on", "kind", "role", "ended_on"),
     ),
 }
-"""By name: the statement, and the columns of its CSV. An invoice has a row for each payment."""
+"""By name: the statement, and the columns of its CSV. An invoice has a row for each payment.
+
+That of invoices makes lines by itself; the others are made lines by `portfolio_sql.lines`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,15 +75,12 @@ class Counts:
 
 def copy_out(tx: Tx, name: str, customer_ids: Collection[str]) -> bytes:
     """Read what is called `name` of some customers as CSV, no header; an empty field is null."""
-    query, ids = COLUMNS[name][0], list(customer_ids)
-    if name == "invoices":  # the database makes the lines itself, a hundred customers a row
-        cursor: psycopg.Cursor[tuple[str]] = tx.connection.cursor()  # type: ignore[assignment]
-        with cursor:
-            return "".join(line for (line,) in cursor.execute(query, {"ids": ids})).encode()
-    copying: psycopg.Cursor[object] = tx.connection.cursor()  # type: ignore[assignment]
-    command: Query = f"COPY ({query}) TO STDOUT (FORMAT csv)".encode()
-    with copying, copying.copy(command, {"ids": ids}) as copy:
-        return b"".join(bytes(part) for part in copy)
+    query, columns = COLUMNS[name]
+    lines = (query if name == "invoices" else portfolio_sql.lines(query, columns)).encode()
+    cursor: psycopg.Cursor[tuple[str | None]] = tx.connection.cursor()  # type: ignore[assignment]
+    with cursor:
+        found = cursor.execute(lines, {"ids": list(customer_ids)}).fetchall()
+    return "".join(part for (part,) in found if part is not None).encode()
 
 
 def sizes(tx: Tx, after: str, most: int) -> list[tuple[str, int]]:

@@ -1,5 +1,6 @@
 """Score customers: rate them, let overrides speak, store what is new."""
 
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -146,8 +147,8 @@ def score_customers(tx: Tx, customer_ids: Collection[str], at: datetime, rater: 
     _keep_shadows(tx, found, rated, at)
     for since in due:
         SCORE_WAIT_SECONDS.observe(max(0.0, (at - since).total_seconds()))
-    for one in found:
-        SCORES.labels(one.data["source"]).inc()
+    for source, count in Counter(one.data["source"] for one in found).items():
+        SCORES.labels(source).inc(count)
     return len(found)
 
 

@@ -35,7 +35,8 @@ class TrainingAsk:
     """What is to be trained; `test_from` None: the newest quarter of the rows is the test.
 
     `today` is the last day that counts: nothing after it is learned from. `author` is who asks.
-    `horizon_days` None: that of the scorecard in use.
+    `horizon_days` None: that of the scorecard in use. `cluster` is where trees are grown, as
+    `--dask` says it; None: in the process that trains.
     """
 
     kind: ModelKind
@@ -46,6 +47,7 @@ class TrainingAsk:
     name: str = DEFAULT_NAME
     horizon_days: int | None = None
     seed: int = 1
+    cluster: str | None = None
 
     def check(self) -> None:
         """Insist that it can be asked for.

@@ -62,8 +62,19 @@ def aval(
         (("--late-days", "nan"), "valid integer"),
         (("--register", "../up"), "name: "),
         (("--kind", "forest"), "forest"),
+        (("--dask", "nowhere"), "--dask: 'nowhere' is no address; say tcp://HOST:PORT or local:2"),
+        (("--dask", "local:0"), "local: takes 1 to 64 workers"),
     ],
-    ids=["no-date", "future", "negative", "not-a-number", "no-name", "no-kind"],
+    ids=[
+        "no-date",
+        "future",
+        "negative",
+        "not-a-number",
+        "no-name",
+        "no-kind",
+        "no-cluster",
+        "no-worker",
+    ],
 )
 def test_wrong_use_is_one_line(aval: Terminal, options: tuple[str, ...], says: str) -> None:
     code, out, told = aval("train", *options)
@@ -113,6 +124,20 @@ def test_the_reach_on_a_real_ledger(aval: Terminal, kind: str) -> None:
     code, out, _ = aval(*asked, "--register", "late")
     assert (code, contents(kept)) == (0, before)  # the same data and seed: the same bytes
     assert "was registered already: late version 1" in out
+
+
+@pytest.mark.nightly
+def test_two_workers_make_the_same_package(aval: Terminal) -> None:
+    code, _, _ = aval("import", "ledger", str(DATA / "ledger_ibm.csv"), "--source", "ibm")
+    assert code == 0
+    asked = ("train", "--late-days", "0", "--test-from", "2013-04-01", "--register", "late")
+    code, out, _ = aval(*asked)
+    assert (code, "registered: late version 1, CANDIDATE" in out) == (0, True)
+    alone = contents(aval.folder / "trained" / "late")
+    code, out, told = aval(*asked, "--dask", "local:2")
+    assert code == 0, told
+    assert "was registered already: late version 1" in out
+    assert contents(aval.folder / "trained" / "late") == alone
 
 
 @pytest.mark.nightly

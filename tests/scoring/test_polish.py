@@ -4,6 +4,7 @@ Nightly; needs `polish_1year.csv.gz` from `TEST_DATA` or from `../shared/data` b
 """
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from app.scoring.calibration import calibrate, probabilities
 from app.scoring.metrics import auc, calibration_error
 from app.scoring.training_folds import by_customer, pooled
 from app.scoring.training_matrix import Matrix
-from app.scoring.training_trees import Grower
+from app.scoring.training_trees import SHAPES, Grower
 
 DATA = Path(os.environ.get("TEST_DATA", Path(__file__).parents[3] / "shared" / "data"))
 
@@ -45,11 +46,18 @@ def quiet(_done: int, _of: int) -> None:
     """Hear nothing."""
 
 
+LEAF_ROWS = (40, 20, 10, 5)
+"""Nothing about the shapes is taken from these data: the size of leaves is chosen within folds."""
+
+
 @pytest.mark.nightly
 def test_the_reach_on_financial_ratios() -> None:
     whole = firms()
     assert len(whole) == 6945
-    grower = Grower(monotone=(0,) * len(whole.names), order=(), seed=1)
+    low, shallow, middle, deep = SHAPES
+    leaves = [replace(middle, name=f"leaf-{rows}", leaf_rows=rows) for rows in LEAF_ROWS]
+    ways = (0,) * len(whole.names)
+    grower = Grower(ways, order=(), seed=1, shapes=(low, shallow, *leaves, deep))
     parts = StratifiedKFold(5, shuffle=True, random_state=0).split(whole.values, whole.labels)
     areas, said = [], np.zeros(len(whole))
     for learned, asked in parts:

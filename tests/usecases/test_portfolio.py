@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
-from sqlalchemy import text
+from sqlalchemy import event, text
 
 from app.domain.errors import BusyError
 from app.domain.feature_catalogue import NAMES
@@ -118,6 +118,25 @@ def test_every_customer_is_scored_once_in_any_portion(town: Town, portion: int) 
     assert after == {name: before.get(name, 0) + 1 for name in IDS}
 
 
+def test_a_portion_waits_for_the_database_no_more_often_than_one_customer(town: Town) -> None:
+    at = town.clock() + timedelta(days=20)
+    asked: list[int] = []
+
+    def count(*told: object) -> None:
+        asked.append(100 if told[5] else 1)  # executemany: a round trip a row
+
+    run = ScorePortfolio(town.database, lambda: at, RateByCardInBulk())
+    event.listen(town.database.engine, "before_cursor_execute", count)
+    try:
+        assert run.score(IDS[:1]) == 1
+        one = sum(asked)
+        asked.clear()
+        assert run.score(IDS[1:]) == len(IDS) - 1
+    finally:
+        event.remove(town.database.engine, "before_cursor_execute", count)
+    assert sum(asked) == one < 30
+
+
 @dataclass(frozen=True)
 class Overtaxed(RateByCardInBulk):
     """A rater that cannot do more than `most` at once."""
@@ -207,6 +226,38 @@ def test_later_facts_change_no_table_of_an_earlier_day(database: Database, clock
     town.limit("C-1", 1)
     kept = _table(town, day).drop("disputed_share")  # a dispute's newest version has its own day
     assert_frame_equal(before.drop("disputed_share"), kept)
+
+
+def test_signals_count_from_the_day_they_were_known_and_are_missing_before(
+    database: Database, clock: Clock
+) -> None:
+    town = Town.found(database, clock)
+    for name in ("ASKED", "CLEAR", "NEVER"):
+        town.put(name)
+    known = town.today - timedelta(days=10)
+    rows = [
+        {"id": "ASKED", "on": known, "kind": "LITIGATION", "role": "DEFENDANT", "ended": None},
+        {"id": "ASKED", "on": known, "kind": "LITIGATION", "role": "PLAINTIFF", "ended": None},
+        {"id": "ASKED", "on": known, "kind": "EQUITY_FREEZE", "role": None, "ended": town.today},
+        {"id": "CLEAR", "on": known, "kind": None, "role": None, "ended": None},
+    ]
+    with database.begin() as tx:
+        tx.execute(
+            text(
+                "INSERT INTO registry_signal (customer_id, registry, known_on, kind, role,"
+                " ended_on) VALUES (:id, 'tests', :on, :kind, :role, :ended)"
+            ),
+            rows,
+        )
+    columns = ["signals_adverse", "signals_litigation", "signals_as_plaintiff", "signal_last_days"]
+    nothing = (None, None, None, None)
+    expected = {
+        known - timedelta(days=1): [nothing, nothing, nothing],
+        known: [(2, 1, 1, 0), (0, 0, 0, None), nothing],
+        town.today: [(1, 1, 1, 10), (0, 0, 0, None), nothing],
+    }
+    for day, found in expected.items():
+        assert _table(town, day).select(columns).rows() == found, day
 
 
 @pytest.mark.parametrize("is_paid", [True, False], ids=["known-when-paid", "known-today"])
