@@ -209,26 +209,26 @@ LEFT JOIN account_input i ON i.account_id = a.account_id AND i.version = a.input
 _POINT = text("UPDATE account SET input_version = input_version + 1 WHERE account_id = any(:ids)")
 
 
-def read(tx: Tx, customer_id: str) -> StoredScore | None:
-    """Read the score as stored; `stale` says that it is due to be computed anew."""
-    row = tx.execute(_READ, {"id": customer_id}).one_or_none()
-    if row is None:
-        return None
-    return StoredScore(
-        customer_id=customer_id,
-        score=score_from_json(row.data),
-        features_as_of=row.features_as_of,
-        scored_at=row.scored_at,
-        stale=row.due is not None,
-        rests=row.due == Urgency.EVENT,
-    )
+def read_many(tx: Tx, customer_ids: Collection[str]) -> list[StoredScore]:
+    """Read scores as stored; `stale` says that one is due to be computed anew."""
+    return [
+        StoredScore(
+            customer_id=row.customer_id,
+            score=score_from_json(row.data),
+            features_as_of=row.features_as_of,
+            scored_at=row.scored_at,
+            stale=row.due is not None,
+            rests=row.due == Urgency.EVENT,
+        )
+        for row in tx.execute(_READ, {"ids": sorted(customer_ids)})
+    ]
 
 
 _READ = text("""
-SELECT s.data, c.features_as_of, c.scored_at,
+SELECT c.customer_id, s.data, c.features_as_of, c.scored_at,
     (SELECT min(d.rank) FROM score_due d WHERE d.customer_id = c.customer_id AND d.rank < 2) AS due
 FROM customer_score c JOIN score s ON s.score_id = c.score_id
-WHERE c.customer_id = :id
+WHERE c.customer_id = any(:ids)
 """)
 
 
