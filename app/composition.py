@@ -138,7 +138,8 @@ def compose_models(
     place, key_file = settings.model_store, settings.model_key_file
     shelf = Shelf.at(settings.state_dir, place, key_file, settings.model_trusted_keys)
     four_eyes = settings.model_four_eyes == "on"
-    policy = ModelPolicy(four_eyes, settings.model_look_s, settings.model_answer_s)
+    looks = (settings.model_look_s, settings.model_answer_s)
+    policy = ModelPolicy(four_eyes, *looks, scores_by=settings.score_model)
     return Models.over(database, shelf, policy, now, new_id)
 
 

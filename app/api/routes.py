@@ -57,7 +57,6 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     financials.router,
     rates.router,
     scores.lean_router,
-    scores.router,
     scores_overrides.router,
     scores_what_if.router,
     authorizations.router,

@@ -1,16 +1,16 @@
 """Scores: how likely a customer is to pay late, and why; and the card for CRM and phone."""
 
-from typing import Annotated, Any, Final, Literal
+from typing import Any, Final, Literal
 
-from fastapi import APIRouter, Depends, Path, Request, Response
+from fastapi import APIRouter, Request, Response
 from pydantic import ConfigDict, Field
 
-from app.api.auth import authenticate, needs
-from app.api.conventions import refusals
-from app.api.desk import DeskDep, desk_of
+from app.api.auth import authenticate
+from app.api.conventions import body_of, refusals
+from app.api.desk import desk_of
 from app.api.lean import LeanRoute, declare, read_asked, read_tagged
 from app.api.reads import card_bytes, score_bytes, send_json, send_tagged
-from app.api.strict import StrictRoute
+from app.api.strict import read
 from app.api.wire import (
     AnswerModel,
     BusinessDate,
@@ -20,15 +20,11 @@ from app.api.wire import (
     QueryModel,
     WireModel,
 )
-from app.domain.callers import Caller
 
-router = APIRouter(prefix="/v1", tags=["scores"], route_class=StrictRoute)
 lean_router = APIRouter(prefix="/v1", tags=["scores"], route_class=LeanRoute)
 
 Light = Literal["GREEN", "YELLOW", "RED"]
 Grade = Literal["A", "B", "C", "D", "E", "N"]
-CustomerRef = Annotated[Id, Path(description="The customer's id, or an alias of it")]
-WriterDep = Annotated[Caller, Depends(needs("score:write"))]
 
 _TAGGED: Final[dict[int | str, dict[str, Any]]] = {
     200: {
@@ -209,18 +205,26 @@ async def get_score(request: Request) -> Response:
     return send_tagged(score_bytes(await desk_of(request).reads.score(caller, ref)), known)
 
 
-@router.post(
-    "/customers/{customer_id}/score",
+class ScoreQuery(QueryModel):
+    """There is nothing to ask."""
+
+    model_config = _example({})
+
+
+@lean_router.post(
+    "/customers/{customer_id}/score",  # noqa: FAST003 - read from the raw request
     operation_id="scoreCustomer",
     summary="Score now",
     response_model=ScoreOut,
     responses=refusals(404) | {200: _TAGGED[200]},
+    openapi_extra=declare("score:write") | body_of(ScoreNow),
 )
-def score_customer(
-    caller: WriterDep, customer_id: CustomerRef, _body: ScoreNow, desk: DeskDep
-) -> Response:
+async def score_customer(request: Request) -> Response:
     """Compute and store the score from what is known at this moment; repeating it is harmless."""
-    return send_tagged(score_bytes(desk.scores.score_customer(caller, customer_id)))
+    caller = await authenticate(request, "score:write")
+    ref, _ = read_asked(request, ScoreQuery)
+    await read(request, ScoreNow)
+    return send_tagged(score_bytes(await desk_of(request).scores.score_customer.soon(caller, ref)))
 
 
 class CardQuery(QueryModel):

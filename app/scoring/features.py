@@ -47,9 +47,15 @@ def _prepare(ledger: Ledger, observations: pl.DataFrame) -> pl.DataFrame:
     asked = observations.with_row_index("row").join(
         known, on="customer_id", how="left", maintain_order="left"
     )
+    asked = asked.with_columns(currency=pl.coalesce("currency", "usual_currency"))
+    return _newest_currency(asked, ledger.invoices) if _lacks_currency(asked) else asked
+
+
+def _newest_currency(asked: pl.DataFrame, invoices: pl.DataFrame) -> pl.DataFrame:
+    """Give who has no currency that of the newest invoice known."""
     newest = (
         asked.select("row", "customer_id", "as_of")
-        .join(ledger.invoices, on="customer_id")
+        .join(invoices, on="customer_id")
         .filter((pl.col("issue_date") <= pl.col("as_of")) & (pl.col("amount_minor") > 0))
         .group_by("row")
         .agg(
@@ -57,16 +63,14 @@ def _prepare(ledger: Ledger, observations: pl.DataFrame) -> pl.DataFrame:
             .sort_by("issue_date", "amount_minor", "currency")
             .last()
         )
-        if _lacks_currency(asked)
-        else pl.DataFrame(schema={"row": pl.UInt32, "newest_currency": pl.String})
     )
     return asked.join(newest, on="row", how="left", maintain_order="left").with_columns(
-        currency=pl.coalesce("currency", "usual_currency", "newest_currency")
+        currency=pl.coalesce("currency", "newest_currency")
     )
 
 
 def _lacks_currency(asked: pl.DataFrame) -> bool:
-    return asked.select(pl.coalesce("currency", "usual_currency").is_null().any()).item() is True
+    return asked["currency"].null_count() > 0
 
 
 def _with_background(asked: pl.DataFrame, background: pl.DataFrame) -> pl.DataFrame:
@@ -87,6 +91,9 @@ def _rate(late: str, known: str) -> pl.Expr:
 
 def _portions(asked: pl.DataFrame, bills: Bills, most: int) -> Iterator[pl.DataFrame]:
     """Cut the questions where the invoices of their customers add up to `most`."""
+    if len(asked) * len(bills.rows) <= most:
+        yield asked
+        return
     sizes = bills.rows.group_by("customer_id").agg(size=pl.len())
     portion = pl.col("size").fill_null(0).cast(pl.Int64).cum_sum() // most
     numbered = asked.join(sizes, on="customer_id", how="left", maintain_order="left").with_columns(
@@ -107,7 +114,8 @@ def _features(ledger: Ledger, bills: Bills, asked: pl.DataFrame) -> pl.DataFrame
     )
     for part in _others(ledger, bills, asked):
         rows = rows.join(part, on="row", how="left", maintain_order="left")
-    return rows.select(_finite(name) if name in rows.columns else _missing(name) for name in NAMES)
+    known = frozenset(rows.columns)
+    return rows.select(_FINITE[name] if name in known else _MISSING[name] for name in NAMES)
 
 
 def _others(ledger: Ledger, bills: Bills, asked: pl.DataFrame) -> Iterator[pl.DataFrame]:
@@ -120,10 +128,10 @@ def _others(ledger: Ledger, bills: Bills, asked: pl.DataFrame) -> Iterator[pl.Da
         yield related(asked, bills, ledger.customers)
 
 
-def _missing(name: str) -> pl.Expr:
-    return pl.lit(None, pl.Float64).alias(name)
-
-
 def _finite(name: str) -> pl.Expr:
     value = pl.col(name).cast(pl.Float64)
     return pl.when(value.is_finite()).then(value).alias(name)
+
+
+_FINITE: Final = {name: _finite(name) for name in NAMES}
+_MISSING: Final = {name: pl.lit(None, pl.Float64).alias(name) for name in NAMES}

@@ -7,6 +7,8 @@ import polars as pl
 from app.domain.feature_catalogue import RECENT_DAYS
 
 _AS_OF: Final = pl.col("as_of")
+_QUESTION: Final = ("row", "now")
+"""A limit is looked for on two days of each observation, in one go."""
 
 
 def utilizations(rows: pl.DataFrame, limits: pl.DataFrame) -> pl.DataFrame:
@@ -14,35 +16,42 @@ def utilizations(rows: pl.DataFrame, limits: pl.DataFrame) -> pl.DataFrame:
 
     The change compares open invoices with the limit in force, on both days alike.
     """
-    now = _in_force(rows, limits, _AS_OF).rename({"limit_minor": "limit_now"})
-    earlier = _AS_OF - pl.duration(days=RECENT_DAYS)
-    before = _in_force(rows, limits, earlier).rename({"limit_minor": "limit_before"})
     counted = pl.col("used_minor").is_not_null()
     used_now = _part(pl.col("open_amount_minor"), pl.col("limit_now"))
     used_before = _part(pl.col("open_before_minor"), pl.col("limit_before"))
-    return (
-        rows.join(now, on="row", how="left", maintain_order="left")
-        .join(before, on="row", how="left", maintain_order="left")
-        .with_columns(
-            utilization=pl.when(counted)
-            .then(_part(pl.col("used_minor"), pl.col("limit_minor")))
-            .otherwise(used_now),
-            utilization_change=used_now - used_before,
-        )
+    return _with_limits(rows, limits).with_columns(
+        utilization=pl.when(counted)
+        .then(_part(pl.col("used_minor"), pl.col("limit_minor")))
+        .otherwise(used_now),
+        utilization_change=used_now - used_before,
     )
+
+
+def _with_limits(rows: pl.DataFrame, limits: pl.DataFrame) -> pl.DataFrame:
+    """Add the limits in force on the day, `limit_now`, and `RECENT_DAYS` earlier."""
+    asked = pl.concat(
+        rows.select("row", "customer_id", day=(_AS_OF - pl.duration(days=ago)).cast(pl.Date))
+        for ago in (0, RECENT_DAYS)
+    )
+    asked = asked.with_columns(now=pl.int_range(pl.len()) < len(rows))
+    found = _in_force(asked, limits)
+    for name, day in (("limit_now", pl.col("now")), ("limit_before", ~pl.col("now"))):
+        ours = found.filter(day).select("row", pl.col("limit_minor").alias(name))
+        rows = rows.join(ours, on="row", how="left", maintain_order="left")
+    return rows
 
 
 def _part(used: pl.Expr, limit: pl.Expr) -> pl.Expr:
     return pl.when(limit > 0).then(used / limit)
 
 
-def _in_force(rows: pl.DataFrame, limits: pl.DataFrame, day: pl.Expr) -> pl.DataFrame:
-    """Find the limit in force at the end of a day, as `domain.limits.effective_limit` does.
+def _in_force(asked: pl.DataFrame, limits: pl.DataFrame) -> pl.DataFrame:
+    """Find the limit in force at the end of a `day`, as `domain.limits.effective_limit` does.
 
     A temporary one wins, else the base approved last that none approved later has replaced; what
     valid covers grant is added.
     """
-    asked = rows.select("row", "customer_id", day=day.cast(pl.Date))
+    kind, minor = pl.col("kind"), pl.col("limit_minor")
     begun = (
         asked.join(limits, on="customer_id")
         .filter(
@@ -50,22 +59,17 @@ def _in_force(rows: pl.DataFrame, limits: pl.DataFrame, day: pl.Expr) -> pl.Data
             & (pl.col("valid_from") <= pl.col("day"))
             & (pl.col("ended_on") > pl.col("day")).fill_null(value=True)
         )
-        .sort("row", "kind", "order", descending=[False, False, True])
+        .sort(*_QUESTION, "kind", "order", descending=[False, False, False, True])
     )
-    later = pl.col("valid_from").cum_max().shift(1).over("row", "kind")
-    replaced = ((pl.col("kind") == "base") & (later >= pl.col("valid_from"))).fill_null(value=False)
+    later = pl.col("valid_from").cum_max().shift(1).over(*_QUESTION, "kind")
+    replaced = ((kind == "base") & (later >= pl.col("valid_from"))).fill_null(value=False)
     valid = begun.filter(~replaced & (pl.col("valid_to") >= pl.col("day")).fill_null(value=True))
-    best = (
-        valid.filter(pl.col("kind") != "cover")
-        .sort("row", "kind", "order")  # "temporary" comes after "base"
-        .group_by("row", maintain_order=True)
-        .agg(pl.col("limit_minor").last())
-    )
-    covers = (
-        valid.filter(pl.col("kind") == "cover")
-        .group_by("row")
-        .agg(covered=pl.col("limit_minor").sum())
-    )
-    return best.join(covers, on="row", how="left").select(
-        "row", pl.col("limit_minor") + pl.col("covered").fill_null(0)
+    return (
+        valid.sort(*_QUESTION, kind != "cover", "kind", "order")  # covers, "base", "temporary"
+        .group_by(*_QUESTION)
+        .agg(
+            best=pl.when(kind.last() != "cover").then(minor.last()),
+            covered=pl.when(kind == "cover").then(minor).sum(),
+        )
+        .select(*_QUESTION, limit_minor=pl.col("best") + pl.col("covered"))
     )

@@ -1,9 +1,11 @@
 """Features of payment behaviour, open items, orders, tenure and season, from what `look` paired.
 
 Everything is masked first and then aggregated by plain means, sums and maxima: these run in one
-pass over the pairs, whereas a filter inside an aggregation is evaluated group by group.
+pass over the pairs, whereas a filter inside an aggregation is evaluated group by group. Expressions
+are made once: for one customer, making them takes as long as evaluating them.
 """
 
+from functools import cache
 from typing import Final
 
 import polars as pl
@@ -59,11 +61,12 @@ def _with_masks(pairs: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _behaviour() -> list[pl.Expr]:
+@cache
+def _behaviour() -> tuple[pl.Expr, ...]:
     touched = pl.col("first_on") <= _AS_OF
     in_parts = pl.col("in_parts") & touched
     over_30 = _LAG > LATE_30
-    return [
+    return (
         pl.col("on_time").mean().alias("on_time_rate"),
         pl.col("on_time_recent").mean().alias("on_time_rate_recent"),
         pl.col("late").mean().alias("mean_days_late"),
@@ -86,14 +89,15 @@ def _behaviour() -> list[pl.Expr]:
         (pl.col("late") > 0).sum().alias("late_n"),
         (pl.col("closed") | over_30).sum().alias("known_30_n"),
         over_30.sum().alias("late_30_n"),
-    ]
+    )
 
 
-def _open_items() -> list[pl.Expr]:
+@cache
+def _open_items() -> tuple[pl.Expr, ...]:
     overdue, is_open = pl.col("overdue"), ~pl.col("closed")
     age = (_AS_OF - _ISSUED).dt.total_days()
     own = pl.col("own").fill_null(value=False)
-    return [
+    return (
         _where(own, _OPEN).sum().alias("open_amount_minor"),
         _where(own, pl.col("open_before")).sum().alias("open_before_minor"),
         is_open.sum().alias("open_count"),
@@ -102,14 +106,15 @@ def _open_items() -> list[pl.Expr]:
         overdue.sum().alias("overdue_count"),
         _where(overdue, _LAG).max().alias("overdue_days"),
         _where(overdue, _LAG).mean().alias("overdue_mean_days"),
-    ]
+    )
 
 
-def _buying() -> list[pl.Expr]:
+@cache
+def _buying() -> tuple[pl.Expr, ...]:
     own = pl.col("own").fill_null(value=False)
     before = ~pl.col("last") & (pl.col("currency") == pl.col("latest_currency"))
     recent = _ISSUED.gt(_ago(RECENT_DAYS))
-    return [
+    return (
         _where(own, _AMOUNT).median().alias("usual_minor"),
         own.sum().alias("usual_n"),
         _where(own, _AMOUNT).max().alias("largest_minor"),
@@ -121,7 +126,7 @@ def _buying() -> list[pl.Expr]:
         recent.sum().alias("invoices_90d"),
         (~recent).sum().alias("older_n"),
         pl.col("terms").median().alias("median_terms_days"),
-    ]
+    )
 
 
 def finish(asked: pl.DataFrame, pairs: pl.DataFrame, summary: pl.DataFrame) -> pl.DataFrame:
@@ -169,30 +174,33 @@ def smoothed(late: str, known: str, rate: pl.Expr, weight: float) -> pl.Expr:
     return (pl.col(late) + weight * rate) / (pl.col(known) + weight)
 
 
-def _rates() -> list[pl.Expr]:
+@cache
+def _rates() -> tuple[pl.Expr, ...]:
     enough = pl.min_horizontal("recent_n", "before_n") >= TREND_INVOICES
     packed = pl.col("packed") + _LAG_RANGE // 2
-    return [
+    return (
         pl.when(enough).then("recent_trend").alias("recent_trend"),
         (packed % _LAG_RANGE - _LAG_RANGE // 2).alias("last_lag_days"),
         share(pl.col("overdue_amount_minor"), pl.col("open_amount_minor")).alias("overdue_share"),
-    ]
+    )
 
 
-def _habits() -> list[pl.Expr]:
+@cache
+def _habits() -> tuple[pl.Expr, ...]:
     order, terms = pl.col("order_amount_minor"), pl.col("order_terms_days")
     with_order = pl.when(pl.col("usual_n") >= TREND_INVOICES).then(order / pl.col("usual_minor"))
     without = pl.when(pl.col("before_latest_n") >= TREND_INVOICES).then(
         pl.col("latest_minor") / pl.col("before_minor")
     )
-    return [
+    return (
         pl.when(order.is_not_null()).then(with_order).otherwise(without).alias("order_habit"),
         (order / pl.col("largest_minor")).alias("order_to_largest"),
         (terms - pl.col("median_terms_days")).alias("terms_change_days"),
-    ]
+    )
 
 
-def _times() -> list[pl.Expr]:
+@cache
+def _times() -> tuple[pl.Expr, ...]:
     since = pl.when(pl.col("since") <= _AS_OF).then("since")
     first = pl.min_horizontal(since, "first_issued")
     span = (_AS_OF - pl.col("first_issued")).dt.total_days() - RECENT_DAYS
@@ -200,14 +208,14 @@ def _times() -> list[pl.Expr]:
     old = (span >= RECENT_DAYS) & (pl.col("older_n") >= TREND_INVOICES)
     terms = pl.coalesce("order_terms_days", pl.col("median_terms_days").floor())
     due = _AS_OF + pl.duration(days=terms.cast(pl.Int64) + 1)
-    return [
+    return (
         (_AS_OF - first).dt.total_days().alias("tenure_days"),
         (_AS_OF - pl.col("last_issued")).dt.total_days().alias("days_since_invoice"),
         pl.when(old).then(pl.col("invoices_90d") / usual).alias("buying_pace"),
         due.dt.month().alias("due_month"),
         due.dt.day().alias("due_day_of_month"),
         due.dt.weekday().alias("due_weekday"),
-    ]
+    )
 
 
 def _with_season(rows: pl.DataFrame, pairs: pl.DataFrame) -> pl.DataFrame:

@@ -168,6 +168,8 @@ def conform(name: str, frame: pl.DataFrame) -> pl.DataFrame:
 
     """
     schema, optional = SCHEMAS[name]
+    if frame.schema == schema:
+        return frame
     missing = [column for column in schema if column not in frame.columns]
     if needed := [column for column in missing if column not in optional]:
         raise FrameError(f"{name}: column {needed[0]} is missing")

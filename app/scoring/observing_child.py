@@ -12,7 +12,6 @@ from typing import Any, Final, NoReturn
 
 import polars as pl
 
-from app.domain.feature_catalogue import NAMES
 from app.scoring.features import feature_frame
 from app.scoring.frames_csv import ledger_of
 from app.scoring.process_frames import Message, PipeError, receive_frame, send_frame
@@ -29,7 +28,7 @@ def answer(message: Message) -> Message:
         [_dated(one, "as_of") for one in message["asks"]], infer_schema_length=None
     )
     frame = feature_frame(ledger_of(parts, background), asked)
-    return {"rows": [list(row) for row in frame.select(NAMES).iter_rows()]}
+    return {"rows": frame.rows()}
 
 
 def _dated(row: dict[str, Any], name: str) -> dict[str, Any]:

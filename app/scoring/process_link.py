@@ -33,6 +33,8 @@ _PROGRAM: Final = (
 )
 _PASSED: Final = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "SYSTEMROOT")
 _ONE_THREAD: Final = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+_FEW_ROWS: Final = {"POLARS_MAX_THREADS": "1"}
+"""A training uses the cores there are; on a few customers, threads only wait for each other."""
 _LIBGOMP: Final = "libgomp.so.1"
 _GONE_S: Final = 10.0
 
@@ -55,7 +57,7 @@ class Link:
                 handle = str(theirs.fileno())
                 self._process = subprocess.Popen(  # noqa: S603 - our own program
                     [sys.executable, "-P", "-c", program, handle, str(cpu_seconds)],
-                    env=child_environment(self._folder),
+                    env=child_environment(self._folder) | _FEW_ROWS,
                     pass_fds=[theirs.fileno()],
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,

@@ -41,6 +41,7 @@ _FIXED: Final = {
     "label_index": "0",
     "objective": "binary sigmoid:1",
 }
+_FOREST: Final = "average_output"
 _LONGEST_HEADER: Final = 200_000
 _NUMBER: Final = r"-?[0-9]{1,25}(?:\.[0-9]{0,25})?(?:e[-+]?[0-9]{1,3})?"
 _RANGE: Final = re.compile(rf"none|\[{_NUMBER}:{_NUMBER}\]", re.ASCII)
@@ -67,9 +68,11 @@ def check_text(data: bytes, manifest: Manifest) -> SoundText:
         text = data.decode("ascii")
     except UnicodeDecodeError:
         raise _refused("the text is not ASCII") from None
+    if "\r" in text:
+        raise _refused("its lines must end in LF alone")
     head, mark, _ = text.partition("\n\nTree=0\n")
     if not mark or len(head) > _LONGEST_HEADER:
-        raise _refused("there is no header followed by trees")
+        raise _refused("there is no header followed by a tree")
     header = _read_header(head.split("\n"))
     _check_features(header, manifest)
     sizes = _read_sizes(header["tree_sizes"])
@@ -95,6 +98,8 @@ def _read_header(lines: Sequence[str]) -> Mapping[str, str]:
     found: dict[str, str] = {}
     for line, text in enumerate(lines[1:], start=2):
         name, equals, value = text.partition("=")
+        if text == _FOREST:
+            raise _refused(f"line {line}, {_FOREST}: a random forest is not taken")
         if not equals or name not in _HEADER or name in found:
             raise _refused(f"line {line} is not known here")
         found[name] = value
@@ -120,7 +125,7 @@ def _check_features(header: Mapping[str, str], manifest: Manifest) -> None:
     for name, info in zip(manifest.feature_names, infos, strict=True):
         # a list of levels (`0:1:2`) would be a categorical feature
         if not _RANGE.fullmatch(info):
-            raise _refused(f"the range of {name} is not numeric")
+            raise _refused(f"the range of {name} is not numeric: categories are not taken")
     promised = [one.monotone for one in manifest.features]
     told = header.get("monotone_constraints", " ".join("0" for _ in promised))
     if told != " ".join(str(one) for one in promised):

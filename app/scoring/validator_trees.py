@@ -57,6 +57,7 @@ _WHOLE: Final = r"-?[0-9]{1,10}"
 _NUMBER: Final = r"-?[0-9]{1,25}(?:\.[0-9]{0,25})?(?:e[-+]?[0-9]{1,3})?"
 _WHOLE_LIST: Final = re.compile(rf"{_WHOLE}(?: {_WHOLE})*", re.ASCII)
 _NUMBER_LIST: Final = re.compile(rf"{_NUMBER}(?: {_NUMBER})*", re.ASCII)
+_LINEAR: Final = "\nis_linear=1\n"
 _COUNT: Final = re.compile(r"[1-9][0-9]{0,9}", re.ASCII)
 
 _DECISIONS: Final = frozenset({0, 2, 4, 6, 8, 10})
@@ -85,6 +86,8 @@ def check_tree(text: str, number: int, features: int) -> int:
         ModelRefusedError: Names the first broken rule.
 
     """
+    if _LINEAR in text:
+        raise _refused(number, "has linear leaves, which are not taken")
     lines = text.split("\n")
     if len(lines) != len(_KEYS) + 3 or any(lines[len(_KEYS) :]):
         raise _refused(number, f"must have {len(_KEYS)} lines and two empty ones")

@@ -10,7 +10,7 @@ from datetime import date
 from typing import Final
 
 import psycopg
-from sqlalchemy import select, text
+from sqlalchemy import bindparam, select, text
 from sqlalchemy.dialects.postgresql import insert
 
 from app.store import portfolio_sql
@@ -108,14 +108,16 @@ def count_outcomes(tx: Tx, day: date) -> Counts:
 
 def newest_counts(tx: Tx, day: date) -> Counts | None:
     """Read the counts kept for the newest day that is not after `day`."""
-    query = (
-        select(background_rate)
-        .where(background_rate.c.day <= day)
-        .order_by(background_rate.c.day.desc())
-        .limit(1)
-    )
-    row = tx.execute(query).one_or_none()
+    row = tx.execute(_NEWEST_COUNTS, {"until": day}).one_or_none()
     return None if row is None else Counts(*row)
+
+
+_NEWEST_COUNTS: Final = (
+    select(background_rate)
+    .where(background_rate.c.day <= bindparam("until"))
+    .order_by(background_rate.c.day.desc())
+    .limit(1)
+)
 
 
 def keep_counts(tx: Tx, counts: Counts) -> None:

@@ -44,6 +44,11 @@ WITH listed AS (
 )
 SELECT count(*), max(customer_id) FROM listed
 """)
+_BEGIN_ANEW = text("""
+INSERT INTO score_night (segment_id, night, begun_at)
+SELECT segment_id, CAST(:at AS timestamptz)::date - 2, :at FROM segment ORDER BY segment_id
+ON CONFLICT (segment_id) DO UPDATE SET after = NULL, done_at = NULL
+""")
 _MOVE = text("""
 UPDATE score_night SET night = :night, after = :after, done_at = :done_at,
     listed = CASE WHEN night = :night THEN listed ELSE 0 END + :listed,
@@ -55,6 +60,14 @@ WHERE segment_id = :segment
 def make(tx: Tx, segment_ids: Sequence[str], night: date, at: datetime) -> None:
     """Make the rows of segments that have none yet; their first night is the one after `night`."""
     tx.execute(_MAKE, {"ids": list(segment_ids), "night": night, "at": at})
+
+
+def begin_anew(tx: Tx, at: datetime) -> None:
+    """Let every segment's night begin again now, whatever it had done; whoever lists one goes on.
+
+    A row that is not there yet gets a night that is over: the one listed is that of the day.
+    """
+    tx.execute(_BEGIN_ANEW, {"at": at})
 
 
 def lock(tx: Tx, segment_ids: Sequence[str], night: date) -> Night | None:

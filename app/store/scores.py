@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 import orjson
-from sqlalchemy import ColumnElement, any_, insert, literal, select, text, update
+from sqlalchemy import any_, bindparam, insert, select, text, update
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import String, Text
 
@@ -55,10 +55,6 @@ class Found:
     inputs: tuple[int, ...]
 
 
-def _among(column: ColumnElement[str], ids: Collection[str]) -> ColumnElement[bool]:
-    return column == any_(literal(sorted(ids), ARRAY(String)))
-
-
 def page(tx: Tx, after: str, limit: int) -> list[str]:
     """List ids of customers above `after`, in their order; who was merged into another is none."""
     query = select(customer.c.customer_id).where(
@@ -96,15 +92,16 @@ def lock(tx: Tx, customer_ids: Collection[str]) -> list[Subject]:
 
 
 def _lock(tx: Tx, ids: Sequence[str]) -> int:
-    query = (
-        select(customer_score.c.customer_id)
-        .where(_among(customer_score.c.customer_id, ids))
-        .order_by(customer_score.c.customer_id)
-        .with_for_update()
-    )
-    return len(tx.execute(query).all())
+    return len(tx.execute(_LOCK, {"ids": list(ids)}).all())
 
 
+_IDS = bindparam("ids", type_=ARRAY(String))
+_LOCK = (
+    select(customer_score.c.customer_id)
+    .where(customer_score.c.customer_id == any_(_IDS))
+    .order_by(customer_score.c.customer_id)
+    .with_for_update()
+)
 _CLAIM = text("""
 INSERT INTO customer_score (customer_id)
 SELECT c.customer_id FROM customer c WHERE c.customer_id = any(:ids) AND c.merged_into IS NULL
@@ -116,34 +113,36 @@ def read_subjects(tx: Tx, ids: Sequence[str]) -> list[Subject]:
     """Read customers as they stand, unlocked; merged ones are left out."""
     held: dict[str, dict[int, Account]] = {key: {} for key in ids}
     told: dict[int, Mapping[str, Any] | None] = {}
-    of_account = (
-        select(account, account_input.c.data["score"].label("score"))
-        .outerjoin(
-            account_input,
-            (account_input.c.account_id == account.c.account_id)
-            & (account_input.c.version == account.c.input_version),
-        )
-        .where(_among(account.c.customer_id, ids))
-        .order_by(account.c.account_id)
-    )
-    for row in tx.execute(of_account).mappings().all():
+    for row in tx.execute(_OF_ACCOUNT, {"ids": list(ids)}).mappings().all():
         held[row["customer_id"]][row["account_id"]] = from_row(row)
         told[row["account_id"]] = row["score"]
-    of_customer = (
-        select(customer.c.customer_id, customer.c.since, score.c.score_id, score.c.data)
-        .outerjoin(customer_score, customer_score.c.customer_id == customer.c.customer_id)
-        .outerjoin(score, score.c.score_id == customer_score.c.score_id)
-        .where(_among(customer.c.customer_id, ids), customer.c.merged_into.is_(None))
-        .order_by(customer.c.customer_id)
-    )
     return [
         Subject(
             *row,
             accounts=tuple(held[row.customer_id].values()),
             told={key: told[key] for key in held[row.customer_id]},
         )
-        for row in tx.execute(of_customer).all()
+        for row in tx.execute(_OF_CUSTOMER, {"ids": list(ids)}).all()
     ]
+
+
+_OF_ACCOUNT = (
+    select(account, account_input.c.data["score"].label("score"))
+    .outerjoin(
+        account_input,
+        (account_input.c.account_id == account.c.account_id)
+        & (account_input.c.version == account.c.input_version),
+    )
+    .where(account.c.customer_id == any_(_IDS))
+    .order_by(account.c.account_id)
+)
+_OF_CUSTOMER = (
+    select(customer.c.customer_id, customer.c.since, score.c.score_id, score.c.data)
+    .outerjoin(customer_score, customer_score.c.customer_id == customer.c.customer_id)
+    .outerjoin(score, score.c.score_id == customer_score.c.score_id)
+    .where(customer.c.customer_id == any_(_IDS), customer.c.merged_into.is_(None))
+    .order_by(customer.c.customer_id)
+)
 
 
 def write(tx: Tx, found: Sequence[Found], at: datetime) -> None:
@@ -216,26 +215,26 @@ LEFT JOIN account_input i ON i.account_id = a.account_id AND i.version = a.input
 _POINT = text("UPDATE account SET input_version = input_version + 1 WHERE account_id = any(:ids)")
 
 
-def read(tx: Tx, customer_id: str) -> StoredScore | None:
-    """Read the score as stored; `stale` says that it is due to be computed anew."""
-    row = tx.execute(_READ, {"id": customer_id}).one_or_none()
-    if row is None:
-        return None
-    return StoredScore(
-        customer_id=customer_id,
-        score=score_from_json(row.data),
-        features_as_of=row.features_as_of,
-        scored_at=row.scored_at,
-        stale=row.due is not None,
-        rests=row.due == Urgency.EVENT,
-    )
+def read_many(tx: Tx, customer_ids: Collection[str]) -> list[StoredScore]:
+    """Read scores as stored; `stale` says that one is due to be computed anew."""
+    return [
+        StoredScore(
+            customer_id=row.customer_id,
+            score=score_from_json(row.data),
+            features_as_of=row.features_as_of,
+            scored_at=row.scored_at,
+            stale=row.due is not None,
+            rests=row.due == Urgency.EVENT,
+        )
+        for row in tx.execute(_READ, {"ids": sorted(customer_ids)})
+    ]
 
 
 _READ = text("""
-SELECT s.data, c.features_as_of, c.scored_at,
+SELECT c.customer_id, s.data, c.features_as_of, c.scored_at,
     (SELECT min(d.rank) FROM score_due d WHERE d.customer_id = c.customer_id AND d.rank < 2) AS due
 FROM customer_score c JOIN score s ON s.score_id = c.score_id
-WHERE c.customer_id = :id
+WHERE c.customer_id = any(:ids)
 """)
 
 

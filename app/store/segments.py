@@ -54,8 +54,10 @@ def _need(row: RowMapping | None, segment_id: str) -> Segment:
 
 def every(tx: Tx) -> list[Segment]:
     """Read all segments, by id; a company has few."""
-    query = select(segment).order_by(segment.c.segment_id)
-    return [_from_row(row) for row in tx.execute(query).mappings()]
+    return [_from_row(row) for row in tx.execute(_EVERY).mappings()]
+
+
+_EVERY = select(segment).order_by(segment.c.segment_id)
 
 
 def create(tx: Tx, held: Segment) -> bool:

@@ -17,6 +17,11 @@ SCORE_WAIT_SECONDS: Final = Histogram(
     "From what made a score due until it was computed anew.",
     buckets=(0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600),
 )
+SCORE_BATCH_SIZE: Final = Histogram(
+    "aval_score_batch_size",
+    "Customers that were asked to be scored at the same time and were scored together.",
+    buckets=(1, 2, 4, 8, 16, 32, 50),
+)
 SCORES_DUE: Final = Gauge(
     "aval_scores_due",
     "Entries on the list of due scores, the night's left out; counted up to 100,000.",
@@ -62,6 +67,7 @@ MODEL_CALIBRATION: Final = Gauge(
 SCORE_METRICS: Final = (
     SCORES,
     SCORE_WAIT_SECONDS,
+    SCORE_BATCH_SIZE,
     SCORES_DUE,
     SCORE_DUE_SECONDS,
     SCORE_NIGHT_TIMESTAMP,

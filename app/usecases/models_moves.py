@@ -26,7 +26,7 @@ from app.domain.models import (
 )
 from app.domain.scores import ModelVersion
 from app.scoring.shelf import Shelf
-from app.store import models
+from app.store import models, score_nights
 from app.store.database import Database, Tx
 from app.usecases.models_loading import load_version
 
@@ -55,7 +55,9 @@ class MoveModel:
 
     Where `four_eyes` holds, becoming champion is proposed and another client must approve it. A
     rollback needs nobody else: it brings back what was approved before, and haste is its point.
-    `moved` hears of every applied move, after it was committed.
+    `moved` hears of every applied move, after it was committed. Where the version that scores is
+    another one afterwards, everybody's score is due in the same transaction: the night begins anew.
+    `scores_by` is the name whose champion scores; None: any may.
     """
 
     database: Database
@@ -64,6 +66,7 @@ class MoveModel:
     new_id: Callable[[], str]
     four_eyes: bool
     moved: Callable[[], None]
+    scores_by: str | None = None
 
     def __call__(self, caller: Caller, ask: MoveAsk) -> Promotion | None:
         """Apply a move, or propose it; None where the version stands there already.
@@ -106,7 +109,7 @@ class MoveModel:
             ask = MoveAsk(back, Move.ROLLBACK, reason)
             made = self._new(caller, ask, standing.champion, PromotionStatus.APPLIED)
             models.add_promotion(tx, made)
-            _apply(tx, made, standing)
+            self._apply(tx, made, standing)
         return self._told(made)
 
     def approve(self, caller: Caller, name: str, promotion_id: str) -> Promotion:
@@ -132,7 +135,7 @@ class MoveModel:
             check_move(before.move, before.model.version, state, standing)
             made = self._decided(caller, before, PromotionStatus.APPLIED, standing.champion)
             models.write_promotion(tx, made)
-            _apply(tx, made, standing)
+            self._apply(tx, made, standing)
         return self._told(made)
 
     def reject(self, caller: Caller, name: str, promotion_id: str) -> Promotion:
@@ -168,7 +171,7 @@ class MoveModel:
             raise ModelStateError(f"{told} for a second person; decide on it first")
         models.add_promotion(tx, made)
         if not waits:
-            _apply(tx, made, standing)
+            self._apply(tx, made, standing)
         return made
 
     def _new(
@@ -202,6 +205,17 @@ class MoveModel:
             decided_actor=caller.actor,
             decided_at=self.now(),
         )
+
+    def _apply(self, tx: Tx, made: Promotion, standing: Standing) -> None:
+        """Move a version, and first whoever stands there: the database lets one stand at a time."""
+        there = _stands_at(standing, made.move)
+        if there is not None and made.move is not Move.RETIRE:
+            leaves = ModelState.CANDIDATE if made.move is Move.SHADOW else ModelState.RETIRED
+            models.set_state(tx, ModelVersion(standing.name, there), leaves)
+        models.set_state(tx, made.model, state_after(made.move))
+        champion = models.standing(tx, standing.name).champion
+        if champion != standing.champion and self.scores_by in {None, standing.name}:
+            score_nights.begin_anew(tx, self.now())
 
     def _find(self, name: str, promotion_id: str) -> Promotion:
         need_id(promotion_id, "promotion")
@@ -259,12 +273,3 @@ def _before(tx: Tx, standing: Standing) -> ModelVersion:
     if made is None or made.replaced is None:
         raise ModelStateError(f"{standing.name} had no champion before the present one")
     return ModelVersion(standing.name, made.replaced)
-
-
-def _apply(tx: Tx, made: Promotion, standing: Standing) -> None:
-    """Move a version, and first whoever stands there: the database lets one stand at a time."""
-    there = _stands_at(standing, made.move)
-    if there is not None and made.move is not Move.RETIRE:
-        leaves = ModelState.CANDIDATE if made.move is Move.SHADOW else ModelState.RETIRED
-        models.set_state(tx, ModelVersion(standing.name, there), leaves)
-    models.set_state(tx, made.model, state_after(made.move))

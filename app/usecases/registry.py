@@ -24,11 +24,13 @@ class ModelPolicy:
 
     `four_eyes`: becoming champion takes a second client. `every_s`: pause between looks for what
     others promoted. `answer_s`: longest wait for the scoring process.
+    `scores_by`: the name whose champion scores; None: the first that has one.
     """
 
     four_eyes: bool = False
     every_s: float = 2.0
     answer_s: float = 5.0
+    scores_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,7 @@ class Models:
         return cls(
             RegisterModel(database, shelf, now, frozenset(NAMES), TEXTS.keys()),
             ReadModels(database, shelf),
-            MoveModel(database, shelf, now, new_id, policy.four_eyes, watch.wake),
+            MoveModel(database, shelf, now, new_id, policy.four_eyes, watch.wake, policy.scores_by),
             ExchangeModel(database, shelf),
             refresh,
             watch,

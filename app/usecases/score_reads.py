@@ -1,5 +1,6 @@
 """Whose score is asked for, and how a stored one counts at a moment."""
 
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -8,7 +9,7 @@ from app.domain.callers import Caller
 from app.domain.errors import CustomerUnknownError
 from app.domain.scores import StoredScore
 from app.domain.scores_override import in_force
-from app.store import accounts, groups, scores
+from app.store import customers, groups, scores
 from app.store.database import Tx
 
 STALE_AFTER: Final = timedelta(days=35)
@@ -25,12 +26,27 @@ def find_customer(tx: Tx, caller: Caller, ref: str) -> str:
         CustomerUnknownError: Nobody has this id, or no account of it lies within sight.
 
     """
-    customer_id = accounts.customer_of(tx, ref)
-    if caller.segments is None:
-        return customer_id
-    if not any(caller.sees(term.segment_id) for term in groups.terms(tx, [customer_id])):
+    (found,) = find_customers(tx, [(caller, ref)])
+    if found is None:
         raise unknown(ref)
-    return customer_id
+    return found
+
+
+def find_customers(tx: Tx, asked: Sequence[tuple[Caller, str]]) -> list[str | None]:
+    """Find the customers that ids or aliases name, within sight of who asks; None: no such one."""
+    owners = customers.owners(tx, {ref for _, ref in asked})
+    looked = {owners[ref] for one, ref in asked if one.segments is not None and ref in owners}
+    segments: dict[str, set[str]] = {}
+    for term in groups.terms(tx, looked) if looked else ():
+        segments.setdefault(term.customer_id, set()).add(term.segment_id)
+    found: list[str | None] = []
+    for caller, ref in asked:
+        owner = owners.get(ref)
+        blind = caller.segments is not None and not any(
+            caller.sees(one) for one in segments.get(owner or "", ())
+        )
+        found.append(None if blind else owner)
+    return found
 
 
 def unknown(ref: str) -> CustomerUnknownError:
@@ -40,8 +56,12 @@ def unknown(ref: str) -> CustomerUnknownError:
 
 def read_score(tx: Tx, customer_id: str, at: datetime) -> StoredScore | None:
     """Read the score in force and tell whether it is stale: old, or something came after it."""
-    found = scores.read(tx, customer_id)
-    return None if found is None else aged(found, at)
+    return read_scores(tx, [customer_id], at).get(customer_id)
+
+
+def read_scores(tx: Tx, customer_ids: Collection[str], at: datetime) -> dict[str, StoredScore]:
+    """Read the scores in force of customers, as `read_score` does; who has none is left out."""
+    return {one.customer_id: aged(one, at) for one in scores.read_many(tx, customer_ids)}
 
 
 def aged(found: StoredScore, at: datetime, cooldown: timedelta = COOLDOWN) -> StoredScore:

@@ -1,105 +1,148 @@
 """Customers who are asked to be scored at the same time are scored in one transaction.
 
-Natural batching for threads: whoever comes while others are being scored waits for its turn, and
-the first whose turn it is scores everybody who waits. Features of eight customers cost little more
-than of one; no timer, no thread of its own.
+Natural batching: who comes while others are being scored waits, and all who wait are scored next.
+Features of fifty customers cost little more than of one, and so do statements and the commit.
 """
 
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
-from app.domain.errors import BusyError, CreditError
+from app.domain.callers import Caller
+from app.domain.errors import BusyError
 from app.domain.scores import StoredScore
 from app.store.database import Database
+from app.telemetry.scores import SCORE_BATCH_SIZE
+from app.usecases.queues import FairQueue
 from app.usecases.score_raters import RateByCard, Rater
-from app.usecases.score_reads import read_score
+from app.usecases.score_reads import find_customers, read_scores, unknown
 from app.usecases.scoring import CHUNK, score_customers
 
 PATIENCE_S: Final = 10.0
 """The longest wait for one's turn."""
 
+MOST_WAITING: Final = 256
+"""So many questions wait at once, over all clients; at some 5 ms each, a second or two of work."""
 
-@dataclass(slots=True, eq=False)
-class _Waiting:
-    """Somebody who waits; `found` None: merged into another meanwhile.
+LINGER_S: Final = 0.005
+"""The longest wait for those who were answered together a moment ago and tend to ask again.
 
-    `alone`: it was in a batch that went wrong, and is scored by itself.
-    """
+A batch costs five times that, of one as of many, and the first to come back would have it alone.
+Only after a batch of several, and only until as many are there: who is alone never waits.
+"""
 
-    customer_id: str
-    done: bool = False
-    alone: bool = False
-    found: StoredScore | None = None
+PAUSE_S: Final = 1.1
+"""What computes may have crashed on a batch; so much later it can be started again."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Ask:
+    """Who is to be scored, who asks, and until when of the monotonic clock it may begin."""
+
+    caller: Caller
+    ref: str
+    until: float
+    answer: "Future[StoredScore]" = field(default_factory=Future)
 
 
 @dataclass(slots=True)
 class ScoreTogether:
-    """Score a customer now, together with whoever asks at the same time."""
+    """Score customers now, each together with whoever is asked for at the same time.
+
+    One batch at a time, in a thread that ends when nobody waits. Who gives up by cancelling the
+    future is left out if that comes in time, and harms nobody if not.
+    """
 
     database: Database
     now: Callable[[], datetime]
     rater: Rater = field(default_factory=RateByCard)
-    _pending: list[_Waiting] = field(default_factory=list)
-    _changing: threading.Lock = field(default_factory=threading.Lock)
-    _turn: threading.Lock = field(default_factory=threading.Lock)
+    patience_s: float = PATIENCE_S
+    linger_s: float = LINGER_S
+    pause_s: float = PAUSE_S
+    _queue: FairQueue[_Ask] = field(default_factory=lambda: FairQueue(MOST_WAITING))
+    _arrived: threading.Condition = field(default_factory=threading.Condition)
+    _threads: ThreadPoolExecutor = field(
+        default_factory=lambda: ThreadPoolExecutor(2, "scoring-together")
+    )
+    _working: bool = False
 
-    def __call__(self, customer_id: str) -> StoredScore | None:
-        """Return the score stored for a customer; None: it was merged into another meanwhile.
+    def __call__(self, caller: Caller, ref: str) -> "Future[StoredScore]":
+        """Ask for the customer that `ref`, an id or alias, names; the future raises its refusal.
+
+        It raises CustomerUnknownError where nobody has this id or it lies out of sight, BusyError
+        where the database or the model was out of reach or somebody else scores the customer.
 
         Raises:
-            BusyError: The database or the model was out of reach, somebody else scores the
-                customer, or too many wait.
+            BusyError: Too many wait.
 
         """
-        own = _Waiting(customer_id)
-        with self._changing:
-            self._pending.append(own)
-        if not self._turn.acquire(timeout=PATIENCE_S):
-            with self._changing:
-                if own in self._pending:
-                    self._pending.remove(own)
-            raise BusyError("too many customers are being scored; try again")
-        try:
-            if not own.done:
-                self._serve(own)
-        finally:
-            self._turn.release()
-        return own.found
+        ask = _Ask(caller, ref, time.monotonic() + self.patience_s)
+        with self._arrived:
+            if not self._queue.has_room(caller.client):
+                raise BusyError("too many customers wait to be scored; try again")
+            self._queue.put(caller.client, ask)
+            self._arrived.notify()
+            if not self._working:
+                self._working = True
+                self._threads.submit(self._work)
+        return ask.answer
 
-    def _serve(self, own: _Waiting) -> None:
-        """Score who waits with `own`; where that goes wrong, `own` by itself, others in turn."""
-        items = self._take(own)
-        try:
-            try:
-                self._settle(items)
-            except CreditError:
-                if len(items) == 1:
-                    raise
-                self._settle([own])
-        finally:
-            self._put_back([one for one in items if one is not own and not one.done])
+    def _work(self) -> None:
+        """Score batch after batch until nobody waits."""
+        batch = self._take(0)
+        while batch:
+            asks = [one for one in batch if one.answer.set_running_or_notify_cancel()]
+            if asks:
+                SCORE_BATCH_SIZE.observe(len(asks))
+                self._answer(asks)
+            batch = self._take(len(batch))
 
-    def _take(self, own: _Waiting) -> list[_Waiting]:
-        with self._changing:
-            self._pending.remove(own)
-            others = [] if own.alone else [one for one in self._pending if not one.alone]
-            items = [own, *others[: CHUNK - 1]]
-            self._pending = [one for one in self._pending if one not in items]
-        return items
+    def _take(self, before: int) -> list[_Ask]:
+        """Take who waits; after a batch of `before` who are several, let as many come first."""
+        with self._arrived:
+            if before > 1:
+                self._arrived.wait_for(lambda: len(self._queue) >= before, self.linger_s)
+            taken = self._queue.take(CHUNK)
+            self._working = bool(taken)
+            return taken
 
-    def _put_back(self, items: list[_Waiting]) -> None:
-        with self._changing:
-            for one in items:
-                one.alone = True
-                self._pending.append(one)
+    def _answer(self, asks: Sequence[_Ask]) -> None:
+        """Score asks together; where that goes wrong, each by itself, so that it is one's own.
 
-    def _settle(self, items: list[_Waiting]) -> None:
+        What went wrong may have ended a process that computes, hence the pauses.
+        """
+        trouble = self._attempt(asks)
+        for ask in () if trouble is None else asks:
+            if len(asks) > 1:
+                if isinstance(trouble, BusyError):
+                    time.sleep(self.pause_s)
+                late = time.monotonic() > ask.until
+                told = BusyError("scoring takes too long; try again") if late else None
+                trouble = told or self._attempt([ask])
+            if trouble is not None:
+                ask.answer.set_exception(trouble)
+
+    def _attempt(self, asks: Sequence[_Ask]) -> BaseException | None:
+        """Score asks in one transaction and answer them, or say what went wrong: a bug, too."""
+        trying = self._threads.submit(self._score, asks)
+        trouble = trying.exception()
+        for ask, found in zip(asks, () if trouble else trying.result(), strict=trouble is None):
+            if found is None:
+                ask.answer.set_exception(unknown(ask.ref))
+            else:
+                ask.answer.set_result(found)
+        return trouble
+
+    def _score(self, asks: Sequence[_Ask]) -> list[StoredScore | None]:
         at = self.now()
         with self.database.begin() as tx:
-            score_customers(tx, {one.customer_id for one in items}, at, self.rater)
-            found = [read_score(tx, one.customer_id, at) for one in items]
-        for one, score in zip(items, found, strict=True):
-            one.found, one.done = score, True
+            ids = find_customers(tx, [(one.caller, one.ref) for one in asks])
+            known = {one for one in ids if one is not None}
+            if known:
+                score_customers(tx, known, at, self.rater)
+            scores = read_scores(tx, known, at)
+        return [None if one is None else scores.get(one) for one in ids]

@@ -1,5 +1,6 @@
 """The score of one customer, computed now; and the use cases of scores together."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,7 +11,6 @@ from app.domain.scores import StoredScore
 from app.store.database import Database
 from app.usecases.health_models import ReadHealth
 from app.usecases.overrides import DecideOverride, ListOverrides, ProposeOverride
-from app.usecases.score_reads import find_customer, unknown
 from app.usecases.score_report import ReportShadow
 from app.usecases.score_terms import ScoreTerms
 from app.usecases.score_together import ScoreTogether
@@ -23,8 +23,6 @@ from app.usecases.scoring import RescoreAccounts, ScoreCustomers
 class ScoreCustomer:
     """Score a customer now."""
 
-    database: Database
-    now: Callable[[], datetime]
     together: ScoreTogether
 
     def __call__(self, caller: Caller, ref: str) -> StoredScore:
@@ -32,16 +30,15 @@ class ScoreCustomer:
 
         Raises:
             CustomerUnknownError: Nobody has this id, or it lies out of sight.
-            BusyError: The database or the model was out of reach, or somebody else scores the
-                customer.
+            BusyError: The database or the model was out of reach, somebody else scores the
+                customer, or too many wait.
 
         """
-        with self.database.read() as tx:
-            customer_id = find_customer(tx, caller, ref)
-        found = self.together(customer_id)
-        if found is None:  # merged into another between the two
-            raise unknown(ref)
-        return found
+        return self.together(caller, ref).result()
+
+    async def soon(self, caller: Caller, ref: str) -> StoredScore:
+        """Do the same without blocking the event loop; who is cancelled harms nobody else."""
+        return await asyncio.wrap_future(self.together(caller, ref))
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +66,7 @@ class Scores:
         rater, four_eyes = known.rater, known.four_eyes
         score_customers = ScoreCustomers(database, now, rater)
         return cls(
-            ScoreCustomer(database, now, ScoreTogether(database, now, rater)),
+            ScoreCustomer(ScoreTogether(database, now, rater)),
             score_customers,
             RescoreAccounts(score_customers, known.cooldown),
             ReadScorecard(database),

@@ -312,7 +312,8 @@ def test_newer_scorecard_is_stored_though_the_numbers_agree(town: Town, desk: Sc
 
 
 def read(desk: Scores, ref: str = "C-1", caller: Caller = ADMIN) -> StoredScore:
-    return Reader(desk.score_customer.database, desk.score_customer.now).score(ref, caller)
+    together = desk.score_customer.together
+    return Reader(together.database, together.now).score(ref, caller)
 
 
 def dispute(town: Town, invoice_id: str) -> None:

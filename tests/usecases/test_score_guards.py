@@ -1,0 +1,133 @@
+"""Guards of overrides and of the list that only show when somebody walks around them."""
+
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import date, timedelta
+from itertools import count
+
+import pytest
+
+from app.domain.callers import Caller
+from app.domain.errors import CustomerUnknownError, NotFoundError
+from app.domain.rules_standard import STANDARD
+from app.domain.scorecard_json import scorecard_to_json
+from app.domain.scores import RiskClass
+from app.domain.scores_override import Override
+from app.domain.scores_refresh import Urgency
+from app.scoring.scorecard_file import standard_scorecard
+from app.store import score_due, scores
+from app.store.database import Database
+from app.usecases.overrides import OverrideAsk
+from app.usecases.score_terms import ScoreTerms
+from app.usecases.scores import Scores
+from app.usecases.seeds import SeedDatabase
+from tests.conftest import Server
+from tests.server import Clock
+from tests.usecases.town import ADMIN, Town, at_once
+
+SECOND = Caller("second", frozenset({"score:write"}))
+NORTH = Caller("north", frozenset({"admin"}), frozenset({"north"}))
+REST = timedelta(seconds=60)
+_number = count(1)
+
+
+@pytest.fixture(scope="module")
+def town(server: Server) -> Iterator[Town]:
+    """Make one town for all; each test has customers of its own."""
+    url, clock = server.create("aval_test_guards", server.template), Clock()
+    with closing(Database(url)) as database:
+        SeedDatabase(database, clock, STANDARD, scorecard_to_json(standard_scorecard()))()
+        yield Town.found(database, clock)
+    server.drop("aval_test_guards")
+
+
+@pytest.fixture
+def who(town: Town) -> str:
+    name = f"C-{next(_number)}"
+    town.put(name, since=date(2015, 1, 1))
+    town.invoice(name, 1_000, due="2026-05-01")
+    return name
+
+
+def desk(town: Town, *, four_eyes: bool = False) -> Scores:
+    return Scores.over(town.database, town.clock, ScoreTerms(four_eyes=four_eyes))
+
+
+def ask(town: Town, risk_class: str = "C", days: int = 30) -> OverrideAsk:
+    return OverrideAsk(RiskClass(risk_class), "seen", town.clock() + timedelta(days=days))
+
+
+def statuses(town: Town, who: str) -> list[str]:
+    return sorted(one.status for one in desk(town).list_overrides(ADMIN, who))
+
+
+def test_of_two_approved_at_once_one_is_in_force(town: Town, who: str) -> None:
+    """Without the customer's lock both find none in force, and the second breaks on the index."""
+    strict = desk(town, four_eyes=True)
+    made = [strict.propose_override(ADMIN, who, ask(town, one))[0] for one in ("B", "D")]
+
+    def approve(one: Override) -> Override:
+        return strict.decide_override(SECOND, (who, one.override_id), "approve")
+
+    done = at_once(*(lambda one=one: approve(one) for one in made))
+    assert [type(one) for one in done] == [Override, Override]
+    assert statuses(town, who) == ["IN_FORCE", "REPLACED"]
+
+
+def test_who_decides_waits_for_who_scores(town: Town, who: str) -> None:
+    """Else the score of before the decision could be written over that of after it."""
+    made, _ = desk(town).propose_override(ADMIN, who, ask(town))
+    with town.database.begin() as tx:
+        scores.lock(tx, [who])
+        began = time.monotonic()
+        (told,) = at_once(lambda: desk(town).decide_override(ADMIN, (who, made.override_id), "end"))
+        assert time.monotonic() - began > 1.5  # the lock's time-out, 2 s
+    assert "out of reach" in str(told)
+    assert statuses(town, who) == ["IN_FORCE"]
+
+
+def test_one_that_is_over_needs_not_be_named_to_be_followed(town: Town, who: str) -> None:
+    desk(town).propose_override(ADMIN, who, ask(town, "B", days=1))
+    town.clock.advance(days=1)
+    desk(town).propose_override(ADMIN, who, ask(town, "D"))
+    assert statuses(town, who) == ["IN_FORCE", "LAPSED"]
+
+
+def test_one_that_is_over_does_not_speak_in_a_new_score(town: Town, who: str) -> None:
+    desk(town).propose_override(ADMIN, who, ask(town, days=1))
+    town.clock.advance(days=1)
+    assert desk(town).score_customer(ADMIN, who).score.source == "scorecard"
+
+
+def test_nobody_overrides_out_of_sight(town: Town, who: str) -> None:
+    made, _ = desk(town).propose_override(ADMIN, who, ask(town))
+    with pytest.raises(CustomerUnknownError):
+        desk(town).propose_override(NORTH, who, ask(town, "A"))
+    with pytest.raises(CustomerUnknownError):
+        desk(town).decide_override(NORTH, (who, made.override_id), "end")
+    assert statuses(town, who) == ["IN_FORCE"]
+
+
+def test_an_override_is_named_with_its_own_customer(town: Town, who: str) -> None:
+    made, _ = desk(town).propose_override(ADMIN, who, ask(town))
+    town.put(f"{who}-other")
+    with pytest.raises(NotFoundError):
+        desk(town).decide_override(ADMIN, (f"{who}-other", made.override_id), "end")
+    assert statuses(town, who) == ["IN_FORCE"]
+
+
+def test_a_taker_and_a_scorer_pass_by_what_others_hold(town: Town, who: str) -> None:
+    """Neither waits: with a lock that is waited for, both would fail after 100 ms here."""
+    other, at = f"{who}-other", town.clock()
+    with town.database.begin() as tx:
+        score_due.remove(tx, score_due.take(tx, at, REST, 1_000))
+    with town.database.begin() as tx:
+        score_due.add(tx, [who], Urgency.ADVERSE, at)
+        score_due.add(tx, [other], Urgency.EVENT, at)
+    with town.database.begin() as holder:
+        assert score_due.take(holder, at, REST, 1) == [who]
+        with town.database.begin(lock_timeout_ms=100) as tx:
+            assert score_due.take(tx, at, REST, 10) == [other]
+            assert score_due.remove(tx, [who]) == []
+            assert len(score_due.remove(tx, [who, other])) == 1
