@@ -18,6 +18,7 @@ from app.settings import Settings, SettingsError, load_settings
 from app.store.database import Database
 from app.store.embedded import DEFAULTS, AlreadyRunningError, running_url, start_embedded
 from app.store.migrate import migrate, require_head
+from app.telemetry import set_up_log
 
 _STARTING_S: Final = 10.0
 """How long a command waits for a service that holds the state directory but does not answer yet."""
@@ -135,3 +136,14 @@ def open_desk(settings: Settings) -> Iterator[Desk]:
     """Yield the use cases on the database; raises what `open_composition` does."""
     with open_composition(settings) as parts:
         yield parts.desk
+
+
+@contextmanager
+def open_seeded(settings: Settings) -> Iterator[Database]:
+    """Yield the database with what ships in it; people are told in words, not in log lines.
+
+    Raises what `open_composition` does.
+    """
+    set_up_log("warning", "console")
+    with open_composition(settings) as parts:
+        yield parts.database
