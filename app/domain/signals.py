@@ -64,8 +64,9 @@ def count_signals(events: Iterable[Signal], checked_on: date) -> dict[str, Any]:
     """Count what is known of a company on the day a registry was asked last, as rules read it.
 
     Adverse is what the company is not the plaintiff of. Counts by kind and as a defendant are of
-    what is not over on that day, as the features of the same names are. The JSON is the part `signals` of an account's slow inputs: whoever reports
-    signals stores it there; where it is not, every name of signals is a missing input.
+    what is not over on that day, as the features of the same names are. The JSON is the part
+    `signals` of an account's slow inputs: whoever reports signals stores it there; where it is not,
+    every name of signals is a missing input.
     """
     known = [one for one in events if one.known_on <= checked_on]
     adverse = [one for one in known if one.role is not SignalRole.PLAINTIFF]
