@@ -1,7 +1,8 @@
 """`python -m bench.rules`: what a policy of 200 rows costs, beside the built-in one.
 
 First in memory, in microseconds of CPU time a decision; then authorizations over HTTP, the two
-policies in turns on one service. `--memory` leaves the second part out.
+policies in turns on one service. `--memory` leaves the second part out. `--replay N` only judges N
+stored decisions again, by both commands that do.
 """
 
 import argparse
@@ -28,6 +29,7 @@ from bench import databases
 from bench.databases import Side
 from bench.figures import Found, Key
 from bench.rounds import Meter, meter, of_aval
+from bench.rules_replay import replayed
 from bench.seeds import Size, seed
 
 ROWS: Final = 200
@@ -191,7 +193,10 @@ def main() -> int:
     parser.add_argument("--memory", action="store_true", help="nothing over HTTP")
     parser.add_argument("--rounds", type=int, default=4, help="of each policy")
     parser.add_argument("--seconds", type=float, default=1.0, help="of one round")
+    parser.add_argument("--replay", type=int, metavar="N", help="judge N stored decisions again")
     given = parser.parse_args()
+    if given.replay:
+        return 0 if replayed(given.replay, orjson.dumps(large()).decode()) else 1
     kept = in_memory()
     if not given.memory:
         kept = over_http(given.rounds, given.seconds) and kept

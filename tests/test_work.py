@@ -23,6 +23,7 @@ from sqlalchemy import text
 
 from app.composition import compose
 from app.domain.errors import BusyError
+from app.domain.rules_standard import STANDARD
 from app.main import create_app
 from app.settings import Settings
 from app.store.checker import check_ledger
@@ -357,4 +358,72 @@ def test_a_hold_is_released_within_two_seconds_of_the_payment(
             ).fetchone()
         assert waited is not None
         assert float(waited[0]) < 2.0
+    assert check_ledger(embedded).clean
+
+
+POLICY = {
+    **STANDARD,
+    "name": "stricter",
+    "texts": {"BIG": {"zh": "大额", "en": "big"}},
+    "rows": [
+        *STANDARD["rows"],
+        {"id": "big", "zh": "大额", "en": "big", "outcome": "HOLD", "reason": "BIG",
+         "when": "order_amount_minor > 30000"},
+    ],
+    "examples": [],
+}  # fmt: skip
+
+
+def in_force(erp: Erp, other: Erp) -> None:
+    """Put the policy in force by two people."""
+    assert erp.post("/v1/rule-sets", {"rule_set": POLICY}).status_code == 201
+    for by, step in ((erp, "propose"), (other, "approve"), (erp, "activate")):
+        answer = by.post(f"/v1/rule-sets/2/{step}", {})
+        assert answer.status_code == 200, answer.text
+
+
+@pytest.mark.nightly  # the payment's test above runs the same loop; this starts all of it again
+def test_a_hold_is_released_within_two_seconds_of_a_limit_a_score_and_a_rule(
+    tmp_path: Path, embedded: str
+) -> None:
+    state = tmp_path / "state"
+    with (
+        closing(Database(embedded)) as database,
+        ServiceThread(create_app(Settings(state_dir=state), embedded)) as service,
+        working(tmp_path / "one", AVAL_STATE_DIR=str(state)) as worker,
+        psycopg.connect(embedded, autocommit=True) as connection,
+        httpx2.Client(base_url=service.url, trust_env=False) as client,
+        httpx2.Client(base_url=service.url, trust_env=False) as second,
+    ):
+        for one, name in ((client, "tests"), (second, "other")):
+            token = CreateKey(database, lambda: datetime.now(UTC))(name, ["admin"])
+            one.headers["Authorization"] = f"Bearer {token}"
+        erp = Erp(client)
+        erp.customer("C-1")
+        in_force(erp, Erp(second))
+
+        def released(hold_id: str, path: str, body: object) -> float:
+            """Do what clears the hold; returns after how many seconds it was gone."""
+            before = connection.execute("SELECT clock_timestamp()").fetchone()
+            answer = erp.post(path, body)
+            assert answer.is_success, answer.text
+            until(lambda: erp.hold(hold_id)["status"] == "RELEASED", worker.said())
+            query = "SELECT extract(epoch FROM closed_at - %s) FROM order_hold WHERE hold_id = %s"
+            waited = connection.execute(query, [(before or [None])[0], hold_id]).fetchone()
+            assert waited is not None
+            return float(waited[0])
+
+        limit = {"kind": "base", "limit": {"amount": "10000.00", "currency": "CNY"}}
+        held = erp.held("SO-1", "150.00")
+        assert released(held, "/v1/customers/C-1/limits", limit) < 2.0
+        assert erp.post("/v1/customers/C-1/score", {}).is_success
+        override = {"risk_class": "E", "reason": "rumours"}
+        later = {"expires_at": (datetime.now(UTC) + timedelta(days=1)).isoformat()}
+        overrides = "/v1/customers/C-1/score/overrides"
+        said = erp.post(overrides, override | later)
+        assert said.status_code == 201, said.text
+        held = erp.held("SO-2", "20.00")
+        assert released(held, f"{overrides}/{said.json()['override_id']}/end", {}) < 2.0
+        held = erp.held("SO-3", "400.00")
+        assert released(held, "/v1/rule-sets/1/activate", {}) < 2.0
     assert check_ledger(embedded).clean

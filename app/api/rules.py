@@ -20,7 +20,7 @@ from app.api.rules_answers import (
     schema_out,
     view_out,
 )
-from app.api.rules_models import ActivateIn, DraftIn, LintIn, NoteIn, TrialsIn
+from app.api.rules_models import ActivateIn, DraftIn, FollowIn, LintIn, NoteIn, TrialsIn
 from app.api.strict import StrictRoute
 from app.api.wire import Id, Page, WireModel, encode_cursor
 from app.domain.callers import Caller
@@ -123,6 +123,21 @@ def draft_rule_set(
 def lint_draft(_: Reader, body: LintIn) -> LintOut:
     """Say what is likely wrong with a policy and run its examples; nothing is stored."""
     return lint_out(inspect(readable(0, body.rule_set.to_data())))
+
+
+@router.post(
+    "/follow-default",
+    operation_id="followDefaultRuleSet",
+    summary="Let a segment be judged by the default again",
+    response_model=RuleSetOut,
+    responses=refusals(404, 409),
+)
+def follow_default(
+    asked: Annotated[Asked, Depends(asked("rule:approve"))], body: FollowIn
+) -> Response:
+    """At once; what was scheduled for the segment is dropped, what is for the default holds."""
+    follow = asked.desk.rules.follow
+    return send(follow(asked.keyed(body), body.segment, body.note, _answer))
 
 
 @router.get(

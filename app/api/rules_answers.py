@@ -78,7 +78,7 @@ class EventOut(AnswerModel):
         }
     )
 
-    action: Literal["DRAFT", "PROPOSE", "APPROVE", "REJECT", "ACTIVATE"]
+    action: Literal["DRAFT", "PROPOSE", "APPROVE", "REJECT", "ACTIVATE", "FOLLOW"]
     client: str
     actor: str | None
     note: str | None

@@ -190,6 +190,17 @@ class NoteIn(WireModel):
     note: str | None = Field(None, max_length=500)
 
 
+class FollowIn(WireModel):
+    """Which segment shall be judged by the default for all again, and why."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"segment": "east", "note": "the pilot is over"}]}
+    )
+
+    segment: Id
+    note: str | None = Field(None, max_length=500)
+
+
 class ActivateIn(WireModel):
     """Where and from when: absent `segment`: all that have no rule set of their own; at once."""
 

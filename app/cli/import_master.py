@@ -26,7 +26,7 @@ from app.usecases.customers import PutCustomer
 from app.usecases.financials import PutStatement
 from app.usecases.idempotency import fingerprint
 from app.usecases.keyed import Keyed
-from app.usecases.limits import LimitView, ProposeLimit
+from app.usecases.limits import LimitAsk, LimitView, ProposeLimit
 
 _LIMITS: Final = "/v1/customers/{customer_id}/limits"
 _PARENT: Final = "parent_id"
@@ -88,6 +88,13 @@ class MasterImport:
         """Set limits; a row that was imported before sets none again."""
         for found, row in self._read(rows, read_limit):
             refused = self._try(partial(_propose, propose, row))
+            if refused is not None:
+                self._reject(found, refused)
+
+    def try_limits(self, rows: Iterable[TableRow], would: Callable[[LimitRow], str]) -> None:
+        """Say of each row what it would change if it were the only one; nothing is set."""
+        for found, row in self._read(rows, read_limit):
+            refused = self._try(partial(would, row))
             if refused is not None:
                 self._reject(found, refused)
 
@@ -161,9 +168,19 @@ def _put(put: PutCustomer, row: CustomerRow) -> str:
 
 
 def _propose(propose: ProposeLimit, row: LimitRow) -> str:
+    keyed, ask = limit_question(row)
+    return limit_result(propose(keyed, row.customer_id, ask, _answer))
+
+
+def limit_question(row: LimitRow) -> tuple[Keyed, LimitAsk]:
+    """Make what the use case is asked: the key is the row's content."""
     ask = validate(LimitIn, row.body).to_ask()
     digest = fingerprint("POST", _LIMITS, {"customer_id": row.customer_id}, row.body)
-    answer = propose(Keyed(IMPORTER, row.key, digest), row.customer_id, ask, _answer)
+    return Keyed(IMPORTER, row.key, digest), ask
+
+
+def limit_result(answer: Answer) -> str:
+    """Name what became of a row."""
     if answer.replayed:
         return "duplicate"
     return "approved" if answer.status == 201 else "proposed"  # noqa: PLR2004 - as over HTTP

@@ -20,23 +20,22 @@ from app.cli.import_master import MasterImport, RowCounts
 from app.cli.ledger_rows import LEDGER_COLUMNS
 from app.cli.ledger_totals import Expected, count_totals, parse_expected
 from app.cli.limit_sheets import export_limits
+from app.cli.limits_preview import try_limits
 from app.cli.master_rows import CUSTOMER_COLUMNS, LIMIT_COLUMNS
 from app.cli.policy import export_rules, import_rules
 from app.cli.progress import Shown
 from app.cli.rating import models_loaded
+from app.cli.scorecards import export_scorecard, import_scorecard
 from app.cli.tables import Table, open_table
 from app.cli.tables_rejects import Reject, RejectWriter, reject_path
 from app.cli.tables_shape import Columns
 from app.composition import Composition, utc_now
 from app.domain.errors import FileRefusedError
 from app.domain.money import minor_to_text
-from app.sheets.scorecard import read_scorecard, write_scorecard
 from app.store.ids import IdSource
 from app.telemetry import set_up_log
-from app.texts import PLACEHOLDERS
 from app.usecases.facts import ApplyFacts
 from app.usecases.imports import FindCustomers, NeedSegment, TakeCurrencies
-from app.usecases.scores import Scores
 
 _LONGEST_SOURCE: Final = 64
 
@@ -52,11 +51,11 @@ def register(cli: typer.Typer) -> None:
     into.command("customers")(_customers)
     into.command("limits")(_limits)
     into.command("financials")(_financials)
-    into.command("scorecard")(_scorecard)
+    into.command("scorecard")(import_scorecard)
     into.command("rules")(import_rules)
     cli.add_typer(into, name="import")
     out = typer.Typer(help="Write a file")
-    out.command("scorecard")(_export_scorecard)
+    out.command("scorecard")(export_scorecard)
     out.command("rules")(export_rules)
     out.command("limits")(export_limits)
     cli.add_typer(out, name="export")
@@ -143,9 +142,18 @@ def _customers(file: File) -> None:
         )
 
 
-def _limits(file: File) -> None:
+def _limits(
+    file: File,
+    *,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would change")] = False,
+) -> None:
     """Import limits, a row a limit; a row that was imported before is known by its content."""
     with _refusals():
+        if dry_run:
+            table = _open(file, LIMIT_COLUMNS)
+            with _composition() as parts:
+                try_limits(table, parts.desk.parties.limits.bulk)
+            return
         _import_rows(
             _open(file, LIMIT_COLUMNS),
             lambda run, table, parts: run.set_limits(table, parts.desk.parties.propose_limit),
@@ -179,36 +187,6 @@ def import_rows(
         )
         run(master)
     return master.counts
-
-
-def _scorecard(
-    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="An XLSX workbook")],
-    *,
-    check: Annotated[bool, typer.Option("--check", help="Only look for faults")] = False,
-) -> None:
-    """Put a scorecard in use as the next version; `aval score --all` then applies it to all."""
-    with _refusals():
-        card = read_scorecard(file.read_bytes(), PLACEHOLDERS)
-    if check:
-        typer.echo(f"{file.name}: no fault; {len(card.characteristics)} characteristics")
-        return
-    with _composition() as parts:
-        after, new = Scores.over(parts.database, utc_now).activate_scorecard(card)
-    said = "is in use now" if new else "was in use already, and is the same"
-    typer.echo(f"scorecard {after.name}, version {after.version}, {said}")
-
-
-def _export_scorecard(
-    file: Annotated[Path, typer.Argument(dir_okay=False, help="The XLSX workbook to write")],
-) -> None:
-    """Write the scorecard in use as a workbook; a file that exists is not touched."""
-    if file.exists():
-        raise WrongUseError(f"{file}: there is such a file already")
-    with _composition() as parts:
-        card = Scores.over(parts.database, utc_now).read_scorecard()
-    with file.open("xb") as workbook:
-        workbook.write(write_scorecard(card))
-    typer.echo(f"{file}: scorecard {card.name}, version {card.version}")
 
 
 @contextmanager

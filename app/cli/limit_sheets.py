@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from app.cli.database import open_database, read_settings
+from app.cli.database import open_seeded, read_settings
 from app.cli.failures import WrongUseError
 from app.domain.limits import LimitRecord
 from app.domain.money import Money
@@ -27,7 +27,7 @@ def export_limits(
         raise WrongUseError(f"export limits: {file.name} is neither .xlsx nor .csv")
     if file.exists():
         raise WrongUseError(f"{file}: there is such a file already")
-    with open_database(read_settings()) as database, database.read() as tx:
+    with open_seeded(read_settings()) as database, database.read() as tx:
         today = business_date(segments.read(tx, segment), datetime.now(UTC))
         lines = [
             _line(customer_id, segment, one)

@@ -11,7 +11,7 @@ import typer
 
 from app.api.rules import drafted
 from app.api.rules_sheets import preview_out
-from app.cli.database import open_database, read_settings
+from app.cli.database import open_seeded, read_settings
 from app.cli.failures import RefusedError, WrongUseError
 from app.domain.callers import Caller
 from app.domain.errors import FileRefusedError
@@ -38,7 +38,7 @@ def export_rules(
     """Write a version of the policy; what exists is not touched."""
     if path.exists():
         raise WrongUseError(f"{path}: there is such a file already")
-    with open_database(read_settings()) as database:
+    with open_seeded(read_settings()) as database:
         read = RuleSheets.over(database, _now).read
         view, data = read.one(OPERATOR, version) if version else read.active(OPERATOR, MAIN)
     number = view.stored.life.version
@@ -62,7 +62,7 @@ def import_rules(
 ) -> None:
     """Store a policy as a draft, or say as JSON what it would change; people approve it."""
     data = _read(path)
-    with open_database(read_settings()) as database:
+    with open_seeded(read_settings()) as database:
         sheets = RuleSheets.over(database, _now)
         if dry_run:
             found = sheets.compare(OPERATOR, data, segment, _period(since, until, segment))

@@ -15,6 +15,7 @@ from app.domain.decisions import Question, Situation
 from app.domain.money import convert
 from app.domain.rules import Subject, Value
 from app.domain.rules_names import attribute_key
+from app.domain.signals import COUNTS
 
 _PPM: Final = 1_000_000
 
@@ -149,6 +150,20 @@ def _paid_age(situation: Situation) -> int | None:
     return None if as_of is None else max(0, (situation.today - date.fromisoformat(as_of)).days)
 
 
+def _signal(name: str, _: Question, situation: Situation) -> int | None:
+    """Read a count of what registries know; None where none was ever asked of this customer."""
+    signals: Mapping[str, Any] = situation.inputs.more.get("signals") or {}
+    found: int | None = signals.get("counts", {}).get(name)
+    return found
+
+
+def _signals_age(situation: Situation) -> int | None:
+    """Give the days since a registry was asked last."""
+    signals: Mapping[str, Any] = situation.inputs.more.get("signals") or {}
+    day = signals.get("checked_on")
+    return None if day is None else max(0, (situation.today - date.fromisoformat(day)).days)
+
+
 def _fx_age(question: Question, situation: Situation) -> int | None:
     currency = situation.accounts[0].currency
     if question.amount.currency == currency:
@@ -180,8 +195,10 @@ _FILLED: Final[Mapping[str, Fill]] = {
     "payment_days_late_max": lambda _, situation: _paid(situation, "max_days_late"),
     "payment_trend_days": lambda _, situation: _paid(situation, "recent_trend"),
     "payment_invoices": lambda _, situation: _paid(situation, "invoices_known"),
+    **{f"signals_{name}": partial(_signal, name) for name in COUNTS},
     "fx_age_days": _fx_age,
     "payment_age_days": lambda _, situation: _paid_age(situation),
+    "signals_age_days": lambda _, situation: _signals_age(situation),
 }
 
 FILLED_HERE: Final = frozenset(_FILLED)

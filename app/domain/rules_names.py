@@ -10,8 +10,9 @@ from typing import Final, Literal
 
 from app.domain.cel import LARGEST, Value
 from app.domain.cel_check import Kind
+from app.domain.signals import COUNTS
 
-Group = Literal["order", "account", "limit", "customer", "score", "payment", "freshness"]
+Group = Literal["order", "account", "limit", "customer", "score", "payment", "signal", "freshness"]
 
 ATTRIBUTE: Final = "attribute_"
 """Before the key of one of `order.attributes`: a text, missing where the order has no such key.
@@ -96,11 +97,13 @@ _TABLE: Final[tuple[tuple[str, Group, _Bounds, Value, str], ...]] = (
     ("payment_days_late_max", "payment", _DAYS, 12, _MISS),
     ("payment_trend_days", "payment", _CHANGE, 0, _MISS),
     ("payment_invoices", "payment", _COUNT, 48, _MISS),
+    *((f"signals_{name}", "signal", _COUNT, 0, _MISS) for name in COUNTS),
     ("fx_missing", "freshness", _TEXT, "", ""),
     ("fx_age_days", "freshness", _DAYS, 0, _MISS),
     ("ledger_age_days", "freshness", _DAYS, 0, ""),
     ("score_age_days", "freshness", _DAYS, 1, ""),
     ("payment_age_days", "freshness", _DAYS, 1, _MISS),
+    ("signals_age_days", "freshness", _DAYS, 1, _MISS),
 )
 """Name, group, (type, unit, lowest, highest), example, and the values of a text or flags."""
 

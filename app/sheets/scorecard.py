@@ -1,11 +1,11 @@
-"""A scorecard as a workbook that a credit manager edits.
+"""A scorecard as a workbook, or as a CSV file a table, that a credit manager edits.
 
-Sheet `scorecard` has a row a bin (`bin` is `value` or `missing`; `from` is inclusive, `to` is
+Table `scorecard` has a row a bin (`bin` is `value` or `missing`; `from` is inclusive, `to` is
 exclusive, empty is unbounded), `settings` a row a setting, `classes` a row a class or light. Other
 sheets and other columns are the manager's own and are not read.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -13,6 +13,8 @@ from app.domain.errors import FieldError, FileRefusedError
 from app.domain.scorecard import Characteristic, Scorecard
 from app.domain.scorecard_check import validate_scorecard
 from app.domain.scorecard_json import scorecard_from_json
+from app.sheets.cells import write_csv
+from app.sheets.csv_tables import number_of, read_tables
 from app.sheets.sheet import (
     Content,
     Row,
@@ -20,6 +22,7 @@ from app.sheets.sheet import (
     Value,
     add_sheet,
     new_book,
+    offer,
     open_book,
     read_rows,
     refuse,
@@ -39,6 +42,7 @@ BINS: Final = Table(
 )
 SETTINGS: Final = Table("settings", {"setting": Content.TEXT, "value": Content.ANY})
 BANDS: Final = Table("classes", {"kind": Content.TEXT, "code": Content.TEXT, "from": Content.WHOLE})
+TABLES: Final[Mapping[str, Table]] = {one.sheet: one for one in (BINS, SETTINGS, BANDS)}
 
 _PLAIN: Final = (
     "name",
@@ -50,6 +54,13 @@ _PLAIN: Final = (
 )
 _SCALING: Final = ("anchor_score", "anchor_odds", "points_to_double_odds")
 _BANDS: Final = {"class": ("classes", "risk_class"), "light": ("lights", "traffic_light")}
+_CHOICES: Final[Mapping[str, Sequence[str]]] = {
+    "bin": ("value", "missing"),
+    "kind": tuple(_BANDS),
+    "code": ("A", "B", "C", "D", "E", "GREEN", "YELLOW", "RED"),
+}
+
+Lines = list[tuple[Value, ...]]
 
 
 def read_scorecard(data: bytes, texts: Mapping[str, frozenset[str]]) -> Scorecard:
@@ -62,11 +73,41 @@ def read_scorecard(data: bytes, texts: Mapping[str, frozenset[str]]) -> Scorecar
     """
     book = open_book(data)
     faults: list[str] = []
-    reader = _Reader({}, faults)
-    plain = reader.settings(read_rows(book, SETTINGS, faults))
-    plain |= reader.bands(read_rows(book, BANDS, faults))
-    plain["characteristics"] = reader.bins(read_rows(book, BINS, faults))
-    refuse(faults)
+    filed = {name: read_rows(book, table, faults) for name, table in TABLES.items()}
+    return _card(filed, _Reader({}, faults, "!A1"), texts)
+
+
+def read_scorecard_csv(
+    files: Mapping[str, bytes], texts: Mapping[str, frozenset[str]]
+) -> Scorecard:
+    """Read the CSV files by the names of their tables.
+
+    Raises:
+        FileRefusedError: Not such files, or a scorecard with errors; each names file, line and
+            rule.
+
+    """
+    filed = read_tables(TABLES, files)
+    filed["settings"] = [_typed(row) for row in filed["settings"]]
+    return _card(filed, _Reader({}, [], ""), texts)
+
+
+def _typed(row: Row) -> Row:
+    """Give a setting the type that a workbook's cell would have; a name of digits is a name."""
+    told = row.values["value"]
+    if row.values["setting"] == "name" or not isinstance(told, str):
+        return row
+    number = number_of(told)
+    return row if number is None else Row({**row.values, "value": number}, row.cells)
+
+
+def _card(
+    filed: Mapping[str, Sequence[Row]], reader: "_Reader", texts: Mapping[str, frozenset[str]]
+) -> Scorecard:
+    plain = reader.settings(filed["settings"])
+    plain |= reader.bands(filed["classes"])
+    plain["characteristics"] = reader.bins(filed["scorecard"])
+    refuse(reader.faults)
     try:
         card = scorecard_from_json(plain)
     except FieldError as error:
@@ -79,18 +120,19 @@ def read_scorecard(data: bytes, texts: Mapping[str, frozenset[str]]) -> Scorecar
 class _Reader:
     """Turns rows into the JSON of a scorecard; remembers which row each part came from.
 
-    `places` is by part and row as in `CardError`.
+    `places` is by part and row as in `CardError`; `head` is the header of a table.
     """
 
     places: dict[tuple[str, int | None], Row]
     faults: list[str]
+    head: str
 
     def cell(self, part: str, row: int | None, field: str) -> str:
         """Name the cell of a part's field; where there is none, the header of its sheet."""
         found = self.places.get((part, row))
         column = {"lower": "from", "upper": "to"}.get(field, field)
         if found is None:
-            return "classes!A1" if part in {"classes", "lights"} else "scorecard!A1"
+            return f"{'classes' if part in {'classes', 'lights'} else 'scorecard'}{self.head}"
         return found.cells.get(column) or next(iter(found.cells.values()))
 
     def cell_of(self, path: str) -> str:
@@ -101,9 +143,9 @@ class _Reader:
             case names if (names[-1], None) in self.places:
                 return self.cell(names[-1], None, "value")
             case _:
-                return "settings!A1"
+                return f"settings{self.head}"
 
-    def settings(self, rows: list[Row]) -> dict[str, object]:
+    def settings(self, rows: Sequence[Row]) -> dict[str, object]:
         """Read `setting` and `value`; what is missing is found by the JSON reader."""
         plain: dict[str, object] = {}
         scaling: dict[str, object] = {}
@@ -118,7 +160,7 @@ class _Reader:
                 (plain if name in _PLAIN else scaling)[name] = row.values.get("value")
         return {**plain, "scaling": scaling}
 
-    def bands(self, rows: list[Row]) -> dict[str, object]:
+    def bands(self, rows: Sequence[Row]) -> dict[str, object]:
         """Read the bands of classes and lights, in the order of their rows."""
         found: dict[str, list[dict[str, Value]]] = {"classes": [], "lights": []}
         for row in rows:
@@ -131,7 +173,7 @@ class _Reader:
             found[part].append({code: row.values.get("code"), "lower": row.values.get("from")})
         return {**found}
 
-    def bins(self, rows: list[Row]) -> list[dict[str, object]]:
+    def bins(self, rows: Sequence[Row]) -> list[dict[str, object]]:
         """Read the bins of all characteristics, in the order in which they first occur."""
         found: dict[Value, list[Row]] = {}
         for row in rows:
@@ -174,22 +216,32 @@ class _Reader:
 def write_scorecard(card: Scorecard) -> bytes:
     """Write a workbook that `read_scorecard` reads back equal."""
     book = new_book()
-    add_sheet(
-        book,
-        BINS.sheet,
-        tuple(BINS.columns),
-        [line for one in card.characteristics for line in _lines(one)],
-    )
-    settings = [(name, getattr(card, name)) for name in _PLAIN]
-    settings += [(name, getattr(card.scaling, name)) for name in _SCALING]
-    add_sheet(book, SETTINGS.sheet, tuple(SETTINGS.columns), settings)
-    bands: list[tuple[Value, ...]] = [("class", b.risk_class, b.lower) for b in card.classes]
-    bands += [("light", b.traffic_light, b.lower) for b in card.lights]
-    add_sheet(book, BANDS.sheet, tuple(BANDS.columns), bands)
+    for name, lines in _lines(card).items():
+        columns = tuple(TABLES[name].columns)
+        sheet = add_sheet(book, name, columns, lines)
+        for place, column in enumerate(columns, start=1):
+            if column in _CHOICES:
+                offer(sheet, place, _CHOICES[column])
     return written(book)
 
 
-def _lines(one: Characteristic) -> list[tuple[Value, ...]]:
+def write_scorecard_csv(card: Scorecard) -> dict[str, bytes]:
+    """Write a file a table that `read_scorecard_csv` reads back equal, by the table's name."""
+    return {
+        name: write_csv(tuple(TABLES[name].columns), lines) for name, lines in _lines(card).items()
+    }
+
+
+def _lines(card: Scorecard) -> dict[str, Lines]:
+    settings = [(name, getattr(card, name)) for name in _PLAIN]
+    settings += [(name, getattr(card.scaling, name)) for name in _SCALING]
+    bands: Lines = [("class", b.risk_class.value, b.lower) for b in card.classes]
+    bands += [("light", b.traffic_light.value, b.lower) for b in card.lights]
+    bins = [line for one in card.characteristics for line in _bins(one)]
+    return {"scorecard": bins, "settings": list(settings), "classes": bands}
+
+
+def _bins(one: Characteristic) -> Lines:
     return [
         *((one.feature, one.reason, "value", b.lower, b.upper, b.points) for b in one.bins),
         (one.feature, one.missing_reason, "missing", None, None, one.missing_points),

@@ -46,7 +46,9 @@ class Content(Enum):
     ANY = "text or a number"
 
 
-_LARGEST: Final = 10**15
+LARGEST: Final = 10**15
+"""The largest number that a cell may hold, of either sign, inclusive."""
+
 _NUMBERS: Final = {Content.NUMBER_OR_EMPTY, Content.ANY}
 
 
@@ -232,7 +234,7 @@ def _fits(value: object, content: Content) -> bool:
     if isinstance(value, int | float):
         whole = content is Content.WHOLE and value % 1 == 0
         # Also false for what is not a number at all; an int may be too long for isfinite.
-        return abs(value) <= _LARGEST and (whole or content in _NUMBERS)
+        return abs(value) <= LARGEST and (whole or content in _NUMBERS)
     if value is None:
         return content in {Content.TEXT_OR_EMPTY, Content.NUMBER_OR_EMPTY}
     return isinstance(value, str) and content not in {Content.NUMBER_OR_EMPTY, Content.WHOLE}

@@ -8,6 +8,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, RowMapping, func, insert, or_, select, update
+from sqlalchemy.dialects.postgresql import distinct_on
 
 from app.domain.accounts import Account
 from app.domain.covers import CoverTerms
@@ -162,7 +163,7 @@ def valid_limits(tx: Tx, segment_id: str, on: date) -> list[tuple[str, LimitReco
     """
     query = (
         select(account.c.customer_id, credit_limit)
-        .distinct(account.c.customer_id, credit_limit.c.kind)
+        .ext(distinct_on(account.c.customer_id, credit_limit.c.kind))
         .join(account, account.c.account_id == credit_limit.c.account_id)
         .where(
             account.c.segment_id == segment_id,

@@ -22,6 +22,15 @@ def newest(tx: Tx, segment_id: str) -> tuple[int, Mapping[str, Any]] | None:
     return None if row is None else (int(row.version), row.data)
 
 
+def author(tx: Tx, segment_id: str, version: int) -> str | None:
+    """Say which client put a version in force; None: it is what ships."""
+    query = select(limit_policy.c.client).where(
+        limit_policy.c.segment_id == segment_id, limit_policy.c.version == version
+    )
+    found: str | None = tx.execute(query).scalar_one_or_none()
+    return found
+
+
 def add(tx: Tx, segment_id: str, version: int, data: Mapping[str, Any], caller: Caller) -> None:
     """Add a version; the segment is locked, so that nobody else adds the same."""
     told = {"client": caller.client, "actor": caller.actor, "data": dict(data)}

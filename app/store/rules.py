@@ -13,7 +13,7 @@ from app.store.schema.decisions import rule_set
 from app.store.schema.rules import rule_set_activation, rule_set_event, rule_set_life
 
 LifeStatus = Literal["DRAFT", "PROPOSED", "APPROVED", "REJECTED"]
-Action = Literal["DRAFT", "PROPOSE", "APPROVE", "REJECT", "ACTIVATE"]
+Action = Literal["DRAFT", "PROPOSE", "APPROVE", "REJECT", "ACTIVATE", "FOLLOW"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,10 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Activation:
-    """A version comes into force from a moment on; `segment_id` None: by default everywhere."""
+    """A version comes into force from a moment on; `segment_id` None: by default everywhere.
+
+    `follows`: as the default, which the segment follows again.
+    """
 
     version: int
     segment_id: str | None
@@ -61,6 +64,7 @@ class Activation:
     client: str
     actor: str | None
     at: datetime
+    follows: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +220,15 @@ def activate(tx: Tx, wanted: Activation) -> None:
 def follow_default(tx: Tx, segment_id: str) -> None:
     """Let a segment be judged by the default for all, and by what comes after it."""
     tx.execute(_FOLLOW, {"segment_id": segment_id})
+
+
+def note_following(tx: Tx, wanted: Activation) -> None:
+    """Keep who let a segment follow the default again, and by which version it came to be judged.
+
+    `wanted.segment_id` is a segment's.
+    """
+    values = {name: getattr(wanted, name) for name in Activation.__slots__}
+    tx.execute(insert(rule_set_activation).values(values))
 
 
 _NOW = """

@@ -9,10 +9,11 @@ from app.telemetry.bounded import Bounded
 RULE_SET_ACTIONS: Final = Bounded(
     Counter(
         "aval_rule_set_actions",
-        "What was done with rule sets: `DRAFT`, `PROPOSE`, `APPROVE`, `REJECT`, `ACTIVATE`.",
+        "What was done with rule sets: `DRAFT`, `PROPOSE`, `APPROVE`, `REJECT`, `ACTIVATE`, or"
+        " `FOLLOW` (a segment follows the default again).",
         ["type"],
     ),
-    most=5,
+    most=6,
 )
 
 RULE_METRICS: Final = (RULE_SET_ACTIONS,)

@@ -83,6 +83,24 @@ class ProposeLimits:
                 results.append(refusal)
         return results
 
+    def would(self, own: Keyed, item: BulkItem, render: Callable[[BulkView], Answer]) -> Answer:
+        """Return what one would be answered under its own key; nothing is changed.
+
+        `replayed`: that key was used before, and would set nothing again.
+
+        Raises:
+            CreditError: It would be refused; as `ProposeLimit` says why.
+
+        """
+        check_ask(own.caller, item.ask)
+
+        def act(tx: Tx) -> Answer:
+            return once(
+                tx, own.caller, own.key, own.digest, lambda: render(self._one(tx, own.caller, item))
+            )
+
+        return self._undone(act)
+
     def _keep(self, own: Keyed, item: BulkItem, render: Callable[[BulkView], Answer]) -> Answer:
         check_ask(own.caller, item.ask)
         with self.database.begin() as tx:
@@ -96,16 +114,17 @@ class ProposeLimits:
 
     def _undo(self, caller: Caller, item: BulkItem, render: Callable[[BulkView], Answer]) -> Answer:
         check_ask(caller, item.ask)
+        return self._undone(lambda tx: render(self._one(tx, caller, item)))
+
+    def _undone(self, act: Callable[[Tx], Answer]) -> Answer:
         try:
-            self._leave_nothing(caller, item, render)
+            self._leave_nothing(act)
         except _UndoneError as undone:
             return undone.answer
 
-    def _leave_nothing(
-        self, caller: Caller, item: BulkItem, render: Callable[[BulkView], Answer]
-    ) -> NoReturn:
+    def _leave_nothing(self, act: Callable[[Tx], Answer]) -> NoReturn:
         with self.database.begin() as tx:
-            raise _UndoneError(render(self._one(tx, caller, item)))
+            raise _UndoneError(act(tx))
 
     def _one(self, tx: Tx, caller: Caller, item: BulkItem) -> BulkView:
         held = accounts.find(tx, accounts.customer_of(tx, item.ref), item.ask.segment_id)

@@ -10,7 +10,7 @@ from app.domain.callers import Caller
 from app.domain.errors import FourEyesError, LimitStateError, NotFoundError
 from app.domain.limits import LimitRecord, Paper, grants_more
 from app.domain.segments import Segment
-from app.store import accounts, limits, merges, segments
+from app.store import accounts, limits, limits_policy, merges, segments
 from app.store.database import Database, Tx
 from app.usecases.asks import Answer
 from app.usecases.books import Books
@@ -43,6 +43,21 @@ class _Desk:
             told = f"{proposer!r} proposed this {self.paper}: another client must approve"
             raise FourEyesError(told)
 
+    def need_other_eyes_than_the_policys(self, record: LimitRecord) -> None:
+        """Insist that who put a policy in force does not grant what it then proposes.
+
+        Raises:
+            FourEyesError: The caller did, in a segment that asks for four eyes.
+
+        """
+        if not self.segment.four_eyes or record.origin != "DYNAMIC":
+            return
+        version = int((record.evidence or {})["policy_version"])
+        author = limits_policy.author(self.books.tx, self.segment.segment_id, version)
+        if author == self.caller.client:
+            told = f"{author!r} put the policy in force that proposed this: another must approve"
+            raise FourEyesError(told)
+
 
 @dataclass(frozen=True, slots=True)
 class DecideLimit:
@@ -63,7 +78,8 @@ class DecideLimit:
 
         Raises:
             ForbiddenError: The caller may not approve (or, for an end, not even propose).
-            FourEyesError: The caller proposed it, in a segment that asks for four eyes.
+            FourEyesError: The caller proposed it, or put the policy in force that did, in a
+                segment that asks for four eyes.
             CustomerUnknownError: Nobody has this id.
             NotFoundError: The customer has no such limit within sight.
             LimitStateError: It was decided on before, or is not approved.
@@ -122,6 +138,7 @@ class DecideLimit:
 
 def _approved(desk: _Desk, record: LimitRecord) -> LimitRecord:
     desk.need_other_eyes(record.proposed_by)
+    desk.need_other_eyes_than_the_policys(record)
     if record.limit_minor is not None:
         keep_currency(desk.books, record.account_id, record.currency, desk.today)
     return approve(desk.books, record, desk.caller, desk.today)

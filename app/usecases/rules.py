@@ -21,7 +21,7 @@ from app.texts import TEXTS
 from app.usecases.asks import Answer
 from app.usecases.idempotency import once
 from app.usecases.keyed import Keyed
-from app.usecases.rules_life import ActivateRuleSet, DecideRuleSet
+from app.usecases.rules_life import ActivateRuleSet, DecideRuleSet, FollowDefault
 from app.usecases.rules_views import Render, RuleSetView, counted, in_sight, view
 
 
@@ -148,6 +148,7 @@ class RuleSets:
     read: ReadRuleSets
     decide: DecideRuleSet
     activate: ActivateRuleSet
+    follow: FollowDefault
 
     @classmethod
     def over(cls, database: Database, now: Callable[[], datetime]) -> Self:
@@ -157,4 +158,5 @@ class RuleSets:
             ReadRuleSets(database, now),
             DecideRuleSet(database, now),
             ActivateRuleSet(database, now),
+            FollowDefault(database, now),
         )

@@ -1,4 +1,4 @@
-"""The life of a rule set: proposed, approved or rejected by another, activated."""
+"""The life of a rule set: proposed, approved or rejected by another, activated, left again."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -143,6 +143,47 @@ class ActivateRuleSet:
         with self.database.begin() as tx:
             answer = once(tx, caller, keyed.key, keyed.digest, act)
         return counted(answer, "ACTIVATE", version, caller)
+
+
+@dataclass(frozen=True, slots=True)
+class FollowDefault:
+    """Let a segment that has a rule set of its own be judged by the default for all again."""
+
+    database: Database
+    now: Callable[[], datetime]
+
+    def __call__(self, keyed: Keyed, segment_id: str, note: str | None, show: Render) -> Answer:
+        """Answer the default's version as it then is; decisions from that moment on name it.
+
+        What was scheduled for the segment is dropped; what is scheduled for the default holds for
+        it, too. No other person is needed than for an activation: two put the default in force.
+
+        Raises:
+            SegmentUnknownError: No such segment within sight.
+            RuleSetStateError: It follows the default already.
+            KeyReusedError: The key was used with another question.
+            BusyError: Segments are being changed, or the database was out of reach.
+
+        """
+        caller = keyed.caller
+        caller.visit(segment_id)
+
+        def act() -> Answer:
+            rules.lock_segments(tx)
+            at = self.now()  # only now: see `ActivateRuleSet`
+            if not segments.read(tx, segment_id).own_rule_set:
+                raise RuleSetStateError(f"segment {segment_id!r} follows the default already")
+            rules.follow_default(tx, segment_id)
+            version = segments.read(tx, segment_id).rule_set_at(at)
+            who = caller.client, caller.actor, at
+            rules.note_following(tx, Activation(version, segment_id, at, *who, follows=True))
+            told = f"{segment_id}: {note}" if note else segment_id
+            rules.note(tx, version, Event("FOLLOW", caller.client, caller.actor, told, at))
+            return show(view(tx, caller, version, at))
+
+        with self.database.begin() as tx:
+            answer = once(tx, caller, keyed.key, keyed.digest, act)
+        return counted(answer, "FOLLOW", None, caller)
 
 
 def _activate(tx: Tx, caller: Caller, version: int, wanted: Wish, at: datetime) -> None:

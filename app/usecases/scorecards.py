@@ -1,9 +1,11 @@
-"""Scorecards: the one in use, and a new version in its place."""
+"""Scorecards: the one in use, what another would change, and a new version in its place."""
 
 from dataclasses import dataclass, replace
 
+from app.domain.features import Features
 from app.domain.scorecard import Scorecard
-from app.store import scores
+from app.domain.scorecard_diff import ScorecardDiff, ScorecardTrial, diff_scorecards
+from app.store import score_cards, scores
 from app.store.database import Database
 
 
@@ -48,3 +50,36 @@ class ActivateScorecard:
             after = replace(card, version=newest + 1)
             scores.activate_scorecard(tx, after)
             return after, True
+
+
+@dataclass(frozen=True, slots=True)
+class ScorecardPreview:
+    """What another scorecard would change; `base_version` is that of the one in use."""
+
+    base_version: int
+    diff: ScorecardDiff
+    trial: ScorecardTrial
+
+
+@dataclass(frozen=True, slots=True)
+class TryScorecard:
+    """Say what a scorecard would change, and change nothing."""
+
+    database: Database
+
+    def __call__(self, card: Scorecard) -> ScorecardPreview:
+        """Compare with the one in use, and rate everybody whom that one rated.
+
+        Each customer is rated by what its stored score was computed from; who is rated by a model
+        or by a person's word is not counted.
+
+        Raises:
+            BusyError: The database was out of reach.
+
+        """
+        trial = ScorecardTrial(card)
+        with self.database.read() as tx:
+            before = scores.active_scorecard(tx)
+            for stored in score_cards.rated_by_card(tx):
+                trial.add(stored, Features(**stored["features"]))
+        return ScorecardPreview(before.version, diff_scorecards(before, card), trial)

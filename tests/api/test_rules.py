@@ -7,11 +7,12 @@ from typing import Any
 
 import httpx2
 import pytest
+from sqlalchemy import text
 
 from app.domain.rules_names import NAMES
 from app.store.database import Database
 from app.usecases.keys import CreateKey
-from tests.erp import Erp, refused, together
+from tests.erp import Erp, money, refused, together
 from tests.server import Clock
 
 PATH = "/v1/rule-sets"
@@ -272,3 +273,90 @@ def test_what_there_is_to_read(writer: Person) -> None:
     first = writer.get("", limit="2").json()
     rest = writer.get("", limit="2", cursor=first["next_cursor"]).json()
     assert [one["version"] for one in first["items"] + rest["items"]] == [3, 2, 1]
+
+
+FOLLOW = "/follow-default"
+
+
+def activations(database: Database) -> list[tuple[int, str | None, bool, str]]:
+    with database.read() as tx:
+        rows = tx.execute(
+            text(
+                "SELECT version, segment_id, follows, client FROM rule_set_activation"
+                " ORDER BY activation_id"
+            )
+        )
+        return [tuple(row) for row in rows]
+
+
+@pytest.fixture
+def east(client: httpx2.Client) -> Erp:
+    client.put("/v1/segments/east", json={"name": "east"})
+    erp = Erp(client)
+    erp.customer("C-1", "1000.00")
+    limit = {"kind": "base", "limit": money("1000.00"), "segment": "east"}
+    assert erp.post("/v1/customers/C-1/limits", limit).status_code == 201
+    return erp
+
+
+def test_a_segment_follows_the_default_again(
+    east: Erp, writer: Person, approver: Person, database: Database, clock: Clock
+) -> None:
+    """At once; its own schedule is dropped, the default's holds for it; who did it is kept."""
+    own, other = approved(writer, approver), approved(writer, approver, name="other")
+    approver.post(f"/{own}/activate", {"segment": "east"})
+    later = {"effective_at": "2026-06-15T05:00:00Z"}
+    approver.post(f"/{own}/activate", {"segment": "east"} | later)
+    approver.post(f"/{other}/activate", later)
+    assert east.ask("SO-1", "60.00", segment="east")["rule_set_version"] == own
+    body = {"segment": "east", "note": "the pilot is over"}
+    answer = approver.post(FOLLOW, body, "K")
+    assert answer.status_code == 200, answer.text
+    told = answer.json()
+    assert (told["version"], sorted(told["active_in"])) == (1, ["east", "main"])
+    assert told["history"][-1] | {"at": ""} == {
+        "action": "FOLLOW",
+        "client": "approver",
+        "actor": None,
+        "note": "east: the pilot is over",
+        "at": "",
+    }
+    assert east.ask("SO-2", "60.00", segment="east")["rule_set_version"] == 1
+    assert writer.get(f"/{own}").json()["next_in"] == []
+    assert {one["segment"] for one in writer.get(f"/{other}").json()["next_in"]} == {"east", "main"}
+    assert activations(database)[-1] == (1, "east", True, "approver")
+    before = activations(database)
+    assert approver.post(FOLLOW, body, "K").content == answer.content
+    refused(approver.post(FOLLOW, body), 409, "rule_set_state")
+    assert activations(database) == before
+    clock.advance(hours=1)
+    assert east.ask("SO-3", "60.00", segment="east")["rule_set_version"] == other
+
+
+def test_who_may_let_a_segment_follow_the_default(
+    east: Erp, writer: Person, approver: Person, person: Callable[..., Person]
+) -> None:
+    del east
+    version = approved(writer, approver)
+    approver.post(f"/{version}/activate", {"segment": "east"})
+    drafter = person("drafter", "rule:read", "rule:write")
+    refused(drafter.post(FOLLOW, {"segment": "east"}), 403, "forbidden")
+    local = person("local", "rule:read", "rule:approve", segments=("main",))
+    refused(local.post(FOLLOW, {"segment": "east"}), 404, "segment_unknown")
+    refused(approver.post(FOLLOW, {"segment": "west"}), 404, "segment_unknown")
+    refused(approver.post(FOLLOW, {}), 422, "invalid_field", "segment")
+    body = {"segment": "east"}
+    missing = writer.client.post(f"{PATH}{FOLLOW}", json=body)
+    refused(missing, 400, "idempotency_key_required")
+    assert writer.get(f"/{version}").json()["active_in"] == ["east"]
+
+
+def test_two_let_it_follow_and_one_of_them_did(
+    east: Erp, writer: Person, approver: Person, database: Database
+) -> None:
+    del east
+    version = approved(writer, approver)
+    approver.post(f"/{version}/activate", {"segment": "east"})
+    answers = together(*(lambda: approver.post(FOLLOW, {"segment": "east"}) for _ in range(3)))
+    assert sorted(one.status_code for one in answers) == [200, 409, 409]
+    assert [one[2] for one in activations(database)] == [False, True]

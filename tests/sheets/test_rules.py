@@ -2,6 +2,7 @@
 
 import io
 import json
+import zipfile
 from collections.abc import Callable
 from typing import Any
 
@@ -178,3 +179,30 @@ def test_a_diff_says_which_rows_and_columns() -> None:
         RowChange("ADDED", "own"),
     )
     assert found.parts == ("tolerance_percent",)
+
+
+@pytest.mark.parametrize(
+    ("row", "told"),
+    [
+        (b"<row><c><v>1</v></c></row>", "more than 1000 rows"),
+        (b'<row><c t="inlineStr"><is><t>overdue</t></is></c></row>', "unpacks to more than"),
+    ],
+    ids=["small", "large"],
+)
+def test_a_hundred_thousand_rows_are_refused(row: bytes, told: str) -> None:
+    """Written into the file's own XML: by the library it would take minutes."""
+    source, file = io.BytesIO(write_rules(STANDARD)), io.BytesIO()
+    with zipfile.ZipFile(source) as book, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as out:
+        for name in book.namelist():
+            content = book.read(name)
+            if name.endswith("sheet1.xml"):
+                content = content.replace(b"</sheetData>", row * 100_000 + b"</sheetData>")
+            out.writestr(name, content)
+    with pytest.raises(FileRefusedError, match=told):
+        read_rules(file.getvalue())
+
+
+def test_a_hundred_thousand_lines_are_refused() -> None:
+    files = {**write_rules_csv(STANDARD), "terms": TERMS + b"A,1,,\r\n" * 100_000}
+    with pytest.raises(FileRefusedError, match="more than 1000 rows"):
+        read_rules_csv(files)

@@ -315,3 +315,23 @@ def test_what_ends_soon_is_told_unless_something_follows(town: Town, limits: Lim
     follows = LimitAsk("base", "main", Money(5, "CNY"), valid_from=soon + DAY)
     town.propose("C-1", follows)
     assert ending() == []
+
+
+def test_who_put_the_policy_in_force_does_not_grant_what_it_proposes(
+    town: Town, limits: Limits
+) -> None:
+    """Else one person would raise limits alone: by the policy, and then by approving."""
+    other = Caller("other", frozenset({"limit:approve"}))
+    bought(town, 3_650_000_00)
+    scored(town, "B")
+    town.limit("C-1", 100_000_00)
+    policy(limits)
+    town.clock.advance(days=90)
+    town.parties.put_segment(ADMIN, "main", SegmentChange("main", four_eyes=True))
+    assert adjust(town) == 1
+    assert base(town)[0] == ("PROPOSED", 120_000_00, "DYNAMIC")
+    with pytest.raises(FourEyesError, match="put the policy in force"):
+        decide(town, "approve")
+    assert base(town)[0][0] == "PROPOSED"
+    assert decide(town, "approve", other).decided_by == "other"
+    town.exact()

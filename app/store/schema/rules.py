@@ -2,6 +2,7 @@
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     ForeignKey,
@@ -62,7 +63,7 @@ rule_set_event = Table(
     Column("actor", Text),
     Column("note", Text),
     instant("at"),
-    one_of("action", "DRAFT", "PROPOSE", "APPROVE", "REJECT", "ACTIVATE"),
+    one_of("action", "DRAFT", "PROPOSE", "APPROVE", "REJECT", "ACTIVATE", "FOLLOW"),
     Index("rule_set_event_version_idx", "version", "event_id"),
 )
 
@@ -81,7 +82,15 @@ rule_set_activation = Table(
     required("client"),
     Column("actor", Text),
     instant("at"),
+    Column(
+        "follows",
+        Boolean,
+        nullable=False,
+        server_default=text("false"),
+        comment="true: the segment follows the default again",
+    ),
     CheckConstraint("effective_at >= at", name="effective_at"),
+    CheckConstraint("NOT follows OR segment_id IS NOT NULL", name="follows"),
     Index("rule_set_activation_effective_at_idx", "effective_at"),
 )
 
