@@ -99,7 +99,8 @@ def told(signals: dict[str, Any] | None) -> tuple[str, list[str], list[str]]:
     desk = Desk.of(account(1, 400_00), inputs=Inputs(1, active=True, score=None, more=more))
     asked = question(10_00)
     found = judge(asked, desk.situation(asked), read_rule_set(2, RULES), "new")
-    return found.judged, *([one.reason for one in part] for part in (found.reasons, found.warnings))
+    reasons, warnings = ([one.reason for one in part] for part in (found.reasons, found.warnings))
+    return found.judged, reasons, warnings
 
 
 def test_a_rule_reads_what_registries_told_and_misses_what_they_did_not() -> None:
