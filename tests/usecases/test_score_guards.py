@@ -7,6 +7,7 @@ from datetime import date, timedelta
 from itertools import count
 
 import pytest
+from sqlalchemy import text
 
 from app.domain.callers import Caller
 from app.domain.errors import CustomerUnknownError, NotFoundError
@@ -97,7 +98,11 @@ def test_one_that_is_over_needs_not_be_named_to_be_followed(town: Town, who: str
 def test_one_that_is_over_does_not_speak_in_a_new_score(town: Town, who: str) -> None:
     desk(town).propose_override(ADMIN, who, ask(town, days=1))
     town.clock.advance(days=1)
-    assert desk(town).score_customer(ADMIN, who).score.source == "scorecard"
+    desk(town).score_customer(ADMIN, who)
+    query = "SELECT data ->> 'source' FROM score WHERE customer_id = :id ORDER BY score_id"
+    with town.database.read() as tx:  # as stored: whoever reads it looks at the end once more
+        told = list(tx.execute(text(query), {"id": who}).scalars())
+    assert told == ["override", "scorecard"]
 
 
 def test_nobody_overrides_out_of_sight(town: Town, who: str) -> None:
