@@ -37,6 +37,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
 
 
 def settings(more: dict[str, Any]) -> dict[str, Any]:
+    """Make the settings of a training; one that is None is left out."""
     monotone = [one.monotone for one in sample().manifest.features]
     plain = {"objective": "binary", "num_leaves": 7, "num_threads": 1, "verbosity": -1}
     whole = {**plain, "monotone_constraints": monotone, **more}
