@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from fastapi import APIRouter, FastAPI
 from fastapi.exceptions import RequestValidationError
+from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.types import Receive, Scope, Send
 
 from app.api.middleware import RequestMiddleware
@@ -24,15 +25,13 @@ class ExpressRoute(StrictRoute):
     """A route whose handler takes a `Request` alone and answers with a `Response`."""
 
     async def answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Call the handler and send what it answers; a refusal or a bug becomes its problem."""
+        """Call the handler and send what it answers; a refusal becomes its problem."""
         request = self.strict(scope, receive)
         try:
             self.check(request)
             response = await self.endpoint(request)
         except (CreditError, RequestValidationError) as refusal:
             response = reply(request, refusal)
-        except Exception as bug:  # noqa: BLE001 - it is logged, and told by its id alone
-            response = await on_bug(request, bug)
         await response(scope, receive, send)
 
 
@@ -56,7 +55,8 @@ class ExpressApp(FastAPI):
             (method, route.path): route for method, route in known if _PARAMETER not in route.path
         }
         self._matched = [(method, route) for method, route in known if _PARAMETER in route.path]
-        self._front = RequestMiddleware(_answer)
+        guarded = ExceptionMiddleware(_answer, handlers={Exception: on_bug})
+        self._front = RequestMiddleware(guarded)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer an express route, or let the framework answer."""
