@@ -34,8 +34,8 @@ class JoinedWrites(asyncio.Transport):
             self._loop.call_soon(self._flush)
 
     def _flush(self) -> None:
-        if self._parts:
-            parts, self._parts, self._size = self._parts, [], 0
+        parts, self._parts, self._size = self._parts, [], 0
+        if parts and not self._transport.is_closing():  # else the client went away meanwhile
             self._transport.writelines(parts)
 
     def close(self) -> None:
@@ -45,7 +45,7 @@ class JoinedWrites(asyncio.Transport):
 
     def abort(self) -> None:
         """Close at once; what was written is lost."""
-        self._parts.clear()
+        self._parts, self._size = [], 0
         self._transport.abort()
 
     def is_closing(self) -> bool:

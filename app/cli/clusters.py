@@ -3,12 +3,14 @@
 Imports nothing heavy: the service's image need not have Dask.
 """
 
+import re
 from importlib.util import find_spec
 from typing import Final
 
 from app.cli.failures import RefusedError, WrongUseError
 
 _LOCAL: Final = "local:"
+_ADDRESS: Final = re.compile(r"(?:tcp|tls)://\S+:\d{1,5}")
 _MOST_LOCAL: Final = 64
 _NEEDED: Final = ("dask", "distributed")
 
@@ -22,7 +24,7 @@ def check_cluster(where: str) -> None:
 
     """
     count = where.removeprefix(_LOCAL)
-    if count == where and "://" not in where:
+    if count == where and not _ADDRESS.fullmatch(where):
         raise WrongUseError(f"--dask: {where!r} is no address; say tcp://HOST:PORT or local:2")
     if count != where and not (count.isdecimal() and 0 < int(count) <= _MOST_LOCAL):
         raise WrongUseError(f"--dask: {where!r}: local: takes 1 to {_MOST_LOCAL} workers")

@@ -1,7 +1,8 @@
 """`aval score --all --dask …`: the workers of a Dask cluster score the portions.
 
 A worker needs this program, the settings it would serve with (`AVAL_…`, in its environment) and a
-way to the database; portions are ids, nothing else is sent. Each commits its own, as here.
+way to the database. Portions are ids; the database's address goes with each, its password too, so
+the way to the scheduler must be as private as that to the database. Each commits its own, as here.
 """
 
 from collections.abc import Callable, Iterator, Sequence

@@ -16,6 +16,7 @@ from typing import BinaryIO, Final
 
 from app.cli.tables_shape import WHOLE_ROW, Columns, RawRow, cut_empty_end
 from app.domain.errors import FileRefusedError
+from app.sheets.cells import bare
 
 MAX_LINE_BYTES: Final = 1 << 20
 """The longest line taken; it bounds the memory a file without line ends can use."""
@@ -155,7 +156,8 @@ class CsvSource:
 def _row(start: int, end: int, cells: tuple[str, ...], width: int) -> RawRow:
     cells = cut_empty_end(cells, width)
     if len(cells) == width:
-        return RawRow(start, cells)
+        # what our own files keep from being run is taken as it was
+        return RawRow(start, tuple(map(bare, cells)))
     fault = f"{len(cells)} cells, but the header has {width}"
     if end > start:
         fault += f"; lines {start} to {end} read as one row, is a quote not closed?"

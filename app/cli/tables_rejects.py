@@ -5,11 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import Self
 
 from app.domain.errors import FileRefusedError
-
-_FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+from app.sheets.cells import safe
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +24,6 @@ class Reject:
 def reject_path(path: Path) -> Path:
     """Where the rejects of an import file go: beside it, `<name>.rejects.csv`."""
     return path.with_name(f"{path.name}.rejects.csv")
-
-
-def safe_cell(text: str) -> str:
-    """Keep a spreadsheet from running a cell as a formula: `'` before what starts like one."""
-    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
 
 
 class RejectWriter:
@@ -60,13 +54,13 @@ class RejectWriter:
                 f"the reject file {self.path} cannot be written: {error.strerror}"
             ) from error
         self._writer = csv.writer(self._file, lineterminator="\n")
-        self._writer.writerow(map(safe_cell, ("line", "field", "reason", *self._headers)))
+        self._writer.writerow(map(safe, ("line", "field", "reason", *self._headers)))
         return self
 
     def write(self, reject: Reject) -> None:
         """Add a row."""
         cells = (str(reject.line), reject.field, reject.reason, *reject.original)
-        self._writer.writerow(map(safe_cell, cells))
+        self._writer.writerow(map(safe, cells))
         self.count += 1
 
     def __exit__(

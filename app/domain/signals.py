@@ -52,7 +52,7 @@ COUNTS: Final[tuple[str, ...]] = (
 
 @dataclass(frozen=True, slots=True)
 class Signal:
-    """An event as a registry told it; `known_on` and `ended_on` are inclusive."""
+    """An event as a registry told it: known from `known_on` on, over from `ended_on` on."""
 
     kind: SignalKind
     role: SignalRole

@@ -17,14 +17,18 @@ WITH approved AS (
     FROM credit_limit l JOIN account a ON a.account_id = l.account_id
     WHERE l.status = 'APPROVED'
 ),
+ranked AS (
+    SELECT *, max(valid_from) FILTER (WHERE kind = 'base' AND valid_from <= day) OVER (
+        PARTITION BY account_id ORDER BY place DESC
+        ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS later
+    FROM approved
+),
 valid AS (
-    SELECT * FROM approved WHERE valid_from <= day AND (valid_to IS NULL OR valid_to >= day)
+    SELECT * FROM ranked WHERE valid_from <= day AND (valid_to IS NULL OR valid_to >= day)
 ),
 standing AS (
-    SELECT v.* FROM valid v WHERE v.kind = 'temporary' OR v.kind = 'base' AND NOT EXISTS (
-        SELECT FROM approved o
-        WHERE o.account_id = v.account_id AND o.kind = 'base' AND o.place > v.place
-            AND o.valid_from BETWEEN v.valid_from AND v.day)
+    SELECT * FROM valid
+    WHERE kind = 'temporary' OR kind = 'base' AND (later IS NULL OR later < valid_from)
 ),
 covered AS (
     SELECT account_id, sum(floor(cap_minor * percentage / 100))::bigint AS minor

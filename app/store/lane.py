@@ -232,23 +232,30 @@ class Lane:
 
     async def _begin(self, begin: str, *statements: Statement) -> list[Rows]:
         """Begin, under the lane's settings; statements are planned anew now and then."""
-        first: list[Statement] = [(begin, None)]
-        if not self._prepare:
-            first.append((lane_sql.SETTINGS, None))
+        first: list[Statement] = [(begin, None), (lane_sql.SETTINGS, None)]
         if self._replan and monotonic() - self._planned_s >= self._replan_s:
             first.append((lane_sql.REPLAN, None))  # before BEGIN it would settle the isolation
             self._planned_s = monotonic()
             self._replan_s = min(2 * self._replan_s, _LAST_REPLAN_S)
-        rows = await self._run(*first, *statements)
+        rows = await self._run(*first, *statements, begins=True)
         return rows[len(first) :]
 
     async def _run(
-        self, *statements: Statement, sent: Callable[[], None] | None = None
+        self,
+        *statements: Statement,
+        begins: bool = False,
+        sent: Callable[[], None] | None = None,
     ) -> list[Rows]:
-        """Send statements in one round trip and fetch what each returns."""
-        wire: Wire | None = None
+        """Send statements in one round trip and fetch what each returns.
+
+        Only what begins a batch may connect: the rest of one whose connection is gone would be
+        written without its locks and its keys.
+        """
+        wire = self._wire
+        if not begins and (wire is None or wire.lost):
+            raise LostError("the connection was lost amid a batch; try again")
         try:
-            wire = await self._connected()
+            wire = await self._connected() if begins or wire is None else wire
             results = await wire.exchange(statements, sent)
         except (*type_of_lock_trouble, *_BETWEEN) as error:
             if wire is None or wire.lost:
@@ -265,8 +272,6 @@ class Lane:
         if self._wire is None or self._wire.lost:
             await self.close()
             self._wire = await Wire.connect(self._url, prepare=self._prepare)
-            if self._prepare:  # the session is this lane's own
-                await self._wire.exchange([(lane_sql.SESSION, None)])
         return self._wire
 
 

@@ -6,28 +6,13 @@ prepared on empty tables must not keep sequential scans, hence the SETTINGS.
 
 from typing import Final
 
-_SETTINGS: Final = {
-    "lock_timeout": "300ms",
-    "statement_timeout": "5s",
-    "idle_in_transaction_session_timeout": "5s",
-    "jit": "off",
-    "enable_seqscan": "off",
-    "enable_hashjoin": "off",
-    "enable_mergejoin": "off",
-    "plan_cache_mode": "force_generic_plan",
-}
-
-
-def _set(*, local: bool) -> str:
-    told = (f"set_config('{name}', '{value}', {local})" for name, value in _SETTINGS.items())
-    return f"SELECT {', '.join(told)}"
-
-
-SETTINGS: Final = _set(local=True)
-"""For one transaction: behind a pooler the next one may be another session's."""
-
-SESSION: Final = _set(local=False)
-"""For as long as the connection lasts."""
+SETTINGS: Final = """
+SELECT set_config('lock_timeout', '300ms', true), set_config('statement_timeout', '5s', true),
+    set_config('idle_in_transaction_session_timeout', '5s', true), set_config('jit', 'off', true),
+    set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true),
+    set_config('enable_mergejoin', 'off', true),
+    set_config('plan_cache_mode', 'force_generic_plan', true)
+"""
 
 REPLAN: Final = "DISCARD PLANS"
 """Goes into a batch now and then, before all that is planned.

@@ -282,8 +282,8 @@ class Wire:
             self._loop.remove_writer(self._socket)
 
     async def close(self) -> None:
-        """Close the connection; a second time does nothing."""
-        self._detach()
+        """Close the connection, and tell who waits for it; a second time does nothing."""
+        self._fail(psycopg.OperationalError("the connection was closed"))
         if not self._connection.closed:
             await self._connection.close()
 

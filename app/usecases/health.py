@@ -30,7 +30,7 @@ class CheckReadiness:
         """Return if requests can be answered now.
 
         Raises:
-            BusyError: Not open yet or not any more, the database is away or has another schema,
+            BusyError: Not open yet or not any more, the database is away or has an older schema,
                 or a part has stopped.
 
         """
@@ -40,5 +40,7 @@ class CheckReadiness:
             raise BusyError("not ready: a lane has stopped")
         with self.database.begin(lock_timeout_ms=1000, statement_timeout_s=2) as tx:
             has = revision_of(tx)
-        if has != self.needed:
+        # revisions are named by their dates; a later one leaves older programs what they need, so
+        # that those that answer go on while the next release is brought in
+        if has is None or has < self.needed:
             raise BusyError(f"not ready: the schema is at {has}, {self.needed} is needed")

@@ -181,12 +181,12 @@ class BatchingLane:
         task = asyncio.create_task(self.decide(self.lane, [item.ask for item in part.items]))
 
         def over(task: asyncio.Task[list[Answer | CreditError]]) -> None:
-            if task.exception() is None:
-                for item, answer in zip(part.items, task.result(), strict=True):
-                    resolve(item, answer)
-            else:
-                self._arrived.set()
             free.set()
+            if task.cancelled() or task.exception() is not None:
+                self._arrived.set()
+                return
+            for item, answer in zip(part.items, task.result(), strict=True):
+                resolve(item, answer)
 
         task.add_done_callback(over)
         return Deciding(part, task, free, until)

@@ -53,9 +53,9 @@ class _Desk:
         if not self.segment.four_eyes or record.origin != "DYNAMIC":
             return
         version = int((record.evidence or {})["policy_version"])
-        author = limits_policy.author(self.books.tx, self.segment.segment_id, version)
-        if author == self.caller.client:
-            told = f"{author!r} put the policy in force that proposed this: another must approve"
+        client = self.caller.client
+        if client in limits_policy.authors(self.books.tx, self.segment.segment_id, version):
+            told = f"{client!r} put the policy in force that proposed this: another must approve"
             raise FourEyesError(told)
 
 

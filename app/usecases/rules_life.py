@@ -10,6 +10,7 @@ from app.domain.errors import FieldError, ForbiddenError, FourEyesError
 from app.domain.errors_rules import RuleSetRefusedError, RuleSetStateError
 from app.domain.rules import read_rule_set
 from app.domain.rules_lint import Finding, lint
+from app.domain.segments import Segment
 from app.store import rules, segments
 from app.store.database import Database, Tx
 from app.store.rules import Activation, Event, Life
@@ -171,19 +172,28 @@ class FollowDefault:
         def act() -> Answer:
             rules.lock_segments(tx)
             at = self.now()  # only now: see `ActivateRuleSet`
-            if not segments.read(tx, segment_id).own_rule_set:
+            held = segments.read(tx, segment_id)
+            if not held.own_rule_set:
                 raise RuleSetStateError(f"segment {segment_id!r} follows the default already")
             rules.follow_default(tx, segment_id)
             version = segments.read(tx, segment_id).rule_set_at(at)
             who = caller.client, caller.actor, at
             rules.note_following(tx, Activation(version, segment_id, at, *who, follows=True))
-            told = f"{segment_id}: {note}" if note else segment_id
-            rules.note(tx, version, Event("FOLLOW", caller.client, caller.actor, told, at))
+            # which segment it was is kept with the activation: not everybody may see it
+            event = Event("FOLLOW", caller.client, caller.actor, note, at)
+            for touched in sorted({version, *_scheduled(held, at)}):
+                rules.note(tx, touched, event)
             return show(view(tx, caller, version, at))
 
         with self.database.begin() as tx:
             answer = once(tx, caller, keyed.key, keyed.digest, act)
         return counted(answer, "FOLLOW", None, caller)
+
+
+def _scheduled(segment: Segment, at: datetime) -> list[int]:
+    """Name the version that was to come into force, whose history tells that it will not."""
+    later, version = segment.next_rule_set_at, segment.next_rule_set_version
+    return [version] if version is not None and later is not None and later > at else []
 
 
 def _activate(tx: Tx, caller: Caller, version: int, wanted: Wish, at: datetime) -> None:

@@ -87,8 +87,8 @@ class ScoreTogether:
             self._queue.put(caller.client, ask)
             self._arrived.notify()
             if not self._working:
-                self._working = True
                 self._threads.submit(self._work)
+                self._working = True  # the worker cannot end before this lock is free
         return ask.answer
 
     def _work(self) -> None:
@@ -96,6 +96,7 @@ class ScoreTogether:
         batch = self._take(0)
         while batch:
             asks = [one for one in batch if one.answer.set_running_or_notify_cancel()]
+            asks = [one for one in asks if not _refused_late(one)]
             if asks:
                 SCORE_BATCH_SIZE.observe(len(asks))
                 self._answer(asks)
@@ -118,17 +119,25 @@ class ScoreTogether:
         trouble = self._attempt(asks)
         for ask in () if trouble is None else asks:
             if len(asks) > 1:
-                if isinstance(trouble, BusyError):
-                    time.sleep(self.pause_s)
-                late = time.monotonic() > ask.until
-                told = BusyError("scoring takes too long; try again") if late else None
-                trouble = told or self._attempt([ask])
+                trouble = self._by_itself(ask, paused=isinstance(trouble, BusyError))
             if trouble is not None:
                 ask.answer.set_exception(trouble)
 
+    def _by_itself(self, ask: _Ask, *, paused: bool) -> BaseException | None:
+        """Score one of a batch that went wrong, unless it has waited too long already."""
+        late = BusyError("scoring takes too long; try again")
+        if time.monotonic() > ask.until:
+            return late
+        if paused:
+            time.sleep(self.pause_s)
+        return late if time.monotonic() > ask.until else self._attempt([ask])
+
     def _attempt(self, asks: Sequence[_Ask]) -> BaseException | None:
         """Score asks in one transaction and answer them, or say what went wrong: a bug, too."""
-        trying = self._threads.submit(self._score, asks)
+        try:
+            trying = self._threads.submit(self._score, asks)
+        except RuntimeError as error:  # no thread to be had
+            return error
         trouble = trying.exception()
         for ask, found in zip(asks, () if trouble else trying.result(), strict=trouble is None):
             if found is None:
@@ -146,3 +155,11 @@ class ScoreTogether:
                 score_customers(tx, known, at, self.rater)
             scores = read_scores(tx, known, at)
         return [None if one is None else scores.get(one) for one in ids]
+
+
+def _refused_late(ask: _Ask) -> bool:
+    """Answer who has waited too long for a first attempt."""
+    late = time.monotonic() > ask.until
+    if late:
+        ask.answer.set_exception(BusyError("scoring takes too long; try again"))
+    return late

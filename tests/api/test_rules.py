@@ -318,11 +318,12 @@ def test_a_segment_follows_the_default_again(
         "action": "FOLLOW",
         "client": "approver",
         "actor": None,
-        "note": "east: the pilot is over",
+        "note": "the pilot is over",
         "at": "",
     }
     assert east.ask("SO-2", "60.00", segment="east")["rule_set_version"] == 1
-    assert writer.get(f"/{own}").json()["next_in"] == []
+    dropped = writer.get(f"/{own}").json()  # its schedule went, and its own history says so
+    assert (dropped["next_in"], dropped["history"][-1]["action"]) == ([], "FOLLOW")
     assert {one["segment"] for one in writer.get(f"/{other}").json()["next_in"]} == {"east", "main"}
     assert activations(database)[-1] == (1, "east", True, "approver")
     before = activations(database)

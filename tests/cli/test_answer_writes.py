@@ -25,6 +25,9 @@ class Sink(asyncio.Transport):
     def close(self) -> None:
         self.ended = "closed"
 
+    def is_closing(self) -> bool:
+        return bool(self.ended)
+
     def abort(self) -> None:
         self.ended = "aborted"
 
@@ -78,6 +81,17 @@ def test_closing_sends_first_and_aborting_does_not() -> None:
     assert over(closed, close) == [b"last"]
     over(aborted, abort)
     assert (closed.ended, aborted.ended, aborted.calls) == ("closed", "aborted", [])
+
+
+def test_what_comes_after_the_client_went_away_is_dropped() -> None:
+    sink = Sink()
+
+    def act(joined: JoinedWrites) -> None:
+        joined.write(b"late")
+        sink.ended = "lost"
+
+    over(sink, act)
+    assert sink.calls == []
 
 
 async def hello(_scope: Any, _receive: Any, send: Any) -> None:  # noqa: ANN401 - ASGI's

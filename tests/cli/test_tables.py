@@ -17,9 +17,10 @@ from openpyxl.worksheet.worksheet import Worksheet
 
 from app.cli.tables import open_table
 from app.cli.tables_csv import MAX_LINE_BYTES
-from app.cli.tables_rejects import Reject, RejectWriter, reject_path, safe_cell
+from app.cli.tables_rejects import Reject, RejectWriter, reject_path
 from app.cli.tables_shape import CellFault, Columns, TableRow, plain_number
 from app.domain.errors import FileRefusedError
+from app.sheets.cells import bare, safe
 
 COLUMNS = Columns(("id", "amount"), ("day", "name"), {"编号": "id", "金额": "amount"})
 PLAIN = "id,amount,name\nA,1.50,甲公司\nB,2,乙\n"
@@ -388,15 +389,20 @@ def test_reject_file_is_safe_in_a_spreadsheet_and_can_be_read_again(tmp_path: Pa
     assert raw.startswith(b"\xef\xbb\xbf")
     assert list(csv.reader(raw.decode("utf-8-sig").splitlines())) == [
         ["line", "field", "reason", "编号", "金额", "'@x"],
-        ["3", "amount", "'-1' is wrong", "'=cmd|' /C calc'!A0", "'-1", "'+1"],
+        ["3", "amount", "''-1' is wrong", "'=cmd|' /C calc'!A0", "'-1", "'+1"],
     ]
     assert open_table(path, COLUMNS).unknown == ("line", "field", "reason", "'@x")
 
 
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "\n", "＝"])
 def test_what_starts_like_a_formula_is_marked(start: str) -> None:
-    assert safe_cell(f"{start}1") == f"'{start}1"
-    assert safe_cell(f"1{start}") == f"1{start}"
+    assert safe(f"{start}1") == f"'{start}1"
+    assert safe(f"1{start}") == f"1{start}"
+    assert [bare(safe(cell)) for cell in (f"{start}1", f"'{start}1", "'1")] == [
+        f"{start}1",
+        f"'{start}1",
+        "'1",
+    ]
 
 
 def test_no_rejects_leave_no_file_and_a_folder_not_there_is_refused_early(tmp_path: Path) -> None:

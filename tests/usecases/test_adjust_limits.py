@@ -47,10 +47,15 @@ def limits(town: Town) -> Limits:
     return Limits.over(town.database, town.clock)
 
 
-def policy(limits: Limits, mode: str = "AUTO", **more: Any) -> None:  # noqa: ANN401 - JSON
+def policy(
+    limits: Limits,
+    mode: str = "AUTO",
+    who: Caller = ADMIN,
+    **more: Any,  # noqa: ANN401 - JSON
+) -> None:
     data = default_policy("CNY")
     data["adjust"] = {**data["adjust"], "mode": mode}
-    limits.put_policy(ADMIN, "main", {**data, **more})
+    limits.put_policy(who, "main", {**data, **more})
 
 
 def scored(town: Town, risk_class: str, customer_id: str = "C-1") -> None:
@@ -335,3 +340,21 @@ def test_who_put_the_policy_in_force_does_not_grant_what_it_proposes(
     assert base(town)[0][0] == "PROPOSED"
     assert decide(town, "approve", other).decided_by == "other"
     town.exact()
+
+
+def test_a_later_change_of_the_calendar_hides_nobody(town: Town, limits: Limits) -> None:
+    """Whoever wrote the terms stays their author, also when somebody else puts them again."""
+    clerk = Caller("clerk", frozenset({"rule:approve", "limit:approve"}))
+    bought(town, 3_650_000_00)
+    scored(town, "B")
+    town.limit("C-1", 100_000_00)
+    policy(limits)
+    policy(limits, who=clerk, warn_days=7)
+    town.clock.advance(days=90)
+    town.parties.put_segment(ADMIN, "main", SegmentChange("main", four_eyes=True))
+    assert adjust(town) == 1
+    for author in (None, clerk):
+        with pytest.raises(FourEyesError, match="put the policy in force"):
+            decide(town, "approve", *([author] if author else []))
+    other = Caller("other", frozenset({"limit:approve"}))
+    assert decide(town, "approve", other).decided_by == "other"

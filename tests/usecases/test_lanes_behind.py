@@ -10,7 +10,7 @@ import pytest
 
 from app.domain.errors import BusyError, CreditError
 from app.store.database import Database
-from app.store.lane import Lane
+from app.store.lane import Lane, LostError
 from app.usecases.asks import Answer, Ask
 from app.usecases.lanes import BatchingLane, LaneSizes
 from tests.usecases.counter import TESTER, Counter
@@ -214,45 +214,71 @@ def desk(database: Database) -> Counter:
     return desk
 
 
-REFUSES_AT_COMMIT = """
+REFUSES = """
 CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN IF NEW.order_id = 'SO-BAD' THEN RAISE 'not this one'; END IF; RETURN NULL; END $$;
-CREATE CONSTRAINT TRIGGER refuse AFTER INSERT ON credit_order DEFERRABLE INITIALLY DEFERRED
-FOR EACH ROW EXECUTE FUNCTION refuse()
+BEGIN
+    IF NEW.order_id = 'SO-BAD' THEN RAISE 'not this one' USING ERRCODE = '{code}'; END IF;
+    RETURN NEW;
+END $$;
+CREATE {trigger} ON credit_order {when} FOR EACH ROW EXECUTE FUNCTION refuse()
 """
 
-REFUSES_BEFORE = """
-CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN IF NEW.order_id = 'SO-BAD' THEN RAISE 'not this one'; END IF; RETURN NEW; END $$;
-CREATE TRIGGER refuse BEFORE INSERT ON credit_order FOR EACH ROW EXECUTE FUNCTION refuse()
-"""
+WHEN = {
+    "a-statement-fails": {"trigger": "TRIGGER refuse BEFORE INSERT", "when": ""},
+    "the-commit-fails": {
+        "trigger": "CONSTRAINT TRIGGER refuse AFTER INSERT",
+        "when": "DEFERRABLE INITIALLY DEFERRED",
+    },
+}
 
 
 @pytest.mark.parametrize(
-    "refusing", [REFUSES_BEFORE, REFUSES_AT_COMMIT], ids=["a-statement-fails", "the-commit-fails"]
+    ("code", "trouble"),
+    [
+        pytest.param("P0001", psycopg.errors.RaiseException, id="refused"),
+        # the lane gives the connection up, on which the next batch is under way
+        pytest.param("53100", LostError, id="disk-full"),
+    ],
 )
+@pytest.mark.parametrize("when", WHEN)
 @pytest.mark.parametrize("place", [0, 3, 7])
 def test_on_a_real_server_only_the_one_that_fails_is_refused(
-    desk: Counter, refusing: str, place: int
+    desk: Counter, code: str, trouble: type[Exception], when: str, place: int
 ) -> None:
     """Batches of one, one behind the other: each is decided once, and the ledger is exact."""
-    desk.rows(refusing)
+    desk.rows(REFUSES.format(code=code, **WHEN[when]))
     names = [f"SO-{number}" for number in range(8)]
     names[place] = "SO-BAD"
     desk.sizes = LaneSizes(batch=1)
+    asks = [desk.order(desk.question(name, "1.00")) for name in names]
+    told = ask_all(desk, asks)
+    assert [type(one) for one in told] == [
+        trouble if name == "SO-BAD" else Answer for name in names
+    ]
+    assert desk.account().use.authorized == 700
+    assert {row["key"] for row in desk.rows("SELECT key FROM request_key")} == {
+        one.key for one in asks if one.question.order_id != "SO-BAD"
+    }
+    desk.exact()
 
+
+def test_nobody_waits_for_a_server_that_a_failover_has_put_aside(desk: Counter) -> None:
+    name = desk.rows("SELECT current_database() AS name")[0]["name"]
+    desk.rows(f'ALTER DATABASE "{name}" SET default_transaction_read_only = on')
+    desk.sizes = LaneSizes(batch=1)
+    told = ask_all(desk, [desk.check(desk.question(f"SO-{number}")) for number in range(3)])
+    assert [type(one) for one in told] == [LostError] * 3
+
+
+def ask_all(desk: Counter, asks: Sequence[Ask]) -> list[object]:
     async def act() -> list[object]:
         lanes = desk.lanes()
         await lanes.start()
-        asks = [desk.order(desk.question(name, "1.00")) for name in names]
         try:
-            return list(await asyncio.gather(*map(lanes.ask, asks), return_exceptions=True))
+            async with asyncio.timeout(10):
+                asking = map(lanes.ask, asks)
+                return list(await asyncio.gather(*asking, return_exceptions=True))
         finally:
             await lanes.stop()
 
-    told = asyncio.run(act())
-    assert [type(one) for one in told] == [
-        psycopg.errors.RaiseException if name == "SO-BAD" else Answer for name in names
-    ]
-    assert desk.account().use.authorized == 700
-    desk.exact()
+    return asyncio.run(act())

@@ -1,6 +1,7 @@
 """Scored together: right answers for everybody, one transaction for many, trouble kept apart."""
 
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError, Future
 from contextlib import closing
@@ -128,12 +129,24 @@ def test_trouble_is_that_of_its_customer_alone(town: Town, told: str) -> None:
 
 def test_who_waited_too_long_for_the_second_try_is_refused(town: Town) -> None:
     gate = Gate(busy=frozenset({"C-3"}))
-    together = ScoreTogether(town.database, town.clock, gate, patience_s=0.0, pause_s=0.01)
+    together = ScoreTogether(town.database, town.clock, gate, patience_s=1.0, pause_s=1.5)
     begin(together, gate)
     asked = [together(ADMIN, "C-3"), together(ADMIN, "C-4")]
     gate.open.set()
     assert [refusal(one) for one in asked] == ["BusyError"] * 2
     assert gate.batches[1:] == [["C-3", "C-4"]]
+
+
+def test_who_waited_too_long_for_the_first_try_is_refused(town: Town) -> None:
+    gate = Gate()
+    together = ScoreTogether(town.database, town.clock, gate, patience_s=0.5)
+    first = begin(together, gate)
+    asked = together(ADMIN, "C-1")
+    time.sleep(0.6)
+    gate.open.set()
+    assert first.result(30).customer_id == "C-0"
+    assert refusal(asked) == "BusyError"
+    assert gate.batches == [["C-0"]]
 
 
 def test_who_hangs_up_in_time_is_left_out(town: Town) -> None:
