@@ -252,10 +252,11 @@ class Lane:
         written without its locks and its keys.
         """
         wire = self._wire
-        if not begins and (wire is None or wire.lost):
-            raise LostError("the connection was lost amid a batch; try again")
         try:
-            wire = await self._connected() if begins or wire is None else wire
+            if begins:
+                wire = await self._connected()
+            elif wire is None or wire.lost:
+                raise LostError("the connection was lost amid a batch; try again")
             results = await wire.exchange(statements, sent)
         except (*type_of_lock_trouble, *_BETWEEN) as error:
             if wire is None or wire.lost:

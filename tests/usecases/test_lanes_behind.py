@@ -11,6 +11,7 @@ import pytest
 from app.domain.errors import BusyError, CreditError
 from app.store.database import Database
 from app.store.lane import Lane, LostError
+from app.store.lane_rows import Record, Want
 from app.usecases.asks import Answer, Ask
 from app.usecases.lanes import BatchingLane, LaneSizes
 from tests.usecases.counter import TESTER, Counter
@@ -268,6 +269,20 @@ def test_nobody_waits_for_a_server_that_a_failover_has_put_aside(desk: Counter) 
     desk.sizes = LaneSizes(batch=1)
     told = ask_all(desk, [desk.check(desk.question(f"SO-{number}")) for number in range(3)])
     assert [type(one) for one in told] == [LostError] * 3
+
+
+def test_the_rest_of_a_batch_goes_on_no_other_connection(desk: Counter) -> None:
+    """It would be written without the locks and the keys that its beginning took."""
+
+    async def act() -> None:
+        lane = Lane(desk.database.url)
+        await lane.load(Want({("main", "C-1")}, {("main", "SO-1")}, desk.at), [])
+        await lane.close()
+        with pytest.raises(LostError):
+            await lane.record(Record(desk.at), {})
+        await lane.close()
+
+    asyncio.run(act())
 
 
 def ask_all(desk: Counter, asks: Sequence[Ask]) -> list[object]:
