@@ -46,9 +46,6 @@ _FIRST_REPLAN_S: Final = 0.5
 _LAST_REPLAN_S: Final = 16.0
 """How long plans are kept, at first and in the end: each time twice as long as before."""
 
-_BETWEEN: Final = (psycopg.errors.UniqueViolation, psycopg.errors.InFailedSqlTransaction)
-"""Somebody else's insert, and a batch before this one that failed at its end."""
-
 _OUTDATED: Final = (psycopg.errors.FeatureNotSupported, psycopg.errors.ReadOnlySqlTransaction)
 """A prepared plan from before a migration, and a server that a failover has put aside."""
 
@@ -258,7 +255,7 @@ class Lane:
             elif wire is None or wire.lost:
                 raise LostError("the connection was lost amid a batch; try again")
             results = await wire.exchange(statements, sent)
-        except (*type_of_lock_trouble, *_BETWEEN) as error:
+        except (*type_of_lock_trouble, psycopg.errors.UniqueViolation) as error:
             if wire is None or wire.lost:
                 raise LostError("the database was out of reach; try again") from error
             raise BusyError("another decision came in between; try again") from error

@@ -392,6 +392,8 @@ def test_reject_file_is_safe_in_a_spreadsheet_and_can_be_read_again(tmp_path: Pa
         ["3", "amount", "''-1' is wrong", "'=cmd|' /C calc'!A0", "'-1", "'+1"],
     ]
     assert open_table(path, COLUMNS).unknown == ("line", "field", "reason", "'@x")
+    (row,) = cells(path)  # as they were before they were kept from being run
+    assert {"=cmd|' /C calc'!A0", "-1"} <= set(row.values())
 
 
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "\n", "＝"])
