@@ -255,16 +255,11 @@ def test_a_server_started_by_hand_is_ended_first(place: Path) -> None:
     options = ["-c", "listen_addresses=", "-k", "."]
     spawned = found.spawn("postgres", options, data=data, output=subprocess.DEVNULL)
     with killed_at_the_end(spawned) as by_hand:
-        # One that is ended while it still starts says 1, whoever ends it.
-        wait_for(lambda: "ready" in said_by_its_lock(data))
+        lock = data / "postmaster.pid"  # one that is ended while it starts says 1
+        wait_for(lambda: lock.exists() and "ready" in lock.read_text())
         with start(place) as server:
             assert by_hand.poll() == 0
             assert fetch(server.url, "SELECT x FROM kept") == [(1,)]
-
-
-def said_by_its_lock(data: Path) -> str:
-    lock = data / "postmaster.pid"
-    return lock.read_text() if lock.exists() else ""
 
 
 @contextmanager
