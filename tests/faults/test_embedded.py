@@ -1,8 +1,7 @@
 """The embedded PostgreSQL starts, stops and starts again whatever was killed or left behind.
 
 Run by root, every user is tried: root, root with the few rights of a container, and an ordinary
-one that a child process becomes. Run by an ordinary user, root is not in the table, because nobody
-becomes root.
+one that a child process becomes. Nobody becomes root: run by an ordinary user, it is left out.
 """
 
 import json
@@ -24,6 +23,7 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from app.store.embedded import (
+    DEFAULTS,
     AlreadyRunningError,
     EmbeddedError,
     EmbeddedPostgres,
@@ -207,7 +207,7 @@ def test_what_is_set_unless_told_otherwise(place: Path) -> None:
     locale = "SELECT datlocprovider, datlocale, pg_encoding_to_char(encoding) FROM pg_database"
     with start_embedded(place) as server:
         shown = [fetch(server.url, f"SHOW {name}")[0][0] for name in names]
-        assert shown == ["on", "100", "128MB", "on", ""]
+        assert shown == ["on", "100", DEFAULTS["shared_buffers"], "on", ""]
         assert set(fetch(server.url, locale)) == {("b", "C.UTF-8", "UTF8")}
 
 
