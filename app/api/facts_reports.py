@@ -14,7 +14,7 @@ from pydantic import ConfigDict, Field
 
 from app.api.auth import needs
 from app.api.conventions import body_of, refusals
-from app.api.desk import DeskDep
+from app.api.desk import desk_of
 from app.api.facts_models import INVOICE, ToldAsFact
 from app.api.facts_results import PROBLEM, EventResultOut, told_of
 from app.api.parse import parse_strict
@@ -74,10 +74,9 @@ class LedgerResultsOut(AnswerModel):
 async def post_ledger_events(
     request: Request,
     caller: Annotated[Caller, Depends(needs("ledger:write"))],
-    desk: DeskDep,
 ) -> Response:
     """Apply facts; any order and any number of repeats give the same state."""
-    facts = desk.facts
+    facts = desk_of(request).facts
     async with facts.arriving.one():
         raw = await read_soon(request, BODY_S)
         async with facts.applying.one():

@@ -139,7 +139,7 @@ class ApplyFacts:
             try:
                 with self.database.begin(lock_timeout_ms=LOCK_TIMEOUT_MS) as tx:
                     done = run_batch(tx, task, scope)
-                    if rows or any(one.problem for one in done.results):
+                    if done.waiting_changed:
                         QUARANTINE_SIZE.set(facts_inbox.count_waiting(tx))
                     return done
             except WidenError as found:
