@@ -22,6 +22,7 @@ from app.api.strict import LONG_BODY_BYTES, StrictRoute, check_content_type, val
 from app.api.wire import AnswerModel, WireModel
 from app.domain.callers import Caller
 from app.domain.errors import BadRequestError
+from app.domain.facts import Event
 from app.usecases.facts import Facts
 from app.usecases.facts_events import MOST_EVENTS, parse_events
 
@@ -105,6 +106,10 @@ async def read_soon(request: Request, within_s: float) -> bytes:
 
 def _apply(facts: Facts, caller: Caller, raw: bytes) -> bytes:
     """Read and apply in a thread: a large body would keep everybody waiting in the loop."""
-    body = validate(LedgerEventsIn, parse_strict(raw))
-    results = facts.apply(caller, parse_events(body.events))
+    results = facts.apply(caller, _events(raw))
     return orjson.dumps({"results": [told_of(one) for one in results]})
+
+
+def _events(raw: bytes) -> list[Event]:
+    """Read a batch; what JSON became is gone before anything is applied."""
+    return parse_events(validate(LedgerEventsIn, parse_strict(raw)).events)

@@ -108,8 +108,8 @@ def test_no_more_batches_are_applied_at_once_than_may(
 
 
 def test_a_body_that_does_not_arrive_gives_its_place_up() -> None:
-    scope = {"type": "http", "method": "POST", "path": URL}
-    scope |= {"headers": [(b"content-type", b"application/json")]}
+    headers = [(b"content-type", b"application/json")]
+    scope = {"type": "http", "method": "POST", "path": URL, "headers": headers}
 
     async def nothing() -> Message:
         await asyncio.Event().wait()

@@ -63,7 +63,7 @@ def test_documents_orders_limits_and_covers(erp: Erp, database: Database) -> Non
     assert near["counts_from"] is None
     (days,) = [one for one in near["reasons"] if one["code"] == "OVERDUE_DAYS"]
     assert days["observed"] == "20619"
-    query = {"category": "OPEN_ITEM", "limit": 10}
+    query = {"category": "OPEN_ITEM", "limit": "10"}
     page = erp.client.get("/v1/customers/anna/account/documents", params=query).json()
     assert [one["due_date"] for one in page["items"]] == [FIRST, LAST], page
     assert check_ledger(database.url).clean
