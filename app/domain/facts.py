@@ -180,7 +180,7 @@ class Event:
     body: Body
     content: bytes
     digest: bytes
-    payload: bytes
+    payload: str
 
     @property
     def ref(self) -> str:

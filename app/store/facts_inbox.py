@@ -117,7 +117,7 @@ def write_inbox(tx: Tx, inbox: Inbox, at: datetime) -> None:
             event.digest,
             event.kind,
             result.result,
-            event.payload.decode(),
+            event.payload,
             at,
         )
         for event, result in sorted(inbox.fresh, key=_event_key)
@@ -131,7 +131,7 @@ def write_inbox(tx: Tx, inbox: Inbox, at: datetime) -> None:
             "customer_ref": one.event.customer_ref,
             "account_id": one.account_id,
             "content": one.event.digest,
-            "payload": one.event.payload.decode(),
+            "payload": one.event.payload,
             **_problem(one.problem),
             "status": "SUPERSEDED" if one.superseded else "OPEN",
             "received_at": at,

@@ -81,7 +81,7 @@ def parse_event(data: object, path: str = "") -> Event:
         body=body,
         content=content,
         digest=digest,
-        payload=orjson.dumps(data),  # a fifth of what the objects take
+        payload=orjson.dumps(data).decode(),  # a fifth of what the objects take
     )
 
 
