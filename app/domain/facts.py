@@ -4,10 +4,9 @@ All amounts are minor units of the document's currency, gross and absolute, neve
 document is (segment, kind, id); its newest version holds, and amount 0 cancels it.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any, Final, Generic, Literal, TypeVar
+from typing import Final, Generic, Literal, TypeVar
 
 from app.domain.accounts import Use
 
@@ -167,7 +166,7 @@ class Event:
     """One statement of a source system about one document.
 
     `content` digests the document, `digest` the whole statement; `occurred_at` is in neither,
-    for it is information only. `payload` is the statement as it came.
+    for it is information only. `payload` is the statement as it came, as JSON.
     """
 
     source: str
@@ -181,7 +180,7 @@ class Event:
     body: Body
     content: bytes
     digest: bytes
-    payload: Mapping[str, Any]
+    payload: str
 
     @property
     def ref(self) -> str:
