@@ -47,7 +47,8 @@ class FeatureProcess:
         An ask has the columns of an observation (`app/scoring/frames.py`), `as_of` as YYYY-MM-DD.
 
         Raises:
-            BusyError: The process is away or too slow; the next question starts another one.
+            BusyError: The process is away or too slow; a question that comes after a pause of a
+                second starts another one.
 
         """
         message = {
@@ -81,9 +82,17 @@ class FeatureProcess:
         return None if self._link is None else self._link.pid
 
     def _reach(self) -> Link:
+        """Give the child, a new one if need be.
+
+        Raises:
+            BusyError: A new one is not due yet. Who asks meanwhile is no failure of the child's:
+                the pause grows no longer by it, however many ask.
+            PipeError: It does not start.
+
+        """
         if self._link is None:
             if time.monotonic() < self._not_before:
-                raise PipeError("it is being restarted")
+                raise BusyError("features are out of reach: their process is being restarted")
             self._link = Link(program=_PROGRAM)
         return self._link
 
