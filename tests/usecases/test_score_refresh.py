@@ -1,7 +1,7 @@
 """The list of due scores: who adds to it, in which order it is worked off, and the night."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -19,6 +19,7 @@ from app.store.database import Database, Tx
 from app.usecases.portions import Portion
 from app.usecases.score_raters import RateByCard
 from app.usecases.score_refresh import ListNight, RefreshScores
+from app.usecases.score_together import ScoreTogether
 from app.usecases.scores import Scores
 from app.usecases.seeds import SeedDatabase
 from app.usecases.segments import SegmentChange
@@ -133,24 +134,49 @@ def test_adverse_comes_first_and_the_night_last(town: Town) -> None:
         assert score_due.take(tx, now, REST, 2) == ["A", "E"]
 
 
+@dataclass(frozen=True)
+class Slow(RateByCard):
+    """Rates, and only then a fact comes in."""
+
+    town: Town
+    due: str = "2026-06-01"
+
+    def __call__(self, tx: Tx, *rest: Any) -> Any:  # noqa: ANN401 - as a rater's
+        rated = RateByCard.__call__(self, tx, *rest)
+        self.town.invoice("C-1", 500, due=self.due)
+        return rated
+
+
+RESTS: dict[str, tuple[str, bool]] = {
+    "not-due-yet": ("2026-12-01", True),
+    "past-due": ("2026-06-01", False),
+}
+
+
+@pytest.mark.parametrize("case", RESTS)
+def test_a_stale_score_says_until_when_it_rests(town: Town, case: str) -> None:
+    due, rests = RESTS[case]
+    settled(town, "C-1")
+    together = ScoreTogether(town.database, town.clock, Slow(town, due), REST)
+    told = together(ADMIN, "C-1").result(30)
+    reader = Reader(town.database, town.clock, REST)
+    assert replace(reader.score("C-1"), score=told.score) == told
+    assert (told.stale, told.rests) == (True, rests)
+    assert told.due_at == (told.scored_at + REST if rests else None)
+    town.clock.advance(seconds=60)
+    assert refresh(town)().items == 1
+    fresh = reader.score("C-1")
+    assert (fresh.stale, fresh.rests, fresh.due_at) == (False, False, None)
+
+
 def test_what_came_while_a_score_was_computed_stays_due(town: Town) -> None:
     """The fact is committed after the scorer has read; its entry must outlive the scoring."""
     settled(town, "C-1")
-
-    @dataclass(frozen=True)
-    class Slow(RateByCard):
-        """Rates, and only then a fact comes in."""
-
-        def __call__(self, tx: Tx, *rest: Any) -> Any:  # noqa: ANN401 - as a rater's
-            rated = super().__call__(tx, *rest)
-            town.invoice("C-1", 500, due="2026-06-01")
-            return rated
-
     town.invoice("C-1", 500, due="2026-06-01")
     Scores.over(town.database, town.clock).score_customers(["C-1"])
     assert due(town) == {}
     town.invoice("C-1", 500, due="2026-06-01")
-    slow = RefreshScores(town.database, Slow(), REST, lambda _: town.clock())
+    slow = RefreshScores(town.database, Slow(town), REST, lambda _: town.clock())
     assert slow().items == 1
     assert due(town) == {"C-1": 0}
 
