@@ -136,32 +136,43 @@ def test_adverse_comes_first_and_the_night_last(town: Town) -> None:
 
 @dataclass(frozen=True)
 class Slow(RateByCard):
-    """Rates, and only then a fact comes in."""
+    """Rates, and only then something happens."""
 
-    town: Town
-    due: str = "2026-06-01"
+    act: Callable[[], object]
 
     def __call__(self, tx: Tx, *rest: Any) -> Any:  # noqa: ANN401 - as a rater's
         rated = RateByCard.__call__(self, tx, *rest)
-        self.town.invoice("C-1", 500, due=self.due)
+        self.act()
         return rated
 
 
-RESTS: dict[str, tuple[str, bool]] = {
-    "not-due-yet": ("2026-12-01", True),
-    "past-due": ("2026-06-01", False),
+def due_by(town: Town, *urgencies: Urgency) -> None:
+    """Put C-1 on the list."""
+    with town.database.begin() as tx:
+        for urgency in urgencies:
+            score_due.add(tx, ["C-1"], urgency, town.clock())
+
+
+E, A, N = Urgency.EVENT, Urgency.ADVERSE, Urgency.NIGHT
+RESTS: dict[str, tuple[tuple[Urgency, ...], bool, bool]] = {
+    "event": ((E,), True, True),
+    "adverse": ((A,), True, False),
+    "adverse-among-others": ((E, A, N), True, False),
+    "event-in-the-night": ((E, N), True, True),
+    "night": ((N,), False, False),
 }
 
 
 @pytest.mark.parametrize("case", RESTS)
 def test_a_stale_score_says_until_when_it_rests(town: Town, case: str) -> None:
-    due, rests = RESTS[case]
+    urgencies, stale, rests = RESTS[case]
     settled(town, "C-1")
-    together = ScoreTogether(town.database, town.clock, Slow(town, due), REST)
+    slow = Slow(lambda: due_by(town, *urgencies))
+    together = ScoreTogether(town.database, town.clock, slow, REST)
     told = together(ADMIN, "C-1").result(30)
     reader = Reader(town.database, town.clock, REST)
     assert replace(reader.score("C-1"), score=told.score) == told
-    assert (told.stale, told.rests) == (True, rests)
+    assert (told.stale, told.rests) == (stale, rests)
     assert told.due_at == (told.scored_at + REST if rests else None)
     town.clock.advance(seconds=60)
     assert refresh(town)().items == 1
@@ -176,8 +187,8 @@ def test_what_came_while_a_score_was_computed_stays_due(town: Town) -> None:
     Scores.over(town.database, town.clock).score_customers(["C-1"])
     assert due(town) == {}
     town.invoice("C-1", 500, due="2026-06-01")
-    slow = RefreshScores(town.database, Slow(town), REST, lambda _: town.clock())
-    assert slow().items == 1
+    slow = Slow(lambda: town.invoice("C-1", 500, due="2026-06-01"))
+    assert RefreshScores(town.database, slow, REST, lambda _: town.clock())().items == 1
     assert due(town) == {"C-1": 0}
 
 
