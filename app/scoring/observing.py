@@ -19,6 +19,10 @@ _PROGRAM: Final = "from app.scoring.observing_child import run; run()"
 _PAUSE_S: Final = 1.0
 
 
+class ObservingError(Exception):
+    """The child could not compute features of what it was given: a bug there is a bug here."""
+
+
 @dataclass(frozen=True, slots=True)
 class Copies:
     """What features are computed from: copies of ledgers by name, and rates of all customers."""
@@ -49,6 +53,7 @@ class FeatureProcess:
         Raises:
             BusyError: The process is away or too slow; a question that comes after a pause of a
                 second starts another one.
+            ObservingError: The features of these cannot be computed.
 
         """
         message = {
@@ -66,7 +71,7 @@ class FeatureProcess:
         finally:
             self._turn.release()
         if "error" in told:
-            raise RuntimeError(told["error"])  # a bug there is a bug here
+            raise ObservingError(told["error"])
         return [dict(zip(NAMES, row, strict=True)) for row in told["rows"]]
 
     def stop(self) -> None:
