@@ -15,7 +15,9 @@ import pytest
 from app.cli.failures import WrongUseError
 from app.cli.score_dask import workers
 from app.domain.feature_catalogue import NAMES
+from app.domain.manifests_json import manifest_to_bytes
 from app.settings import Settings
+from tests.scoring.packages import sample
 
 AVAL = Path(sys.executable).with_name("aval")
 PATIENCE_S = 300
@@ -86,7 +88,7 @@ def test_no_cluster_is_wrong_use(where: str, tmp_path: Path) -> None:
         pass
 
 
-def scores(database_url: str) -> Sequence[tuple[object, ...]]:
+def scores(database_url: str) -> Sequence[tuple[str, dict[str, object]]]:
     """Read all scores in force, without their moments."""
     query = (
         "SELECT customer_id, data - 'scored_at' FROM customer_score JOIN score USING"
@@ -96,10 +98,25 @@ def scores(database_url: str) -> Sequence[tuple[object, ...]]:
         return connection.execute(query).fetchall()
 
 
+def promote(here: Here, folder: Path) -> None:
+    """Let the trained sample be champion."""
+    package = sample()
+    folder.mkdir()
+    (folder / "manifest.json").write_bytes(manifest_to_bytes(package.manifest))
+    (folder / package.manifest.model.name).write_bytes(package.model)
+    assert here(f"model register {folder}").returncode == 0
+    assert here(f"model promote {package.manifest.name} 1 --reason tests").returncode == 0
+
+
 @pytest.mark.nightly
-def test_two_workers_give_the_same_scores(here: Here, tmp_path: Path, database_url: str) -> None:
+@pytest.mark.parametrize("source", ["scorecard", "model"])
+def test_two_workers_give_the_same_scores(
+    here: Here, tmp_path: Path, database_url: str, source: str
+) -> None:
     write_ledger(tmp_path / "ledger.csv", 1_500)
     assert here("import ledger ledger.csv --source erp").returncode == 0
+    if source == "model":
+        promote(here, tmp_path / "package")
     assert here("score --all").stdout == "1500 customers scored\n"
     here_alone = scores(database_url)
     with psycopg.connect(database_url) as connection:
@@ -108,3 +125,4 @@ def test_two_workers_give_the_same_scores(here: Here, tmp_path: Path, database_u
     assert (told.returncode, told.stdout) == (0, "1500 customers scored\n"), told.stderr
     assert len(here_alone) == 1_500
     assert scores(database_url) == here_alone
+    assert {data["source"] for _, data in here_alone} == {source}
