@@ -1,8 +1,8 @@
 """One PostgreSQL a run, a fresh database a test, and the service on a real port.
 
-The process that was started by hand (not xdist's workers) starts the server and migrates a
-template once; the workers learn its address. `AVAL_TEST_DATABASE_URL` names a server to use
-instead, whose user may create databases.
+The process that was started by hand (not xdist's workers) makes a data directory and migrates it
+once, and starts the server on a copy of it; the workers learn where both are.
+`AVAL_TEST_DATABASE_URL` names a server to use instead, whose user may create databases.
 """
 
 import fcntl
@@ -32,6 +32,7 @@ from app.store.embedded import start_embedded
 from app.store.migrate import migrate
 from app.usecases.keys import CreateKey
 from tests.server import NO_TLS, Clock, ServiceThread
+from tests.states import put_state
 
 if os.environ.pop("PYTHONDONTWRITEBYTECODE", None):
     # Compiled once, not by each of the workers and of a hundred child processes; the tree is
@@ -48,14 +49,21 @@ QUICK = {
     "full_page_writes": "off",
     "max_connections": "200",
 }
+SMALL = {"wal_recycle": "off", "wal_init_zero": "off", "min_wal_size": "32MB"}
+"""For the data directory that is copied: no spare files of the log."""
 
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A PostgreSQL that tests make databases on; `template` is at the newest schema."""
+    """A PostgreSQL that tests make databases on; `template` is at the newest schema.
+
+    `state` is a state directory with a database at the newest schema that is not running: who
+    needs a PostgreSQL of its own starts one on a copy (`tests.states`).
+    """
 
     url: str
     template: str
+    state: Path
 
     def at(self, name: str) -> str:
         """Write the address of one of its databases."""
@@ -114,7 +122,9 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     config = session.config
     given = getattr(config, "workerinput", None)
     if given is not None:
-        config.stash[SERVER] = Server(given["aval_url"], given["aval_template"])
+        config.stash[SERVER] = Server(
+            given["aval_url"], given["aval_template"], Path(given["aval_state"])
+        )
     elif not config.option.collectonly:
         with ExitStack() as undo:
             config.stash[SERVER] = start_server(undo)
@@ -135,7 +145,11 @@ def pytest_configure_node(node: Node) -> None:
     """Tell a worker where the server is."""
     server = node.config.stash.get(SERVER, None)
     if server is not None:
-        node.workerinput |= {"aval_url": server.url, "aval_template": server.template}
+        node.workerinput |= {
+            "aval_url": server.url,
+            "aval_template": server.template,
+            "aval_state": str(server.state),
+        }
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -163,16 +177,21 @@ def _memory() -> Path | None:
 def start_server(undo: ExitStack) -> Server:
     """Start PostgreSQL unless one is given, and make the template; `undo` takes both away."""
     url = os.environ.get(GIVEN)
+    folder = Path(tempfile.mkdtemp(prefix=FOLDER, dir=None if url else _memory()))
+    undo.callback(shutil.rmtree, folder)
+    state = folder / "state"
+    with start_embedded(state, options=QUICK | SMALL) as first:
+        migrate(first.url)
+    given = url is not None
     if url is None:
-        folder = Path(tempfile.mkdtemp(prefix=FOLDER, dir=_memory()))
-        undo.callback(shutil.rmtree, folder)
+        put_state(state, folder)
         url = undo.enter_context(start_embedded(folder, options=QUICK)).url
-    server = Server(url, f"aval_template_{os.getpid()}")
+    server = Server(url, f"aval_template_{os.getpid()}", state)
     undo.callback(server.drop, server.template)
-    migrate(server.create(server.template, "template0"))
-    psycopg.connect(
-        server.at(server.template)
-    ).close()  # leaves the catalogue's cache in its folder
+    address = server.create(server.template, "template0" if given else "aval")
+    if given:
+        migrate(address)
+    psycopg.connect(address).close()  # leaves the catalogue's cache in its folder
     return server
 
 
@@ -194,6 +213,12 @@ def _database(server: Server, template: str) -> Iterator[str]:
 def database_url(server: Server) -> Iterator[str]:
     """Make a fresh database at the newest schema."""
     yield from _database(server, server.template)
+
+
+@pytest.fixture(scope="session")
+def ready_state(server: Server) -> Path:
+    """Give a state directory to copy: its database is at the newest schema, and not running."""
+    return server.state
 
 
 @pytest.fixture

@@ -23,6 +23,7 @@ from app.domain.errors import BusyError, FieldError, SchemaOldError
 from app.store.embedded import start_embedded
 from app.store.migrate import migrate
 from app.store.revision import head_revision
+from tests.states import put_state
 
 AVAL = Path(sys.executable).with_name("aval")
 PATIENCE_S = 60.0
@@ -317,16 +318,19 @@ def test_exit_codes(error: Exception, code: int) -> None:
     assert explain(error)[0] == code
 
 
-def test_a_command_shares_a_running_database(tmp_path: Path, here: Here) -> None:
-    with start_embedded(tmp_path, options={"fsync": "off"}) as embedded:
-        migrate(embedded.url)
+def test_a_command_shares_a_running_database(tmp_path: Path, ready_state: Path, here: Here) -> None:
+    put_state(ready_state, tmp_path)
+    with start_embedded(tmp_path, options={"fsync": "off"}):
         ended = here("key list", AVAL_STATE_DIR=str(tmp_path))
     assert (ended.returncode, ended.stdout) == (0, "")
 
 
-def test_a_schema_of_a_later_program_is_one_line(tmp_path: Path, here: Here) -> None:
+def test_a_schema_of_a_later_program_is_one_line(
+    tmp_path: Path, ready_state: Path, here: Here
+) -> None:
+    put_state(ready_state, tmp_path)
     with start_embedded(tmp_path) as embedded, psycopg.connect(embedded.url) as connection:
-        connection.execute("CREATE TABLE alembic_version AS SELECT 'later' AS version_num")
+        connection.execute("UPDATE alembic_version SET version_num = 'later'")
     ended = here("key list", AVAL_STATE_DIR=str(tmp_path))
     assert (ended.returncode, ended.stdout) == (1, "")
     assert ended.stderr.count("\n") == 1

@@ -36,6 +36,7 @@ from app.work import MOST_BACKOFF_S, Loop, loops, pause_s, run
 from tests.domain.facts_cases import pay
 from tests.erp import Erp
 from tests.server import Clock, ServiceThread
+from tests.states import put_state
 from tests.usecases.facts_ledger import Ledger
 
 AVAL = Path(sys.executable).with_name("aval")
@@ -162,9 +163,9 @@ def test_a_portion_under_way_is_finished_and_no_other_begun() -> None:
     assert ended.is_set()
 
 
-def test_the_database_may_go_away_and_come_back(tmp_path: Path) -> None:
+def test_the_database_may_go_away_and_come_back(tmp_path: Path, ready_state: Path) -> None:
+    put_state(ready_state, tmp_path)
     with start_embedded(tmp_path, options=QUICK) as embedded:
-        migrate(embedded.url)
         url = embedded.url
     with closing(Database(url)) as database:
         work = {one.name: one for one in loops(Settings(), database)}
@@ -246,10 +247,10 @@ def aval_work(**given: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.fixture
-def embedded(tmp_path: Path) -> Iterator[str]:
+def embedded(tmp_path: Path, ready_state: Path) -> Iterator[str]:
     """Run an embedded database in `tmp_path`, at head, as a service does."""
+    put_state(ready_state, tmp_path / "state")
     with start_embedded(tmp_path / "state", options=QUICK) as running:
-        migrate(running.url)
         yield running.url
 
 

@@ -26,6 +26,7 @@ from app.store.checker import check_ledger
 from app.store.database import Database
 from app.usecases.keys import CreateKey
 from tests.conftest import Server
+from tests.states import put_state
 from tests.test_serve import PATIENCE_S, Service, free_port, serve
 
 ASKS = 5
@@ -238,9 +239,10 @@ def test_a_worker_that_dies_is_replaced(both: Team) -> None:
     assert now == counted + 1  # what the dead one counted is kept
 
 
-def test_both_drain_after_the_signal(tmp_path: Path) -> None:
+def test_both_drain_after_the_signal(tmp_path: Path, ready_state: Path) -> None:
     """On the embedded database, which goes last; a second signal changes nothing."""
     state = tmp_path / "state"
+    put_state(ready_state, state)
     body = b'{"customer_id": "C-1", "check_point": "ORDER"}'
     ops = free_port()
     given = {"AVAL_STATE_DIR": str(state), "AVAL_OPS_PORT": str(ops)}

@@ -17,11 +17,11 @@ from app.main import create_app
 from app.settings import Settings
 from app.store.database import Database
 from app.store.embedded import start_embedded
-from app.store.migrate import migrate
 from app.usecases.keys import CreateKey
 from tests.faults.client_log import ClientLog
 from tests.faults.clients import PATIENCE_S, assert_exact, order, send, set_up
 from tests.server import Clock, ServiceThread
+from tests.states import put_state
 
 ROOM_MB = 160
 LEFT_KB = 96
@@ -29,9 +29,8 @@ LEFT_KB = 96
 
 @contextmanager
 def serving(state: Path) -> Iterator[tuple[str, httpx2.Client]]:
-    """Serve a PostgreSQL of its own kept in `state`; gives its address and a client."""
+    """Serve the PostgreSQL kept in `state`; gives its address and a client."""
     with start_embedded(state, options={"max_wal_size": "32MB", "min_wal_size": "32MB"}) as server:
-        migrate(server.url)
         database = Database(server.url)
         token = CreateKey(database, Clock())("tests", ["admin"])
         database.close()
@@ -69,9 +68,10 @@ def let_write_nothing(pid: int) -> None:
             os.setresgid(mine[1], mine[1], mine[1])
 
 
-def test_a_backend_that_can_write_nothing(tmp_path: Path) -> None:
+def test_a_backend_that_can_write_nothing(tmp_path: Path, ready_state: Path) -> None:
     """Its write-ahead log fails, PostgreSQL recovers, and the same key gets its answer."""
     log = ClientLog()
+    put_state(ready_state, tmp_path / "state")
     with serving(tmp_path / "state") as (url, client):
         set_up(client, ["C-1"], "1000.00")
         for number in range(5):
@@ -113,9 +113,9 @@ def small_disk(place: Path) -> Iterator[Path]:
 
 
 @pytest.mark.ops
-def test_a_full_disk(tmp_path: Path) -> None:
+def test_a_full_disk(tmp_path: Path, ready_state: Path) -> None:
     log = ClientLog()
-    with small_disk(tmp_path / "disk") as disk, serving(disk / "state") as (url, client):
+    with small_disk(tmp_path / "disk") as disk, serving(_put(ready_state, disk)) as (url, client):
         set_up(client, ["C-1"], "1000000.00")
         until_answered(client, log, "before")
         filler = disk / "filler"
@@ -127,6 +127,11 @@ def test_a_full_disk(tmp_path: Path) -> None:
         for key in ("before", "F-0", *unanswered):
             until_answered(client, log, key)
         assert_exact(url, log)
+
+
+def _put(made: Path, disk: Path) -> Path:
+    put_state(made, disk / "state")
+    return disk / "state"
 
 
 def _is_refused(client: httpx2.Client, log: ClientLog, key: str) -> bool:

@@ -2,6 +2,9 @@
 
 Run by root, every user is tried: root, root with the few rights of a container, and an ordinary
 one that a child process becomes. Nobody becomes root: run by an ordinary user, it is left out.
+
+Where a test is about what comes after the data directory was made, it gets a copy of one: `initdb`
+takes a second each time.
 """
 
 import json
@@ -33,6 +36,7 @@ from app.store.embedded import (
     running_url,
     start_embedded,
 )
+from tests.states import put_state
 
 ROOT = Path(__file__).parents[2]
 WE_ARE_ROOT = os.geteuid() == 0
@@ -139,6 +143,21 @@ def open_place(place: Path) -> Path:
     return place
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make a database once; it does not run."""
+    state = tmp_path_factory.mktemp("made")
+    start(state).stop()
+    return state
+
+
+@pytest.fixture
+def used(place: Path, made: Path) -> Path:
+    """Give a state directory whose database was made and stopped."""
+    put_state(made, place)
+    return place
+
+
 def ask_as(user: str, state: Path, **more: int) -> Ask:
     other = "nobody" if WE_ARE_ROOT and user == "ordinary" else ""
     return Ask(state, other, RIGHTS if user in CONTAINED else (), **more)
@@ -211,15 +230,15 @@ def test_what_is_set_unless_told_otherwise(place: Path) -> None:
         assert set(fetch(server.url, locale)) == {("b", "C.UTF-8", "UTF8")}
 
 
-def test_options_change_settings_but_never_open_a_port(place: Path) -> None:
+def test_options_change_settings_but_never_open_a_port(used: Path) -> None:
     options = {**QUICK, "max_connections": "20", "listen_addresses": "*", "port": "1"}
-    with start_embedded(place, options=options) as server:
+    with start_embedded(used, options=options) as server:
         assert fetch(server.url, "SHOW max_connections") == [("20",)]
         assert fetch(server.url, "SHOW listen_addresses") == [("",)]
 
 
-def test_stopping_twice_does_nothing(place: Path) -> None:
-    with start(place) as server:
+def test_stopping_twice_does_nothing(used: Path) -> None:
+    with start(used) as server:
         assert server.alive()
         server.stop()
         assert not server.alive()
@@ -227,8 +246,9 @@ def test_stopping_twice_does_nothing(place: Path) -> None:
 
 @pytest.mark.parametrize("user", USERS)
 @pytest.mark.parametrize("victims", ["service", "database", "both"])
-def test_killed_with_a_query_running(user: str, victims: str, open_place: Path) -> None:
+def test_killed_with_a_query_running(user: str, victims: str, open_place: Path, made: Path) -> None:
     ask = ask_as(user, open_place)
+    put_state(made, open_place, pwd.getpwnam(ask.user).pw_uid if ask.user else None)
     with service(ask) as killed:
         store_a_row(killed.url)
         with closing(psycopg.connect(killed.url)) as busy:
@@ -247,17 +267,17 @@ def test_killed_with_a_query_running(user: str, victims: str, open_place: Path) 
                 assert again.pid != killed.pid
 
 
-def test_a_server_started_by_hand_is_ended_first(place: Path) -> None:
-    with start(place) as server:
+def test_a_server_started_by_hand_is_ended_first(used: Path) -> None:
+    with start(used) as server:
         store_a_row(server.url)
-    data = place / "pg"
+    data = used / "pg"
     found = programs.find_programs(data)
     options = ["-c", "listen_addresses=", "-k", "."]
     spawned = found.spawn("postgres", options, data=data, output=subprocess.DEVNULL)
     with killed_at_the_end(spawned) as by_hand:
         lock = data / "postmaster.pid"  # one that is ended while it starts says 1
         wait_for(lambda: lock.exists() and "ready" in lock.read_text())
-        with start(place) as server:
+        with start(used) as server:
             assert by_hand.poll() == 0
             assert fetch(server.url, "SELECT x FROM kept") == [(1,)]
 
@@ -279,10 +299,10 @@ def wait_for(condition: Callable[[], object]) -> None:
 
 
 @pytest.mark.parametrize("fate", ["foreign", "zombie", "dead", "none"])
-def test_a_pid_file_that_lies(fate: str, place: Path) -> None:
-    data = place / "pg"
+def test_a_pid_file_that_lies(fate: str, used: Path) -> None:
+    data = used / "pg"
     locks = [data / "postmaster.pid", data / f"{leftovers.SOCKET}.lock"]
-    with start(place):
+    with start(used):
         texts = [lock.read_text() for lock in locks]
     # The same user as the database's: PostgreSQL itself ignores the processes of others.
     owner = data.stat().st_uid if WE_ARE_ROOT else None
@@ -297,20 +317,20 @@ def test_a_pid_file_that_lies(fate: str, place: Path) -> None:
             rest = content.split("\n", 1)[1]
             lock.write_text("" if fate == "none" else f"{other.pid}\n{rest}")
             os.chown(lock, data.stat().st_uid, data.stat().st_gid)
-        with start(place) as server:
+        with start(used) as server:
             assert fetch(server.url, "SELECT 1") == [(1,)]
             assert fate != "foreign" or other.poll() is None, "a process not ours was signalled"
 
 
-def test_a_second_service_is_told_of_the_first(place: Path) -> None:
-    with service(Ask(place)) as first:
+def test_a_second_service_is_told_of_the_first(used: Path) -> None:
+    with service(Ask(used)) as first:
         with pytest.raises(AlreadyRunningError) as caught:
-            start(place)
+            start(used)
         assert str(caught.value) == (
-            f"a service already runs on {place.resolve()} (process {first.process.pid})"
+            f"a service already runs on {used.resolve()} (process {first.process.pid})"
         )
         assert fetch(first.url, "SELECT 1") == [(1,)]
-    with start(place) as second:
+    with start(used) as second:
         assert second.alive()
 
 
@@ -321,60 +341,58 @@ def keep_in_recovery(place: Path) -> None:
     os.chown(data / "standby.signal", data.stat().st_uid, data.stat().st_gid)
 
 
-def test_a_long_recovery_is_waited_for(place: Path) -> None:
-    with start(place) as server:
+def test_a_long_recovery_is_waited_for(used: Path) -> None:
+    with start(used) as server:
         store_a_row(server.url)
-    keep_in_recovery(place)
+    keep_in_recovery(used)
     said: list[str] = []
 
     def promote(line: str) -> None:
         said.append(line)
-        (place / "pg" / "promote").touch()
-        first_line = (place / "pg" / "postmaster.pid").read_text().partition("\n")[0]
+        (used / "pg" / "promote").touch()
+        first_line = (used / "pg" / "postmaster.pid").read_text().partition("\n")[0]
         os.kill(int(first_line), signal.SIGUSR1)
 
     options = {**QUICK, "hot_standby": "off"}
-    with start_embedded(place, options=options, say=promote) as server:
+    with start_embedded(used, options=options, say=promote) as server:
         assert fetch(server.url, "SELECT x FROM kept") == [(1,)]
     assert said
     assert said[0].startswith("waiting for PostgreSQL, 3 s: the database system is not ")
 
 
-def test_a_recovery_without_end_is_given_up(place: Path) -> None:
-    start(place).stop()
-    keep_in_recovery(place)
+def test_a_recovery_without_end_is_given_up(used: Path) -> None:
+    keep_in_recovery(used)
     with pytest.raises(EmbeddedError, match="did not answer within 1 s") as caught:
-        start_embedded(place, options={**QUICK, "hot_standby": "off"}, timeout_s=1)
-    assert str(place / "postgres.log") in str(caught.value)
-    assert not (place / "pg" / "postmaster.pid").exists()
-    (place / "pg" / "standby.signal").unlink()
-    start(place).stop()
+        start_embedded(used, options={**QUICK, "hot_standby": "off"}, timeout_s=1)
+    assert str(used / "postgres.log") in str(caught.value)
+    assert not (used / "pg" / "postmaster.pid").exists()
+    (used / "pg" / "standby.signal").unlink()
+    start(used).stop()
 
 
-def test_a_server_that_hangs_does_not_count_as_running(place: Path) -> None:
-    with start(place) as server:
+def test_a_server_that_hangs_does_not_count_as_running(used: Path) -> None:
+    with start(used) as server:
         os.kill(server.pid, signal.SIGSTOP)
-        assert running_url(place) is None
+        assert running_url(used) is None
         os.kill(server.pid, signal.SIGCONT)
-        assert running_url(place) == server.url
+        assert running_url(used) == server.url
 
 
-def test_why_it_does_not_start_is_one_line_of_this_start(place: Path) -> None:
+def test_why_it_does_not_start_is_one_line_of_this_start(used: Path) -> None:
     for value in ("lots", "more"):
         with pytest.raises(EmbeddedError) as caught:
-            start_embedded(place, options={**QUICK, "shared_buffers": value})
+            start_embedded(used, options={**QUICK, "shared_buffers": value})
         assert str(caught.value) == (
-            f"PostgreSQL does not start in {place.resolve()}/pg: "
+            f"PostgreSQL does not start in {used.resolve()}/pg: "
             f'invalid value for parameter "shared_buffers": "{value}"'
         )
-    start(place).stop()
+    start(used).stop()
 
 
-def test_data_of_another_version_is_refused_with_both_versions(place: Path) -> None:
-    start(place).stop()
-    (place / "pg" / "PG_VERSION").write_text("17\n")
+def test_data_of_another_version_is_refused_with_both_versions(used: Path) -> None:
+    (used / "pg" / "PG_VERSION").write_text("17\n")
     with pytest.raises(EmbeddedError, match=r"version 17, .* this version 18\."):
-        start(place)
+        start(used)
 
 
 @pytest.mark.parametrize(

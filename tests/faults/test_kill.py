@@ -16,6 +16,7 @@ import pytest
 from app.store.checker import check_ledger
 from app.store.embedded import running_url, start_embedded
 from tests.faults.service import PATIENCE_S, Service, served
+from tests.states import put_state
 
 CLIENTS = 8
 CUSTOMERS = 4
@@ -93,8 +94,11 @@ def kill_both(service: Service) -> None:
         kill_both,
     ],
 )
-def test_nothing_acknowledged_is_lost(tmp_path: Path, kill: Callable[[Service], None]) -> None:
+def test_nothing_acknowledged_is_lost(
+    tmp_path: Path, ready_state: Path, kill: Callable[[Service], None]
+) -> None:
     state = tmp_path / "state"
+    put_state(ready_state, state)
     load = Load()
     with ExitStack() as stack:
         service = stack.enter_context(served(state))
@@ -127,9 +131,10 @@ def test_nothing_acknowledged_is_lost(tmp_path: Path, kill: Callable[[Service], 
     assert report.clean, str(report)
 
 
-def test_a_database_without_durability_is_caught(tmp_path: Path) -> None:
+def test_a_database_without_durability_is_caught(tmp_path: Path, ready_state: Path) -> None:
     """The control: with asynchronous commit an acknowledged write is gone, and that is seen."""
     state = tmp_path / "state"
+    put_state(ready_state, state)
     slow = {"synchronous_commit": "off", "wal_writer_delay": "10s"}
     with (
         start_embedded(state, options=slow) as server,

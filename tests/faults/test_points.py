@@ -14,12 +14,12 @@ from app.settings import Settings
 from app.store.checker import check_ledger
 from app.store.database import Database
 from app.store.embedded import start_embedded
-from app.store.migrate import migrate
 from app.usecases.keys import CreateKey
 from tests.faults.client_log import ClientLog
 from tests.faults.points import Point, Wire
 from tests.faults.service import PATIENCE_S, served
 from tests.server import Clock, ServiceThread
+from tests.states import put_state
 
 POINTS: list[tuple[Point, bool]] = [
     ("between", False),
@@ -111,25 +111,31 @@ def test_the_service_is_killed(
     exact(database.url, log)
 
 
+@pytest.fixture
+def state(tmp_path: Path, ready_state: Path) -> Path:
+    """Make a state directory with a database at the newest schema."""
+    put_state(ready_state, tmp_path / "state")
+    return tmp_path / "state"
+
+
 def run_on_a_database(
     folder: Path, options: dict[str, str], act: Callable[[str, Callable[[], None]], None]
 ) -> None:
-    """Let a block work with a PostgreSQL of its own, which it can kill and which then comes back.
+    """Let a block work with the PostgreSQL of `folder`, which it can kill and which comes back.
 
     The block gets the address and what kills the first process; what it leaves is recovered.
     """
     with start_embedded(folder, options=options) as server:
-        migrate(server.url)
         act(server.url, lambda: os.kill(server.pid, signal.SIGKILL))
 
 
 @pytest.mark.parametrize(("point", "happened"), POINTS)
-def test_the_database_is_killed(tmp_path: Path, point: Point, *, happened: bool) -> None:
-    log, state = ClientLog(), tmp_path / "state"
+def test_the_database_is_killed(state: Path, point: Point, *, happened: bool) -> None:
+    log = ClientLog()
 
     def until_it_dies(url: str, kill: Callable[[], None]) -> None:
         with Wire(url) as wire:
-            settings = Settings(state_dir=tmp_path, prepare="off")
+            settings = Settings(state_dir=state.parent, prepare="off")
             app = create_app(settings, wire.address, Clock())
             with ServiceThread(app) as running, client_of(running.url, url) as client:
                 set_up(client)
@@ -143,7 +149,7 @@ def test_the_database_is_killed(tmp_path: Path, point: Point, *, happened: bool)
     run_on_a_database(state, {}, until_it_dies)
     with start_embedded(state) as server:
         assert is_decided(server.url, "K-1") == happened
-        app = create_app(Settings(state_dir=tmp_path), server.url, Clock())
+        app = create_app(Settings(state_dir=state.parent), server.url, Clock())
         with ServiceThread(app) as running, client_of(running.url, server.url) as client:
             converges(client, log, "K-1", happened=happened)
         exact(server.url, log)
@@ -159,12 +165,12 @@ def client_of(service: str, url: str) -> httpx2.Client:
     return httpx2.Client(base_url=service, headers=headers, timeout=20, trust_env=False)
 
 
-def test_without_durable_commits_the_client_log_sees_the_loss(tmp_path: Path) -> None:
+def test_without_durable_commits_the_client_log_sees_the_loss(state: Path) -> None:
     """The control: with asynchronous commit a kill takes back what was acknowledged."""
-    log, state = ClientLog(), tmp_path / "state"
+    log = ClientLog()
 
     def until_it_dies(url: str, kill: Callable[[], None]) -> None:
-        app = create_app(Settings(state_dir=tmp_path), url, Clock())
+        app = create_app(Settings(state_dir=state.parent), url, Clock())
         with ServiceThread(app) as running, client_of(running.url, url) as client:
             set_up(client)
             with psycopg.connect(url, autocommit=True) as connection:
