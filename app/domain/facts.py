@@ -9,6 +9,7 @@ from datetime import date, datetime
 from typing import Final, Generic, Literal, TypeVar
 
 from app.domain.accounts import Use
+from app.domain.values import quick
 
 Kind = Literal[
     "order", "delivery", "invoice", "payment", "note", "credit_note", "write_off", "dispute"
@@ -26,6 +27,7 @@ NO_ORDER: Final = "\x1fD:"
 """Starts the stand-in order of a delivery without one; no id on the wire holds this character."""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class OrderBody:
     """The whole value of an order; CLOSED frees what is left of its reservation."""
@@ -40,6 +42,7 @@ class OrderBody:
         return self.status == "CLOSED" or not self.amount
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class DeliveryBody:
     """What left under one delivery id for one order; `order_id` is empty without one."""
@@ -49,6 +52,7 @@ class DeliveryBody:
     currency: str
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Line:
     """A part of an invoice; `final` says that nothing more will be billed for its delivery."""
@@ -59,6 +63,7 @@ class Line:
     final: bool
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class InvoiceBody:
     """A posted receivable; its lines add up to no more than its amount."""
@@ -70,6 +75,7 @@ class InvoiceBody:
     lines: tuple[Line, ...] = ()
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Allocation:
     """What a payment settles of an invoice; `discount` lowers the invoice on top of `amount`."""
@@ -88,6 +94,7 @@ class NoteTerms:
     due_date: date
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class PaymentBody:
     """Money received; its allocations add up to no more than its amount."""
@@ -109,6 +116,7 @@ class NoteBody:
     recourse: bool = True
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class CreditBody:
     """A credit note or a write-off; `credit_date` None: not said, the day it occurred."""
@@ -147,6 +155,7 @@ Body = OrderBody | DeliveryBody | InvoiceBody | PaymentBody | NoteBody | CreditB
 B_co = TypeVar("B_co", bound=Body, covariant=True)
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Held(Generic[B_co]):
     """A document as it is held: its newest version, whose it is, and a digest of its content.
@@ -161,6 +170,7 @@ class Held(Generic[B_co]):
     provisional: Provisional | None = None
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Event:
     """One statement of a source system about one document.
@@ -213,6 +223,7 @@ class OverLimit:
     currency: str
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Result:
     """The answer to one event."""
@@ -223,6 +234,7 @@ class Result:
     problem: Problem | None = None
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Share:
     """What one document (or order) adds to its account at the moment, in its own currency."""
