@@ -26,6 +26,7 @@ from app.store.checker import check_ledger
 from app.store.database import Database
 from app.usecases.keys import CreateKey
 from tests.conftest import Server
+from tests.server import NO_TLS
 from tests.states import put_state
 from tests.test_serve import PATIENCE_S, Service, free_port, serve
 
@@ -62,7 +63,9 @@ class Team:
         return self.service.said()
 
     def metric(self, name: str, **labels: str) -> float:
-        page = httpx2.get(f"http://127.0.0.1:{self.ops}/metrics", trust_env=False).text
+        page = httpx2.get(
+            f"http://127.0.0.1:{self.ops}/metrics", trust_env=False, verify=NO_TLS
+        ).text
         wanted = ",".join(f'{key}="{value}"' for key, value in sorted(labels.items()))
         line = re.search(rf"^{name}(?:{{{wanted}}})? (\S+)$", page, re.MULTILINE)
         return float(line[1]) if line else 0.0
@@ -181,7 +184,10 @@ def test_a_hot_account_is_never_over_its_limit(both: Team) -> None:
     assert outcomes.count("APPROVE") == LIMIT // ORDER
     assert outcomes.count("HOLD") == 2 * EACH * ASKS - LIMIT // ORDER
     account = httpx2.get(
-        f"{both.service.url}/v1/customers/HOT/account", headers=both.headers, trust_env=False
+        f"{both.service.url}/v1/customers/HOT/account",
+        headers=both.headers,
+        trust_env=False,
+        verify=NO_TLS,
     ).json()
     assert account["authorized"]["amount"] == f"{LIMIT // ORDER * ORDER}.00"
     report = check_ledger(both.database_url)
@@ -225,13 +231,15 @@ def test_a_worker_that_dies_is_replaced(both: Team) -> None:
     os.kill(first, signal.SIGKILL)
     await_line(both, '"how":"signal 9"', 1)
     assert both.metric("aval_processes", type="api") == 1
-    alive = httpx2.get(f"{both.service.url}/readyz", trust_env=False)
+    alive = httpx2.get(f"{both.service.url}/readyz", trust_env=False, verify=NO_TLS)
     assert alive.status_code == 200
     await_line(both, "child_open", opened + 1)
     assert both.pids()[0] != first
     assert both.pids()[1] == second
     assert both.metric("aval_processes", type="api") == 2
-    assert httpx2.get(f"{both.service.url}/readyz", trust_env=False).status_code == 200
+    assert (
+        httpx2.get(f"{both.service.url}/readyz", trust_env=False, verify=NO_TLS).status_code == 200
+    )
     assert both.metric("aval_pool_connections", state="size") <= 2 * 8  # the dead one has none
     assert both.metric("aval_process_restarts_total", type="api") == restarts + 1
     with closing(both.connect(0)):

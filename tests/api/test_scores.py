@@ -12,7 +12,7 @@ from app.store.database import Database
 from app.usecases.facts import ApplyFacts
 from app.usecases.facts_events import parse_events
 from app.usecases.keys import CreateKey
-from tests.server import Clock
+from tests.server import NO_TLS, Clock
 from tests.usecases.town import ADMIN
 
 FIELDS = {
@@ -150,11 +150,11 @@ def test_scopes(service: str, client: httpx2.Client, database: Database) -> None
     make(client, "C-1")
     token = CreateKey(database, lambda: datetime.now(UTC))("crm", ["score:read"])
     headers = {"Authorization": f"Bearer {token}"}
-    with httpx2.Client(base_url=service, headers=headers, trust_env=False) as crm:
+    with httpx2.Client(base_url=service, headers=headers, trust_env=False, verify=NO_TLS) as crm:
         assert score_now(crm, "C-1").status_code == 403
         assert crm.get("/v1/customers/C-1/score").status_code == 404
         assert crm.get("/v1/customers/C-1/card").status_code == 200
-    with httpx2.Client(base_url=service, trust_env=False) as stranger:
+    with httpx2.Client(base_url=service, trust_env=False, verify=NO_TLS) as stranger:
         assert stranger.get("/v1/customers/C-1/card").status_code == 401
 
 

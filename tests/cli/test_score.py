@@ -1,10 +1,9 @@
 """`aval score --all` and `aval features`, as a user runs them."""
 
-import os
 import subprocess
-import sys
 from collections.abc import Callable, Sequence
 from datetime import date
+from functools import partial
 from pathlib import Path
 from random import Random
 
@@ -16,29 +15,16 @@ from app.cli.failures import WrongUseError
 from app.cli.score_dask import workers
 from app.domain.feature_catalogue import NAMES
 from app.settings import Settings
+from tests.conftest import Here
 
-AVAL = Path(sys.executable).with_name("aval")
-PATIENCE_S = 300
-Here = Callable[[str], subprocess.CompletedProcess[str]]
+Words = Callable[[str], subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture
-def here(database_url: str, tmp_path: Path) -> Here:
-    """Run the command on the test's database."""
-    env = {**os.environ, "AVAL_DATABASE_URL": database_url, "AVAL_STATE_DIR": str(tmp_path)}
-
-    def run(words: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [AVAL, *words.split()],
-            capture_output=True,
-            text=True,
-            check=False,
-            cwd=tmp_path,
-            env=env,
-            timeout=PATIENCE_S,
-        )
-
-    return run
+def here(database_url: str, tmp_path: Path, here: Here, monkeypatch: pytest.MonkeyPatch) -> Words:
+    """Run the command on the test's database, in a folder of its own."""
+    monkeypatch.chdir(tmp_path)
+    return partial(here, AVAL_DATABASE_URL=database_url, AVAL_STATE_DIR=str(tmp_path))
 
 
 def write_ledger(path: Path, customers: int) -> None:
@@ -52,7 +38,7 @@ def write_ledger(path: Path, customers: int) -> None:
     path.write_text("\n".join(rows) + "\n")
 
 
-def test_features_are_written_as_of_a_day(here: Here, tmp_path: Path) -> None:
+def test_features_are_written_as_of_a_day(here: Words, tmp_path: Path) -> None:
     write_ledger(tmp_path / "ledger.csv", 3)
     assert here("import ledger ledger.csv --source erp").returncode == 0
     told = here("features --as-of 2025-09-30 --out out.csv")
@@ -74,7 +60,7 @@ def test_features_are_written_as_of_a_day(here: Here, tmp_path: Path) -> None:
     ],
     ids=["no-date", "future", "no-folder", "not-all"],
 )
-def test_wrong_use_is_one_line(here: Here, words: str, code: int, said: str) -> None:
+def test_wrong_use_is_one_line(here: Words, words: str, code: int, said: str) -> None:
     told = here(words)
     assert (told.returncode, told.stdout, len(told.stderr.splitlines())) == (code, "", 1)
     assert said in told.stderr
@@ -97,7 +83,7 @@ def scores(database_url: str) -> Sequence[tuple[object, ...]]:
 
 
 @pytest.mark.nightly
-def test_two_workers_give_the_same_scores(here: Here, tmp_path: Path, database_url: str) -> None:
+def test_two_workers_give_the_same_scores(here: Words, tmp_path: Path, database_url: str) -> None:
     write_ledger(tmp_path / "ledger.csv", 1_500)
     assert here("import ledger ledger.csv --source erp").returncode == 0
     assert here("score --all").stdout == "1500 customers scored\n"
