@@ -35,6 +35,7 @@ from app.telemetry import set_up_log
 from app.usecases.keys import CreateKey
 from tests.api.probe import make_app
 from tests.conftest import Server
+from tests.document import document_of_the_service
 from tests.server import NO_TLS, Clock, ServiceThread
 
 IN_ALL: Final = 2_000
@@ -161,12 +162,6 @@ def load_schema(document: dict[str, Any], *, bounds: bool) -> BaseSchema:
     return schemathesis.openapi.from_dict(
         document, config=SchemathesisConfig.from_dict({**CONFIG, **phases})
     )
-
-
-def document_of_the_service() -> dict[str, Any]:
-    """Write the document of the application as it is; nothing is connected to."""
-    nowhere = "postgresql://nobody@127.0.0.1/nowhere"
-    return create_app(Settings(state_dir=Path("nowhere")), nowhere).openapi()
 
 
 def operations_of(schema: BaseSchema) -> dict[str, Any]:
