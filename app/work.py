@@ -27,6 +27,7 @@ from app.usecases.adjust_limits import AdjustLimits
 from app.usecases.escalation import EscalateHolds
 from app.usecases.expiry import ExpireAuthorizations
 from app.usecases.facts_lapse import LapseProvisional
+from app.usecases.facts_tally import TallyFacts
 from app.usecases.health_models import WatchHealth
 from app.usecases.holds_judge import HoldsJudge
 from app.usecases.holds_release import ReleaseCleared
@@ -48,6 +49,9 @@ COUNT_EVERY_S: Final = 10.0
 
 HEALTH_EVERY_S: Final = 600.0
 """Pause between looks whether the champion's health was looked at within a day, in seconds."""
+TALLY_EVERY_S: Final = 30.0
+"""Pause between counts of facts that wait and of figures that drift, in seconds."""
+
 TRAIN_LOOK_S: Final = 86_400.0
 """Pause between looks whether a model is old enough to train anew, in seconds."""
 
@@ -106,6 +110,7 @@ def loops(settings: Settings, database: Database, rater: Rater | None = None) ->
         Loop("night", settings.score_every_s, ListNight(database, settings.score_night_hour, most)),
         Loop("adjust", settings.adjust_every_s, AdjustLimits(database, most)),
         Loop("remind", settings.remind_every_s, WatchLimits(database)),
+        Loop("tally", TALLY_EVERY_S, TallyFacts(database)),
     ]
     if settings.train_every_days:
         found.append(Loop("train", TRAIN_LOOK_S, training(settings, database)))

@@ -16,14 +16,16 @@ from urllib.parse import quote, urlsplit, urlunsplit
 import psycopg
 from psycopg import sql
 
-from app.store.embedded import running_url
+from app.store.embedded import DEFAULTS, running_url
 from bench import processes, servers
 
 GIVEN: Final = "AVAL_BENCH_DATABASE_URL"
 """Names a server whose user may make databases; without it one is started from the PATH."""
 
 _OLDEST: Final = 150_000
-_SETTINGS: Final = ("shared_buffers=128MB", "max_connections=100", "timezone=UTC")
+_SETTINGS: Final = tuple(
+    f"{name}={DEFAULTS[name]}" for name in ("shared_buffers", "max_connections", "timezone")
+)
 """What the embedded database runs with."""
 
 

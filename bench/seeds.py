@@ -76,7 +76,7 @@ def seed(side: Side, size: Size) -> None:
 
     """
     with closing(HTTPConnection("127.0.0.1", side.service.port)) as wire:
-        call = _Call(wire, side.token)
+        call = Call(wire, side.token)
         call("PUT", f"/v1/customers/{_PATTERN}", {"name": _PATTERN})
         call("POST", f"/v1/customers/{_PATTERN}/limits", _LIMIT)
         events = _history(size, datetime.now(UTC).date())
@@ -134,7 +134,7 @@ def _event(kind: str, name: str, fields: Mapping[str, Any]) -> dict[str, Any]:
 
 
 @dataclass(slots=True)
-class _Call:
+class Call:
     """A client that counts its idempotency keys."""
 
     wire: HTTPConnection
@@ -142,6 +142,12 @@ class _Call:
     keys: int = 0
 
     def __call__(self, method: str, path: str, body: Mapping[str, Any]) -> None:
+        """Insist on success.
+
+        Raises:
+            RuntimeError: The service refused.
+
+        """
         self.keys += 1
         headers = {
             "Authorization": f"Bearer {self.token}",

@@ -16,7 +16,7 @@ from app.api.desk import desk_of
 from app.api.express import ExpressRoute
 from app.api.idempotency import LONGEST_KEY
 from app.api.middleware import trace_of
-from app.api.plain_asks import AUTHORIZATIONS
+from app.api.plain_asks import ITEMS
 from app.api.problems import Problem, render, render_bug, wants_zh
 from app.api.strict import LONG_BODY_BYTES, read, validate
 from app.api.wire import PRINTABLE, AnswerModel, WireModel
@@ -142,8 +142,7 @@ def _read_plain(item: object) -> tuple[str, Question] | None:
     key = item.get("idempotency_key")
     if type(key) is not str or not (key.isascii() and key.isprintable()):
         return None
-    asked = {name: value for name, value in item.items() if name != "idempotency_key"}
-    question = AUTHORIZATIONS.read(asked) if 0 < len(key) <= LONGEST_KEY else None
+    question = ITEMS.read(item) if 0 < len(key) <= LONGEST_KEY else None
     return None if question is None else (key, question)
 
 

@@ -1,4 +1,4 @@
-"""Ledger events over HTTP: what happened, and what of it waits in quarantine."""
+"""Facts that wait in quarantine, over HTTP: listed, tried again, or laid aside by hand."""
 
 from typing import Annotated, Any, Final, Literal
 
@@ -9,27 +9,15 @@ from pydantic import ConfigDict, Field
 from app.api.auth import needs
 from app.api.conventions import refusals
 from app.api.desk import DeskDep
-from app.api.facts_models import INVOICE, ToldAsFact
-from app.api.problems import cut
-from app.api.strict import LONG_BODY_BYTES, StrictRoute
-from app.api.wire import PRINTABLE, AnswerModel, Id, MoneyOut, Page, WireModel, encode_cursor
+from app.api.facts_models import INVOICE
+from app.api.facts_results import PROBLEM, EventProblemOut, EventResultOut, told_of, told_problem
+from app.api.strict import StrictRoute
+from app.api.wire import PRINTABLE, AnswerModel, Id, Page, WireModel, encode_cursor
 from app.domain.callers import Caller
-from app.domain.facts import Problem, Result
-from app.domain.money import Money
 from app.store.facts_inbox import Quarantined
-from app.usecases.facts_events import MOST_EVENTS, parse_events
 
 router = APIRouter(prefix="/v1/ledger-events", tags=["facts"], route_class=StrictRoute)
 
-_PROBLEM: Final[dict[str, Any]] = {
-    "code": "customer_unknown",
-    "detail": "no customer has the id 'C-1001'",
-    "field": "customer_id",
-}
-_OVER: Final[dict[str, Any]] = {
-    "customer_id": "C-1001",
-    "excess": {"amount": "320.00", "currency": "CNY"},
-}
 _WAITING: Final[dict[str, Any]] = {
     "quarantine_id": "17",
     "source": "erp-1",
@@ -37,78 +25,11 @@ _WAITING: Final[dict[str, Any]] = {
     "type": "invoice",
     "customer_id": "C-1001",
     "segment": "main",
-    "problem": _PROBLEM,
+    "problem": PROBLEM,
     "received_at": "2026-12-01T00:00:03Z",
     "event": INVOICE,
 }
 _CLOSING: Final[dict[str, Any]] = {"reason": "sent twice by mistake, corrected under 5f0c7e"}
-
-
-class LedgerEventsIn(WireModel):
-    """A batch of facts, applied together; each has its own result."""
-
-    model_config = ConfigDict(json_schema_extra={"examples": [{"events": [INVOICE]}]})
-
-    events: list[ToldAsFact] = Field(min_length=1, max_length=MOST_EVENTS)
-
-
-class EventProblemOut(AnswerModel):
-    """Why an event waits; `field` is a path within the event."""
-
-    model_config = ConfigDict(json_schema_extra={"examples": [_PROBLEM]})
-
-    code: str
-    detail: str
-    field: str | None
-
-
-class OverLimitOut(AnswerModel):
-    """An account that the fact put over its limit, or further over, by `excess` in all."""
-
-    model_config = ConfigDict(json_schema_extra={"examples": [_OVER]})
-
-    customer_id: str
-    excess: MoneyOut
-
-
-class EventResultOut(AnswerModel):
-    """What became of an event; `over_limit` is empty where no limit was passed."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {"event_id": "5f0c7d", "result": "applied", "over_limit": [_OVER], "problem": None}
-            ]
-        }
-    )
-
-    event_id: str
-    result: Literal["applied", "duplicate", "stale", "quarantined"]
-    over_limit: list[OverLimitOut]
-    problem: EventProblemOut | None
-
-
-class LedgerResultsOut(AnswerModel):
-    """One result an event, in the order of the events."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "results": [
-                        {
-                            "event_id": "5f0c7d",
-                            "result": "quarantined",
-                            "over_limit": [],
-                            "problem": _PROBLEM,
-                        }
-                    ]
-                }
-            ]
-        }
-    )
-
-    results: list[EventResultOut]
 
 
 class QuarantinedOut(AnswerModel):
@@ -136,25 +57,6 @@ class QuarantineOut(AnswerModel):
 
     items: list[QuarantinedOut]
     next_cursor: str | None
-
-
-@router.post(
-    "",
-    operation_id="postLedgerEvents",
-    summary="Report facts",
-    response_model=LedgerResultsOut,
-    responses=refusals(),
-    max_body_size=LONG_BODY_BYTES,
-)
-def post_ledger_events(
-    body: LedgerEventsIn,
-    caller: Annotated[Caller, Depends(needs("ledger:write"))],
-    desk: DeskDep,
-) -> Response:
-    """Apply facts; any order and any number of repeats give the same state."""
-    results = desk.facts.apply(caller, parse_events(body.events))
-    told = {"results": [_result(one) for one in results]}
-    return Response(orjson.dumps(told), media_type="application/json")
 
 
 @router.get(
@@ -213,7 +115,7 @@ def retry_quarantined(
     desk: DeskDep,
 ) -> Response:
     """Apply it whatever it waits for; where it still cannot be, it stays `quarantined`."""
-    told = _result(desk.facts.apply.retry(caller, quarantine_id))
+    told = told_of(desk.facts.apply.retry(caller, quarantine_id))
     return Response(orjson.dumps(told), media_type="application/json")
 
 
@@ -234,28 +136,6 @@ def close_quarantined(
     return ClosedOut(quarantine_id=quarantine_id, status="CLOSED")
 
 
-def _result(result: Result) -> dict[str, Any]:
-    return {
-        "event_id": result.event_id,
-        "result": result.result,
-        "over_limit": [
-            {
-                "customer_id": one.customer_id,
-                "excess": {
-                    "amount": Money(one.excess, one.currency).text,
-                    "currency": one.currency,
-                },
-            }
-            for one in result.over_limit
-        ],
-        "problem": _problem(result.problem) if result.problem else None,
-    }
-
-
-def _problem(problem: Problem) -> dict[str, Any]:
-    return {"code": problem.code, "detail": cut(problem.detail), "field": problem.field}
-
-
 def _waiting(one: Quarantined) -> dict[str, Any]:
     return {
         "quarantine_id": str(one.quarantine_id),
@@ -264,7 +144,7 @@ def _waiting(one: Quarantined) -> dict[str, Any]:
         "type": one.kind,
         "customer_id": one.customer_ref,
         "segment": one.segment_id,
-        "problem": _problem(one.problem),
+        "problem": told_problem(one.problem),
         "received_at": one.received_at,
         "event": one.payload,
     }

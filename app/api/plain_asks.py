@@ -5,7 +5,7 @@ it. A test holds both equal.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, TypeGuard
 
 from app.api.wire import MOST_VERSION
@@ -50,15 +50,16 @@ class PlainAsks:
     """Reads the plain asks of one model.
 
     `expiry_s` maps the check points it allows to what an absent `expires_in` means, in seconds;
-    `longest_s` is the most that may be asked for, inclusive.
+    `longest_s` is the most that may be asked for, inclusive. `names` are the fields it may have.
     """
 
     expiry_s: Mapping[Any, int]
     longest_s: int
+    names: frozenset[str] = _OF_ASK
 
     def read(self, asked: object) -> Question | None:
         """Read an ask; None where only the model can tell."""
-        if type(asked) is not dict or not asked.keys() <= _OF_ASK:
+        if type(asked) is not dict or not asked.keys() <= self.names:
             return None
         get, order, money = asked.get, asked.get("order"), _money(asked.get("amount"))
         point: Any = get("check_point")
@@ -132,3 +133,5 @@ AUTHORIZATIONS: Final = PlainAsks(
     {point: expiry_s for point, expiry_s in DEFAULT_EXPIRY_S.items() if point != "QUOTE"},
     LONGEST_S,
 )
+ITEMS: Final = replace(AUTHORIZATIONS, names=_OF_ASK | {"idempotency_key"})
+"""Those of a batch, whose keys are read by who reads the batch."""

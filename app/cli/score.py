@@ -17,6 +17,7 @@ from app.cli.progress import Shown
 from app.cli.rating import models_loaded, seldom_collecting
 from app.composition import Composition, utc_now
 from app.settings import Settings
+from app.telemetry import set_up_log
 from app.usecases.portfolio_scores import ScorePortfolio, Spread, in_bulk, in_threads
 from app.usecases.score_outcomes import CountOutcomes
 
@@ -41,6 +42,7 @@ def _score(
     if not every:
         raise WrongUseError("score: say --all; one customer is scored over HTTP")
     settings = read_settings()
+    set_up_log("warning", "console")  # the terminal is told in words
     with open_composition(settings) as parts, Shown("scoring") as shown, seldom_collecting():
         # what features of a model rest on; where none stands it costs a look
         CountOutcomes(parts.database, settings.score_model)()

@@ -21,6 +21,7 @@ from app.cli.score import portfolio
 from app.composition import compose
 from app.scoring.clusters import cluster
 from app.settings import Settings
+from app.telemetry import set_up_log
 from app.usecases.portfolio_scores import ScorePortfolio, Spread
 
 _DASK: Final[Any] = distributed
@@ -82,6 +83,7 @@ def score_portion(database_url: str, customer_ids: Sequence[str]) -> int:
 @cache
 def _portfolio(database_url: str) -> ScorePortfolio:
     """Put together once a worker what it scores with."""
+    set_up_log("warning", "console")
     parts = compose(read_settings(), database_url)
     _UNDO.enter_context(closing(parts.database))
     _UNDO.enter_context(models_loaded(parts.desk))

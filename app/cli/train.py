@@ -21,6 +21,7 @@ from app.cli.failures import WrongUseError
 from app.cli.progress import Shown
 from app.domain.manifests import ModelKind
 from app.scoring.training import REPORT
+from app.telemetry import set_up_log
 from app.usecases.training import DEFAULT_NAME, TRAINER, TrainingAsk, TrainModel, read_candidate
 
 TRAINED: Final = "trained"
@@ -78,6 +79,7 @@ def _train(options: Options) -> None:
         check_cluster(options.dask)
     ask.check()
     settings = read_settings()
+    set_up_log("warning", "console")  # the terminal is told in words
     with (
         open_composition(settings) as parts,
         TemporaryDirectory(prefix="aval-train-") as folder,

@@ -2,14 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Final
 
 from app.domain.accounts import Account
 from app.domain.decisions import Figures, Question, Situation
 from app.domain.money import convert
 from app.domain.rules import Value
-
-_DAY_S: Final = 86_400
 
 
 def order_context(
@@ -72,7 +69,7 @@ def worth(account: Account, amounts: Mapping[str, int]) -> int | None:
 
 
 def _age_days(then: datetime | None, now: datetime) -> int:
-    return 0 if then is None else max(0, int((now - then).total_seconds() // _DAY_S))
+    return 0 if then is None else max(0, (now - then).days)
 
 
 def _score_context(situation: Situation) -> dict[str, Value]:

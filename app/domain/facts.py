@@ -4,12 +4,12 @@ All amounts are minor units of the document's currency, gross and absolute, neve
 document is (segment, kind, id); its newest version holds, and amount 0 cancels it.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any, Final, Generic, Literal, TypeVar
+from typing import Final, Generic, Literal, TypeVar
 
 from app.domain.accounts import Use
+from app.domain.values import quick
 
 Kind = Literal[
     "order", "delivery", "invoice", "payment", "note", "credit_note", "write_off", "dispute"
@@ -27,6 +27,7 @@ NO_ORDER: Final = "\x1fD:"
 """Starts the stand-in order of a delivery without one; no id on the wire holds this character."""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class OrderBody:
     """The whole value of an order; CLOSED frees what is left of its reservation."""
@@ -41,6 +42,7 @@ class OrderBody:
         return self.status == "CLOSED" or not self.amount
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class DeliveryBody:
     """What left under one delivery id for one order; `order_id` is empty without one."""
@@ -50,6 +52,7 @@ class DeliveryBody:
     currency: str
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Line:
     """A part of an invoice; `final` says that nothing more will be billed for its delivery."""
@@ -60,6 +63,7 @@ class Line:
     final: bool
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class InvoiceBody:
     """A posted receivable; its lines add up to no more than its amount."""
@@ -71,6 +75,7 @@ class InvoiceBody:
     lines: tuple[Line, ...] = ()
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Allocation:
     """What a payment settles of an invoice; `discount` lowers the invoice on top of `amount`."""
@@ -89,6 +94,7 @@ class NoteTerms:
     due_date: date
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class PaymentBody:
     """Money received; its allocations add up to no more than its amount."""
@@ -110,6 +116,7 @@ class NoteBody:
     recourse: bool = True
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class CreditBody:
     """A credit note or a write-off; `credit_date` None: not said, the day it occurred."""
@@ -148,6 +155,7 @@ Body = OrderBody | DeliveryBody | InvoiceBody | PaymentBody | NoteBody | CreditB
 B_co = TypeVar("B_co", bound=Body, covariant=True)
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Held(Generic[B_co]):
     """A document as it is held: its newest version, whose it is, and a digest of its content.
@@ -162,12 +170,13 @@ class Held(Generic[B_co]):
     provisional: Provisional | None = None
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Event:
     """One statement of a source system about one document.
 
     `content` digests the document, `digest` the whole statement; `occurred_at` is in neither,
-    for it is information only. `payload` is the statement as it came.
+    for it is information only. `payload` is the statement as it came, as JSON.
     """
 
     source: str
@@ -181,7 +190,7 @@ class Event:
     body: Body
     content: bytes
     digest: bytes
-    payload: Mapping[str, Any]
+    payload: str
 
     @property
     def ref(self) -> str:
@@ -214,6 +223,7 @@ class OverLimit:
     currency: str
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Result:
     """The answer to one event."""
@@ -224,6 +234,7 @@ class Result:
     problem: Problem | None = None
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Share:
     """What one document (or order) adds to its account at the moment, in its own currency."""

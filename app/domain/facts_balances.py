@@ -11,6 +11,7 @@ from app.domain.accounts import Account, Entry, Kind, Use, force, revalue
 from app.domain.adjustments import Lowerings
 from app.domain.facts import OverLimit, Problem, rate_cause
 from app.domain.money import Rate
+from app.domain.values import quick
 
 Place = tuple[int, str]
 """(account_id, currency)."""
@@ -19,6 +20,7 @@ MAX_TOTAL: Final = 10**18
 """The largest total of a category of an account, in minor units, inclusive: the column's bound."""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Posted:
     """What one event does to accounts, not yet kept."""

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from app.domain.facts import OrderBody
 from app.domain.orders import Order
+from app.domain.values import quick
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +17,7 @@ class Stamp:
     new_id: Callable[[], str]
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class OrderChange:
     """An order after a fact; `reserved` is not yet computed.

@@ -145,6 +145,11 @@ _SIGNALS = (
         Feature(f"signals_{kind.lower()}", FeatureGroup.SIGNALS, Unit.COUNT, 1, "SIGNALS_ADVERSE")
         for kind in COUNTED_KINDS
     ),
+    *_group(
+        FeatureGroup.SIGNALS,
+        ("signals_adverse_90d", Unit.COUNT, 1, "SIGNALS_ADVERSE"),
+        ("signals_as_defendant", Unit.COUNT, 1, "SIGNALS_ADVERSE"),
+    ),
 )
 
 _RELATED = _group(

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Final
 
 from app.domain.accounts import Account, Kind, Use, booked, over, stands
@@ -135,14 +136,16 @@ def _kind(case: Case, account: Account, use: Use, forced: int) -> Kind:
     return "TOLERANCE" if within else "AUTHORIZE"
 
 
+@lru_cache(maxsize=64)  # the questions of a batch share their moment, and often their term
+def _after(at: datetime, seconds: int) -> datetime:
+    return at + timedelta(seconds=seconds)
+
+
 def _later(case: Case) -> datetime | None:
     """When the authorization ends: a later ask never shortens it; None is for ever."""
     question, order = case.question, case.order
-    ends = (
-        None
-        if question.expires_in is None
-        else case.situation.at + timedelta(seconds=question.expires_in)
-    )
+    expires_in = question.expires_in
+    ends = None if expires_in is None else _after(case.situation.at, expires_in)
     if order is None or not case.same_grant or order.state != "LIVE":
         return ends
     if ends is None or order.expires_at is None:

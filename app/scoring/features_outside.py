@@ -5,15 +5,13 @@ from typing import Final
 import polars as pl
 
 from app.domain.financials import GROSS_PROFIT_3Y, ITEMS, PREVIOUS_SALES, RATIOS, Ratio
-from app.domain.signals import COUNTED_KINDS, SignalRole
+from app.domain.signals import COUNTED_KINDS, RECENT_DAYS, SignalRole
 from app.scoring.frames import FINANCIALS
 
 _AS_OF: Final = pl.col("as_of")
 
 _YEAR_BEFORE: Final = (300, 430)
 """A statement whose period ended so many days before another's is that of the year before."""
-
-_SIGNAL_YEAR: Final = 365
 
 
 def statement_features(asked: pl.DataFrame, financials: pl.DataFrame) -> pl.DataFrame:
@@ -108,11 +106,17 @@ def signal_features(asked: pl.DataFrame, signals: pl.DataFrame) -> pl.DataFrame:
     as_plaintiff = (pl.col("role") == SignalRole.PLAINTIFF.value).fill_null(value=False)
     adverse = is_event & ~as_plaintiff
     over = (pl.col("ended_on") <= _AS_OF).fill_null(value=False)
-    recent = pl.col("known_on") > _AS_OF - pl.duration(days=_SIGNAL_YEAR)
+    as_defendant = (pl.col("role") == SignalRole.DEFENDANT.value).fill_null(value=False)
     age = (_AS_OF - pl.col("known_on")).dt.total_days()
     return known.group_by("row").agg(
         (adverse & ~over).sum().alias("signals_adverse"),
-        (adverse & recent).sum().alias("signals_adverse_365d"),
+        *(
+            (adverse & (pl.col("known_on") > _AS_OF - pl.duration(days=days)))
+            .sum()
+            .alias(f"signals_adverse_{days}d")
+            for days in RECENT_DAYS
+        ),
+        (adverse & as_defendant & ~over).sum().alias("signals_as_defendant"),
         pl.when(adverse).then(age).min().alias("signal_last_days"),
         (is_event & as_plaintiff).sum().alias("signals_as_plaintiff"),
         age.min().alias("signals_checked_days"),

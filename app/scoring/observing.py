@@ -19,6 +19,10 @@ _PROGRAM: Final = "from app.scoring.observing_child import run; run()"
 _PAUSE_S: Final = 1.0
 
 
+class ObservingError(Exception):
+    """The child could not compute features of what it was given: a bug there is a bug here."""
+
+
 @dataclass(frozen=True, slots=True)
 class Copies:
     """What features are computed from: copies of ledgers by name, and rates of all customers."""
@@ -47,7 +51,9 @@ class FeatureProcess:
         An ask has the columns of an observation (`app/scoring/frames.py`), `as_of` as YYYY-MM-DD.
 
         Raises:
-            BusyError: The process is away or too slow; the next question starts another one.
+            BusyError: The process is away or too slow; a question that comes after a pause of a
+                second starts another one.
+            ObservingError: The features of these cannot be computed.
 
         """
         message = {
@@ -65,7 +71,7 @@ class FeatureProcess:
         finally:
             self._turn.release()
         if "error" in told:
-            raise RuntimeError(told["error"])  # a bug there is a bug here
+            raise ObservingError(told["error"])
         return [dict(zip(NAMES, row, strict=True)) for row in told["rows"]]
 
     def stop(self) -> None:
@@ -81,9 +87,17 @@ class FeatureProcess:
         return None if self._link is None else self._link.pid
 
     def _reach(self) -> Link:
+        """Give the child, a new one if need be.
+
+        Raises:
+            BusyError: A new one is not due yet. Who asks meanwhile is no failure of the child's:
+                the pause grows no longer by it, however many ask.
+            PipeError: It does not start.
+
+        """
         if self._link is None:
             if time.monotonic() < self._not_before:
-                raise PipeError("it is being restarted")
+                raise BusyError("features are out of reach: their process is being restarted")
             self._link = Link(program=_PROGRAM)
         return self._link
 

@@ -5,7 +5,7 @@ mistake cannot be in both.
 """
 
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from importlib import resources
@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import orjson
 import psycopg
+import zstandard
 from psycopg.rows import DictRow, dict_row
 from psycopg.types.json import set_json_loads
 
@@ -27,7 +28,25 @@ _NO_DIGITS: Final = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX VND VUV XAF XOF
 _THREE_DIGITS: Final = "BHD IQD JOD KWD LYD OMR TND"
 
 
-_DICTIONARIES: Final = {1: resources.files("app.store").joinpath("packing_1.txt").read_bytes()}
+_FIRST: Final = resources.files("app.store").joinpath("packing_1.txt").read_bytes()
+_MOST_BYTES: Final = 1 << 26
+_SECOND: Final = resources.files("app.store").joinpath("packing_2.bin").read_bytes()
+
+
+def _inflated(data: bytes) -> bytes:
+    inflating = zlib.decompressobj(-zlib.MAX_WBITS, _FIRST)
+    return inflating.decompress(data) + inflating.flush()
+
+
+def _decompressed(data: bytes) -> bytes:
+    if zstandard.frame_content_size(data) > _MOST_BYTES:
+        raise zstandard.ZstdError("its size is none")
+    return _ZSTD.decompress(data)
+
+
+_ZSTD: Final = zstandard.ZstdDecompressor(dict_data=zstandard.ZstdCompressionDict(_SECOND))
+_UNPACK: Final[Mapping[int, Callable[[bytes], bytes]]] = {1: _inflated, 2: _decompressed}
+"""By the first byte of what is stored. One thread checks at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,17 +113,19 @@ def connect(url: str) -> psycopg.Connection[DictRow]:
 
 
 def unpacked(record: bytes) -> tuple[bytes, bytes]:
-    """Give inputs and answer of a decision: a line of JSON each, plain after 0, else deflated.
+    """Give inputs and answer of a decision: a line of JSON each, plain after 0, else packed.
 
     Raises:
-        KeyError: It was deflated with a dictionary that is not known here.
-        zlib.error: It is damaged.
+        KeyError: It was packed in a way that is not known here.
+        ValueError: It is damaged.
 
     """
     text = record[1:]
-    if record[0]:
-        inflating = zlib.decompressobj(-zlib.MAX_WBITS, _DICTIONARIES[record[0]])
-        text = inflating.decompress(text) + inflating.flush()
+    try:
+        if record[0]:
+            text = _UNPACK[record[0]](text)
+    except (zlib.error, zstandard.ZstdError) as error:
+        raise ValueError(f"a packed decision is damaged: {error}") from error
     inputs, _, answer = text.partition(b"\n")
     return inputs, answer
 

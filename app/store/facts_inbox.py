@@ -4,10 +4,8 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from operator import itemgetter
 from typing import Any, Final
 
-import orjson
 from sqlalchemy import and_, func, literal, select, text, update
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import BigInteger, Text
@@ -98,8 +96,11 @@ def _pairs(keys: Iterable[EventKey]) -> dict[str, str]:
     }
 
 
-_first_two: Final = itemgetter(0, 1)
 _EVENT: Final = ("source", "event_id", "content", "type", "result", "payload", "received_at")
+
+
+def _event_key(fresh: tuple[Event, Result]) -> EventKey:
+    return fresh[0].source, fresh[0].event_id
 
 
 def write_inbox(tx: Tx, inbox: Inbox, at: datetime) -> None:
@@ -109,20 +110,18 @@ def write_inbox(tx: Tx, inbox: Inbox, at: datetime) -> None:
         TakenError: Another batch was first with one of them.
 
     """
-    dumps = orjson.dumps
-    rows = [
+    rows = (
         (
             event.source,
             event.event_id,
             event.digest,
             event.kind,
             result.result,
-            dumps(event.payload).decode(),
+            event.payload,
             at,
         )
-        for event, result in inbox.fresh
-    ]
-    rows.sort(key=_first_two)
+        for event, result in sorted(inbox.fresh, key=_event_key)
+    )
     copy_in(tx, ledger_event, _EVENT, rows)
     waiting = [
         {
@@ -132,7 +131,7 @@ def write_inbox(tx: Tx, inbox: Inbox, at: datetime) -> None:
             "customer_ref": one.event.customer_ref,
             "account_id": one.account_id,
             "content": one.event.digest,
-            "payload": dumps(one.event.payload).decode(),
+            "payload": one.event.payload,
             **_problem(one.problem),
             "status": "SUPERSEDED" if one.superseded else "OPEN",
             "received_at": at,

@@ -48,6 +48,13 @@ _REMOVE = text("DELETE FROM score_due WHERE due_id = any(:ids) RETURNING since")
 )
 
 
+_PUT_BACK = text("""
+WITH gone AS (DELETE FROM score_due WHERE due_id = any(:ids) RETURNING customer_id, rank, since)
+INSERT INTO score_due (customer_id, rank, since)
+SELECT customer_id, rank, min(since) FROM gone GROUP BY customer_id, rank
+""").bindparams(bindparam("ids", type_=ARRAY(BigInteger)))
+
+
 @dataclass(frozen=True, slots=True)
 class Queue:
     """How many rows wait, and since when the oldest does; None where none waits."""
@@ -86,6 +93,15 @@ def remove(tx: Tx, customer_ids: Collection[str]) -> list[datetime]:
     """
     ids = list(tx.execute(_LOCK, {"ids": sorted(customer_ids)}).scalars())
     return list(tx.execute(_REMOVE, {"ids": ids}).scalars()) if ids else []
+
+
+def put_back(tx: Tx, customer_id: str) -> None:
+    """Let others of the same urgency come before a customer that could not be scored.
+
+    Rows that others hold stay where they are.
+    """
+    ids = list(tx.execute(_LOCK, {"ids": [customer_id]}).scalars())
+    tx.execute(_PUT_BACK, {"ids": ids})
 
 
 def queue(tx: Tx, urgency: Urgency, most: int) -> Queue:

@@ -280,10 +280,11 @@ class _Put:
         """Let accounts follow: made in the default segment, moved, their fields and inputs set."""
         tx, customer_id = self.tx, self.customer_id
         account_id = ensure_accounts(tx, customer_id, MAIN).account_id
-        if after.parent_id != before.parent_id and not self.created:
+        moved = after.parent_id != before.parent_id and not self.created
+        if moved:
             need_sight(tx, self.caller, customer_id)
             regroup(tx, customer_id, f"{before.parent_id or ''}>{after.parent_id or ''}", self.at)
-        if after.since != before.since:
+        if moved or after.since != before.since:
             score_due.add(tx, [customer_id], Urgency.EVENT, self.at)
         own = [term.account_id for term in groups.terms(tx, [customer_id])]
         told = told_to_rules(after)

@@ -6,7 +6,7 @@ document, so batches may come in any order and as often as they like.
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
@@ -37,12 +37,25 @@ from app.usecases.facts_events import parse_event
 from app.usecases.facts_lapse import LapseProvisional
 from app.usecases.facts_quarantine import CloseQuarantined, need_waiting
 from app.usecases.groups import ensure_accounts
+from app.usecases.turns import Turns
 
 ATTEMPTS: Final = 8
 """How often a batch begins again because others were first, before it is given up as busy."""
 
 LOCK_TIMEOUT_MS: Final = 10_000
 """How long a batch waits for another one: a full batch takes about a second."""
+
+MOST_BODIES: Final = 4
+"""Bodies of batches that a process holds at once, each at most 8 MiB."""
+
+AT_WORK: Final = 2
+"""Batches that are applied at once: one keeps this process busy while another keeps the server so.
+
+Each takes ten times its body in memory; more of them only wait for each other.
+"""
+
+TURN_S: Final = 30.0
+"""How long a batch waits for its turn; a full one takes about a second."""
 
 _AT_ONCE: Final = 500
 _ITSELF: Final = Caller("aval", frozenset({"admin"}))
@@ -126,7 +139,7 @@ class ApplyFacts:
             try:
                 with self.database.begin(lock_timeout_ms=LOCK_TIMEOUT_MS) as tx:
                     done = run_batch(tx, task, scope)
-                    if rows or any(one.problem for one in done.results):
+                    if done.waiting_changed:
                         QUARANTINE_SIZE.set(facts_inbox.count_waiting(tx))
                     return done
             except WidenError as found:
@@ -204,12 +217,18 @@ class ListQuarantine:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """The use cases of facts together."""
+    """The use cases of facts together.
+
+    Whoever takes batches from others has one of `arriving` from before the body is read, and one
+    of `applying` from before it is parsed: a slow sender keeps nobody from being applied.
+    """
 
     apply: ApplyFacts
     list_quarantine: ListQuarantine
     lapse_provisional: LapseProvisional
     close_quarantined: CloseQuarantined
+    arriving: Turns = field(default_factory=lambda: Turns(MOST_BODIES, TURN_S))
+    applying: Turns = field(default_factory=lambda: Turns(AT_WORK, TURN_S))
 
     def let_go(self, cause: str) -> None:
         """Apply what waits for a cause; see `ApplyFacts.requeue`."""

@@ -86,10 +86,11 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """What a batch did: results in the order of its events, accounts whose documents changed."""
+    """Results in the order of the events, whose documents changed, whether the quarantine did."""
 
     results: list[Result]
     accounts: set[int]
+    waiting_changed: bool
 
 
 def run_batch(tx: Tx, task: Task, scope: Scope) -> Done:
@@ -105,8 +106,8 @@ def run_batch(tx: Tx, task: Task, scope: Scope) -> Done:
     batch = _Batch.lock(tx, task, scope)
     batch.open_clerks()
     results = batch.apply()
-    batch.save(results)
-    return Done(results, {one for saving in batch.work.values() for one in saving.accounts})
+    moved = batch.save(results) or any(one.problem for one in results)
+    return Done(results, {one for held in batch.work.values() for one in held.accounts}, moved)
 
 
 @dataclass(slots=True)
@@ -237,8 +238,8 @@ class _Batch:
         segment = self.task.segments[event.segment_id]
         return self.work[event.segment_id].clerk.apply(_dated(event, segment), account_id)
 
-    def save(self, results: Sequence[Result]) -> None:
-        """Write everything; events go in before the feed, where all batches meet.
+    def save(self, results: Sequence[Result]) -> bool:
+        """Write everything, events before the feed, where all meet; say whether any wait no more.
 
         Raises:
             TakenError: Another batch was first with a document or event.
@@ -251,14 +252,15 @@ class _Batch:
         told = Told(task.events, results, self.payers.accounts, task.segments)
         touch(self.books, self.work.values(), told)
         self.books.close()
-        self._supersede()
+        superseded = self._supersede()
         if task.rows:
             self._let_go(results)
-            return
+            return True
         facts_inbox.write_inbox(tx, self.inbox, task.at)
         facts_inbox.touch_feed(tx, task.events, task.at)
+        return superseded
 
-    def _supersede(self) -> None:
+    def _supersede(self) -> bool:
         """Close what waited for a document of which a version not older has been applied."""
         applied = {
             cause: version
@@ -271,7 +273,7 @@ class _Batch:
             for row in self.waiting
             if row.version <= applied.get(row.cause, EXPECTED) and row.quarantine_id not in own
         }
-        facts_inbox.close(self.tx, ended, "SUPERSEDED", self.task.at)
+        return facts_inbox.close(self.tx, ended, "SUPERSEDED", self.task.at) > 0
 
     def _let_go(self, results: Sequence[Result]) -> None:
         """Close the rows whose events were applied; let the others wait for what they need now."""

@@ -1,5 +1,6 @@
 """The health of a version: does it meet the customers it met before, and were they as it said."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -11,6 +12,7 @@ from app.domain.models import RegisteredModel
 from app.store import models, score_models
 from app.store.database import Database, Tx, moment
 from app.store.score_health import Version
+from app.store.score_models import Named
 from app.telemetry.scores import MODEL_CALIBRATION, MODEL_PSI
 from app.usecases.portions import Cursor, Portion
 
@@ -99,15 +101,19 @@ def look(tx: Tx, found: RegisteredModel, at: datetime) -> Health:
 
 @dataclass(slots=True)
 class WatchHealth:
-    """Publish the health of the champion as metrics, once a day and after each start."""
+    """Publish the health of the champion as metrics, once a day and after each start.
+
+    Another champion is looked at at once: what the one before was told of is taken back.
+    """
 
     database: Database
     name: str | None = None
     clock: Callable[[Tx], datetime] = moment
-    _looked: datetime | None = None
+    _looked: tuple[Named, datetime] | None = None
+    _told: frozenset[str] = frozenset()
 
     def __call__(self, after: Cursor | None = None) -> Portion:
-        """Look, unless that was done within a day.
+        """Look, unless that was done of this version within a day.
 
         Raises:
             BusyError: The database was out of reach.
@@ -116,15 +122,26 @@ class WatchHealth:
         del after
         with self.database.read() as tx:
             at, names = self.clock(tx), score_models.standing(tx, self.name)
-            fresh = self._looked is not None and at - self._looked < timedelta(days=1)
-            if names.champion is None or fresh:
+            champion = names.champion
+            if champion is None or self._is_fresh(champion, at):
                 return Portion(0)
-            model = models.read(tx, names.champion.name, names.champion.version)
-            found = look(tx, model, at)
-        self._looked = at
-        for one in (found.score, *found.features):
-            if one.psi is not None:
-                MODEL_PSI.labels(one.name).set(one.psi)
-        if found.calibration is not None:
-            MODEL_CALIBRATION.set(found.calibration)
+            found = look(tx, models.read(tx, champion.name, champion.version), at)
+        self._looked = champion, at
+        self._publish(found)
         return Portion(1)
+
+    def _is_fresh(self, champion: Named, at: datetime) -> bool:
+        if self._looked is None:
+            return False
+        version, looked = self._looked
+        return version == champion and at - looked < timedelta(days=1)
+
+    def _publish(self, found: Health) -> None:
+        """Tell what is known now; what was told before and is not known any more is no number."""
+        known = {one.name: one.psi for one in (found.score, *found.features) if one.psi is not None}
+        for name in self._told - known.keys():
+            MODEL_PSI.labels(name).set(math.nan)
+        for name, psi in known.items():
+            MODEL_PSI.labels(name).set(psi)
+        self._told = frozenset(known)
+        MODEL_CALIBRATION.set(found.calibration or 0.0)

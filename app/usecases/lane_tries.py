@@ -22,11 +22,49 @@ log = structlog.get_logger(__name__)
 
 
 @dataclass(slots=True)
+class Together:
+    """Questions that were put at once: `told` has an answer, a refusal or a bug for each.
+
+    `over` is done with the last of them, or cancelled by who hangs up: nobody waits for any then.
+    """
+
+    over: asyncio.Future[None]
+    told: list[Answer | BaseException | None]
+    left: int
+
+    @classmethod
+    def of(cls, count: int) -> "Together":
+        """Wait for so many answers."""
+        return cls(asyncio.get_running_loop().create_future(), [None] * count, count)
+
+    async def all(self) -> list[Answer | BaseException]:
+        """Wait until each is answered; in the order in which they were put."""
+        await self.over
+        return [one for one in self.told if one is not None]
+
+
+@dataclass(slots=True)
 class Item:
-    """A question that waits; who is cancelled takes `answer` along, nothing of the batch."""
+    """A question that waits; who is cancelled takes the answer along, nothing of the batch."""
 
     ask: Ask
-    answer: asyncio.Future[Answer | CreditError]
+    together: Together
+    place: int
+
+    @property
+    def awaited(self) -> bool:
+        """Whether it has no answer yet, and somebody waits for one."""
+        return self.together.told[self.place] is None and not self.together.over.done()
+
+    def tell(self, answer: Answer | BaseException) -> None:
+        """Answer it once, unless its caller hung up."""
+        together = self.together
+        if together.told[self.place] is not None:
+            return
+        together.told[self.place] = answer
+        together.left -= 1
+        if not together.left and not together.over.done():
+            together.over.set_result(None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,13 +178,4 @@ class Tries:
 def _refuse(part: Part, trouble: BaseException) -> None:
     """Answer everybody of a part with what went wrong; a bug goes to the caller as it is."""
     for item in part.items:
-        if isinstance(trouble, CreditError):
-            resolve(item, trouble)
-        elif not item.answer.done():
-            item.answer.set_exception(trouble)
-
-
-def resolve(item: Item, answer: Answer | CreditError) -> None:
-    """Answer an item, unless its caller hung up."""
-    if not item.answer.done():
-        item.answer.set_result(answer)
+        item.tell(trouble)

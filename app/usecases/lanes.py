@@ -14,7 +14,7 @@ from app.domain.errors import BusyError, CreditError
 from app.store.lane import Lane
 from app.telemetry import BATCH_SIZE, LANE_QUEUE
 from app.usecases.asks import Answer, Ask
-from app.usecases.lane_tries import Deciding, Item, Part, Tries, resolve
+from app.usecases.lane_tries import Deciding, Item, Part, Together, Tries
 from app.usecases.queues import FairQueue
 
 _SMOOTHING: Final = 0.2
@@ -70,7 +70,7 @@ class BatchingLane:
     def _turn_away(self, _: asyncio.Task[None]) -> None:
         """Let nobody wait for a lane that has ended."""
         for item in self._waiting.take(len(self._waiting)):
-            resolve(item, BusyError("the service is stopping; try again"))
+            item.tell(BusyError("the service is stopping; try again"))
 
     async def stop(self) -> None:
         """Take no more questions, answer those that wait, close the connection."""
@@ -97,10 +97,8 @@ class BatchingLane:
             CreditError: The refusal of this question.
 
         """
-        self._admit(ask.caller.client)
-        item = self._put(ask)
-        answer = await item.answer
-        if isinstance(answer, CreditError):
+        (answer,) = await self.ask_all([ask])
+        if isinstance(answer, BaseException):
             raise answer
         return answer
 
@@ -113,10 +111,14 @@ class BatchingLane:
             BusyError: They do not fit into the queue together, or the service is stopping.
 
         """
-        self._admit(asks[0].caller.client)
-        items = [self._put(ask) for ask in asks]
-        answers = (item.answer for item in items)
-        return list(await asyncio.gather(*answers, return_exceptions=True))
+        client = asks[0].caller.client
+        self._admit(client)
+        together = Together.of(len(asks))
+        for place, ask in enumerate(asks):
+            self._waiting.put(client, Item(ask, together, place))
+        LANE_QUEUE.inc(len(asks))
+        self._arrived.set()
+        return await together.all()
 
     def _admit(self, client: str) -> None:
         """Turn away who would find no room, or wait too long.
@@ -130,13 +132,6 @@ class BatchingLane:
         full = late or not self._waiting.has_room(client)
         if self._closing or not self.alive() or full:
             raise BusyError("too many questions wait; try again in a moment")
-
-    def _put(self, ask: Ask) -> Item:
-        item = Item(ask, asyncio.get_running_loop().create_future())
-        self._waiting.put(ask.caller.client, item)
-        LANE_QUEUE.inc()
-        self._arrived.set()
-        return item
 
     async def _work(self) -> None:
         while True:
@@ -156,7 +151,7 @@ class BatchingLane:
         """Take what waits and decide it, until its last statements are on their way."""
         taken = self._waiting.take(self.sizes.batch)
         LANE_QUEUE.dec(len(taken))
-        items = [item for item in taken if not item.answer.done()]  # others hung up
+        items = [item for item in taken if item.awaited]  # others hung up
         if not items:
             return
         BATCH_SIZE.observe(len(items))
@@ -186,7 +181,7 @@ class BatchingLane:
                 self._arrived.set()
                 return
             for item, answer in zip(part.items, task.result(), strict=True):
-                resolve(item, answer)
+                item.tell(answer)
 
         task.add_done_callback(over)
         return Deciding(part, task, free, until)

@@ -125,7 +125,6 @@ class MoveModel:
         caller.need(SCOPE)
         found = self._find(name, promotion_id)
         if found.status is PromotionStatus.PROPOSED:
-            _other_eyes(caller, found)
             self._prove(found.model)
         with self.database.begin() as tx:
             standing = models.standing(tx, name, lock=True)

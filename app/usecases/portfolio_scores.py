@@ -5,6 +5,7 @@ Customers are worked off a portion at a time, each in a transaction of its own a
 here and not behind a pipe. Nothing that `serve` imports may import this module.
 """
 
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
@@ -34,6 +35,9 @@ PORTION: Final = 1_000
 
 SMALLEST: Final = 50
 """A portion that is not halved any more."""
+
+PAUSE_S: Final = 1.1
+"""What predicts may have crashed on a portion; so much later it can be started again."""
 
 AT_ONCE: Final = 2
 """Portions worked on at the same time: while one waits for the database, the other computes."""
@@ -167,6 +171,7 @@ class ScorePortfolio:
     rater: Rater
     portion: int = PORTION
     smallest: int = SMALLEST
+    pause_s: float = PAUSE_S
 
     def __call__(self, told: Callable[[int, int], None], spread: Spread = in_threads) -> int:
         """Score all and return how many there were; `told` hears how many are done, of how many.
@@ -186,7 +191,8 @@ class ScorePortfolio:
     def score(self, customer_ids: Sequence[str]) -> int:
         """Score one portion in one transaction and return how many it has.
 
-        What was too much at once, for a model or beside who held a lock, is tried again in halves.
+        What was too much at once, for a model or beside who held a lock, is tried again in halves,
+        after a pause: a process that crashed is back by then, and a million others need not fail.
 
         Raises:
             BusyError: The database or the model was out of reach for a few as well.
@@ -198,5 +204,6 @@ class ScorePortfolio:
         except BusyError:
             if len(customer_ids) <= self.smallest:
                 raise
+        time.sleep(self.pause_s)
         half = len(customer_ids) // 2
         return self.score(customer_ids[:half]) + self.score(customer_ids[half:])

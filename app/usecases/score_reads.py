@@ -59,9 +59,11 @@ def read_score(tx: Tx, customer_id: str, at: datetime) -> StoredScore | None:
     return read_scores(tx, [customer_id], at).get(customer_id)
 
 
-def read_scores(tx: Tx, customer_ids: Collection[str], at: datetime) -> dict[str, StoredScore]:
+def read_scores(
+    tx: Tx, customer_ids: Collection[str], at: datetime, cooldown: timedelta = COOLDOWN
+) -> dict[str, StoredScore]:
     """Read the scores in force of customers, as `read_score` does; who has none is left out."""
-    return {one.customer_id: aged(one, at) for one in scores.read_many(tx, customer_ids)}
+    return {one.customer_id: aged(one, at, cooldown) for one in scores.read_many(tx, customer_ids)}
 
 
 def aged(found: StoredScore, at: datetime, cooldown: timedelta = COOLDOWN) -> StoredScore:

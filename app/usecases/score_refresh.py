@@ -1,14 +1,20 @@
 """Scores follow what happens: the list of due ones is worked off, and a night lists everybody."""
 
+import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
+import structlog
+
+from app.domain.errors import BusyError
 from app.domain.scores_refresh import Urgency
 from app.domain.segments import Segment
+from app.scoring.observing import ObservingError
 from app.store import overrides, score_due, score_nights, segments
 from app.store.database import Database, Tx, moment
 from app.store.score_nights import Night
@@ -18,9 +24,17 @@ from app.usecases.score_raters import RateByCard, Rater
 from app.usecases.score_reads import COOLDOWN
 from app.usecases.scoring import CHUNK, score_customers
 
+_log = structlog.get_logger(__name__)
+
 LISTED_AHEAD: Final = 1_000
 """So many customers of a night are on the list at most: what happens meanwhile goes first anyway,
 but a list as long as the portfolio would be read again and again."""
+
+PAUSE_S: Final = 1.1
+"""What computes may have crashed on a batch; so much later it can be started again."""
+
+MOST_IN_A_ROW: Final = 3
+"""After so many customers that cannot be scored, it is not the customers: the model is away."""
 
 _COUNTED: Final = 100_000
 _LOCK_TIMEOUT_MS: Final = 2_000
@@ -38,23 +52,62 @@ class RefreshScores:
     rater: Rater = field(default_factory=RateByCard)
     cooldown: timedelta = COOLDOWN
     clock: Callable[[Tx], datetime] = moment
+    pause_s: float = PAUSE_S
 
     def __call__(self, after: Cursor | None = None) -> Portion:
         """Do the next; `after` says only that this is not the first portion.
 
         Raises:
             BusyError: The database, a lock or the model was out of reach: all stays due.
+            ObservingError: The features of a customer, and of nobody beside it, had no result.
 
         """
         del after  # what is done is on the list no more
-        with self.database.begin(lock_timeout_ms=_LOCK_TIMEOUT_MS) as tx:
+        with self._begin() as tx:
             at = self.clock(tx)
-            lapsed = overrides.lapse(tx, at, CHUNK)
-            score_due.add(tx, lapsed, Urgency.ADVERSE, at)
-            ids = score_due.take(tx, at, self.cooldown, CHUNK)
-            done = score_customers(tx, ids, at, self.rater) if ids else 0
+            score_due.add(tx, overrides.lapse(tx, at, CHUNK), Urgency.ADVERSE, at)
+        ids: list[str] = []
+        try:
+            with self._begin() as tx:
+                at = self.clock(tx)
+                ids += score_due.take(tx, at, self.cooldown, CHUNK)
+                done = score_customers(tx, ids, at, self.rater) if ids else 0
+        except (BusyError, ObservingError) as trouble:
+            if len(ids) < 2:  # noqa: PLR2004 - it is this customer's
+                raise
+            done = self._each(ids, trouble)
         self._watch()
         return Portion(done, () if ids else None)
+
+    def _begin(self) -> AbstractContextManager[Tx]:
+        return self.database.begin(lock_timeout_ms=_LOCK_TIMEOUT_MS)
+
+    def _each(self, ids: Sequence[str], trouble: BusyError | ObservingError | None) -> int:
+        """Score customers one by one, so that one that crashes what computes keeps nobody waiting.
+
+        It stays due, behind the others. Returns how many were scored.
+
+        Raises:
+            BusyError: The model is away, or the database.
+            ObservingError: As `BusyError`, of several in a row.
+
+        """
+        done = failed = in_a_row = 0
+        for one in ids:
+            if isinstance(trouble, BusyError):
+                time.sleep(self.pause_s)
+            try:
+                with self._begin() as tx:
+                    done += score_customers(tx, [one], self.clock(tx), self.rater)
+                trouble, in_a_row = None, 0
+            except (BusyError, ObservingError) as again:
+                trouble, failed, in_a_row = again, failed + 1, in_a_row + 1
+                if in_a_row == MOST_IN_A_ROW:
+                    raise
+                with self._begin() as tx:
+                    score_due.put_back(tx, one)
+        _log.warning("customers_not_scored", customers=failed, scored=done)
+        return done
 
     def _watch(self) -> None:
         with self.database.read() as tx:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from app.domain.callers import Caller
@@ -19,7 +19,7 @@ from app.store.database import Database
 from app.telemetry.scores import SCORE_BATCH_SIZE
 from app.usecases.queues import FairQueue
 from app.usecases.score_raters import RateByCard, Rater
-from app.usecases.score_reads import find_customers, read_scores, unknown
+from app.usecases.score_reads import COOLDOWN, find_customers, read_scores, unknown
 from app.usecases.scoring import CHUNK, score_customers
 
 PATIENCE_S: Final = 10.0
@@ -60,6 +60,7 @@ class ScoreTogether:
     database: Database
     now: Callable[[], datetime]
     rater: Rater = field(default_factory=RateByCard)
+    cooldown: timedelta = COOLDOWN
     patience_s: float = PATIENCE_S
     linger_s: float = LINGER_S
     pause_s: float = PAUSE_S
@@ -153,7 +154,7 @@ class ScoreTogether:
             known = {one for one in ids if one is not None}
             if known:
                 score_customers(tx, known, at, self.rater)
-            scores = read_scores(tx, known, at)
+            scores = read_scores(tx, known, at, self.cooldown)
         return [None if one is None else scores.get(one) for one in ids]
 
 

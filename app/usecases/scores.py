@@ -66,7 +66,7 @@ class Scores:
         rater, four_eyes = known.rater, known.four_eyes
         score_customers = ScoreCustomers(database, now, rater)
         return cls(
-            ScoreCustomer(ScoreTogether(database, now, rater)),
+            ScoreCustomer(ScoreTogether(database, now, rater, known.cooldown)),
             score_customers,
             RescoreAccounts(score_customers, known.cooldown),
             ReadScorecard(database),

@@ -8,6 +8,8 @@ from typing import Any
 import httpx2
 import pytest
 
+from app.composition import compose
+from app.settings import Settings
 from app.store.database import Database
 from app.usecases.facts import ApplyFacts
 from app.usecases.facts_events import parse_events
@@ -156,6 +158,14 @@ def test_scopes(service: str, client: httpx2.Client, database: Database) -> None
         assert crm.get("/v1/customers/C-1/card").status_code == 200
     with httpx2.Client(base_url=service, trust_env=False, verify=NO_TLS) as stranger:
         assert stranger.get("/v1/customers/C-1/card").status_code == 401
+
+
+def test_the_cooldown_is_that_of_the_settings(settings: Settings, database_url: str) -> None:
+    parts = compose(settings.model_copy(update={"score_cooldown_s": 60.0}), database_url)
+    scores = parts.desk.scores
+    places = (parts.desk.reads.score, scores.rescore, scores.score_customer.together)
+    assert {one.cooldown for one in places} == {timedelta(seconds=60)}
+    parts.database.close()
 
 
 def card(client: httpx2.Client, customer_id: str) -> dict[str, Any]:

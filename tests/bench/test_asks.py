@@ -7,7 +7,7 @@ from itertools import islice
 import pytest
 
 from app.api.authorizations import AuthorizeIn
-from app.api.facts import LedgerEventsIn
+from app.api.facts_reports import LedgerEventsIn
 from bench.asks import FORMS, Source
 from bench.bulk import Reports
 

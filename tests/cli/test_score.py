@@ -1,6 +1,8 @@
 """`aval score --all` and `aval features`, as a user runs them."""
 
+import os
 import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from datetime import date
 from functools import partial
@@ -14,8 +16,10 @@ import pytest
 from app.cli.failures import WrongUseError
 from app.cli.score_dask import workers
 from app.domain.feature_catalogue import NAMES
+from app.domain.manifests_json import manifest_to_bytes
 from app.settings import Settings
 from tests.conftest import Here
+from tests.scoring.packages import sample
 
 Words = Callable[[str], subprocess.CompletedProcess[str]]
 
@@ -25,6 +29,21 @@ def here(database_url: str, tmp_path: Path, here: Here, monkeypatch: pytest.Monk
     """Run the command on the test's database, in a folder of its own."""
     monkeypatch.chdir(tmp_path)
     return partial(here, AVAL_DATABASE_URL=database_url, AVAL_STATE_DIR=str(tmp_path))
+
+
+@pytest.fixture
+def apart(database_url: str, tmp_path: Path) -> Words:
+    """Run the command as a process of its own, which may start others."""
+    env = {**os.environ, "AVAL_DATABASE_URL": database_url, "AVAL_STATE_DIR": str(tmp_path)}
+    aval = Path(sys.executable).with_name("aval")
+
+    def run(words: str) -> subprocess.CompletedProcess[str]:
+        command, told = [aval, *words.split()], subprocess.PIPE
+        return subprocess.run(
+            command, stdout=told, stderr=told, text=True, check=False, cwd=tmp_path, env=env
+        )
+
+    return run
 
 
 def write_ledger(path: Path, customers: int) -> None:
@@ -72,7 +91,7 @@ def test_no_cluster_is_wrong_use(where: str, tmp_path: Path) -> None:
         pass
 
 
-def scores(database_url: str) -> Sequence[tuple[object, ...]]:
+def scores(database_url: str) -> Sequence[tuple[str, dict[str, object]]]:
     """Read all scores in force, without their moments."""
     query = (
         "SELECT customer_id, data - 'scored_at' FROM customer_score JOIN score USING"
@@ -82,15 +101,31 @@ def scores(database_url: str) -> Sequence[tuple[object, ...]]:
         return connection.execute(query).fetchall()
 
 
+def promote(apart: Words, folder: Path) -> None:
+    """Let the trained sample be champion."""
+    package = sample()
+    folder.mkdir()
+    (folder / "manifest.json").write_bytes(manifest_to_bytes(package.manifest))
+    (folder / package.manifest.model.name).write_bytes(package.model)
+    assert apart(f"model register {folder}").returncode == 0
+    assert apart(f"model promote {package.manifest.name} 1 --reason tests").returncode == 0
+
+
 @pytest.mark.nightly
-def test_two_workers_give_the_same_scores(here: Words, tmp_path: Path, database_url: str) -> None:
+@pytest.mark.parametrize("source", ["scorecard", "model"])
+def test_two_workers_give_the_same_scores(
+    apart: Words, tmp_path: Path, database_url: str, source: str
+) -> None:
     write_ledger(tmp_path / "ledger.csv", 1_500)
-    assert here("import ledger ledger.csv --source erp").returncode == 0
-    assert here("score --all").stdout == "1500 customers scored\n"
+    assert apart("import ledger ledger.csv --source erp").returncode == 0
+    if source == "model":
+        promote(apart, tmp_path / "package")
+    assert apart("score --all").stdout == "1500 customers scored\n"
     here_alone = scores(database_url)
     with psycopg.connect(database_url) as connection:
         connection.execute("UPDATE customer_score SET score_id = NULL")
-    told = here("score --all --dask local:2")
+    told = apart("score --all --dask local:2")
     assert (told.returncode, told.stdout) == (0, "1500 customers scored\n"), told.stderr
     assert len(here_alone) == 1_500
     assert scores(database_url) == here_alone
+    assert {data["source"] for _, data in here_alone} == {source}

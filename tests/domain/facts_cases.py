@@ -214,6 +214,18 @@ CASES: Final[dict[str, tuple[list[Fact], dict[str, int]]]] = {
         ],
         {"open_item": 30000},
     ),
+    "thirty-orders-billed-together-less-a-rebate": (
+        [
+            *(fact("order", f"O{day:02d}", amount="12", status="OPEN") for day in range(30)),
+            *(delivery(f"D{day:02d}", "10", f"O{day:02d}") for day in range(30)),
+            invoice(
+                "I",
+                "297",
+                *(line("9.90", delivery_id=f"D{day:02d}", final=True) for day in range(30)),
+            ),
+        ],
+        {"authorized": 30 * 210, "open_item": 29700},
+    ),
     "invoice-paid": ([invoice(), pay("P", "40", to())], {}),
     "payment-before-its-invoice": ([pay("P", "40", to())], {"prepayment": 4000}),
     "payment-finds-its-invoice": ([pay("P", "40", to()), invoice()], {}),

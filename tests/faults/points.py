@@ -1,7 +1,8 @@
 """A wire between a service and PostgreSQL that knows how far a decision has come.
 
-It reads the protocol, so the service needs no hook: the named points are found in what any lane
-must say and hear. The service must run with `AVAL_PREPARE=off`, or COMMIT has no text.
+It reads the protocol, so the service needs no hook: the named points are found in what any lane,
+and any batch of facts, must say and hear. The service must run with `AVAL_PREPARE=off`, or COMMIT
+has no text.
 """
 
 import socket
@@ -21,7 +22,8 @@ Point = Literal["between", "before-commit", "after-commit"]
 """`between`: the locks are held, nothing is written; `before-commit`: all is written, COMMIT is
 held back; `after-commit`: it is committed, and the service does not know."""
 
-_CLAIM: Final = b"INSERT INTO request_key"
+_BEGINNINGS: Final = (b"INSERT INTO request_key", b"JOIN ledger_event")
+"""How decisions and batches of facts begin, their locks aside: they look for what is known."""
 _COMMITTED: Final = b"C\x00\x00\x00\x0bCOMMIT\x00"
 _READY: Final = b"Z\x00\x00\x00\x05"
 _PATIENCE_S: Final = 10.0
@@ -31,7 +33,7 @@ _WRITING_S: Final = 0.15
 
 @dataclass
 class Line:
-    """One connection through the wire; `began` once it claimed a key, `loaded` once answered."""
+    """One connection through the wire; `began` once it asked what is known, `loaded` once told."""
 
     client: socket.socket
     server: socket.socket
@@ -153,7 +155,7 @@ class Wire:
 
     def _say(self, line: Line, message: bytes) -> None:
         self.flowing.wait()
-        line.began = line.began or _CLAIM in message
+        line.began = line.began or any(one in message for one in _BEGINNINGS)
         if line.began and line.loaded and message[:1] in {b"P", b"Q"}:
             self._at("between")
             if b"COMMIT" in message and self._is_armed("before-commit"):

@@ -1,8 +1,7 @@
 """The embedded PostgreSQL starts, stops and starts again whatever was killed or left behind.
 
 Run by root, every user is tried: root, root with the few rights of a container, and an ordinary
-one that a child process becomes. Run by an ordinary user, root is not in the table, because nobody
-becomes root.
+one that a child process becomes. Nobody becomes root: run by an ordinary user, it is left out.
 
 Where a test is about what comes after the data directory was made, it gets a copy of one: `initdb`
 takes a second each time.
@@ -27,6 +26,7 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from app.store.embedded import (
+    DEFAULTS,
     AlreadyRunningError,
     EmbeddedError,
     EmbeddedPostgres,
@@ -226,7 +226,7 @@ def test_what_is_set_unless_told_otherwise(place: Path) -> None:
     locale = "SELECT datlocprovider, datlocale, pg_encoding_to_char(encoding) FROM pg_database"
     with start_embedded(place) as server:
         shown = [fetch(server.url, f"SHOW {name}")[0][0] for name in names]
-        assert shown == ["on", "100", "128MB", "on", ""]
+        assert shown == ["on", "100", DEFAULTS["shared_buffers"], "on", ""]
         assert set(fetch(server.url, locale)) == {("b", "C.UTF-8", "UTF8")}
 
 
@@ -275,16 +275,11 @@ def test_a_server_started_by_hand_is_ended_first(used: Path) -> None:
     options = ["-c", "listen_addresses=", "-k", "."]
     spawned = found.spawn("postgres", options, data=data, output=subprocess.DEVNULL)
     with killed_at_the_end(spawned) as by_hand:
-        # One that is ended while it still starts says 1, whoever ends it.
-        wait_for(lambda: "ready" in said_by_its_lock(data))
+        lock = data / "postmaster.pid"  # one that is ended while it starts says 1
+        wait_for(lambda: lock.exists() and "ready" in lock.read_text())
         with start(used) as server:
             assert by_hand.poll() == 0
             assert fetch(server.url, "SELECT x FROM kept") == [(1,)]
-
-
-def said_by_its_lock(data: Path) -> str:
-    lock = data / "postmaster.pid"
-    return lock.read_text() if lock.exists() else ""
 
 
 @contextmanager

@@ -343,7 +343,9 @@ def signals(world: World, name: str, on: date) -> dict[str, float | None]:
     ages = [(on - row["known_on"]).days for row in adverse]
     return {
         "signals_adverse": len(lasting),
+        "signals_adverse_90d": sum(age < 90 for age in ages),
         "signals_adverse_365d": sum(age < 365 for age in ages),
+        "signals_as_defendant": sum(row["role"] == "DEFENDANT" for row in lasting),
         "signal_last_days": min(ages, default=None),
         "signals_as_plaintiff": sum(
             bool(row["kind"]) and row["role"] == "PLAINTIFF" for row in rows

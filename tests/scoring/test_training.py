@@ -6,23 +6,30 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date, timedelta
 from html.parser import HTMLParser
+from typing import Any
 
 import numpy as np
 import pytest
 
 from app.cli.train_child import attach
 from app.domain.feature_catalogue import FEATURE
+from app.domain.features import FEATURES, Features
 from app.domain.manifests import ModelKind, inputs
 from app.domain.manifests_check import check_manifest
 from app.domain.manifests_json import manifest_from_bytes, manifest_to_bytes
+from app.domain.scorecard import rate
 from app.domain.scorecard_check import validate_scorecard
 from app.domain.scorecard_json import scorecard_from_json
+from app.scoring.card_slices import by_month, by_segment, by_size
+from app.scoring.metrics import Interval
 from app.scoring.scorecard_file import standard_scorecard
 from app.scoring.training_matrix import TrainingError
 from app.scoring.training_package import package
-from app.scoring.training_report import Evaluation, Verdict, evaluate, report
+from app.scoring.training_report import Evaluation, Verdict, evaluate, report, rivals
+from app.scoring.training_rivals import scorecard_log_odds
 from app.scoring.training_rows import Target
 from app.scoring.training_run import Trained, Wish, train
+from app.scoring.training_trees import MOST_ROUNDS, Fit, fit_here
 from app.scoring.validator import check_text
 from app.texts import PLACEHOLDERS
 from tests.scoring.payers import TODAY, Bill, ledger, payers
@@ -38,9 +45,14 @@ def quiet(_done: float, _note: str) -> None:
     """Hear nothing."""
 
 
+HEARD: list[tuple[float, str]] = []
+"""What the run of `trained` told on its way."""
+
+
 @pytest.fixture(scope="module")
 def trained() -> Trained:
-    return train(ledger(payers()), wish(), quiet)
+    HEARD.clear()
+    return train(ledger(payers()), wish(), lambda done, note: HEARD.append((done, note)))
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +73,27 @@ def test_the_same_data_and_seed_give_the_same_bytes(trained: Trained, found: Eva
         for one, looked in ((trained, found), (again, evaluate(again)))
     ]
     assert manifest_to_bytes(said[0][0]) == manifest_to_bytes(said[1][0])
+
+
+def test_a_run_says_how_far_it_is(trained: Trained) -> None:
+    parts = [done for done, _ in HEARD]
+    assert parts == sorted(parts)
+    assert (parts[0], parts[-1]) == (0, 0.7)
+    notes = [note for _, note in HEARD]
+    assert notes[:2] == ["features", f"{len(trained.learn)} rows to learn from"]
+    fits = len(notes) - 2
+    assert notes[2:] == [f"fit {number} of {fits}" for number in range(1, fits + 1)]
+
+
+def test_growth_is_stopped_where_later_rows_are_served_no_better(trained: Trained) -> None:
+    learn = trained.learn.keep(trained.names)
+    chance = np.random.default_rng(1).permutation(len(learn))
+    asked = (learn.values, learn.labels[chance])
+    settings = {"objective": "binary", "verbosity": -1, "num_threads": 1, "deterministic": True}
+    fit = Fit(settings, learn.names, learn.values, learn.labels, None, MOST_ROUNDS, asked)
+    (booster,) = fit_here([fit])
+    assert 0 < booster.num_trees() == booster.best_iteration < MOST_ROUNDS
+    assert 0 < trained.model.trees < MOST_ROUNDS
 
 
 def shifted(bills: list[Bill], first: date) -> Iterator[Bill]:
@@ -110,6 +143,64 @@ def test_habits_are_learned_and_beat_a_coin(trained: Trained, found: Evaluation)
         "features",
     ]
     assert json.loads(json.dumps(told, allow_nan=False)) == told
+    sides = rivals(found)
+    assert set(sides) == {"rule", "logistic", "scorecard"}
+    assert sides["rule"]["auc"] == told["baseline_auc"]
+    assert sides["logistic"]["auc"] > 0.8
+
+
+def test_the_scorecard_is_a_rival_as_it_rates(trained: Trained) -> None:
+    rows = trained.learn.keep(tuple(FEATURES))
+    odds = scorecard_log_odds(CARD, rows)
+    seen = set()
+    for values, said in zip(rows.values, odds, strict=True):
+        known: dict[str, Any] = {
+            name: None if np.isnan(value) else value
+            for name, value in zip(FEATURES, values, strict=True)
+        }
+        score = rate(Features(currency="CNY", **known), CARD)
+        seen.add(score.risk_class)
+        if score.probability_of_default is None:
+            assert np.isnan(said)
+        else:
+            assert 1 / (1 + np.exp(-said)) == pytest.approx(score.probability_of_default, abs=5e-5)
+    assert len(seen) > 3
+
+
+def test_the_test_window_is_cut_by_month_segment_and_size(found: Evaluation) -> None:
+    segments = np.where(np.arange(len(found.test)) % 3 == 0, "north", "main").astype(np.str_)
+    looked = replace(found, test=replace(found.test, segments=segments))
+    for cut in (by_month, by_segment, by_size):
+        rows = cut(looked)
+        assert len(rows) > 1
+        assert sum(row.rows for row in rows) == len(found.test)
+        assert sum(row.late for row in rows) == np.sum(found.test.labels)
+    assert [row.name for row in by_segment(looked)] == ["main", "north"]
+    north = segments == "north"
+    assert by_segment(looked)[1].predicted == pytest.approx(np.mean(found.predicted[north]))
+    months = [row.name for row in by_month(looked)]
+    assert months == sorted({str(day)[:7] for day in found.test.days.astype(str)})
+    smallest = found.test.amounts <= np.quantile(found.test.amounts, 0.25)
+    assert (by_size(looked)[0].name, by_size(looked)[0].rows) == ("Q1", int(np.sum(smallest)))
+
+
+@pytest.mark.parametrize(
+    ("lower", "upper", "verdict"),
+    [
+        (0.001, 0.1, Verdict.BETTER),
+        (0.0, 0.1, Verdict.NO_BETTER),
+        (-0.1, 0.0, Verdict.NO_BETTER),
+        (-0.1, -0.001, Verdict.WORSE),
+    ],
+    ids=["surely-better", "may-be-nothing", "may-be-nothing-below", "surely-worse"],
+)
+def test_the_verdict_is_that_of_the_interval(
+    found: Evaluation, lower: float, upper: float, verdict: Verdict
+) -> None:
+    gain = Interval((lower + upper) / 2, lower, upper)
+    told = replace(found, rivals=replace(found.rivals, auc_gain=gain)).verdict
+    assert told is verdict
+    assert ("keep the scorecard" in told.value) is (verdict is not Verdict.BETTER)
 
 
 def test_where_there_is_no_habit_the_scorecard_is_kept() -> None:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from app.domain.callers import Caller
@@ -13,6 +13,7 @@ from app.store.read_lane import ReadConnection
 from app.usecases.accounts import AccountView
 from app.usecases.read_lane import ReadLane
 from app.usecases.reads import Card, Reads
+from app.usecases.score_reads import COOLDOWN
 from tests.usecases.town import ADMIN
 
 T = TypeVar("T")
@@ -24,6 +25,7 @@ class Reader:
 
     database: Database
     now: Callable[[], datetime]
+    cooldown: timedelta = COOLDOWN
 
     def account(self, ref: str, segment_id: str = "main", caller: Caller = ADMIN) -> AccountView:
         """Read an account."""
@@ -44,7 +46,7 @@ class Reader:
             lane = ReadLane(ReadConnection(self.database.url), self.now)
             await lane.start()
             try:
-                return await act(Reads.over(lane))
+                return await act(Reads.over(lane, self.cooldown))
             finally:
                 await lane.stop()
 

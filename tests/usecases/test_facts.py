@@ -6,6 +6,7 @@ from decimal import Decimal
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from prometheus_client import REGISTRY
 from sqlalchemy import select
 
 from app.domain.accounts import Use
@@ -231,6 +232,7 @@ def test_a_conflict_waits_for_a_newer_version(ledger: Ledger, name: str, size: i
     assert found == words
     assert list(ledger.waiting().values()) == [status]
     assert ledger.quarantined() == (1 if status == "OPEN" else 0)
+    assert REGISTRY.get_sample_value("aval_quarantine_size") == ledger.quarantined()
     ledger.town.exact()
 
 

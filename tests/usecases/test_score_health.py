@@ -1,5 +1,6 @@
 """Health and shadow reports over real rows: months against the ledger, drift, and money."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date, datetime, timedelta
@@ -8,6 +9,7 @@ from typing import Any
 
 import orjson
 import pytest
+from prometheus_client import REGISTRY
 from sqlalchemy import text
 
 from app.domain.drift import Verdict
@@ -15,6 +17,7 @@ from app.domain.errors import FieldError, NotFoundError
 from app.domain.models import ModelState, RegisteredModel
 from app.domain.rules_standard import STANDARD
 from app.domain.scorecard_json import scorecard_to_json
+from app.domain.scores import ModelVersion
 from app.scoring.scorecard_file import standard_scorecard
 from app.store import models
 from app.store.database import Database
@@ -33,15 +36,24 @@ NAME = "late-payment"
 def town(database: Database, clock: Clock) -> Town:
     SeedDatabase(database, clock, STANDARD, scorecard_to_json(standard_scorecard()))()
     town = Town.found(database, clock)
-    manifest = replace(sample().manifest, version=1)
-    made = RegisteredModel(
-        manifest, ModelState.CANDIDATE, sha256(b"x").digest(), "tests", "tests", None, clock()
-    )
-    with database.begin() as tx:
-        models.claim(tx, NAME)
-        models.add(tx, made, b"x")
-        models.set_state(tx, made.model, ModelState.CHAMPION)
+    champion(town, 1)
     return town
+
+
+def champion(town: Town, version: int) -> None:
+    """Let a version be champion; the one before is retired."""
+    manifest = replace(sample().manifest, version=version)
+    content = f"v{version}".encode()
+    made = RegisteredModel(
+        manifest, ModelState.CANDIDATE, sha256(content).digest(), "tests", "tests", None,
+        town.clock(),
+    )  # fmt: skip
+    with town.database.begin() as tx:
+        models.claim(tx, NAME)
+        models.add(tx, made, content)
+        if version > 1:
+            models.set_state(tx, ModelVersion(NAME, version - 1), ModelState.RETIRED)
+        models.set_state(tx, made.model, ModelState.CHAMPION)
 
 
 def say(
@@ -131,6 +143,33 @@ def test_drift_is_that_of_the_version_and_overrides_are_left_out(town: Town) -> 
     assert found.verdict is Verdict.WATCH  # a feature alone calls for a look
     watch = WatchHealth(town.database, clock=lambda _: town.clock())
     assert (watch().items, watch().items) == (1, 0)
+    for one in (found.score, *found.features):
+        assert metric("aval_model_psi", feature=one.name) == one.psi
+    assert metric("aval_model_calibration") == 0  # no month is over
+    champion(town, 2)
+    assert watch().items == 1  # at once, and what was told of the other is no number
+    for one in (found.score, *found.features):
+        assert math.isnan(metric("aval_model_psi", feature=one.name))
+
+
+def test_what_the_champion_told_and_what_came_is_a_metric(town: Town) -> None:
+    for customer_id, paid in (("C-1", None), ("C-2", DAY), ("C-3", DAY)):
+        town.put(customer_id)
+        bill(town, customer_id, DAY, paid)
+        say(town, customer_id, DAY, 0.25)
+    watch = WatchHealth(town.database, clock=lambda _: town.clock())
+    assert watch().items == 1
+    assert metric("aval_model_calibration") == pytest.approx(1 / 0.75)
+    town.clock.advance(hours=23, minutes=59)
+    assert watch().items == 0
+    town.clock.advance(minutes=1)
+    assert watch().items == 1
+
+
+def metric(name: str, **labels: str) -> float:
+    found = REGISTRY.get_sample_value(name, labels)
+    assert found is not None, (name, labels)
+    return found
 
 
 def test_a_version_that_never_scored_and_one_that_is_not_there(town: Town) -> None:

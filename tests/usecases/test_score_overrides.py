@@ -126,7 +126,10 @@ def test_it_lapses_by_itself_at_its_moment(town: Town, *, refreshed: bool) -> No
     override(town, "B", days=1)
     town.clock.advance(hours=23, minutes=59, seconds=59)
     assert decided_by(town)[0] == read(town).score.risk_class == "B"
+    town.invoice("C-1", 1_000, due="2026-12-01")
+    assert read(town).rests
     town.clock.advance(seconds=1)
+    assert read(town).due_at is None  # the end of an override waits for no cooldown
     if refreshed:
         while RefreshScores(town.database, clock=lambda _: town.clock())().items:
             pass

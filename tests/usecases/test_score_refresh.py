@@ -1,7 +1,7 @@
 """The list of due scores: who adds to it, in which order it is worked off, and the night."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,12 +13,15 @@ from app.domain.errors import BusyError
 from app.domain.rules_standard import STANDARD
 from app.domain.scorecard_json import scorecard_to_json
 from app.domain.scores_refresh import Urgency
+from app.scoring.observing import ObservingError
 from app.scoring.scorecard_file import standard_scorecard
 from app.store import score_due
 from app.store.database import Database, Tx
+from app.store.scores import Subject
 from app.usecases.portions import Portion
-from app.usecases.score_raters import RateByCard
+from app.usecases.score_raters import RateByCard, Rated
 from app.usecases.score_refresh import ListNight, RefreshScores
+from app.usecases.score_together import ScoreTogether
 from app.usecases.scores import Scores
 from app.usecases.seeds import SeedDatabase
 from app.usecases.segments import SegmentChange
@@ -133,25 +136,61 @@ def test_adverse_comes_first_and_the_night_last(town: Town) -> None:
         assert score_due.take(tx, now, REST, 2) == ["A", "E"]
 
 
+@dataclass(frozen=True)
+class Slow(RateByCard):
+    """Rates, and only then something happens."""
+
+    act: Callable[[], object]
+
+    def __call__(self, tx: Tx, *rest: Any) -> Any:  # noqa: ANN401 - as a rater's
+        rated = RateByCard.__call__(self, tx, *rest)
+        self.act()
+        return rated
+
+
+def due_by(town: Town, *urgencies: Urgency) -> None:
+    """Put C-1 on the list."""
+    with town.database.begin() as tx:
+        for urgency in urgencies:
+            score_due.add(tx, ["C-1"], urgency, town.clock())
+
+
+E, A, N = Urgency.EVENT, Urgency.ADVERSE, Urgency.NIGHT
+RESTS: dict[str, tuple[tuple[Urgency, ...], bool, bool]] = {
+    "event": ((E,), True, True),
+    "adverse": ((A,), True, False),
+    "adverse-among-others": ((E, A, N), True, False),
+    "event-in-the-night": ((E, N), True, True),
+    "night": ((N,), False, False),
+}
+
+
+@pytest.mark.parametrize("case", RESTS)
+def test_a_stale_score_says_until_when_it_rests(town: Town, case: str) -> None:
+    urgencies, stale, rests = RESTS[case]
+    settled(town, "C-1")
+    slow = Slow(lambda: due_by(town, *urgencies))
+    together = ScoreTogether(town.database, town.clock, slow, REST)
+    told = together(ADMIN, "C-1").result(30)
+    reader = Reader(town.database, town.clock, REST)
+    assert replace(reader.score("C-1"), score=told.score) == told
+    assert (told.stale, told.rests) == (stale, rests)
+    assert told.due_at == (told.scored_at + REST if rests else None)
+    town.clock.advance(seconds=60)
+    assert refresh(town)().items == 1
+    fresh = reader.score("C-1")
+    assert (fresh.stale, fresh.rests, fresh.due_at) == (False, False, None)
+
+
 def test_what_came_while_a_score_was_computed_stays_due(town: Town) -> None:
     """The fact is committed after the scorer has read; its entry must outlive the scoring."""
     settled(town, "C-1")
-
-    @dataclass(frozen=True)
-    class Slow(RateByCard):
-        """Rates, and only then a fact comes in."""
-
-        def __call__(self, tx: Tx, *rest: Any) -> Any:  # noqa: ANN401 - as a rater's
-            rated = super().__call__(tx, *rest)
-            town.invoice("C-1", 500, due="2026-06-01")
-            return rated
-
     town.invoice("C-1", 500, due="2026-06-01")
     Scores.over(town.database, town.clock).score_customers(["C-1"])
     assert due(town) == {}
     town.invoice("C-1", 500, due="2026-06-01")
-    slow = RefreshScores(town.database, Slow(), REST, lambda _: town.clock())
-    assert slow().items == 1
+    slow = Slow(lambda: town.invoice("C-1", 500, due="2026-06-01"))
+    assert RefreshScores(town.database, slow, REST, lambda _: town.clock())().items == 1
     assert due(town) == {"C-1": 0}
 
 
@@ -198,6 +237,57 @@ def test_a_model_that_is_away_leaves_the_score_and_says_stale(town: Town) -> Non
         away()
     assert scored(town) == before
     assert due(town) == {"C-1": 1}
+
+
+@dataclass(frozen=True)
+class Poisoned(RateByCard):
+    """Breaks off wherever some customers are among those to be rated."""
+
+    by: frozenset[str] = frozenset()
+    trouble: type[Exception] = BusyError
+
+    def __call__(self, tx: Tx, subjects: Sequence[Subject], at: datetime) -> Mapping[str, Rated]:
+        if self.by & {one.customer_id for one in subjects}:
+            raise self.trouble("crashed")
+        return RateByCard.__call__(self, tx, subjects, at)
+
+
+def poisoned(town: Town, *by: str, trouble: type[Exception] = BusyError) -> RefreshScores:
+    rater = Poisoned(frozenset(by), trouble)
+    return RefreshScores(town.database, rater, REST, lambda _: town.clock(), pause_s=0.0)
+
+
+@pytest.mark.parametrize("trouble", [BusyError, ObservingError])
+def test_who_cannot_be_scored_keeps_nobody_waiting(town: Town, trouble: type[Exception]) -> None:
+    ids = [f"C-{number}" for number in range(5)]
+    for customer_id in ids:
+        town.put(customer_id)
+        town.invoice(customer_id, 1_000, due="2026-12-01")
+    run = poisoned(town, "C-1", "C-2", trouble=trouble)
+    assert run().items == 3
+    assert due(town) == {"C-1": 1, "C-2": 1}
+    assert scored(town).keys() == {"C-0", "C-3", "C-4"}
+    town.put("C-9")
+    town.invoice("C-9", 1_000, due="2026-12-01")
+    with town.database.begin() as tx:
+        score_due.put_back(tx, "C-1")
+        order = "SELECT customer_id FROM score_due ORDER BY due_id"
+        assert list(tx.execute(text(order)).scalars()) == ["C-2", "C-9", "C-1"]
+    assert run().items == 1
+    assert refresh(town)().items == 2
+    assert due(town) == {}
+
+
+def test_where_everybody_fails_the_model_is_away(town: Town) -> None:
+    ids = [f"C-{number}" for number in range(9)]
+    for customer_id in ids:
+        town.put(customer_id)
+    with town.database.begin() as tx:
+        score_due.add(tx, ids, Urgency.EVENT, town.clock())
+    run = poisoned(town, *ids)
+    with pytest.raises(BusyError):
+        run()
+    assert due(town) == dict.fromkeys(ids, 1)
 
 
 # The night; it is 12:00 in Shanghai

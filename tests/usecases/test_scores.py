@@ -326,6 +326,11 @@ def move_due_date(town: Town) -> None:
     town.fact("invoice", "C-1", invoice_id="C-1-0", amount=10_000, version=2, **dates)
 
 
+def group(town: Town) -> str:
+    town.put("G")
+    return "G"
+
+
 STALE: dict[str, tuple[Callable[[Town], object], bool]] = {
     "nothing-happened": (lambda town: town.clock.advance(days=1), False),
     "35-days": (lambda town: town.clock.advance(days=35), False),
@@ -334,6 +339,7 @@ STALE: dict[str, tuple[Callable[[Town], object], bool]] = {
     "limit": (lambda town: town.limit("C-1", 500), True),
     "dispute": (lambda town: dispute(town, "C-1-0"), True),
     "since": (lambda town: town.put("C-1", since=date(2015, 1, 1)), True),
+    "parent": (lambda town: town.put("C-1", parent_id=group(town)), True),
     "name": (lambda town: town.put("C-1", industry="retail"), False),
     "moved-due-date": (move_due_date, True),
     "invoice-of-another": (lambda town: payer(town, "C-2"), False),

@@ -16,12 +16,13 @@ from psycopg.conninfo import make_conninfo
 
 from app.store.embedded import cluster, leftovers
 from app.store.embedded.errors import AlreadyRunningError, EmbeddedError
+from app.store.embedded.memory import shared_buffers
 from app.store.embedded.programs import find_programs
 
 DEFAULTS: Mapping[str, str] = MappingProxyType(
     {
         "max_connections": "100",
-        "shared_buffers": "128MB",
+        "shared_buffers": shared_buffers(),
         "fsync": "on",
         "timezone": "UTC",
         "log_timezone": "UTC",

@@ -1,0 +1,34 @@
+"""What the embedded server takes of a machine's memory, and of a container's."""
+
+from pathlib import Path
+
+import pytest
+
+from app.store.embedded.memory import buffers_mib, machine_bytes
+
+GIB = 1 << 30
+
+
+@pytest.mark.parametrize(
+    ("machine", "told", "expected"),
+    [
+        pytest.param(GIB // 2, [], 128, id="small"),
+        pytest.param(2 * GIB, [], 256, id="an-eighth"),
+        pytest.param(64 * GIB, [], 512, id="large"),
+        pytest.param(64 * GIB, ["max\n"], 512, id="a-container-without-a-limit"),
+        pytest.param(64 * GIB, [f"{2 * GIB}\n"], 256, id="a-container"),
+        pytest.param(2 * GIB, ["9223372036854771712\n"], 256, id="no-limit-the-old-way"),
+    ],
+)
+def test_an_eighth_of_what_there_is(
+    machine: int, told: list[str], expected: int, tmp_path: Path
+) -> None:
+    limits = [tmp_path / "absent"]
+    for number, text in enumerate(told):
+        limits.append(tmp_path / str(number))
+        limits[-1].write_text(text)
+    assert buffers_mib(machine, *limits) == expected
+
+
+def test_this_machine_has_memory() -> None:
+    assert machine_bytes() > GIB // 4
