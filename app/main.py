@@ -65,8 +65,9 @@ def application(parts: Composition) -> FastAPI:
     app.take(express_routes(ROUTERS))
     _finish_openapi(app)
     app.state.desk = parts.desk
-    for router in ROUTERS:
-        app.include_router(router)
+    # As they are, without `include_router`, which nothing here needs: it makes every route once
+    # more for each application, at the first request, and finds the way through two routers.
+    app.router.routes.extend(route for router in ROUTERS for route in router.routes)
     return app
 
 

@@ -6,11 +6,13 @@ once, and starts the server on a copy of it; the workers learn where both are.
 """
 
 import fcntl
+import logging
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -21,10 +23,12 @@ from typing import Final, Protocol
 import httpx2
 import psycopg
 import pytest
+import structlog
 from fastapi import FastAPI
 from psycopg import sql
 from sqlalchemy import make_url
 
+from app.cli.main import execute
 from app.main import create_app
 from app.settings import Settings
 from app.store.database import Database
@@ -232,6 +236,30 @@ def database(database_url: str) -> Iterator[Database]:
     """Connect to the test's database."""
     with closing(Database(database_url)) as database:
         yield database
+
+
+Here = Callable[..., subprocess.CompletedProcess[str]]
+"""Runs a command line with environment variables, and gives how it ended."""
+
+
+@pytest.fixture
+def here(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Here]:
+    """Run `aval` in this process: most of a command's time is the start of Python."""
+    root, log = logging.getLogger(), structlog.get_config()
+    handlers, level = root.handlers, root.level
+
+    def run(line: str, **given: str) -> subprocess.CompletedProcess[str]:
+        for name in [name for name in os.environ if name.startswith("AVAL_")]:
+            monkeypatch.delenv(name)
+        for name, value in given.items():
+            monkeypatch.setenv(name, value)
+        code = execute(line.split())
+        return subprocess.CompletedProcess(line, code, *capsys.readouterr())
+
+    yield run
+    root.handlers = handlers
+    root.setLevel(level)
+    structlog.configure(**log)
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from app.usecases.holds_release import ReleaseCleared
 from app.usecases.keys import CreateKey
 from tests.conftest import Server
 from tests.erp import Erp, money
-from tests.server import Clock, ServiceThread
+from tests.server import NO_TLS, Clock, ServiceThread
 
 LIST = "/v1/order-holds"
 _numbers = count(1)
@@ -116,7 +116,9 @@ class Town:
         make = CreateKey(self.database, lambda: datetime.now(UTC))
         token = make(erp.name(name), scopes or ("hold:read", "hold:release"), segments)
         headers = {"Authorization": f"Bearer {token}", "Aval-Actor": f"E-{name}"}
-        client = httpx2.Client(base_url=self.url, headers=headers, timeout=20, trust_env=False)
+        client = httpx2.Client(
+            base_url=self.url, headers=headers, timeout=20, trust_env=False, verify=NO_TLS
+        )
         return Own(self.closing.enter_context(client), erp.prefix)
 
     def releasing(self, most: int = 100) -> ReleaseCleared:
@@ -159,7 +161,7 @@ def open_town(server: Server, folder: Path) -> Iterator[Town]:
             token = CreateKey(database, lambda: datetime.now(UTC))("admin", ["admin"])
             headers = {"Authorization": f"Bearer {token}"}
             admin = httpx2.Client(
-                base_url=running.url, headers=headers, timeout=20, trust_env=False
+                base_url=running.url, headers=headers, timeout=20, trust_env=False, verify=NO_TLS
             )
             yield Town(running.url, database, clock, ends.enter_context(admin), ends)
     finally:

@@ -29,7 +29,7 @@ from app.store.migrate import migrate
 from app.telemetry import set_up_log
 from app.usecases.decisions import ReplayDecisions
 from app.usecases.keys import CreateKey
-from tests.server import Clock, ServiceThread
+from tests.server import NO_TLS, Clock, ServiceThread
 
 FIRST_DAY = datetime(2012, 1, 1, tzinfo=UTC)
 """Before the first invoice of the ledger."""
@@ -239,7 +239,9 @@ def main(path: Path) -> int:
         ):
             token = CreateKey(database, clock)("replay", ["admin"])
             headers = {"Authorization": f"Bearer {token}"}
-            with httpx2.Client(base_url=service.url, headers=headers, trust_env=False) as client:
+            with httpx2.Client(
+                base_url=service.url, headers=headers, trust_env=False, verify=NO_TLS
+            ) as client:
                 tally = Replay(client, clock).run(lines)
                 owing = [one for one in exposures(client) if one[1:] != ("0.00", "0.00")]
             replayed = list(ReplayDecisions(database)(FIRST_DAY))

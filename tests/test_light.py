@@ -7,7 +7,10 @@ HEAVY = (
     *("lightgbm", "polars", "sklearn", "scipy", "numpy", "matplotlib", "optbinning", "dask"),
     *("alembic", "mako"),
 )
-ENTRIES = ("app.main", "app.cli.serve", "app.cli.child", "app.cli.work", "app.work")
+ENTRIES = (
+    *("app.main", "app.cli.serve", "app.cli.child", "app.cli.child_answer", "app.cli.work"),
+    "app.work",
+)
 
 
 @pytest.fixture(scope="module")
@@ -19,6 +22,12 @@ def graph() -> grimp.ImportGraph:
 def test_an_entry_reaches_nothing_heavy(graph: grimp.ImportGraph, entry: str) -> None:
     heavy = [one for one in HEAVY if one in graph.modules]
     assert {one: chain for one in heavy if (chain := graph.find_shortest_chain(entry, one))} == {}
+
+
+def test_background_work_does_not_carry_the_api(graph: grimp.ImportGraph) -> None:
+    for entry in ("app.cli.child", "app.cli.work"):
+        assert graph.find_shortest_chain(entry, "app.api.routes") is None
+    assert graph.find_shortest_chain("app.cli.child_answer", "app.api.routes")
 
 
 def test_the_scoring_process_does(graph: grimp.ImportGraph) -> None:

@@ -25,6 +25,7 @@ from app.store.database import Database
 from app.usecases.decisions import ReplayDecisions, replay_one
 from app.usecases.keys import CreateKey
 from tests.erp import Erp
+from tests.server import NO_TLS
 from tests.test_workers import Team, team
 
 VERSIONS = range(2, 8)
@@ -115,7 +116,9 @@ def service(database_url: str, tmp_path: Path) -> Iterator[Team]:
 def _post(service: Team, token: str, path: str, key: str, body: object) -> None:
     headers = {"Authorization": f"Bearer {token}", "Idempotency-Key": f"{path}{key}"}
     url = f"{service.service.url}{path}"
-    answer = httpx2.post(url, json=body, headers=headers, trust_env=False, timeout=30)
+    answer = httpx2.post(
+        url, json=body, headers=headers, trust_env=False, verify=NO_TLS, timeout=30
+    )
     assert answer.is_success, answer.text
 
 
@@ -144,7 +147,7 @@ def _activate(service: Team, done: dict[int, float], over: threading.Event) -> N
 @pytest.mark.nightly  # six seconds of load on two workers, and all of it judged again
 def test_each_decision_under_load_names_the_one_version_that_judged_it(service: Team) -> None:
     with httpx2.Client(
-        base_url=service.service.url, headers=service.headers, trust_env=False
+        base_url=service.service.url, headers=service.headers, trust_env=False, verify=NO_TLS
     ) as client:
         erp = Erp(client)
         for place in range(CUSTOMERS):

@@ -16,6 +16,7 @@ import psycopg
 import pytest
 
 from app.store.embedded import running_url
+from tests.server import NO_TLS
 from tests.test_serve import AVAL, environment
 
 FIRST_S = 150.0
@@ -55,7 +56,12 @@ def follow(line: re.Match[str], state: Path) -> dict[str, Any]:
     if line["key"]:
         headers["Idempotency-Key"] = line["key"]
     answer = httpx2.post(
-        line["url"], content=line["body"], headers=headers, timeout=20, trust_env=False
+        line["url"],
+        content=line["body"],
+        headers=headers,
+        timeout=20,
+        trust_env=False,
+        verify=NO_TLS,
     )
     told: dict[str, Any] = json.loads(answer.content)
     assert answer.is_success, told

@@ -8,7 +8,7 @@ import stat
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,11 +18,13 @@ import psycopg
 import pytest
 
 from app.cli.failures import explain
-from app.cli.main import COLUMNS, execute, spread_options
+from app.cli.main import COLUMNS, spread_options
 from app.domain.errors import BusyError, FieldError, SchemaOldError
 from app.store.embedded import start_embedded
 from app.store.migrate import migrate
 from app.store.revision import head_revision
+from tests.conftest import Here
+from tests.server import NO_TLS
 from tests.states import put_state
 
 AVAL = Path(sys.executable).with_name("aval")
@@ -96,7 +98,7 @@ def serve(folder: Path, *arguments: str, **given: str) -> Iterator[Service]:
             process.wait(PATIENCE_S)
 
 
-def test_the_embedded_service_from_first_start_to_second(tmp_path: Path) -> None:
+def test_the_embedded_service_from_first_start_to_second(tmp_path: Path, here: Here) -> None:
     state = tmp_path / "a state"
     ops = free_port()
     with serve(tmp_path, AVAL_STATE_DIR=str(state), AVAL_OPS_PORT=str(ops)) as service:
@@ -106,16 +108,18 @@ def test_the_embedded_service_from_first_start_to_second(tmp_path: Path) -> None
         assert str(place) in service.said()
         assert not TOKEN.search(service.said())
         headers = {"Authorization": f"Bearer {token}"}
-        ready = httpx2.get(f"{service.url}/readyz", trust_env=False)
+        ready = httpx2.get(f"{service.url}/readyz", trust_env=False, verify=NO_TLS)
         assert (ready.status_code, ready.json()) == (200, {"status": "ready"})
         assert "server" not in ready.headers
-        asked = httpx2.get(f"{service.url}/v1/customers", headers=headers, trust_env=False)
+        asked = httpx2.get(
+            f"{service.url}/v1/customers", headers=headers, trust_env=False, verify=NO_TLS
+        )
         assert asked.json()["items"] == []
-        metrics = httpx2.get(f"http://127.0.0.1:{ops}/metrics", trust_env=False)
+        metrics = httpx2.get(f"http://127.0.0.1:{ops}/metrics", trust_env=False, verify=NO_TLS)
         assert 'aval_requests_total{method="GET",route="/readyz",status="200"} 1.0' in metrics.text
         assert 'aval_processes{type="api"} 1.0' in metrics.text
         assert "aval_work_runs_total" in work_shown(ops)
-        beside = aval("key", "list", AVAL_STATE_DIR=str(state))
+        beside = here("key list", AVAL_STATE_DIR=str(state))
         assert beside.stdout.startswith("admin\tworks\tadmin\tevery segment\t")
         second = aval("serve", "--port", "0", AVAL_STATE_DIR=str(state))
         assert (second.returncode, second.stdout) == (1, "")
@@ -123,7 +127,9 @@ def test_the_embedded_service_from_first_start_to_second(tmp_path: Path) -> None
         assert service.end(signal.SIGTERM) == 0
     with serve(tmp_path, AVAL_STATE_DIR=str(state)) as service:
         assert place.read_text(encoding="ascii").strip() == token
-        again = httpx2.get(f"{service.url}/v1/customers", headers=headers, trust_env=False)
+        again = httpx2.get(
+            f"{service.url}/v1/customers", headers=headers, trust_env=False, verify=NO_TLS
+        )
         assert again.status_code == 200
         assert service.end(signal.SIGINT) == 0
     assert not (state / "pg" / "postmaster.pid").exists()
@@ -133,7 +139,7 @@ def work_shown(ops: int) -> str:
     """Wait until the figures of background work are shown beside the service's own."""
     until = time.monotonic() + PATIENCE_S
     while "aval_work_runs_total" not in (
-        page := httpx2.get(f"http://127.0.0.1:{ops}/metrics", trust_env=False).text
+        page := httpx2.get(f"http://127.0.0.1:{ops}/metrics", trust_env=False, verify=NO_TLS).text
     ):
         assert time.monotonic() < until, page
         time.sleep(0.1)
@@ -165,10 +171,11 @@ def test_what_is_in_flight_is_answered_after_the_signal(
 
 
 def test_an_old_schema_is_refused_until_it_is_migrated(
-    tmp_path: Path, empty_database_url: str
+    tmp_path: Path, empty_database_url: str, here: Here
 ) -> None:
     migrate(empty_database_url, "20261124_0300")
-    refused = aval("serve", "--port", "0", AVAL_DATABASE_URL=empty_database_url)
+    given = {"AVAL_DATABASE_URL": empty_database_url, "AVAL_OPS_PORT": str(free_port())}
+    refused = here("serve --port 0", **given)
     assert refused.returncode == 1
     assert refused.stderr.count("\n") == 1
     assert "20261124_0300" in refused.stderr
@@ -179,39 +186,25 @@ def test_an_old_schema_is_refused_until_it_is_migrated(
     ]
     assert [one.wait(PATIENCE_S) for one in both] == [0, 0]
     with serve(tmp_path, AVAL_DATABASE_URL=empty_database_url) as service:
-        assert httpx2.get(f"{service.url}/readyz", trust_env=False).status_code == 200
+        assert (
+            httpx2.get(f"{service.url}/readyz", trust_env=False, verify=NO_TLS).status_code == 200
+        )
 
 
 @pytest.mark.parametrize("which", ["api", "operations"])
-def test_a_taken_port_is_one_line_and_no_database_is_started(tmp_path: Path, which: str) -> None:
+def test_a_taken_port_is_one_line_and_no_database_is_started(
+    tmp_path: Path, which: str, here: Here
+) -> None:
     state = tmp_path / "state"
     with closing(socket.create_server(("127.0.0.1", 0))) as taken:
         port = str(taken.getsockname()[1])
         api, ops = (port, str(free_port())) if which == "api" else ("0", port)
-        refused = aval("serve", "--port", api, AVAL_STATE_DIR=str(state), AVAL_OPS_PORT=ops)
+        refused = here(f"serve --port {api}", AVAL_STATE_DIR=str(state), AVAL_OPS_PORT=ops)
     assert refused.returncode == 1
     assert f":{port}" in refused.stderr
     assert "in use" in refused.stderr
     assert refused.stderr.count("\n") == 1
     assert not state.exists()
-
-
-Here = Callable[..., subprocess.CompletedProcess[str]]
-
-
-@pytest.fixture
-def here(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Here:
-    """Run a command in this process: most of a command's time is the start of Python."""
-
-    def run(line: str, **given: str) -> subprocess.CompletedProcess[str]:
-        for name in [name for name in os.environ if name.startswith("AVAL_")]:
-            monkeypatch.delenv(name)
-        for name, value in given.items():
-            monkeypatch.setenv(name, value)
-        code = execute(line.split())
-        return subprocess.CompletedProcess(line, code, *capsys.readouterr())
-
-    return run
 
 
 UNREACHABLE = "postgresql://aval:s3cret@127.0.0.1:1/aval"

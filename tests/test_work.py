@@ -33,9 +33,10 @@ from app.store.migrate import migrate
 from app.usecases.keys import CreateKey
 from app.usecases.portions import Cursor, Portion
 from app.work import MOST_BACKOFF_S, Loop, loops, pause_s, run
+from tests.conftest import Here
 from tests.domain.facts_cases import pay
 from tests.erp import Erp
-from tests.server import Clock, ServiceThread
+from tests.server import NO_TLS, Clock, ServiceThread
 from tests.states import put_state
 from tests.usecases.facts_ledger import Ledger
 
@@ -264,7 +265,9 @@ def test_two_workers_expire_what_is_due_once(tmp_path: Path, embedded: str) -> N
     ):
         token = CreateKey(database, lambda: datetime.now(UTC))("tests", ["admin"])
         headers = {"Authorization": f"Bearer {token}"}
-        with httpx2.Client(base_url=service.url, headers=headers, trust_env=False) as client:
+        with httpx2.Client(
+            base_url=service.url, headers=headers, trust_env=False, verify=NO_TLS
+        ) as client:
             erp = Erp(client)
             erp.customer("C-1")
             for number in range(5):
@@ -278,7 +281,9 @@ def test_two_workers_expire_what_is_due_once(tmp_path: Path, embedded: str) -> N
             assert client.get(path).json()["status"] == "OPEN"
 
         def metrics() -> str:
-            return httpx2.get(f"http://127.0.0.1:{ops}/metrics", trust_env=False).text
+            return httpx2.get(
+                f"http://127.0.0.1:{ops}/metrics", trust_env=False, verify=NO_TLS
+            ).text
 
         # What a worker told last may be of before the other's pass.
         until(lambda: "aval_expiry_overdue_seconds 0.0" in metrics(), one.said())
@@ -309,6 +314,12 @@ def test_the_direct_address_goes_before_the_poolers(tmp_path: Path, database_url
         assert worker.end(signal.SIGTERM) == 0
 
 
+@pytest.fixture
+def places(empty_database_url: str, tmp_path: Path) -> dict[str, str]:
+    migrate(empty_database_url, "20261124_0300")
+    return {"old": empty_database_url, "nowhere": str(tmp_path / "nowhere")}
+
+
 @pytest.mark.parametrize(
     ("given", "code", "told"),
     [
@@ -322,16 +333,15 @@ def test_the_direct_address_goes_before_the_poolers(tmp_path: Path, database_url
     ],
 )
 def test_what_goes_wrong_is_one_line(
-    empty_database_url: str, given: dict[str, str], code: int, told: str, tmp_path: Path
+    here: Here, places: dict[str, str], given: dict[str, str], code: int, told: str
 ) -> None:
-    migrate(empty_database_url, "20261124_0300")
-    places = {"old": empty_database_url, "nowhere": str(tmp_path / "nowhere")}
-    ended = aval_work(**{f"AVAL_{name}": places.get(it, it) for name, it in given.items()})
+    settings = {f"AVAL_{name}": places.get(it, it) for name, it in given.items()}
+    ended = here("work", AVAL_WORK_OPS_PORT="0", **settings)
     assert (ended.returncode, ended.stdout) == (code, "")
     assert ended.stderr.count("\n") == 1
     assert told in ended.stderr
     assert "s3cret" not in ended.stderr
-    assert not (tmp_path / "nowhere").exists()
+    assert not Path(places["nowhere"]).exists()
 
 
 def test_a_hold_is_released_within_two_seconds_of_the_payment(
@@ -345,7 +355,9 @@ def test_a_hold_is_released_within_two_seconds_of_the_payment(
     ):
         token = CreateKey(database, lambda: datetime.now(UTC))("tests", ["admin"])
         headers = {"Authorization": f"Bearer {token}"}
-        with httpx2.Client(base_url=service.url, headers=headers, trust_env=False) as client:
+        with httpx2.Client(
+            base_url=service.url, headers=headers, trust_env=False, verify=NO_TLS
+        ) as client:
             erp = Erp(client)
             erp.customer("C-1")
             hold_id = erp.held("SO-1", "150.00")
@@ -397,8 +409,8 @@ def test_a_hold_is_released_within_two_seconds_of_a_limit_a_score_and_a_rule(
         ServiceThread(create_app(Settings(state_dir=state), embedded)) as service,
         working(tmp_path / "one", AVAL_STATE_DIR=str(state)) as worker,
         psycopg.connect(embedded, autocommit=True) as connection,
-        httpx2.Client(base_url=service.url, trust_env=False) as client,
-        httpx2.Client(base_url=service.url, trust_env=False) as second,
+        httpx2.Client(base_url=service.url, trust_env=False, verify=NO_TLS) as client,
+        httpx2.Client(base_url=service.url, trust_env=False, verify=NO_TLS) as second,
     ):
         for one, name in ((client, "tests"), (second, "other")):
             token = CreateKey(database, lambda: datetime.now(UTC))(name, ["admin"])

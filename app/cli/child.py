@@ -2,23 +2,20 @@
 
 Not for people: LINE and SOCKET are handles it inherits. A child is a program of its own, never a
 fork: a copy of a process with threads (LightGBM's, psycopg's) may hang on a lock nobody holds.
+Only what it runs is imported: the API's models are a third of a start, and work needs none.
 """
 
-import asyncio
 import os
 import signal
 import socket
 import sys
 import threading
-from contextlib import closing, suppress
+from contextlib import suppress
+from importlib import import_module
 from typing import Final, NoReturn
 
-from app import telemetry
-from app.cli.answer import ApiServer, Door
 from app.cli.database import read_settings
 from app.cli.failures import EXPECTED, WrongUseError, explain
-from app.cli.work import work_until_stopped
-from app.composition import compose
 
 OPEN: Final = b"o"
 """What a child says once it does its work."""
@@ -52,29 +49,6 @@ class Line:
         os.kill(os.getpid(), signal.SIGTERM)
 
 
-def answer(line: Line, handle: int) -> None:
-    """Answer the API on an inherited socket that listens, until SIGTERM or SIGINT.
-
-    Raises:
-        RefusedError: The application did not start.
-        SchemaOldError: The database is at another revision.
-        BusyError: The database was out of reach.
-
-    """
-    settings = read_settings()
-    if settings.database_url is None:
-        raise WrongUseError("a worker is started by `aval serve --workers N` only")
-    telemetry.set_up_log(settings.log_level, settings.log_format)
-    os.set_inheritable(handle, False)  # noqa: FBT003 - the standard library's positional
-    with closing(socket.socket(fileno=handle)) as sock:
-        parts = compose(settings, settings.database_url)
-        with closing(parts.database):
-            parts.prepare()
-            server = ApiServer(parts, Door(sock, settings.shutdown_s, line.say_open))
-            with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
-                runner.run(server.answer())
-
-
 def run() -> NoReturn:
     """Run as what the arguments say; exit codes are those of `aval`."""
     line = Line(int(sys.argv[1]))
@@ -82,9 +56,10 @@ def run() -> NoReturn:
     try:
         match sys.argv[2:]:
             case ["answer", handle]:
-                answer(line, int(handle))
+                import_module("app.cli.child_answer").answer(int(handle), line.say_open)
             case ["work"]:
-                work_until_stopped(read_settings(), line.say_open)
+                work = import_module("app.cli.work")
+                work.work_until_stopped(read_settings(), line.say_open)
             case other:
                 raise WrongUseError(f"no such child: {other}")
     except EXPECTED as failure:

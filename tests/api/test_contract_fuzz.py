@@ -35,7 +35,8 @@ from app.telemetry import set_up_log
 from app.usecases.keys import CreateKey
 from tests.api.probe import make_app
 from tests.conftest import Server
-from tests.server import Clock, ServiceThread
+from tests.document import document_of_the_service
+from tests.server import NO_TLS, Clock, ServiceThread
 
 IN_ALL: Final = 2_000
 """The least number of requests over all operations."""
@@ -163,12 +164,6 @@ def load_schema(document: dict[str, Any], *, bounds: bool) -> BaseSchema:
     )
 
 
-def document_of_the_service() -> dict[str, Any]:
-    """Write the document of the application as it is; nothing is connected to."""
-    nowhere = "postgresql://nobody@127.0.0.1/nowhere"
-    return create_app(Settings(state_dir=Path("nowhere")), nowhere).openapi()
-
-
 def operations_of(schema: BaseSchema) -> dict[str, Any]:
     """List what can be read, by name."""
     found = (one.ok() for one in schema.get_all_operations() if isinstance(one, Ok))
@@ -231,7 +226,9 @@ def target(server: Server) -> Iterator[Target]:
 def fill(url: str, token: str) -> dict[str, str]:
     """Put customers, limits, orders and facts in, so that requests have something to meet."""
     headers = {"Authorization": f"Bearer {token}"}
-    with httpx2.Client(base_url=url, headers=headers, timeout=20, trust_env=False) as client:
+    with httpx2.Client(
+        base_url=url, headers=headers, timeout=20, trust_env=False, verify=NO_TLS
+    ) as client:
 
         def send(method: str, path: str, body: dict[str, Any]) -> dict[str, Any]:
             key = {"Idempotency-Key": f"{method} {path} {body}"}

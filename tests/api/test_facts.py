@@ -11,7 +11,7 @@ from app.store.database import Database
 from app.usecases.keys import CreateKey
 from tests.domain.facts_cases import delivery, invoice, of, order, pay, to
 from tests.domain.facts_world import fact, money
-from tests.server import Clock
+from tests.server import NO_TLS, Clock
 
 Fact = Mapping[str, Any]
 URL = "/v1/ledger-events"
@@ -65,7 +65,9 @@ def speak(service: str, database: Database, clock: Clock) -> Callable[..., httpx
     def make(*scopes: str, segments: tuple[str, ...] = ()) -> httpx2.Client:
         token = CreateKey(database, clock)("-".join([*scopes, *segments]), scopes, segments)
         headers = {"Authorization": f"Bearer {token}"}
-        return httpx2.Client(base_url=service, headers=headers, timeout=20, trust_env=False)
+        return httpx2.Client(
+            base_url=service, headers=headers, timeout=20, trust_env=False, verify=NO_TLS
+        )
 
     return make
 

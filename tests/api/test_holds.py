@@ -11,7 +11,7 @@ import pytest
 from app.store.database import Database
 from app.usecases.keys import CreateKey
 from tests.erp import Erp, refused
-from tests.server import Clock
+from tests.server import NO_TLS, Clock
 
 LIST = "/v1/order-holds"
 NOBODY = "019332b4-6c00-7000-8000-000000000003"
@@ -35,7 +35,9 @@ def speak(service: str, database: Database) -> Iterator[Speak]:
         name = "+".join(scopes + segments)
         token = CreateKey(database, lambda: datetime.now(UTC))(name, scopes, segments)
         headers = {"Authorization": f"Bearer {token}", "Aval-Actor": "E-17"}
-        client = httpx2.Client(base_url=service, headers=headers, timeout=20, trust_env=False)
+        client = httpx2.Client(
+            base_url=service, headers=headers, timeout=20, trust_env=False, verify=NO_TLS
+        )
         return Erp(closing.enter_context(client))
 
     with closing:

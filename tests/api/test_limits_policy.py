@@ -11,6 +11,7 @@ from app.domain.limits_policy import default_policy
 from app.store.database import Database
 from app.usecases.keys import CreateKey
 from tests.erp import Erp, money, refused
+from tests.server import NO_TLS
 
 PATH = "/v1/segments/main/limit-policy"
 
@@ -29,7 +30,9 @@ def speak(service: str, database: Database) -> Callable[..., httpx2.Client]:
     def make(name: str, *scopes: str) -> httpx2.Client:
         token = CreateKey(database, lambda: datetime.now(UTC))(name, scopes, ())
         headers = {"Authorization": f"Bearer {token}"}
-        return httpx2.Client(base_url=service, headers=headers, timeout=20, trust_env=False)
+        return httpx2.Client(
+            base_url=service, headers=headers, timeout=20, trust_env=False, verify=NO_TLS
+        )
 
     return make
 

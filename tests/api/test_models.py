@@ -22,7 +22,7 @@ from app.store.database import Database
 from app.usecases.keys import CreateKey
 from tests.erp import refused
 from tests.scoring.packages import constant, points, row, sample
-from tests.server import Clock, ServiceThread
+from tests.server import NO_TLS, Clock, ServiceThread
 
 PATIENCE_S = 30.0
 
@@ -133,7 +133,9 @@ def test_a_second_client_approves(strict: str, database: Database, clock: Clock)
     def asks(name: str, scope: str) -> httpx2.Client:
         token = CreateKey(database, clock)(name, [scope])
         headers = {"Authorization": f"Bearer {token}", "Aval-Actor": "li.na"}
-        return httpx2.Client(base_url=strict, headers=headers, timeout=20, trust_env=False)
+        return httpx2.Client(
+            base_url=strict, headers=headers, timeout=20, trust_env=False, verify=NO_TLS
+        )
 
     with (
         asks("ann", "model:admin") as ann,

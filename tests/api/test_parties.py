@@ -9,7 +9,7 @@ import pytest
 
 from app.store.database import Database
 from app.usecases.keys import CreateKey
-from tests.server import Clock
+from tests.server import NO_TLS, Clock
 
 CNY = "CNY"
 
@@ -51,7 +51,9 @@ def speak(service: str, database: Database) -> Callable[..., httpx2.Client]:
     def make(name: str, *scopes: str, segments: tuple[str, ...] = ()) -> httpx2.Client:
         token = CreateKey(database, lambda: datetime.now(UTC))(name, scopes, segments)
         headers = {"Authorization": f"Bearer {token}"}
-        return httpx2.Client(base_url=service, headers=headers, timeout=20, trust_env=False)
+        return httpx2.Client(
+            base_url=service, headers=headers, timeout=20, trust_env=False, verify=NO_TLS
+        )
 
     return make
 

@@ -1,22 +1,15 @@
 """The policy taken out as a workbook, edited, looked at, and brought back as a draft."""
 
 import io
-import os
-import subprocess
-import sys
 from base64 import b64encode
-from pathlib import Path
-from typing import Any
 
 import httpx2
-import orjson
 import pytest
 from openpyxl import load_workbook
 
 from app.sheets.rules import read_rules
 from tests.erp import Erp, money, refused
 
-AVAL = Path(sys.executable).with_name("aval")
 PERIOD = {"since": "2026-06-15T00:00:00Z", "until": "2026-06-16T00:00:00Z"}
 
 
@@ -92,29 +85,3 @@ def test_a_bad_workbook_is_refused_and_nothing_is_stored(erp: Erp) -> None:
     answer = erp.client.post("/v1/rule-set-sheets/preview", json=half)
     refused(answer, 422, "invalid_field", "until")
     assert len(erp.client.get("/v1/rule-sets").json()["items"]) == 1
-
-
-def aval(database_url: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "AVAL_DATABASE_URL": database_url}
-    return subprocess.run(
-        [AVAL, *arguments], env=environment, capture_output=True, text=True, check=False
-    )
-
-
-def test_the_terminal_writes_a_folder_and_takes_it_back(
-    erp: Erp, database_url: str, tmp_path: Path
-) -> None:
-    folder = tmp_path / "policy"
-    out = aval(database_url, "export", "rules", str(folder))
-    assert out.returncode == 0, out.stderr
-    terms = folder / "terms.csv"
-    terms.write_bytes(terms.read_bytes() + b"E,7,,\r\n")
-    looked = aval(database_url, "import", "rules", str(folder), "--dry-run")
-    told: dict[str, Any] = orjson.loads(looked.stdout)
-    assert (told["rows"], told["parts"], told["trial"]) == ([], ["terms"], None)
-    taken = aval(database_url, "import", "rules", str(folder))
-    assert "rule set 2 is a draft" in taken.stdout, taken.stderr
-    terms.write_bytes(terms.read_bytes() + b"Q,7,,\r\n")
-    wrong = aval(database_url, "import", "rules", str(folder))
-    assert (wrong.returncode, "terms: line 3" in wrong.stderr) == (1, True), wrong.stderr
-    assert len(erp.client.get("/v1/rule-sets").json()["items"]) == 2

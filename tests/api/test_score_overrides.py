@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from app.store.database import Database
 from app.usecases.facts_events import parse_events
 from app.usecases.keys import CreateKey
+from tests.server import NO_TLS
 from tests.usecases.town import ADMIN
 
 UNTIL = "2026-12-31T16:00:00Z"
@@ -112,7 +113,7 @@ def test_refused_overrides_change_nothing(late: httpx2.Client) -> None:
 def test_scopes(service: str, late: httpx2.Client, database: Database) -> None:
     token = CreateKey(database, lambda: datetime.now(UTC))("crm", ["score:read"])
     headers = {"Authorization": f"Bearer {token}"}
-    with httpx2.Client(base_url=service, headers=headers, trust_env=False) as crm:
+    with httpx2.Client(base_url=service, headers=headers, trust_env=False, verify=NO_TLS) as crm:
         assert crm.post(PATH, json=body()).status_code == 403
         assert crm.get(PATH).status_code == 200
         assert crm.post(WHAT_IF, json={}).status_code == 200

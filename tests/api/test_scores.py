@@ -17,7 +17,7 @@ from app.usecases.keys import CreateKey
 from app.usecases.score_raters import RateByCard
 from app.usecases.score_refresh import RefreshScores
 from app.work import loops
-from tests.server import Clock
+from tests.server import NO_TLS, Clock
 from tests.usecases.town import ADMIN
 
 FIELDS = {
@@ -155,11 +155,11 @@ def test_scopes(service: str, client: httpx2.Client, database: Database) -> None
     make(client, "C-1")
     token = CreateKey(database, lambda: datetime.now(UTC))("crm", ["score:read"])
     headers = {"Authorization": f"Bearer {token}"}
-    with httpx2.Client(base_url=service, headers=headers, trust_env=False) as crm:
+    with httpx2.Client(base_url=service, headers=headers, trust_env=False, verify=NO_TLS) as crm:
         assert score_now(crm, "C-1").status_code == 403
         assert crm.get("/v1/customers/C-1/score").status_code == 404
         assert crm.get("/v1/customers/C-1/card").status_code == 200
-    with httpx2.Client(base_url=service, trust_env=False) as stranger:
+    with httpx2.Client(base_url=service, trust_env=False, verify=NO_TLS) as stranger:
         assert stranger.get("/v1/customers/C-1/card").status_code == 401
 
 

@@ -22,7 +22,7 @@ from bench.databases import Side, ask
 from bench.load import Plan, drive
 from bench.rounds import of_aval
 from bench.seeds import Size, seed
-from tests.server import ServiceThread
+from tests.server import NO_TLS, ServiceThread
 
 CUSTOMERS, MEMBERS = 30, 3
 
@@ -61,7 +61,7 @@ def test_a_copy_is_as_its_pattern(side: Side) -> None:
     seed(side, Size(CUSTOMERS, 2, 4, MEMBERS))
     headers = {"Authorization": f"Bearer {side.token}"}
     url = f"http://127.0.0.1:{side.service.port}/v1/customers"
-    with httpx2.Client(headers=headers, trust_env=False) as client:
+    with httpx2.Client(headers=headers, trust_env=False, verify=NO_TLS) as client:
         last, pattern = (
             client.get(f"{url}/{name}/account").json() for name in (f"B-{CUSTOMERS - 1}", "pattern")
         )
@@ -113,7 +113,7 @@ def _key_statuses(port: int) -> list[int]:
     asked: dict[str, object] = {"customer_id": "B-0", "check_point": "ORDER", "order": {"id": "o"}}
     asked["amount"] = {"amount": "10.00", "currency": "CNY"}
     url = f"http://127.0.0.1:{port}/v1/authorizations"
-    with httpx2.Client(headers={"Idempotency-Key": "k"}, trust_env=False) as client:
+    with httpx2.Client(headers={"Idempotency-Key": "k"}, trust_env=False, verify=NO_TLS) as client:
         first, second = client.post(url, json=asked), client.post(url, json=asked)
         third = client.post(url, json={**asked, "customer_id": "B-1"})
     assert first.json() == second.json()

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from datetime import date
+from functools import partial
 from pathlib import Path
 from random import Random
 
@@ -17,27 +18,29 @@ from app.cli.score_dask import workers
 from app.domain.feature_catalogue import NAMES
 from app.domain.manifests_json import manifest_to_bytes
 from app.settings import Settings
+from tests.conftest import Here
 from tests.scoring.packages import sample
 
-AVAL = Path(sys.executable).with_name("aval")
-PATIENCE_S = 300
-Here = Callable[[str], subprocess.CompletedProcess[str]]
+Words = Callable[[str], subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture
-def here(database_url: str, tmp_path: Path) -> Here:
-    """Run the command on the test's database."""
+def here(database_url: str, tmp_path: Path, here: Here, monkeypatch: pytest.MonkeyPatch) -> Words:
+    """Run the command on the test's database, in a folder of its own."""
+    monkeypatch.chdir(tmp_path)
+    return partial(here, AVAL_DATABASE_URL=database_url, AVAL_STATE_DIR=str(tmp_path))
+
+
+@pytest.fixture
+def apart(database_url: str, tmp_path: Path) -> Words:
+    """Run the command as a process of its own, which may start others."""
     env = {**os.environ, "AVAL_DATABASE_URL": database_url, "AVAL_STATE_DIR": str(tmp_path)}
+    aval = Path(sys.executable).with_name("aval")
 
     def run(words: str) -> subprocess.CompletedProcess[str]:
+        command, told = [aval, *words.split()], subprocess.PIPE
         return subprocess.run(
-            [AVAL, *words.split()],
-            capture_output=True,
-            text=True,
-            check=False,
-            cwd=tmp_path,
-            env=env,
-            timeout=PATIENCE_S,
+            command, stdout=told, stderr=told, text=True, check=False, cwd=tmp_path, env=env
         )
 
     return run
@@ -54,7 +57,7 @@ def write_ledger(path: Path, customers: int) -> None:
     path.write_text("\n".join(rows) + "\n")
 
 
-def test_features_are_written_as_of_a_day(here: Here, tmp_path: Path) -> None:
+def test_features_are_written_as_of_a_day(here: Words, tmp_path: Path) -> None:
     write_ledger(tmp_path / "ledger.csv", 3)
     assert here("import ledger ledger.csv --source erp").returncode == 0
     told = here("features --as-of 2025-09-30 --out out.csv")
@@ -76,7 +79,7 @@ def test_features_are_written_as_of_a_day(here: Here, tmp_path: Path) -> None:
     ],
     ids=["no-date", "future", "no-folder", "not-all"],
 )
-def test_wrong_use_is_one_line(here: Here, words: str, code: int, said: str) -> None:
+def test_wrong_use_is_one_line(here: Words, words: str, code: int, said: str) -> None:
     told = here(words)
     assert (told.returncode, told.stdout, len(told.stderr.splitlines())) == (code, "", 1)
     assert said in told.stderr
@@ -98,30 +101,30 @@ def scores(database_url: str) -> Sequence[tuple[str, dict[str, object]]]:
         return connection.execute(query).fetchall()
 
 
-def promote(here: Here, folder: Path) -> None:
+def promote(apart: Words, folder: Path) -> None:
     """Let the trained sample be champion."""
     package = sample()
     folder.mkdir()
     (folder / "manifest.json").write_bytes(manifest_to_bytes(package.manifest))
     (folder / package.manifest.model.name).write_bytes(package.model)
-    assert here(f"model register {folder}").returncode == 0
-    assert here(f"model promote {package.manifest.name} 1 --reason tests").returncode == 0
+    assert apart(f"model register {folder}").returncode == 0
+    assert apart(f"model promote {package.manifest.name} 1 --reason tests").returncode == 0
 
 
 @pytest.mark.nightly
 @pytest.mark.parametrize("source", ["scorecard", "model"])
 def test_two_workers_give_the_same_scores(
-    here: Here, tmp_path: Path, database_url: str, source: str
+    apart: Words, tmp_path: Path, database_url: str, source: str
 ) -> None:
     write_ledger(tmp_path / "ledger.csv", 1_500)
-    assert here("import ledger ledger.csv --source erp").returncode == 0
+    assert apart("import ledger ledger.csv --source erp").returncode == 0
     if source == "model":
-        promote(here, tmp_path / "package")
-    assert here("score --all").stdout == "1500 customers scored\n"
+        promote(apart, tmp_path / "package")
+    assert apart("score --all").stdout == "1500 customers scored\n"
     here_alone = scores(database_url)
     with psycopg.connect(database_url) as connection:
         connection.execute("UPDATE customer_score SET score_id = NULL")
-    told = here("score --all --dask local:2")
+    told = apart("score --all --dask local:2")
     assert (told.returncode, told.stdout) == (0, "1500 customers scored\n"), told.stderr
     assert len(here_alone) == 1_500
     assert scores(database_url) == here_alone

@@ -25,7 +25,7 @@ from app.usecases.facts_lapse import LapseProvisional
 from app.usecases.holds_judge import HoldsJudge
 from app.usecases.holds_release import ReleaseCleared
 from app.usecases.keys import CreateKey
-from tests.server import Clock, ServiceThread
+from tests.server import NO_TLS, Clock, ServiceThread
 
 NOW = datetime(2026, 6, 15, 4, tzinfo=UTC)
 TODAY = "2026-06-15"
@@ -116,7 +116,7 @@ def open_desk(url: str, folder: Path) -> Iterator[Desk]:
         token = CreateKey(database, lambda: NOW)("tests", ["admin"])
         headers = {"Authorization": f"Bearer {token}"}
         with httpx2.Client(
-            base_url=running.url, headers=headers, timeout=20, trust_env=False
+            base_url=running.url, headers=headers, timeout=20, trust_env=False, verify=NO_TLS
         ) as client:
             yield Desk(client, database, clock)
 

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import httpx2
 
+from tests.server import NO_TLS
+
 PATIENCE_S = 60
 
 
@@ -41,7 +43,9 @@ class Service:
         """Speak to it with the token, else with the first key it made."""
         token = self.token or (self.state / "api-key").read_text(encoding="ascii").strip()
         headers = {"Authorization": f"Bearer {token}"}
-        return httpx2.Client(base_url=self.url, headers=headers, timeout=10, trust_env=False)
+        return httpx2.Client(
+            base_url=self.url, headers=headers, timeout=10, trust_env=False, verify=NO_TLS
+        )
 
     def kill(self) -> None:
         """Kill the service alone, as the kernel would when memory runs out."""
@@ -102,7 +106,7 @@ def await_ready(service: Service) -> None:
     until = time.monotonic() + PATIENCE_S
     while time.monotonic() < until:
         try:
-            if httpx2.get(f"{service.url}/readyz", trust_env=False).is_success:
+            if httpx2.get(f"{service.url}/readyz", trust_env=False, verify=NO_TLS).is_success:
                 return
         except httpx2.TransportError:
             pass

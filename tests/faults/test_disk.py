@@ -20,7 +20,7 @@ from app.store.embedded import start_embedded
 from app.usecases.keys import CreateKey
 from tests.faults.client_log import ClientLog
 from tests.faults.clients import PATIENCE_S, assert_exact, order, send, set_up
-from tests.server import Clock, ServiceThread
+from tests.server import NO_TLS, Clock, ServiceThread
 from tests.states import put_state
 
 ROOM_MB = 160
@@ -39,7 +39,7 @@ def serving(state: Path) -> Iterator[tuple[str, httpx2.Client]]:
         with (
             ServiceThread(app) as running,
             httpx2.Client(
-                base_url=running.url, headers=headers, timeout=30, trust_env=False
+                base_url=running.url, headers=headers, timeout=30, trust_env=False, verify=NO_TLS
             ) as client,
         ):
             yield server.url, client

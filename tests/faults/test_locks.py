@@ -20,7 +20,7 @@ from app.usecases.keys import CreateKey
 from tests.faults.client_log import ClientLog
 from tests.faults.clients import Crowd, assert_exact, order, send, set_up
 from tests.faults.points import Wire
-from tests.server import Clock, ServiceThread
+from tests.server import NO_TLS, Clock, ServiceThread
 
 BUSY_S = 4.0
 """By when one that meets a lock must have heard so: three tries of 300 ms, and some slack."""
@@ -44,7 +44,7 @@ def serving(folder: Path, url: str, token: str, **more: str) -> Iterator[httpx2.
     with ServiceThread(create_app(settings, url, Clock())) as running:
         headers = {"Authorization": f"Bearer {token}"}
         with httpx2.Client(
-            base_url=running.url, headers=headers, timeout=30, trust_env=False
+            base_url=running.url, headers=headers, timeout=30, trust_env=False, verify=NO_TLS
         ) as client:
             yield client
 
@@ -168,7 +168,7 @@ def test_backends_that_are_ended_under_load(database: Database, tmp_path: Path, 
 def _like(client: httpx2.Client) -> httpx2.Client:
     """Open another client like this one."""
     return httpx2.Client(
-        base_url=client.base_url, headers=client.headers, timeout=30, trust_env=False
+        base_url=client.base_url, headers=client.headers, timeout=30, trust_env=False, verify=NO_TLS
     )
 
 

@@ -18,7 +18,7 @@ from app.usecases.keys import CreateKey
 from tests.faults.client_log import ClientLog
 from tests.faults.points import Point, Wire
 from tests.faults.service import PATIENCE_S, served
-from tests.server import Clock, ServiceThread
+from tests.server import NO_TLS, Clock, ServiceThread
 from tests.states import put_state
 
 POINTS: list[tuple[Point, bool]] = [
@@ -105,7 +105,9 @@ def test_the_service_is_killed(
     app = create_app(Settings(state_dir=tmp_path), database.url, Clock())
     with ServiceThread(app) as running:
         headers = {"Authorization": f"Bearer {token}"}
-        with httpx2.Client(base_url=running.url, headers=headers, trust_env=False) as client:
+        with httpx2.Client(
+            base_url=running.url, headers=headers, trust_env=False, verify=NO_TLS
+        ) as client:
             converges(client, log, "K-1", happened=happened)
             assert ask(client, log, "after")
     exact(database.url, log)
@@ -162,7 +164,9 @@ def client_of(service: str, url: str) -> httpx2.Client:
         connection.execute("DELETE FROM api_key")
     headers = {"Authorization": f"Bearer {token_of(database)}"}
     database.close()
-    return httpx2.Client(base_url=service, headers=headers, timeout=20, trust_env=False)
+    return httpx2.Client(
+        base_url=service, headers=headers, timeout=20, trust_env=False, verify=NO_TLS
+    )
 
 
 def test_without_durable_commits_the_client_log_sees_the_loss(state: Path) -> None:

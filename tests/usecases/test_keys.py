@@ -21,7 +21,7 @@ from app.usecases.keys import (
     MakeFirstKey,
     RevokeKey,
 )
-from tests.server import Clock
+from tests.server import NO_TLS, Clock
 
 NOW = datetime(2026, 6, 15, tzinfo=UTC)
 
@@ -192,7 +192,7 @@ def test_a_first_key_that_cannot_be_kept_is_not_made(create: CreateKey) -> None:
 
 @pytest.fixture
 def stranger(service: str) -> Iterator[httpx2.Client]:
-    with httpx2.Client(base_url=service, timeout=20, trust_env=False) as client:
+    with httpx2.Client(base_url=service, timeout=20, trust_env=False, verify=NO_TLS) as client:
         yield client
 
 
