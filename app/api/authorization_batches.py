@@ -22,7 +22,7 @@ from app.api.strict import LONG_BODY_BYTES, read, validate
 from app.api.wire import PRINTABLE, AnswerModel, WireModel
 from app.domain.callers import Caller
 from app.domain.decisions import Question
-from app.domain.errors import BadRequestError, CreditError
+from app.domain.errors import BusyError, CreditError
 from app.usecases.asks import Answer, Ask
 
 _Refusal = CreditError | RequestValidationError
@@ -116,14 +116,14 @@ async def read_soon(request: Request, within_s: float) -> _Envelope:
     """Read the body; who sends it too slowly must not keep the turn of others.
 
     Raises:
-        BadRequestError: It did not arrive in time.
+        BusyError: It did not arrive in time; over a better line it will.
 
     """
     try:
         async with asyncio.timeout(within_s):
             return await read(request, _Envelope)
     except TimeoutError:
-        raise BadRequestError(f"the body did not arrive within {within_s:g} s") from None
+        raise BusyError(f"the body did not arrive within {within_s:g} s") from None
 
 
 def _asked(caller: Caller, item: object, decision_id: str) -> Ask | _Refusal:

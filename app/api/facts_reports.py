@@ -5,6 +5,7 @@ at once, fewer are worked on, and the rest of those who report waits outside, un
 """
 
 import asyncio
+from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Annotated, Final
 
 import orjson
@@ -18,18 +19,25 @@ from app.api.desk import desk_of
 from app.api.facts_models import INVOICE, ToldAsFact
 from app.api.facts_results import PROBLEM, EventResultOut, told_of
 from app.api.parse import parse_strict
-from app.api.strict import LONG_BODY_BYTES, StrictRoute, check_content_type, validate
+from app.api.strict import (
+    LONG_BODY_BYTES,
+    StrictRoute,
+    check_content_type,
+    declared_bytes,
+    validate,
+)
 from app.api.wire import AnswerModel, WireModel
 from app.domain.callers import Caller
-from app.domain.errors import BadRequestError
+from app.domain.errors import BadRequestError, BusyError
 from app.domain.facts import Event
 from app.usecases.facts import Facts
 from app.usecases.facts_events import MOST_EVENTS, parse_events
+from app.usecases.turns import Turns
 
 router = APIRouter(prefix="/v1/ledger-events", tags=["facts"], route_class=StrictRoute)
 
-BODY_S: Final = 60.0
-"""How long a body may take once it is read: 8 MiB over a line of a little more than 1 Mbit/s."""
+SMALL_BYTES: Final = 64 * 1024
+"""Largest body, inclusive, that waits for no turn: some hundred facts."""
 
 
 class LedgerEventsIn(WireModel):
@@ -78,18 +86,25 @@ async def post_ledger_events(
 ) -> Response:
     """Apply facts; any order and any number of repeats give the same state."""
     facts = desk_of(request).facts
-    async with facts.arriving.one():
-        raw = await read_soon(request, BODY_S)
-        async with facts.applying.one():
+    async with _place(facts.arriving, request, caller):
+        raw = await read_soon(request, facts.body_s)
+        async with _place(facts.applying, request, caller):
             told = await run_in_threadpool(_apply, facts, caller, raw)
     return Response(told, media_type="application/json")
+
+
+def _place(turns: Turns, request: Request, caller: Caller) -> AbstractAsyncContextManager[None]:
+    """Give a large request a turn; a small one needs no memory, and waits for nobody's locks."""
+    small = 0 < declared_bytes(request.scope) <= SMALL_BYTES
+    return nullcontext() if small else turns.one(caller.client)
 
 
 async def read_soon(request: Request, within_s: float) -> bytes:
     """Read a body as it was sent; who sends too slowly must not keep its place for ever.
 
     Raises:
-        BadRequestError: No body, not JSON by its type, or it did not arrive in time.
+        BadRequestError: No body, or not JSON by its type.
+        BusyError: It did not arrive in time; over a better line it will.
         TooLargeError: Longer than the route takes.
 
     """
@@ -98,7 +113,7 @@ async def read_soon(request: Request, within_s: float) -> bytes:
         async with asyncio.timeout(within_s):
             raw = await request.body()
     except TimeoutError:
-        raise BadRequestError(f"the body did not arrive within {within_s:g} s") from None
+        raise BusyError(f"the body did not arrive within {within_s:g} s") from None
     if not raw:
         raise BadRequestError("a JSON body is needed")
     return raw

@@ -118,9 +118,9 @@ class StrictRequest(Request):
 
         """
         if not hasattr(self, "_body"):
-            declared_bytes = _declared_bytes(self.scope)
-            if declared_bytes > self.most_bytes:
-                await self._refuse_rest(declared_bytes)
+            told_bytes = declared_bytes(self.scope)
+            if told_bytes > self.most_bytes:
+                await self._refuse_rest(told_bytes)
             self._body = await self._collect()
         return self._body
 
@@ -175,7 +175,8 @@ class StrictRequest(Request):
         return [] if value is None else value
 
 
-def _declared_bytes(scope: Scope) -> int:
+def declared_bytes(scope: Scope) -> int:
+    """Give what Content-Length says; 0 where it says nothing."""
     for name, value in scope["headers"]:
         if name == b"content-length":
             return int(value[:19]) if value.isdigit() else 0

@@ -54,6 +54,9 @@ AT_WORK: Final = 2
 Each takes ten times its body in memory; more of them only wait for each other.
 """
 
+BODY_S: Final = 60.0
+"""How long a body may take once it is read: 8 MiB over a line of a little more than 1 Mbit/s."""
+
 TURN_S: Final = 30.0
 """How long a batch waits for its turn; a full one takes about a second."""
 
@@ -227,8 +230,9 @@ class Facts:
     list_quarantine: ListQuarantine
     lapse_provisional: LapseProvisional
     close_quarantined: CloseQuarantined
-    arriving: Turns = field(default_factory=lambda: Turns(MOST_BODIES, TURN_S))
-    applying: Turns = field(default_factory=lambda: Turns(AT_WORK, TURN_S))
+    arriving: Turns = field(default_factory=lambda: Turns(MOST_BODIES, MOST_BODIES - 1, TURN_S))
+    applying: Turns = field(default_factory=lambda: Turns(AT_WORK, AT_WORK, TURN_S))
+    body_s: float = BODY_S
 
     def let_go(self, cause: str) -> None:
         """Apply what waits for a cause; see `ApplyFacts.requeue`."""

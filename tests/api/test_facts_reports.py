@@ -6,33 +6,41 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 
 import httpx2
 import psycopg
 import pytest
 from starlette.types import Message
 
-from app.api.facts_reports import read_soon
+from app.api.facts_reports import SMALL_BYTES, read_soon
 from app.api.strict import StrictRequest
-from app.domain.errors import BadRequestError
+from app.domain.errors import BusyError
 from app.store.database import Database
 from app.usecases.facts import AT_WORK, MOST_BODIES
-from tests.api.test_facts import URL, customer, post, waiting, words
+from app.usecases.keys import CreateKey
+from tests.api.test_facts import URL, customer, words
 from tests.domain.facts_cases import invoice
+from tests.server import NO_TLS, Clock
 
 PATIENCE_S = 10.0
 
 
+def body(name: str = "I", customer_id: str = "anna", *, large: bool = True) -> bytes:
+    """Write a batch; a large one says no more than a small one, at greater length."""
+    plain = json.dumps({"events": [invoice(name, customer_id=customer_id)]}).encode()
+    return plain + b" " * SMALL_BYTES if large else plain
+
+
 def half_a_body(client: httpx2.Client) -> socket.socket:
     """Begin to report, and stop in the middle of the body."""
-    url, body = client.base_url, json.dumps({"events": [invoice()]}).encode()
+    url, whole = client.base_url, body()
     line = socket.create_connection((url.host, url.port or 80), PATIENCE_S)
     head = (
         f"POST {URL} HTTP/1.1\r\nHost: {url.host}\r\nContent-Type: application/json\r\n"
-        f"Authorization: {client.headers['Authorization']}\r\nContent-Length: {len(body)}\r\n\r\n"
+        f"Authorization: {client.headers['Authorization']}\r\nContent-Length: {len(whole)}\r\n\r\n"
     )
-    line.sendall(head.encode() + body[: len(body) // 2])
+    line.sendall(head.encode() + whole[: len(whole) // 2])
     return line
 
 
@@ -43,23 +51,36 @@ def slow(client: httpx2.Client) -> Iterator[Callable[[], socket.socket]]:
         yield lambda: undo.enter_context(half_a_body(client))
 
 
-def reporting(client: httpx2.Client, name: str, told: list[int]) -> threading.Thread:
+@pytest.fixture
+def other(client: httpx2.Client, database: Database, clock: Clock) -> Iterator[httpx2.Client]:
+    """Speak for another client."""
+    token = CreateKey(database, clock)("shop", ["ledger:write"])
+    headers = {"Authorization": f"Bearer {token}"}
+    with httpx2.Client(base_url=client.base_url, headers=headers, verify=NO_TLS) as second:
+        yield second
+
+
+def post(client: httpx2.Client, content: bytes) -> httpx2.Response:
+    return client.post(URL, content=content, headers={"Content-Type": "application/json"})
+
+
+def reporting(client: httpx2.Client, content: bytes, told: list[int]) -> threading.Thread:
     def report() -> None:
-        told.append(post(client, invoice(name)).status_code)
+        told.append(post(client, content).status_code)
 
     thread = threading.Thread(target=report)
     thread.start()
     return thread
 
 
-def test_slow_senders_keep_nobody_from_being_applied(
-    client: httpx2.Client, slow: Callable[[], socket.socket]
+def test_slow_senders_keep_no_other_client_from_being_applied(
+    client: httpx2.Client, other: httpx2.Client, slow: Callable[[], socket.socket]
 ) -> None:
     customer(client)
-    for _ in range(MOST_BODIES - 1):
+    for _ in range(2 * MOST_BODIES):
         slow()
     began = time.monotonic()
-    assert words(client, invoice()) == ["applied"]
+    assert post(other, body()).status_code == 200
     assert time.monotonic() - began < PATIENCE_S / 2
 
 
@@ -68,11 +89,11 @@ def test_no_more_bodies_come_in_than_may(
 ) -> None:
     """Who comes late waits, a stranger is told so all the same, and hanging up lets one in."""
     customer(client)
-    lines = [slow() for _ in range(MOST_BODIES)]
-    waiting(client)  # by its answer those before it are in
+    lines = [slow() for _ in range(MOST_BODIES - 1)]
+    assert words(client, invoice("small")) == ["applied"]  # by its answer those before it are in
     told: list[int] = []
-    late = reporting(client, "I", told)
-    stranger = httpx2.post(f"{client.base_url}{URL}", json={"events": [invoice()]})
+    late = reporting(client, body(), told)
+    stranger = httpx2.post(f"{client.base_url}{URL}", content=body())
     assert stranger.status_code == 401
     late.join(0.3)
     assert not told
@@ -81,33 +102,51 @@ def test_no_more_bodies_come_in_than_may(
     assert told == [200]
 
 
-def test_no_more_batches_are_applied_at_once_than_may(
-    client: httpx2.Client, database: Database
-) -> None:
-    customer(client)
-    told: list[int] = []
-    with psycopg.connect(database.url, autocommit=True) as eyes:
+@contextmanager
+def stuck_at(database: Database, customer_id: str) -> Iterator[Callable[[], int]]:
+    """Lock a customer's account meanwhile; gives how many wait for locks."""
+    query = (
+        "SELECT count(*) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    )
+    with (
+        psycopg.connect(database.url, autocommit=True) as eyes,
+        psycopg.connect(database.url) as holder,
+    ):
 
         def stuck() -> int:
-            query = (
-                "SELECT count(*) FROM pg_stat_activity"
-                " WHERE datname = current_database() AND wait_event_type = 'Lock'"
-            )
             (found,) = eyes.execute(query).fetchone() or (0,)
             return int(found)
 
-        with psycopg.connect(database.url) as holder:
-            holder.execute("SELECT FROM account FOR NO KEY UPDATE")
-            senders = [reporting(client, f"I{place}", told) for place in range(MOST_BODIES + 2)]
-            _until(lambda: stuck() >= AT_WORK)
-            time.sleep(0.2)  # whoever else could come as far would have
-            assert (stuck(), told) == (AT_WORK, [])
+        holder.execute(
+            "SELECT FROM account WHERE customer_id = %s FOR NO KEY UPDATE", (customer_id,)
+        )
+        yield stuck
+
+
+def test_no_more_large_batches_are_applied_at_once_than_may(
+    client: httpx2.Client, other: httpx2.Client, database: Database
+) -> None:
+    """Small ones wait neither for their turns nor for the locks they wait for."""
+    customer(client)
+    customer(client, "ben")
+    assert words(client, invoice("first"), invoice("second", customer_id="ben")) == ["applied"] * 2
+    told: list[int] = []
+    with stuck_at(database, "anna") as stuck:
+        senders = [
+            reporting(one, body(f"I{place}-{place % 2}"), told)
+            for place, one in enumerate([client, other] * (MOST_BODIES - 1))
+        ]
+        _until(lambda: stuck() >= AT_WORK)
+        time.sleep(0.2)  # whoever else could come as far would have
+        assert (stuck(), told) == (AT_WORK, [])
+        assert post(other, body("S", "ben", large=False)).status_code == 200
     for sender in senders:
         sender.join(PATIENCE_S)
-    assert told == [200] * (MOST_BODIES + 2)
+    assert told == [200] * len(senders)
 
 
-def test_a_body_that_does_not_arrive_gives_its_place_up() -> None:
+def test_a_body_that_does_not_arrive_gives_its_place_up_and_may_be_sent_again() -> None:
     headers = [(b"content-type", b"application/json")]
     scope = {"type": "http", "method": "POST", "path": URL, "headers": headers}
 
@@ -116,7 +155,7 @@ def test_a_body_that_does_not_arrive_gives_its_place_up() -> None:
         raise AssertionError
 
     async def wait() -> None:
-        with pytest.raises(BadRequestError, match=r"did not arrive within 0\.02 s"):
+        with pytest.raises(BusyError, match=r"did not arrive within 0\.02 s"):
             async with asyncio.timeout(PATIENCE_S):
                 await read_soon(StrictRequest(scope, nothing), 0.02)
 

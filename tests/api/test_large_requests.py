@@ -10,7 +10,7 @@ from starlette.types import Message, Receive
 
 from app.api.authorization_batches import put_together, read_soon
 from app.api.strict import MOST_BROKEN, StrictRequest, validate
-from app.domain.errors import BadRequestError, CustomerUnknownError, FieldError
+from app.domain.errors import BusyError, CustomerUnknownError, FieldError
 from app.usecases.asks import Answer
 from app.usecases.asks import Ask as Question
 from tests.api.probe import GOOD, Ask
@@ -40,7 +40,7 @@ def sender(*messages: Message) -> Receive:
 
 def test_a_body_that_does_not_arrive_gives_up_its_turn() -> None:
     async def wait() -> None:
-        with pytest.raises(BadRequestError, match=r"did not arrive within 0\.02 s"):
+        with pytest.raises(BusyError, match=r"did not arrive within 0\.02 s"):
             async with asyncio.timeout(5):
                 await read_soon(StrictRequest(SCOPE, sender(HALF)), 0.02)
 

@@ -11,11 +11,11 @@ from app.usecases.turns import Turns
 
 def test_no_more_at_once_and_in_the_order_of_arrival() -> None:
     async def work() -> tuple[int, list[int]]:
-        turns, inside, most, order = Turns(2, 5.0), 0, 0, list[int]()
+        turns, inside, most, order = Turns(2, 2, 5.0), 0, 0, list[int]()
 
         async def take(place: int) -> None:
             nonlocal inside, most
-            async with turns.one():
+            async with turns.one("erp"):
                 inside += 1
                 most = max(most, inside)
                 order.append(place)
@@ -30,16 +30,16 @@ def test_no_more_at_once_and_in_the_order_of_arrival() -> None:
 
 def test_who_waits_too_long_is_turned_away_and_takes_no_turn_along() -> None:
     async def work() -> str:
-        turns, gate = Turns(1, 0.02), asyncio.Event()
+        turns, gate = Turns(1, 1, 0.02), asyncio.Event()
 
         async def hold() -> None:
-            async with turns.one():
+            async with turns.one("erp"):
                 await gate.wait()
 
         holding = asyncio.create_task(hold())
         await asyncio.sleep(0)
         with pytest.raises(BusyError):
-            async with turns.one():
+            async with turns.one("erp"):
                 raise AssertionError
         hanging_up = asyncio.create_task(hold())
         await asyncio.sleep(0)
@@ -48,7 +48,7 @@ def test_who_waits_too_long_is_turned_away_and_takes_no_turn_along() -> None:
             await hanging_up
         gate.set()
         await holding
-        async with turns.one():
+        async with turns.one("erp"):
             return "free"
 
     assert asyncio.run(work()) == "free"
@@ -56,11 +56,34 @@ def test_who_waits_too_long_is_turned_away_and_takes_no_turn_along() -> None:
 
 def test_a_turn_ends_with_the_trouble_in_it() -> None:
     async def work() -> str:
-        turns = Turns(1, 0.02)
+        turns = Turns(1, 1, 0.02)
         with pytest.raises(ZeroDivisionError):
-            async with turns.one():
+            async with turns.one("erp"):
                 raise ZeroDivisionError
-        async with turns.one():
+        async with turns.one("erp"):
             return "free"
 
     assert asyncio.run(work()) == "free"
+
+
+def test_one_client_leaves_room_for_the_others() -> None:
+    async def work() -> list[str]:
+        turns, gate, told = Turns(3, 2, 0.05), asyncio.Event(), list[str]()
+
+        async def hold(client: str) -> None:
+            try:
+                async with turns.one(client):
+                    await gate.wait()
+                    told.append(client)
+            except BusyError:
+                told.append(f"{client} was turned away")
+
+        flood = [asyncio.create_task(hold("erp")) for _ in range(9)]
+        await asyncio.wait(flood, timeout=0.1)
+        other = asyncio.create_task(hold("shop"))
+        await asyncio.sleep(0)
+        gate.set()
+        await asyncio.gather(other, *flood)
+        return sorted(told)
+
+    assert asyncio.run(work()) == ["erp"] * 2 + ["erp was turned away"] * 7 + ["shop"]
