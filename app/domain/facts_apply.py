@@ -32,6 +32,7 @@ from app.domain.facts_book import Book, UseKey
 from app.domain.facts_orders import OrderChange, Stamp, record_order
 from app.domain.facts_reach import ShareKey, rests_on
 from app.domain.orders import Order, OrderUse
+from app.domain.values import changed
 
 DocumentKey = tuple[str, str]
 """Id, and the order of a delivery or the kind of a credit; else empty."""
@@ -175,7 +176,7 @@ class Clerk:
         book, order_id = self.book, event.document_id
         step.root = book.orders.get(order_id)
         root = step.root or Order(book.segment_id, order_id, account_id, body.currency)
-        after = replace(root, account_id=account_id, currency=body.currency, version=event.version)
+        after = changed(root, account_id=account_id, currency=body.currency, version=event.version)
         step.order = record_order(root, after, body, self.stamp)
         book.orders[order_id] = step.order.order
 
@@ -253,7 +254,7 @@ class Clerk:
                 self.shares[key] = share
             if key[0] == "order" and share:
                 order = self.book.orders[key[1]]
-                self.book.orders[key[1]] = replace(order, reserved=share.use.authorized)
+                self.book.orders[key[1]] = changed(order, reserved=share.use.authorized)
         for use_key, use in step.uses.items():
             if use != self.book.uses.get(use_key, _NO_USE):
                 self.book.uses[use_key] = use

@@ -4,14 +4,14 @@ An account is revalued before its first posting of a batch; a fact is never refu
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final
 
 from app.domain.accounts import Account, Entry, Kind, Use, force, revalue
 from app.domain.adjustments import Lowerings
 from app.domain.facts import OverLimit, Problem, rate_cause
 from app.domain.money import Rate
-from app.domain.values import quick
+from app.domain.values import changed, quick
 
 Place = tuple[int, str]
 """(account_id, currency)."""
@@ -144,7 +144,7 @@ def _largest(use: Use) -> int:
 
 def _one_step(before: Account, after: Account) -> Account:
     """Count a posting in several currencies as one entry; the journal has no holes."""
-    return replace(after, seq=before.seq + 1)
+    return changed(after, seq=before.seq + 1)
 
 
 def _rate_missing(source: str, target: str) -> Problem:

@@ -1,12 +1,12 @@
 """What an order fact does to the order's root: record it, close it, move it to another payer."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 from app.domain.facts import OrderBody
 from app.domain.orders import Order
-from app.domain.values import quick
+from app.domain.values import changed, quick
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +43,8 @@ def record_order(before: Order, after: Order, body: OrderBody, stamp: Stamp) -> 
     if body.is_over:
         return _close(before, _bare(after) if moved else after, moved=moved)
     if before.state == "LIVE" and not moved:
-        return OrderChange(replace(after, authorized=body.amount, closed_version=None))
-    fresh = replace(
+        return OrderChange(changed(after, authorized=body.amount, closed_version=None))
+    fresh = changed(
         _bare(after),
         state="LIVE",
         authorization_id=stamp.new_id(),
@@ -57,7 +57,7 @@ def record_order(before: Order, after: Order, body: OrderBody, stamp: Stamp) -> 
 
 def _bare(order: Order) -> Order:
     """Give an order without its authorization, and without what a person allowed its old payer."""
-    return replace(
+    return changed(
         order,
         authorization_id=None,
         state="NONE",
@@ -78,7 +78,7 @@ def _close(before: Order, after: Order, *, moved: bool) -> OrderChange:
     Else closing and opening an order again would walk around it.
     """
     forced = before.hold_kind == "FORCED"
-    closed = replace(
+    closed = changed(
         after,
         state="RELEASED" if after.state == "LIVE" else after.state,
         closed_version=after.version,

@@ -22,6 +22,11 @@ _PAUSE_S: Final = 1.0
 class ObservingError(Exception):
     """The child could not compute features of what it was given: a bug there is a bug here."""
 
+    @property
+    def detail(self) -> str:
+        """What it said."""
+        return str(self)
+
 
 @dataclass(frozen=True, slots=True)
 class Copies:

@@ -41,6 +41,22 @@ WHERE a.customer_id = any(%(ids)s)
 ORDER BY a.customer_id, a.segment_id <> 'main', a.account_id
 """
 
+# A dispute is known since it was first reported open, which only the reports tell: the document is
+# of the newest version, be it the end. Any order of the same reports gives the same day; offsets
+# that PostgreSQL does not take are left to the document. Reports of quarantine count once applied.
+_FIRST_REPORTED: Final = """
+SELECT min(told.day) FROM (
+    SELECT (CASE WHEN e.payload ->> 'occurred_at' ~* '(z|[+-](0[0-9]|1[0-4]):[0-9]{2})$'
+        THEN (e.payload ->> 'occurred_at')::timestamptz END AT TIME ZONE s.time_zone)::date AS day
+    FROM ledger_event e
+    WHERE e.type = 'dispute' AND e.payload ->> 'invoice_id' = d.invoice_id
+        AND coalesce(e.payload ->> 'segment', 'main') = d.segment_id
+        AND e.payload ->> 'open' = 'true'
+        AND (e.result <> 'quarantined' OR EXISTS (SELECT FROM quarantine q
+            WHERE q.source = e.source AND q.event_id = e.event_id AND q.status = 'APPLIED'))
+) AS told WHERE told.day > i.issue_date
+"""
+
 # A dispute dated the day of the invoice is a flag of an imported file, whose day nobody knows: it
 # is known today (wherever that began first), and of a paid invoice since it was paid at the latest.
 _QUOTED = """concat('"', replace({0}, '"', '""'), '",')"""
@@ -52,13 +68,17 @@ SELECT string_agg(concat(i.name, i.issue_date, ',', i.due_date, ',', i.amount_mi
 FROM (
     SELECT c.place, concat({_QUOTED.format("c.customer_id")}, {_QUOTED.format("i.segment_id")},
         {_QUOTED.format("i.invoice_id")}) AS name, i.segment_id, i.invoice_id, i.issue_date,
-        i.due_date, i.amount_minor, i.currency, CASE WHEN d.since > i.issue_date THEN d.since
+        i.due_date, i.amount_minor, i.currency, CASE WHEN d.reported IS NOT NULL THEN d.reported
+        WHEN d.since > i.issue_date THEN d.since
         WHEN d.since IS NOT NULL THEN current_date - 1 END AS disputed_on,
-        d.since <= i.issue_date AS undated
+        d.since <= i.issue_date AND d.reported IS NULL AS undated
     FROM unnest(%(ids)s::text[]) WITH ORDINALITY AS c(customer_id, place)
     JOIN account a ON a.customer_id = c.customer_id
     JOIN invoice i ON i.account_id = a.account_id
-    LEFT JOIN dispute d ON d.segment_id = i.segment_id AND d.invoice_id = i.invoice_id
+    LEFT JOIN LATERAL (
+        SELECT d.since, ({_FIRST_REPORTED}) AS reported
+        FROM dispute d JOIN segment s ON s.segment_id = d.segment_id
+        WHERE d.segment_id = i.segment_id AND d.invoice_id = i.invoice_id) AS d ON true
     WHERE i.amount_minor > 0
 ) AS i
 LEFT JOIN LATERAL ({LOWERED}) AS lowered ON true

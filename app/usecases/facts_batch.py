@@ -31,6 +31,7 @@ from app.domain.money import Rate
 from app.domain.orders import Order
 from app.domain.rates import find_rate
 from app.domain.segments import Segment
+from app.domain.values import changed
 from app.store import adjustments, facts_inbox, facts_quarantine, rates
 from app.store.database import Tx
 from app.store.facts_inbox import Waiting
@@ -293,7 +294,7 @@ def _dated(event: Event, segment: Segment) -> Event:
     body = event.body
     if isinstance(body, CreditBody) and body.credit_date is None:
         day = business_date(segment, event.occurred_at)
-        return replace(event, body=replace(body, credit_date=day))
+        return changed(event, body=changed(body, credit_date=day))
     if isinstance(body, DisputeBody) and body.since is None:
         day = business_date(segment, event.occurred_at)
         return replace(event, body=replace(body, since=day))

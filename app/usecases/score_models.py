@@ -15,7 +15,7 @@ from app.domain.models import Alias, Scorer
 from app.domain.scores import Score
 from app.domain.scores_model import model_score
 from app.domain.whatif import Row
-from app.scoring.observing import Copies
+from app.scoring.observing import Copies, ObservingError
 from app.store import customers, groups, portfolio, score_models, scores
 from app.store.database import Tx
 from app.store.scores import Subject
@@ -137,7 +137,7 @@ class RateByModel:
         names, rated = found
         try:
             seen = self._see(tx, subjects, at)
-        except BusyError as trouble:
+        except (BusyError, ObservingError) as trouble:
             self._tell(trouble)
             return rated
         shadows = self._shadows(names, list(seen.values()))
@@ -226,7 +226,7 @@ class RateByModel:
             for one, each in zip(found, seen, strict=True)
         ]
 
-    def _tell(self, trouble: BusyError | FieldError) -> None:
+    def _tell(self, trouble: BusyError | FieldError | ObservingError) -> None:
         SCORE_TROUBLE.inc()
         _log.warning("model_cannot_score", reason=trouble.detail)
 

@@ -14,6 +14,7 @@ import structlog
 
 from app.domain.decisions import Question
 from app.domain.errors import BusyError, FieldError
+from app.scoring.observing import ObservingError
 from app.store import score_models
 from app.store.database import Database, moment
 from app.telemetry.scores import ORDER_PDS
@@ -89,7 +90,7 @@ class OrderPds:
         try:
             with self.database.read() as tx:
                 told: Sequence[float | None] = self.rater.orders(tx, questions[:_MOST], moment(tx))
-        except (BusyError, FieldError) as trouble:
+        except (BusyError, FieldError, ObservingError) as trouble:
             _log.warning("order_pd_missing", reason=trouble.detail)
             told = ()
         known = [None if one is None else round(one * _PPM) for one in told]

@@ -14,6 +14,9 @@ from app.store.database import Database
 from app.usecases.facts import ApplyFacts
 from app.usecases.facts_events import parse_events
 from app.usecases.keys import CreateKey
+from app.usecases.score_raters import RateByCard
+from app.usecases.score_refresh import RefreshScores
+from app.work import loops
 from tests.server import NO_TLS, Clock
 from tests.usecases.town import ADMIN
 
@@ -161,10 +164,14 @@ def test_scopes(service: str, client: httpx2.Client, database: Database) -> None
 
 
 def test_the_cooldown_is_that_of_the_settings(settings: Settings, database_url: str) -> None:
-    parts = compose(settings.model_copy(update={"score_cooldown_s": 60.0}), database_url)
-    scores = parts.desk.scores
+    patient = settings.model_copy(update={"score_cooldown_s": 60.0})
+    parts = compose(patient, database_url)
+    scores, rater = parts.desk.scores, RateByCard()
     places = (parts.desk.reads.score, scores.rescore, scores.score_customer.together)
     assert {one.cooldown for one in places} == {timedelta(seconds=60)}
+    found = {one.name: one.portion for one in loops(patient, parts.database, rater)}
+    assert found["score"] == RefreshScores(parts.database, rater, timedelta(seconds=60))
+    assert {"night", "outcomes", "health"} < found.keys()
     parts.database.close()
 
 

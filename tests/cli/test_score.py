@@ -38,7 +38,8 @@ def apart(database_url: str, tmp_path: Path) -> Words:
     aval = Path(sys.executable).with_name("aval")
 
     def run(words: str) -> subprocess.CompletedProcess[str]:
-        command, told = [aval, *words.split()], subprocess.PIPE
+        command: list[str | Path] = [aval, *words.split()]
+        told = subprocess.PIPE
         return subprocess.run(
             command, stdout=told, stderr=told, text=True, check=False, cwd=tmp_path, env=env
         )

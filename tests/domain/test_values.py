@@ -10,7 +10,7 @@ from app.domain.accounts import Account, Entry, Use
 from app.domain.decisions import Figures, Judgement, Question, Situation
 from app.domain.money import Money
 from app.domain.orders import Order, OrderUse
-from app.domain.values import quick
+from app.domain.values import changed, quick
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +54,8 @@ def test_it_is_made_as_the_frozen_one(given: tuple[Any, ...], named: dict[str, A
     assert fast.told == slow.told
     assert repr(fast) == repr(slow).replace("Slow", "Quick")
     assert fast == Quick(*given, **named)
-    changed = replace(fast, count=9)
-    assert (changed.count, changed.name, fast == changed) == (9, "a", False)
+    other = replace(fast, count=9)
+    assert (other.count, other.name, fast == other) == (9, "a", False)
 
 
 def test_what_is_missing_or_unknown_is_refused() -> None:
@@ -67,6 +67,27 @@ def test_what_is_missing_or_unknown_is_refused() -> None:
 
 def test_a_factory_is_asked_each_time() -> None:
     assert Quick("a").more is not Quick("a").more
+
+
+@pytest.mark.parametrize("changes", [{}, {"count": 9}, {"name": "b", "more": {"c": 2}}])
+def test_other_fields_make_another_one(changes: dict[str, Any]) -> None:
+    value = Quick("a", 4, {"b": 1})
+    assert changed(value, **changes) == replace(value, **changes)
+    assert value == Quick("a", 4, {"b": 1})
+
+
+def test_one_field_is_enough() -> None:
+    @quick
+    @dataclass(frozen=True, slots=True)
+    class Single:
+        text: str
+
+    assert changed(Single("ab"), text="c") == Single("c")
+
+
+def test_an_unknown_field_is_refused() -> None:
+    with pytest.raises(AttributeError):
+        changed(Quick("a"), other=1)
 
 
 def test_equal_ones_have_equal_hashes() -> None:

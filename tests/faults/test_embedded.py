@@ -213,14 +213,6 @@ def test_any_path_can_be_reached(name: str, place: Path) -> None:
     assert home == state / "pg" or not home.exists()
 
 
-def test_an_address_of_the_longest_length_stays_in_the_data_directory() -> None:
-    room = 103 if sys.platform == "darwin" else 107
-    longest = Path("/" + "x" * (room - len("//.s.PGSQL.5432")))
-    assert cluster.socket_directory(longest) == longest
-    one_more = longest.with_name(longest.name + "x")
-    assert cluster.socket_directory(one_more).parent == Path(tempfile.gettempdir())
-
-
 def test_what_is_set_unless_told_otherwise(place: Path) -> None:
     names = ("fsync", "max_connections", "shared_buffers", "data_checksums", "listen_addresses")
     locale = "SELECT datlocprovider, datlocale, pg_encoding_to_char(encoding) FROM pg_database"
@@ -393,18 +385,6 @@ def test_data_of_another_version_is_refused_with_both_versions(used: Path) -> No
     (used / "pg" / "PG_VERSION").write_text("17\n")
     with pytest.raises(EmbeddedError, match=r"version 17, .* this version 18\."):
         start(used)
-
-
-@pytest.mark.parametrize(
-    ("said", "reason"),
-    [
-        pytest.param("LOG:  fine\n", "", id="no-complaint"),
-        pytest.param("FATAL:  a\nFATAL:  b\nDETAIL:  c\n", "b; c", id="last-with-detail"),
-        pytest.param("FATAL:  b\nDETAIL:  c\nFATAL:  d", "d", id="detail-of-an-earlier-one"),
-    ],
-)
-def test_the_reason_is_picked_out(said: str, reason: str) -> None:
-    assert cluster.complaint(said) == reason
 
 
 @pytest.mark.parametrize(

@@ -233,6 +233,8 @@ def test_a_move_has_a_reason(room: Room, reason: str) -> None:
     (one,) = room.candidates(1)
     with pytest.raises(FieldError):
         room.models.move(ANN, MoveAsk(one, Move.PROMOTE, reason))
+    with pytest.raises(FieldError):
+        room.models.move.roll_back(ANN, room.name, reason)
 
 
 def test_what_is_not_there_is_not_found(room: Room) -> None:

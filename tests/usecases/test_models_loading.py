@@ -17,7 +17,7 @@ from app.store.ids import IdSource
 from app.usecases.registry import ModelPolicy, Models
 from tests.scoring.packages import points, row, sample
 from tests.server import Clock
-from tests.usecases.model_room import ANN, Room, open_room
+from tests.usecases.model_room import ANN, BOB, Room, open_room
 
 
 @pytest.fixture
@@ -119,6 +119,29 @@ def test_a_spoilt_candidate_is_not_promoted(room: Room) -> None:
         room.promote(two)
     assert room.states() == {1: "CHAMPION", 2: "CANDIDATE"}
     assert room.models.read.version(room.name, 2).fault is not None
+
+
+def test_a_spoilt_version_is_not_rolled_back_to(room: Room) -> None:
+    one, two = room.candidates(2)
+    room.promote(one)
+    room.promote(two)
+    _spoil(room, one, "sha256")
+    with pytest.raises(ModelRefusedError):
+        room.models.move.roll_back(ANN, room.name, "worse")
+    assert room.states() == {1: "RETIRED", 2: "CHAMPION"}
+
+
+def test_a_version_that_was_spoilt_since_it_was_proposed_is_not_approved(
+    database: Database, tmp_path: Path, clock: Clock
+) -> None:
+    strict = open_room(database, tmp_path, clock, ModelPolicy(four_eyes=True))
+    (one,) = strict.candidates(1)
+    made = strict.promote(one)
+    assert made is not None
+    _spoil(strict, one, "sha256")
+    with pytest.raises(ModelRefusedError):
+        strict.models.move.approve(BOB, strict.name, made.promotion_id)
+    assert strict.states() == {1: "CANDIDATE"}
 
 
 def test_a_model_of_an_installation_that_is_not_trusted_is_refused(

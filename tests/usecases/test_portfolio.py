@@ -225,8 +225,7 @@ def test_later_facts_change_no_table_of_an_earlier_day(database: Database, clock
     later = {"issue_date": town.today.isoformat(), "due_date": town.today.isoformat()}
     town.fact("invoice", "NEW", invoice_id="LATER", amount=5_000, **later)
     town.limit("C-1", 1)
-    kept = _table(town, day).drop("disputed_share")  # a dispute's newest version has its own day
-    assert_frame_equal(before.drop("disputed_share"), kept)
+    assert_frame_equal(before, _table(town, day))
 
 
 def test_signals_count_from_the_day_they_were_known_and_are_missing_before(
@@ -259,6 +258,33 @@ def test_signals_count_from_the_day_they_were_known_and_are_missing_before(
     }
     for day, found in expected.items():
         assert _table(town, day).select(columns).rows() == found, day
+
+
+REPORTS: dict[str, list[tuple[int, bool, str]]] = {
+    "opened-and-closed": [(1, True, "2026-05-10"), (2, False, "2026-06-01")],
+    "closed-arrives-first": [(2, False, "2026-06-01"), (1, True, "2026-05-10")],
+    "opened-twice": [(1, True, "2026-05-10"), (2, False, "2026-05-20"), (3, True, "2026-06-01")],
+    "a-flag-reported-again": [(1, True, "2026-04-01"), (2, True, "2026-05-10")],
+    "an-offset-that-postgresql-knows-not": [(1, True, "2026-05-10T23:30:00+23:00")],
+}
+
+
+@pytest.mark.parametrize("case", REPORTS)
+def test_a_dispute_is_known_since_it_was_first_reported(
+    database: Database, clock: Clock, case: str
+) -> None:
+    town = Town.found(database, clock)
+    town.put("C")
+    for name in ("I", "J"):  # one is disputed, the other not
+        dates = {"issue_date": "2026-04-01", "due_date": "2026-05-01"}
+        town.fact("invoice", "C", invoice_id=name, amount=100, **dates)
+    for version, is_open, day in REPORTS[case]:
+        at = day if "T" in day else f"{day}T04:00:00Z"
+        told = {"invoice_id": "I", "version": version, "open": is_open, "occurred_at": at}
+        town.fact("dispute", "C", **told)
+    first = date(2026, 5, 10)
+    found = [_table(town, first + timedelta(days=days)) for days in (-1, 0, 40)]
+    assert [one["disputed_share"].item() for one in found] == [0, 0.5, 0.5]
 
 
 @pytest.mark.parametrize("is_paid", [True, False], ids=["known-when-paid", "known-today"])

@@ -3,8 +3,8 @@
 import os
 import signal
 import time
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from hashlib import sha256
 from itertools import count
@@ -13,13 +13,15 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from app.domain.decisions import Question
 from app.domain.errors import BusyError
 from app.domain.models import Alias, ModelState, RegisteredModel
+from app.domain.money import Money
 from app.domain.rules_standard import STANDARD
 from app.domain.scorecard_json import scorecard_to_json
 from app.domain.scores import RiskClass, Score, StoredScore
 from app.scoring.loadable import Loadable
-from app.scoring.observing import Copies, FeatureProcess
+from app.scoring.observing import Copies, FeatureProcess, ObservingError
 from app.scoring.process import ScoringProcess
 from app.scoring.process_pipe import ProcessLimits
 from app.scoring.scorecard_file import standard_scorecard
@@ -27,7 +29,8 @@ from app.store import models, scores
 from app.store.database import Database
 from app.usecases.overrides import OverrideAsk
 from app.usecases.portfolio_scores import ScorePortfolio, in_bulk
-from app.usecases.score_models import RateByModel
+from app.usecases.score_models import OLDEST_RATES_DAYS, RateByModel
+from app.usecases.score_orders import OrderPds
 from app.usecases.score_outcomes import CountOutcomes
 from app.usecases.score_refresh import RefreshScores
 from app.usecases.score_terms import ScoreTerms
@@ -259,6 +262,12 @@ def test_without_the_rates_of_all_customers_no_model_scores(
     stand(town, clean, Alias.CHAMPION, loadable(0.02))
     with pytest.raises(BusyError, match="not counted"):
         score(town, rater)
+    counted(town)
+    town.clock.advance(days=OLDEST_RATES_DAYS - 1)  # they were counted as of the day before
+    assert score(town, rater).source == "model"
+    town.clock.advance(days=1)
+    with pytest.raises(BusyError, match="not counted"):
+        score(town, rater)
 
 
 def shadows(town: Town) -> list[tuple[Any, ...]]:
@@ -350,6 +359,41 @@ def test_the_feature_process_comes_back_after_a_crash_however_many_ask_meanwhile
     assert "restarted" not in refused[0]
     assert "restarted" in refused[-1]
     assert made.pid is None
+
+
+def test_what_has_no_features_is_told_and_the_process_goes_on(observer: FeatureProcess) -> None:
+    asks = [{"customer_id": "C-1", "as_of": "2026-06-15"}]
+    assert observer(nothing(), asks)[0]["invoices_known"] == 0
+    before = observer.pid
+    garbage = replace(nothing(), parts={**nothing().parts, "invoices": b"a,b\n"})
+    with pytest.raises(ObservingError):
+        observer(garbage, asks)
+    assert observer(nothing(), asks)[0]["invoices_known"] == 0
+    assert observer.pid == before
+
+
+@dataclass
+class Blind(FeatureProcess):
+    """Has a bug with whatever it is given."""
+
+    def __call__(
+        self, copies: Copies, asks: Sequence[Mapping[str, object]]
+    ) -> list[dict[str, float | None]]:
+        raise ObservingError(f"ShapeError on {len(copies.parts)} parts, {len(asks)} asks")
+
+
+def test_a_bug_in_features_harms_neither_the_card_nor_an_order(
+    town: Town, clean: ScoringProcess
+) -> None:
+    blind = RateByModel(clean, Blind())
+    stand(town, clean, Alias.SHADOW, loadable(0.3))
+    counted(town)
+    assert score(town, blind).source == "scorecard"
+    assert shadows(town) == []
+    stand(town, clean, Alias.CHAMPION, loadable(0.3))
+    asked = Question("C-1", "main", "ORDER", "SO-1", Money(100, "CNY"))
+    pds = OrderPds(town.database, blind)
+    assert pds.compute([asked]) == [None]
 
 
 def nothing() -> Copies:

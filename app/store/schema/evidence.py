@@ -61,6 +61,11 @@ ledger_event = Table(
     required("result"),
     Column("payload", JSON, nullable=False),
     instant("received_at", now=True),
+    Index(
+        "ledger_event_dispute_idx",
+        text("(payload ->> 'invoice_id')"),
+        postgresql_where=text("type = 'dispute'"),
+    ),
 )
 
 quarantine = Table(

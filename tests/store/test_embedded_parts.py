@@ -1,9 +1,12 @@
-"""What the embedded server takes of a machine's memory, and of a container's."""
+"""What the embedded server's parts work out by themselves: memory, addresses, reasons."""
 
+import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 
+from app.store.embedded import cluster
 from app.store.embedded.memory import buffers_mib, machine_bytes
 
 GIB = 1 << 30
@@ -32,3 +35,23 @@ def test_an_eighth_of_what_there_is(
 
 def test_this_machine_has_memory() -> None:
     assert machine_bytes() > GIB // 4
+
+
+def test_an_address_of_the_longest_length_stays_in_the_data_directory() -> None:
+    room = 103 if sys.platform == "darwin" else 107
+    longest = Path("/" + "x" * (room - len("//.s.PGSQL.5432")))
+    assert cluster.socket_directory(longest) == longest
+    one_more = longest.with_name(longest.name + "x")
+    assert cluster.socket_directory(one_more).parent == Path(tempfile.gettempdir())
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        pytest.param("LOG:  fine\n", "", id="no-complaint"),
+        pytest.param("FATAL:  a\nFATAL:  b\nDETAIL:  c\n", "b; c", id="last-with-detail"),
+        pytest.param("FATAL:  b\nDETAIL:  c\nFATAL:  d", "d", id="detail-of-an-earlier-one"),
+    ],
+)
+def test_the_reason_is_picked_out(said: str, reason: str) -> None:
+    assert cluster.complaint(said) == reason
