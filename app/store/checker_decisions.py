@@ -68,9 +68,16 @@ def check_decisions(snapshot: Snapshot) -> Iterator[Difference]:
     snapshot.look_up_by_index()
     rules = {row["version"]: row["data"] for row in snapshot.rows(_RULES)}
     decisions = snapshot.stream(_DECISIONS)
-    while portion := [_unpacked(row) for row in islice(decisions, _AT_ONCE)]:
-        evidence = _evidence(snapshot, portion, rules)
-        for row in portion:
+    while portion := list(islice(decisions, _AT_ONCE)):
+        read: list[Json] = []
+        for raw in portion:
+            try:
+                read.append(_unpacked(raw))
+            except ValueError as damage:
+                told = f"decision {raw['decision_id']}: cannot be read: {damage}"
+                yield Difference(raw["account_id"], told)
+        evidence = _evidence(snapshot, read, rules)
+        for row in read:
             text = _fault(row, evidence)
             if text:
                 yield Difference(row["account_id"], f"decision {row['decision_id']}: {text}")

@@ -41,11 +41,14 @@ def _inflated(data: bytes) -> bytes:
 def _decompressed(data: bytes) -> bytes:
     if zstandard.frame_content_size(data) > _MOST_BYTES:
         raise zstandard.ZstdError("its size is none")
-    return _ZSTD.decompress(data)
+    return _ZSTD.decompress(data, allow_extra_data=False)
 
 
 _ZSTD: Final = zstandard.ZstdDecompressor(dict_data=zstandard.ZstdCompressionDict(_SECOND))
-_UNPACK: Final[Mapping[int, Callable[[bytes], bytes]]] = {1: _inflated, 2: _decompressed}
+_UNPACK: Final[Mapping[bytes, Callable[[bytes], bytes]]] = {
+    b"\x01": _inflated,
+    b"\x02": _decompressed,
+}
 """By the first byte of what is stored. One thread checks at a time."""
 
 
@@ -116,17 +119,20 @@ def unpacked(record: bytes) -> tuple[bytes, bytes]:
     """Give inputs and answer of a decision: a line of JSON each, plain after 0, else packed.
 
     Raises:
-        KeyError: It was packed in a way that is not known here.
-        ValueError: It is damaged.
+        ValueError: It is damaged, or was packed in a way that is not known here.
 
     """
-    text = record[1:]
+    kind, text = record[:1], record[1:]
     try:
-        if record[0]:
-            text = _UNPACK[record[0]](text)
+        if kind != b"\x00":
+            text = _UNPACK[kind](text)
+    except KeyError:
+        raise ValueError(f"packed in a way that is not known here ({kind.hex()})") from None
     except (zlib.error, zstandard.ZstdError) as error:
         raise ValueError(f"a packed decision is damaged: {error}") from error
-    inputs, _, answer = text.partition(b"\n")
+    inputs, split, answer = text.partition(b"\n")
+    if not split:
+        raise ValueError("a packed decision is damaged: it has one part")
     return inputs, answer
 
 

@@ -107,7 +107,10 @@ def check_hold_decisions(snapshot: Snapshot) -> Iterator[Difference]:
 
 
 def _told_fault(row: dict[str, Any]) -> str | None:
-    inputs, answer = (orjson.loads(part) for part in unpacked(row["record"]))
+    try:
+        inputs, answer = (orjson.loads(part) for part in unpacked(row["record"]))
+    except ValueError as damage:
+        return f"its decision cannot be read: {damage}"
     if answer["reasons"] != row["reasons"]:
         codes = [[one["code"] for one in told] for told in (answer["reasons"], row["reasons"])]
         return f"reasons: expected those of its decision {codes[0]}, found {codes[1]}"

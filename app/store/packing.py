@@ -13,6 +13,8 @@ from typing import Final
 
 import zstandard
 
+from app.domain.errors import BusyError
+
 _PLAIN: Final = b"\x00"
 _DEFLATED: Final = b"\x01"
 _TRAINED: Final = b"\x02"
@@ -58,21 +60,23 @@ def unpack(packed: bytes) -> tuple[bytes, bytes]:
     """Give back inputs and answer, byte for byte.
 
     Raises:
-        ValueError: It is damaged, or names a dictionary that this program does not have.
+        BusyError: A newer program packed it, as while a release rolls out: ask that one.
+        ValueError: It is damaged.
 
     """
     kind, data = packed[:1], packed[1:]
+    if kind > _TRAINED:
+        raise BusyError(f"packed with dictionary {kind[0]}, which a newer program has; try again")
     try:
         if kind == _TRAINED:
             if zstandard.frame_content_size(data) > _MOST_BYTES:
                 raise ValueError("a packed decision is damaged: its size is none")
-            data = _ZSTD.unpack(data)
+            data = _ZSTD.unpack(data, allow_extra_data=False)
         elif kind == _DEFLATED:
             data = zlib.decompressobj(wbits=_WINDOW, zdict=_FIRST).decompress(data)
     except (zstandard.ZstdError, zlib.error) as error:
         raise ValueError(f"a packed decision is damaged: {error}") from error
-    if kind not in {_TRAINED, _DEFLATED, _PLAIN}:
-        message = f"a decision is packed with dictionary {kind[0]}, which is not known here"
-        raise ValueError(message)
-    inputs, _, answer = data.partition(_SPLIT)
+    inputs, split, answer = data.partition(_SPLIT)
+    if not split:
+        raise ValueError("a packed decision is damaged: it has one part")
     return inputs, answer

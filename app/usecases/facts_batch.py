@@ -291,11 +291,9 @@ class _Batch:
 
 def _dated(event: Event, segment: Segment) -> Event:
     """Fill in the day where the event does not say it: when it occurred, in the segment."""
-    body = event.body
+    body, at = event.body, event.occurred_at
     if isinstance(body, CreditBody) and body.credit_date is None:
-        day = business_date(segment, event.occurred_at)
-        return changed(event, body=changed(body, credit_date=day))
+        return changed(event, body=changed(body, credit_date=business_date(segment, at)))
     if isinstance(body, DisputeBody) and body.since is None:
-        day = business_date(segment, event.occurred_at)
-        return replace(event, body=replace(body, since=day))
+        return replace(event, body=replace(body, since=business_date(segment, at)))
     return event

@@ -85,6 +85,17 @@ def test_one_field_is_enough() -> None:
     assert changed(Single("ab"), text="c") == Single("c")
 
 
+def test_what_is_worked_out_would_not_be() -> None:
+    @quick
+    @dataclass(frozen=True, slots=True)
+    class Worked:
+        text: str
+        length: int = field(init=False, default=0)
+
+    with pytest.raises(TypeError, match="works something out"):
+        changed(Worked("ab"), text="c")
+
+
 def test_an_unknown_field_is_refused() -> None:
     with pytest.raises(AttributeError):
         changed(Quick("a"), other=1)

@@ -4,6 +4,16 @@ from tests.faults.damages import control, entry, told
 
 DECISIONS = [
     control(
+        "cut-off",
+        ("decisions", "C-1", "cannot be read: a packed decision is damaged"),
+        "UPDATE decision SET record = '\\x0228b52ffd24'::bytea WHERE order_id = 'SO-1'",
+    ),
+    control(
+        "packed-by-nobody",
+        ("decisions", "C-1", "cannot be read: packed in a way that is not known here (63)"),
+        "UPDATE decision SET record = '\\x6300'::bytea WHERE order_id = 'SO-1'",
+    ),
+    control(
         "hold-that-just-fits",
         ("decisions", "C-7", "OVER_LIMIT: expected figures that pass the ceiling of account"),
         told("inputs", "question,amount,0", "10000", "SO-24"),

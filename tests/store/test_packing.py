@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.domain.errors import BusyError
 from app.store.checker_ground import unpacked
 from app.store.packing import pack, unpack
 
@@ -87,9 +88,29 @@ def test_what_was_packed_once_is_read_for_ever(
     assert read(bytes.fromhex(packed)) == parts
 
 
-def test_an_unknown_dictionary_is_named() -> None:
-    with pytest.raises(ValueError, match="dictionary 7"):
+def test_what_a_newer_program_packed_is_asked_of_that_one() -> None:
+    with pytest.raises(BusyError, match="dictionary 7, which a newer program has"):
         unpack(b"\x07abc")
+    with pytest.raises(ValueError, match=r"not known here \(07\)"):
+        unpacked(b"\x07abc")
+
+
+@pytest.mark.parametrize("read", [unpack, unpacked], ids=["service", "checker"])
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        pytest.param(b"", id="nothing"),
+        pytest.param(pack(*USUAL) + b"more", id="more-behind"),
+        pytest.param(pack(*USUAL)[:-9], id="cut"),
+        pytest.param(b"\x00{}", id="one-part"),
+        pytest.param(b"\x02\x28\xb5\x2f\xfd\x20\x00\x01\x00\x00", id="an-empty-frame"),
+    ],
+)
+def test_what_is_no_whole_record_is_refused(
+    damaged: bytes, read: Callable[[bytes], tuple[bytes, bytes]]
+) -> None:
+    with pytest.raises(ValueError, match=r"damaged|not known"):
+        read(damaged)
 
 
 @pytest.mark.parametrize("read", [unpack, unpacked], ids=["service", "checker"])

@@ -1,6 +1,7 @@
 """How much memory the embedded server may keep pages of tables in."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -25,7 +26,10 @@ def buffers_mib(machine: int, *limits: Path) -> int:
 
     Pages are touched only as tables need them, so a small ledger takes no more than it did.
     """
-    told = [path.read_text().strip() for path in limits if path.is_file()]
+    told = []
+    for path in limits:
+        with suppress(OSError):  # absent on other systems, and where one may not look
+            told.append(path.read_text().strip())
     memory = min([machine, *(int(one) for one in told if one.isdecimal())])
     return min(_MOST_MIB, max(_LEAST_MIB, memory // _SHARE // _MIB))
 
