@@ -1,5 +1,6 @@
 """The API's server of one process: opens, says so, and drains before it ends."""
 
+import asyncio
 import math
 import signal
 import socket
@@ -11,6 +12,7 @@ from typing import Final
 
 import uvicorn
 
+from app.cli.answer_memory import Memory
 from app.cli.answer_writes import JoiningProtocol
 from app.cli.failures import RefusedError
 from app.composition import Composition
@@ -18,6 +20,9 @@ from app.main import application, tune_memory
 
 SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 """What ends a service; the first drains it, a second SIGINT does not wait for what is in flight."""
+
+_TIDY_TICKS: Final = 10
+"""Ticks of the server, a tenth of a second each, between looks whether the process has grown."""
 
 _KEEP_ALIVE_S: Final = 75
 """Longer than the minute after which balancers drop an idle connection."""
@@ -75,7 +80,14 @@ class ApiServer(uvicorn.Server):
         """Open, then leave what was made until now out of garbage collection."""
         await super().startup(sockets)
         tune_memory()
+        self._memory = Memory()
         self._door.opened()
+
+    async def on_tick(self, counter: int) -> bool:
+        """Do what the server does ten times a second; now and then give memory back."""
+        if counter % _TIDY_TICKS == 0 and self._memory.grown():
+            await asyncio.to_thread(self._memory.tidy)  # the C library lets the others run
+        return await super().on_tick(counter)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Begin to drain on a signal."""

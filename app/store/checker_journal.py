@@ -55,12 +55,13 @@ _BALANCES: Final = (*(f"{name}_minor" for name in CATEGORIES), "limit_minor", "f
 _COMPARED: Final = (*_BALANCES, "unlimited", "foreign_use")
 
 _LAST: Final = f"""
+WITH ends AS (SELECT account_id, max(seq) AS seq FROM journal GROUP BY account_id)
 SELECT a.account_id, a.currency, a.seq, coalesce(j.seq, 0) AS journal_seq,
     {", ".join(f"a.{name} AS account_{name}" for name in _COMPARED)},
     {", ".join(f"j.{name} AS journal_{name}" for name in _COMPARED)}
 FROM account a
-LEFT JOIN LATERAL (
-    SELECT * FROM journal WHERE account_id = a.account_id ORDER BY seq DESC LIMIT 1) AS j ON true
+LEFT JOIN (SELECT j.* FROM journal j JOIN ends e ON e.account_id = j.account_id AND e.seq = j.seq)
+    AS j ON j.account_id = a.account_id
 WHERE a.seq <> coalesce(j.seq, 0)
     OR a.limit_minor IS DISTINCT FROM j.limit_minor
     OR a.unlimited <> coalesce(j.unlimited, false)

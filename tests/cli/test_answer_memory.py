@@ -1,0 +1,45 @@
+"""A service that has grown gives back what is free, and only then looks for it."""
+
+import pytest
+
+from app.cli.answer_memory import Memory, give_back, resident_bytes
+
+MIB = 1024 * 1024
+
+
+@pytest.mark.parametrize(
+    ("now", "grown"),
+    [
+        pytest.param(116 * MIB, True, id="16-mib-more"),
+        pytest.param(116 * MIB - 1, False, id="one-byte-less"),
+        pytest.param(90 * MIB, False, id="smaller"),
+    ],
+)
+def test_when_it_is_worth_looking(now: int, *, grown: bool) -> None:
+    sizes = iter([100 * MIB, now])
+    assert Memory(lambda: next(sizes), lambda: None).grown() == grown
+
+
+def test_it_counts_from_the_least_it_had_and_from_what_was_left_of_it() -> None:
+    sizes, given = iter([100, 90, 106, 106, 120, 122]), list[int]()
+    memory = Memory(lambda: next(sizes) * MIB, lambda: given.append(1))
+    assert not memory.grown()
+    assert memory.grown()  # 16 more than 90
+    memory.tidy()
+    assert not memory.grown()  # 14 more than the 106 that are really in use
+    assert memory.grown()
+    assert given == [1]
+
+
+def test_what_is_free_goes_back() -> None:
+    """Holes of 200 KB each, which the C library would keep between what lives on."""
+    give_back()
+    before = resident_bytes()
+    held = [bytearray(b"x" * 100_000) for _ in range(600)]
+    kept, held[::2] = held[1::2], [bytearray()] * 300
+    full = resident_bytes()
+    give_back()
+    left = resident_bytes()
+    assert full - before > 20 * MIB
+    assert full - left > 10 * MIB
+    assert len(kept) == 300
