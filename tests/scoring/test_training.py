@@ -21,7 +21,7 @@ from app.domain.scorecard import rate
 from app.domain.scorecard_check import validate_scorecard
 from app.domain.scorecard_json import scorecard_from_json
 from app.scoring.card_slices import by_month, by_segment, by_size
-from app.scoring.metrics import Interval
+from app.scoring.metrics import Interval, compare, drawn_customers
 from app.scoring.scorecard_file import standard_scorecard
 from app.scoring.training_matrix import TrainingError
 from app.scoring.training_package import package
@@ -201,6 +201,16 @@ def test_the_verdict_is_that_of_the_interval(
     told = replace(found, rivals=replace(found.rivals, auc_gain=gain)).verdict
     assert told is verdict
     assert ("keep the scorecard" in told.value) is (verdict is not Verdict.BETTER)
+
+
+def test_intervals_draw_the_customers_of_the_test_window(
+    trained: Trained, found: Evaluation
+) -> None:
+    test = found.test
+    draw = drawn_customers(test.customers, trained.wish.seed)
+    rule = test.rule(trained.mean)
+    assert found.rivals == compare(test.labels, found.predicted, rule, draw)
+    assert len(np.unique(test.customers)) < len(test) / 2
 
 
 def test_where_there_is_no_habit_the_scorecard_is_kept() -> None:

@@ -29,7 +29,7 @@ from app.store import models, scores
 from app.store.database import Database
 from app.usecases.overrides import OverrideAsk
 from app.usecases.portfolio_scores import ScorePortfolio, in_bulk
-from app.usecases.score_models import RateByModel
+from app.usecases.score_models import OLDEST_RATES_DAYS, RateByModel
 from app.usecases.score_orders import OrderPds
 from app.usecases.score_outcomes import CountOutcomes
 from app.usecases.score_refresh import RefreshScores
@@ -260,6 +260,12 @@ def test_without_the_rates_of_all_customers_no_model_scores(
     town: Town, clean: ScoringProcess, rater: RateByModel
 ) -> None:
     stand(town, clean, Alias.CHAMPION, loadable(0.02))
+    with pytest.raises(BusyError, match="not counted"):
+        score(town, rater)
+    counted(town)
+    town.clock.advance(days=OLDEST_RATES_DAYS - 1)  # they were counted as of the day before
+    assert score(town, rater).source == "model"
+    town.clock.advance(days=1)
     with pytest.raises(BusyError, match="not counted"):
         score(town, rater)
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -165,21 +166,19 @@ RESTS: dict[str, tuple[tuple[Urgency, ...], bool, bool]] = {
 }
 
 
-@pytest.mark.parametrize("case", RESTS)
-def test_a_stale_score_says_until_when_it_rests(town: Town, case: str) -> None:
-    urgencies, stale, rests = RESTS[case]
+def test_a_stale_score_says_until_when_it_rests(town: Town) -> None:
     settled(town, "C-1")
-    slow = Slow(lambda: due_by(town, *urgencies))
-    together = ScoreTogether(town.database, town.clock, slow, REST)
-    told = together(ADMIN, "C-1").result(30)
     reader = Reader(town.database, town.clock, REST)
-    assert replace(reader.score("C-1"), score=told.score) == told
-    assert (told.stale, told.rests) == (stale, rests)
-    assert told.due_at == (told.scored_at + REST if rests else None)
-    town.clock.advance(seconds=60)
-    assert refresh(town)().items == 1
-    fresh = reader.score("C-1")
-    assert (fresh.stale, fresh.rests, fresh.due_at) == (False, False, None)
+    for case, (urgencies, stale, rests) in RESTS.items():
+        slow = Slow(partial(due_by, town, *urgencies))
+        told = ScoreTogether(town.database, town.clock, slow, REST)(ADMIN, "C-1").result(30)
+        assert replace(reader.score("C-1"), score=told.score) == told, case
+        assert (told.stale, told.rests) == (stale, rests), case
+        assert told.due_at == (told.scored_at + REST if rests else None), case
+        town.clock.advance(seconds=60)
+        assert refresh(town)().items == 1
+        fresh = reader.score("C-1")
+        assert (fresh.stale, fresh.rests, fresh.due_at) == (False, False, None), case
 
 
 def test_what_came_while_a_score_was_computed_stays_due(town: Town) -> None:
