@@ -5,7 +5,7 @@ customer. Taking skips what somebody else takes. A row that is taken was committ
 speaks of, so what the taker reads afterwards has it.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -26,9 +26,16 @@ _RIPE: Final = "(d.rank = 0 OR s.scored_at IS NULL OR s.scored_at <= :rested)"
 _TAKE = text(f"""
 SELECT d.customer_id FROM score_due d
 LEFT JOIN customer_score s ON s.customer_id = d.customer_id
-WHERE {_RIPE}
+WHERE {_RIPE} AND d.customer_id <> all(:apart)
 ORDER BY d.rank, d.due_id LIMIT :most FOR UPDATE OF d SKIP LOCKED
-""")  # noqa: S608 - a constant
+""").bindparams(bindparam("apart", type_=ARRAY(String)))  # noqa: S608 - a constant
+
+_TAKE_THOSE = text(f"""
+SELECT d.customer_id FROM score_due d
+LEFT JOIN customer_score s ON s.customer_id = d.customer_id
+WHERE {_RIPE} AND d.customer_id = any(:ids)
+FOR UPDATE OF d SKIP LOCKED
+""").bindparams(bindparam("ids", type_=ARRAY(String)))  # noqa: S608 - a constant
 
 _AMONG = text(f"""
 SELECT DISTINCT d.customer_id FROM account a
@@ -69,13 +76,22 @@ def add(tx: Tx, customer_ids: Collection[str], urgency: Urgency, at: datetime) -
         tx.execute(_ADD, {"ids": sorted(customer_ids), "rank": urgency.value, "at": at})
 
 
-def take(tx: Tx, at: datetime, cooldown: timedelta, most: int) -> list[str]:
-    """Choose up to `most` rows' customers, adverse ones first, and keep other takers from them.
+def take(
+    tx: Tx, at: datetime, cooldown: timedelta, most: int, apart: Collection[str] = ()
+) -> list[str]:
+    """Choose up to `most` rows' customers, and keep other takers from them.
 
-    Who was scored less than `cooldown` ago waits, unless something adverse came.
+    In the order of the queue, adverse ones first; none of `apart`. Who was scored less than
+    `cooldown` ago waits, unless something adverse came.
     """
-    found = tx.execute(_TAKE, {"rested": at - cooldown, "most": most})
-    return sorted(set(found.scalars()))
+    values = {"rested": at - cooldown, "most": most, "apart": list(apart)}
+    return list(dict.fromkeys(tx.execute(_TAKE, values).scalars()))
+
+
+def take_those(tx: Tx, at: datetime, cooldown: timedelta, ids: Sequence[str]) -> list[str]:
+    """Choose as `take` does, of these only; in their order."""
+    found = set(tx.execute(_TAKE_THOSE, {"rested": at - cooldown, "ids": list(ids)}).scalars())
+    return [one for one in ids if one in found]
 
 
 def ripe(

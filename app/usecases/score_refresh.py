@@ -22,6 +22,7 @@ from app.telemetry.scores import SCORE_DUE_SECONDS, SCORE_NIGHT_TIMESTAMP, SCORE
 from app.usecases.portions import Cursor, Portion
 from app.usecases.score_raters import RateByCard, Rater
 from app.usecases.score_reads import COOLDOWN
+from app.usecases.score_suspects import Suspects
 from app.usecases.scoring import CHUNK, score_customers
 
 _log = structlog.get_logger(__name__)
@@ -53,16 +54,20 @@ class RefreshScores:
     cooldown: timedelta = COOLDOWN
     clock: Callable[[Tx], datetime] = moment
     pause_s: float = PAUSE_S
+    suspects: Suspects = field(default_factory=Suspects)
 
     def __call__(self, after: Cursor | None = None) -> Portion:
         """Do the next; `after` says only that this is not the first portion.
 
+        Who cannot be scored stays due, behind the others, and is `left`.
+
         Raises:
-            BusyError: The database, a lock or the model was out of reach: all stays due.
-            ObservingError: The features of a customer, and of nobody beside it, had no result.
+            BusyError: The database, a lock or the model was out of reach.
+            ObservingError: Of nobody who was taken could features be computed.
 
         """
         del after  # what is done is on the list no more
+        self._watch()
         with self._begin() as tx:
             at = self.clock(tx)
             score_due.add(tx, overrides.lapse(tx, at, CHUNK), Urgency.ADVERSE, at)
@@ -70,29 +75,36 @@ class RefreshScores:
         try:
             with self._begin() as tx:
                 at = self.clock(tx)
-                ids += score_due.take(tx, at, self.cooldown, CHUNK)
+                ids += self._take(tx, at)
                 done = score_customers(tx, ids, at, self.rater) if ids else 0
         except (BusyError, ObservingError) as trouble:
             if len(ids) < 2:  # noqa: PLR2004 - it is this customer's
+                self._put_back(ids)
                 raise
-            done = self._each(ids, trouble)
-        self._watch()
+            return self._each(ids, trouble)
+        self.suspects.clear(ids)
         return Portion(done, () if ids else None)
 
     def _begin(self) -> AbstractContextManager[Tx]:
         return self.database.begin(lock_timeout_ms=_LOCK_TIMEOUT_MS)
 
-    def _each(self, ids: Sequence[str], trouble: BusyError | ObservingError | None) -> int:
+    def _take(self, tx: Tx, at: datetime) -> list[str]:
+        """Take suspects only where nobody else waits: however many they are, they delay nobody."""
+        ids = score_due.take(tx, at, self.cooldown, CHUNK, self.suspects.ids)
+        if ids or not self.suspects.are_due(at):
+            return ids
+        return score_due.take_those(tx, at, self.cooldown, list(self.suspects.ids)[:CHUNK])
+
+    def _each(self, ids: Sequence[str], trouble: BusyError | ObservingError | None) -> Portion:
         """Score customers one by one, so that one that crashes what computes keeps nobody waiting.
 
-        It stays due, behind the others. Returns how many were scored.
-
         Raises:
-            BusyError: The model is away, or the database.
-            ObservingError: As `BusyError`, of several in a row.
+            BusyError: Several in a row: the model is away, or the database; or none was scored.
+            ObservingError: None was scored.
 
         """
-        done = failed = in_a_row = 0
+        failed: list[str] = []
+        done = in_a_row = 0
         for one in ids:
             if isinstance(trouble, BusyError):
                 time.sleep(self.pause_s)
@@ -100,14 +112,24 @@ class RefreshScores:
                 with self._begin() as tx:
                     done += score_customers(tx, [one], self.clock(tx), self.rater)
                 trouble, in_a_row = None, 0
+                self.suspects.clear([one])
             except (BusyError, ObservingError) as again:
-                trouble, failed, in_a_row = again, failed + 1, in_a_row + 1
+                trouble, failed = again, [*failed, one]
+                # who says that it cannot compute is there
+                in_a_row = in_a_row + 1 if isinstance(again, BusyError) else 0
+                self._put_back([one])
                 if in_a_row == MOST_IN_A_ROW:
-                    raise
-                with self._begin() as tx:
-                    score_due.put_back(tx, one)
-        _log.warning("customers_not_scored", customers=failed, scored=done)
-        return done
+                    break
+        _log.warning("customers_not_scored", customers=len(failed), scored=done, first=failed[:3])
+        if trouble is not None and (in_a_row == MOST_IN_A_ROW or len(failed) == len(ids)):
+            raise trouble
+        return Portion(done, (), len(failed))
+
+    def _put_back(self, ids: Sequence[str]) -> None:
+        for one in ids:
+            with self._begin() as tx:
+                score_due.put_back(tx, one)
+                self.suspects.add(one, self.clock(tx))
 
     def _watch(self) -> None:
         with self.database.read() as tx:

@@ -1,5 +1,8 @@
 """The list of due scores: who adds to it, in which order it is worked off, and the night."""
 
+import asyncio
+import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -7,6 +10,7 @@ from functools import partial
 from typing import Any
 
 import pytest
+from prometheus_client import REGISTRY
 from sqlalchemy import text
 
 from app.domain.customers import AccountChange
@@ -19,13 +23,15 @@ from app.scoring.scorecard_file import standard_scorecard
 from app.store import score_due
 from app.store.database import Database, Tx
 from app.store.scores import Subject
-from app.usecases.portions import Portion
+from app.usecases.portions import Cursor, Portion
 from app.usecases.score_raters import RateByCard, Rated
 from app.usecases.score_refresh import ListNight, RefreshScores
 from app.usecases.score_together import ScoreTogether
 from app.usecases.scores import Scores
 from app.usecases.seeds import SeedDatabase
 from app.usecases.segments import SegmentChange
+from app.work import Loop
+from app.work import run as run_loops
 from tests.server import Clock
 from tests.usecases.readers import Reader
 from tests.usecases.town import ADMIN, Town, at_once
@@ -277,16 +283,121 @@ def test_who_cannot_be_scored_keeps_nobody_waiting(town: Town, trouble: type[Exc
     assert due(town) == {}
 
 
+def waiting(town: Town, *customer_ids: str, urgency: Urgency = Urgency.EVENT) -> None:
+    """Put customers that were never scored on the list, in this order."""
+    for customer_id in customer_ids:
+        town.put(customer_id)
+        with town.database.begin() as tx:
+            score_due.add(tx, [customer_id], urgency, town.clock())
+
+
 def test_where_everybody_fails_the_model_is_away(town: Town) -> None:
     ids = [f"C-{number}" for number in range(9)]
-    for customer_id in ids:
-        town.put(customer_id)
-    with town.database.begin() as tx:
-        score_due.add(tx, ids, Urgency.EVENT, town.clock())
+    waiting(town, *ids)
     run = poisoned(town, *ids)
     with pytest.raises(BusyError):
         run()
     assert due(town) == dict.fromkeys(ids, 1)
+    assert queued(town) == [*ids[3:], *ids[:3]]
+    for _ in range(3):  # three of the others at a time, then all are suspects
+        with pytest.raises(BusyError):
+            run()
+        town.clock.advance(seconds=60)
+    assert run.suspects.ids == set(ids)
+    back = replace(run, rater=RateByCard())
+    assert back() == Portion(9, ())
+    assert not run.suspects.ids
+
+
+def queued(town: Town) -> list[str]:
+    with town.database.read() as tx:
+        query = text("SELECT customer_id FROM score_due ORDER BY rank, due_id")
+        return list(tx.execute(query).scalars())
+
+
+@pytest.mark.parametrize("trouble", [BusyError, ObservingError])
+def test_many_who_fail_in_a_row_starve_nobody(town: Town, trouble: type[Exception]) -> None:
+    """They are first by urgency, by age and by name, and stay so when they are put back."""
+    bad = [f"B-{number}" for number in range(4)]
+    waiting(town, *bad, urgency=Urgency.ADVERSE)
+    waiting(town, "C-2", "C-1")
+    run = poisoned(town, *bad, trouble=trouble)
+    if trouble is BusyError:  # the fourth is behind the first three no more
+        with pytest.raises(BusyError):
+            run()
+        assert queued(town) == ["B-3", "B-0", "B-1", "B-2", "C-2", "C-1"]
+        assert run() == Portion(2, (), 1)
+    else:  # the features' process is there: no number of them speaks against it
+        assert run() == Portion(2, (), 4)
+    assert scored(town).keys() == {"C-1", "C-2"}
+    assert run() == Portion(0)  # they rest
+    waiting(town, "C-3")
+    town.clock.advance(seconds=60)
+    assert run() == Portion(1, ())  # they come after everybody else, and keep nobody waiting
+    with pytest.raises(trouble):
+        run()
+    assert refresh(town)().items == 4
+
+
+def test_who_could_not_be_scored_is_tried_after_growing_pauses(town: Town) -> None:
+    waiting(town, "C-1")
+    run = poisoned(town, "C-1")
+    for pause in (0, 1, 2, 4, 8, 16, 32, 60, 60):
+        if pause:
+            town.clock.advance(seconds=pause - 1)
+            assert run() == Portion(0)
+            town.clock.advance(seconds=1)
+        with pytest.raises(BusyError):
+            run()
+    town.clock.advance(seconds=60)
+    assert replace(run, rater=RateByCard())() == Portion(1, ())
+
+
+@pytest.mark.parametrize(("bad", "trouble"), [(1, BusyError), (2, BusyError), (2, ObservingError)])
+def test_a_pass_ends_where_nobody_can_be_scored(
+    town: Town, bad: int, trouble: type[Exception]
+) -> None:
+    ids = [f"C-{number}" for number in range(bad)]
+    waiting(town, *ids)
+    portion = poisoned(town, *ids, trouble=trouble)
+    result = "busy" if trouble is BusyError else "failed"
+    assert one_pass(portion) == (1, {result: 1})
+    waiting(town, "C-9")
+    assert one_pass(portion) == (2, {"done": 1})
+    assert due(town) == dict.fromkeys(ids, 1)
+
+
+def one_pass(portion: RefreshScores) -> tuple[int, Counter[str]]:
+    """Let background work do one pass: how many portions it had, at most 9, and how it ended."""
+    calls = 0
+
+    def counted(after: Cursor | None) -> Portion:
+        nonlocal calls
+        calls += 1
+        return portion(after) if calls < 9 else Portion(0)
+
+    async def run_it() -> Counter[str]:
+        before, stop = passes(), asyncio.Event()
+        running = asyncio.create_task(run_loops([Loop("one-pass", 60.0, counted)], stop))
+        await asyncio.to_thread(wait_for_another, before)
+        stop.set()
+        await running
+        return passes() - before
+
+    ended = asyncio.run(run_it())
+    return calls, ended
+
+
+def wait_for_another(before: Counter[str]) -> None:
+    while passes() == before:
+        time.sleep(0.01)
+
+
+def passes() -> Counter[str]:
+    kinds, name = ("busy", "failed", "done"), "aval_work_runs_total"
+    told = {one: REGISTRY.get_sample_value(name, {"loop": "one-pass", "result": one})
+            for one in kinds}  # fmt: skip
+    return Counter({one: int(number or 0) for one, number in told.items()})
 
 
 # The night; it is 12:00 in Shanghai
