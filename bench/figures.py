@@ -37,7 +37,7 @@ DISK: Final = "disk"
 WAL: Final = "write-ahead log"
 """Bytes an authorization adds to the write-ahead log."""
 MEMORY: Final = "memory"
-"""Peak resident bytes of the serving process, after everything."""
+"""Resident bytes of the serving process after everything; its peak is told beside it."""
 
 
 class Key(NamedTuple):

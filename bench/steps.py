@@ -62,7 +62,7 @@ def on_schedule(meter: Meter, sides: Sequence[Side], customers: int, seconds: fl
 
 
 def processes(meter: Meter, sides: Sequence[Side], others: Sequence[tuple[str, Server]]) -> str:
-    """Write what each process used over the whole run; keeps the serving processes' peak."""
+    """Write what each process used over the whole run; keeps what the serving ones have at the end."""
     lines = [
         "| process | CPU s | peak resident MB | resident MB at the end |",
         "|---|--:|--:|--:|",
@@ -70,7 +70,7 @@ def processes(meter: Meter, sides: Sequence[Side], others: Sequence[tuple[str, S
     for side in sides:
         serving = side.served_by.busiest()
         memory = memory_of(serving)
-        meter.found.numbers[figures.MEMORY, side.name] = memory.peak
+        meter.found.numbers[figures.MEMORY, side.name] = memory.now
         lines.append(_line(f"Aval on {side.name}, the serving process", serving))
         rest = [pid for pid in side.served_by.pids() if pid != serving]
         lines += _sum(f"Aval on {side.name}, its other processes", rest)

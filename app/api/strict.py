@@ -118,8 +118,7 @@ class StrictRequest(Request):
 
         """
         if not hasattr(self, "_body"):
-            told_bytes = declared_bytes(self.scope)
-            if told_bytes > self.most_bytes:
+            if (told_bytes := declared_bytes(self.scope)) > self.most_bytes:
                 await self._refuse_rest(told_bytes)
             self._body = await self._collect()
         return self._body
@@ -143,13 +142,13 @@ class StrictRequest(Request):
                 await self._refuse_rest(0, more=more)
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
-    async def _refuse_rest(self, declared_bytes: int, *, more: bool = True) -> NoReturn:
+    async def _refuse_rest(self, told_bytes: int, *, more: bool = True) -> NoReturn:
         """Throw away what is still coming, within bounds, then refuse.
 
         A server that closes with bytes unread resets the connection, and the client would see that
         instead of the answer. Who waits for `100 Continue` sends nothing and needs no such care.
         """
-        if more and "expect" not in self.headers and declared_bytes <= DISCARD_BYTES:
+        if more and "expect" not in self.headers and told_bytes <= DISCARD_BYTES:
             with suppress(TimeoutError):
                 async with asyncio.timeout(DISCARD_S):
                     await self._discard()
