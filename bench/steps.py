@@ -62,7 +62,7 @@ def on_schedule(meter: Meter, sides: Sequence[Side], customers: int, seconds: fl
 
 
 def processes(meter: Meter, sides: Sequence[Side], others: Sequence[tuple[str, Server]]) -> str:
-    """Write what each process used over the whole run; keeps what the serving ones have at the end."""
+    """Write what each process used; keeps what the serving ones have at the end."""
     lines = [
         "| process | CPU s | peak resident MB | resident MB at the end |",
         "|---|--:|--:|--:|",

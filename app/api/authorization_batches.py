@@ -102,7 +102,7 @@ async def authorize_orders(request: Request) -> Response:
     """Judge every order; the lanes decide together what fits into one transaction."""
     caller = await authenticate(request, "authorization:write")
     desk = desk_of(request)
-    async with desk.lanes.turn():
+    async with desk.lanes.turn(caller.client):
         envelope = await read_soon(request, BODY_S)
         told: list[_Told] = [_asked(caller, item, desk.new_id()) for item in envelope.items]
         asks = [one for one in told if isinstance(one, Ask)]

@@ -1,18 +1,19 @@
 """All lanes of a process: which one a question goes to."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Final
 
-from app.domain.errors import BusyError
 from app.usecases.asks import Answer, Ask
 from app.usecases.lanes import BatchingLane
 from app.usecases.score_orders import OrderPds
+from app.usecases.turns import Turns
 
-_LARGE_AT_ONCE: Final = 2
-"""Large requests under way: one is read while the other is decided."""
+_LARGE_AT_ONCE: Final = 3
+_LARGE_OF_ONE: Final = 2
+"""Large requests under way, of all and of one client: one is read while the other is decided."""
 
 
 @dataclass(slots=True)
@@ -28,9 +29,8 @@ class Lanes:
     authorizations: Sequence[BatchingLane]
     checks: BatchingLane
     large: Sequence[BatchingLane] = ()
-    turn_s: float = 10.0
     pds: OrderPds | None = None
-    _turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_LARGE_AT_ONCE))
+    turns: Turns = field(default_factory=lambda: Turns(_LARGE_AT_ONCE, _LARGE_OF_ONE, 10.0))
 
     async def start(self) -> None:
         """Start all lanes."""
@@ -53,25 +53,12 @@ class Lanes:
     def _all(self) -> Sequence[BatchingLane]:
         return (*self.authorizations, *self.large, self.checks)
 
-    @asynccontextmanager
-    async def turn(self) -> AsyncIterator[None]:
+    def turn(self, client: str) -> AbstractAsyncContextManager[None]:
         """Let a large request in when it is its turn; the body of one that waits is not read yet.
 
         So what large requests hold in memory and in the queues is bounded, however many come.
-
-        Raises:
-            BusyError: It was not its turn within `turn_s`; nothing was changed.
-
         """
-        try:
-            async with asyncio.timeout(self.turn_s):
-                await self._turns.acquire()
-        except TimeoutError:
-            raise BusyError("too many large requests wait; try again") from None
-        try:
-            yield
-        finally:
-            self._turns.release()
+        return self.turns.one(client)
 
     async def ask(self, ask: Ask) -> Answer:
         """Put a question to the lane of its kind.

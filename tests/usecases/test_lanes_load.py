@@ -13,6 +13,7 @@ from app.store.lane import Lane
 from app.usecases.asks import Answer, Ask
 from app.usecases.lane_sets import Lanes
 from app.usecases.lanes import BatchingLane, LaneSizes
+from app.usecases.turns import Turns
 from tests.usecases.counter import TESTER, Counter
 
 NOWHERE = "postgresql://127.0.0.1:1/nothing"
@@ -129,12 +130,12 @@ def test_a_lane_that_is_full_turns_away_its_own_part_only() -> None:
 
 def test_large_requests_take_turns_and_one_that_waits_too_long_is_turned_away() -> None:
     async def work() -> list[object]:
-        lanes = Lanes([lane_of(Slow())], lane_of(Slow()), turn_s=0.2)
+        lanes = Lanes([lane_of(Slow())], lane_of(Slow()), turns=Turns(3, 2, 0.2))
         inside, most, gate = 0, 0, asyncio.Event()
 
         async def large(*, waits: bool) -> int:
             nonlocal inside, most
-            async with lanes.turn():
+            async with lanes.turn("erp"):
                 inside += 1
                 most = max(most, inside)
                 if waits:
@@ -146,6 +147,8 @@ def test_large_requests_take_turns_and_one_that_waits_too_long_is_turned_away() 
         await asyncio.sleep(0)
         with pytest.raises(BusyError):
             await large(waits=False)
+        async with asyncio.timeout(0.1), lanes.turn("shop"):
+            assert inside == 2
         waiting = [asyncio.create_task(large(waits=False)) for _ in range(5)]
         gate.set()
         return list[object](await asyncio.gather(*holding, *waiting))
