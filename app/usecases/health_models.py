@@ -1,7 +1,7 @@
 """The health of a version: does it meet the customers it met before, and were they as it said."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -103,7 +103,8 @@ def look(tx: Tx, found: RegisteredModel, at: datetime) -> Health:
 class WatchHealth:
     """Publish the health of the champion as metrics, once a day and after each start.
 
-    Another champion is looked at at once: what the one before was told of is taken back.
+    Another champion is looked at at once: what the one before was told of is taken back, as where
+    none is left.
     """
 
     database: Database
@@ -123,11 +124,17 @@ class WatchHealth:
         with self.database.read() as tx:
             at, names = self.clock(tx), score_models.standing(tx, self.name)
             champion = names.champion
-            if champion is None or self._is_fresh(champion, at):
+            if champion is None:
+                self._looked = None
+                self._publish({}, None)
+                return Portion(0)
+            if self._is_fresh(champion, at):
                 return Portion(0)
             found = look(tx, models.read(tx, champion.name, champion.version), at)
         self._looked = champion, at
-        self._publish(found)
+        moved = {one.name: one.psi for one in (found.score, *found.features)}
+        known = {name: psi for name, psi in moved.items() if psi is not None}
+        self._publish(known, found.calibration)
         return Portion(1)
 
     def _is_fresh(self, champion: Named, at: datetime) -> bool:
@@ -136,12 +143,11 @@ class WatchHealth:
         version, looked = self._looked
         return version == champion and at - looked < timedelta(days=1)
 
-    def _publish(self, found: Health) -> None:
+    def _publish(self, known: Mapping[str, float], calibration: float | None) -> None:
         """Tell what is known now; what was told before and is not known any more is no number."""
-        known = {one.name: one.psi for one in (found.score, *found.features) if one.psi is not None}
         for name in self._told - known.keys():
             MODEL_PSI.labels(name).set(math.nan)
         for name, psi in known.items():
             MODEL_PSI.labels(name).set(psi)
         self._told = frozenset(known)
-        MODEL_CALIBRATION.set(found.calibration or 0.0)
+        MODEL_CALIBRATION.set(calibration or 0.0)

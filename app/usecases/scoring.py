@@ -13,6 +13,7 @@ from app.domain.errors import BusyError
 from app.domain.rules_context import behaviour_of
 from app.domain.scores_json import says_the_same, score_from_json, score_to_json
 from app.domain.scores_override import Override, override_score
+from app.scoring.observing import ObservingError
 from app.store import overrides, score_due, score_models, scores
 from app.store.database import Database, Tx
 from app.store.score_models import Shadowed
@@ -109,6 +110,7 @@ class RescoreAccounts:
 
         Raises:
             BusyError: The database or the model was out of reach; what was not done stays due.
+            ObservingError: As `BusyError`, where features cannot be computed of one of them.
 
         """
         if not account_ids:
@@ -125,8 +127,8 @@ class RescoreAccounts:
         """Score them if that can be done now: the facts are in, and what is not done stays due."""
         try:
             self(account_ids)
-        except BusyError as busy:
-            _log.warning("not_rescored", accounts=len(account_ids), reason=busy.detail)
+        except (BusyError, ObservingError) as trouble:
+            _log.warning("not_rescored", accounts=len(account_ids), reason=trouble.detail)
 
 
 def score_customers(tx: Tx, customer_ids: Collection[str], at: datetime, rater: Rater) -> int:

@@ -1,29 +1,39 @@
 """Guards of overrides and of the list that only show when somebody walks around them."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import count
+from typing import NoReturn
 
 import pytest
 from sqlalchemy import text
+from structlog.testing import capture_logs
 
 from app.domain.callers import Caller
-from app.domain.errors import CustomerUnknownError, NotFoundError
+from app.domain.errors import BusyError, CustomerUnknownError, NotFoundError
 from app.domain.rules_standard import STANDARD
 from app.domain.scorecard_json import scorecard_to_json
 from app.domain.scores import RiskClass
 from app.domain.scores_override import Override
 from app.domain.scores_refresh import Urgency
+from app.scoring.observing import ObservingError
 from app.scoring.scorecard_file import standard_scorecard
 from app.store import score_due, scores
 from app.store.database import Database
+from app.store.ids import IdSource
+from app.usecases.facts import ApplyFacts
+from app.usecases.facts_events import parse_events
 from app.usecases.overrides import OverrideAsk
+from app.usecases.score_raters import RateByCard
 from app.usecases.score_terms import ScoreTerms
 from app.usecases.scores import Scores
+from app.usecases.scoring import RescoreAccounts, ScoreCustomers
 from app.usecases.seeds import SeedDatabase
 from tests.conftest import Server
+from tests.domain.facts_cases import invoice
 from tests.server import Clock
 from tests.usecases.town import ADMIN, Town, at_once
 
@@ -136,3 +146,35 @@ def test_a_taker_and_a_scorer_pass_by_what_others_hold(town: Town, who: str) -> 
             assert score_due.take(tx, at, REST, 10) == [other]
             assert score_due.remove(tx, [who]) == []
             assert len(score_due.remove(tx, [who, other])) == 1
+
+
+@dataclass(frozen=True)
+class Breaking(RateByCard):
+    """Something happens, and then nobody can be rated."""
+
+    act: Callable[[], object]
+    trouble: type[Exception]
+
+    def __call__(self, *_: object) -> NoReturn:
+        self.act()
+        raise self.trouble("crashed")
+
+
+@pytest.mark.parametrize("trouble", [BusyError, ObservingError])
+def test_facts_are_in_whoever_cannot_be_scored(
+    town: Town, who: str, trouble: type[Exception]
+) -> None:
+    """The other customer comes to be in between, so that its fact is looked for again."""
+    late = f"L-{next(_number)}"
+    score = ScoreCustomers(town.database, town.clock, Breaking(lambda: town.put(late), trouble))
+    after = RescoreAccounts(score, timedelta(0)).afterwards
+    facts = ApplyFacts(town.database, town.clock, IdSource(), after)
+    both = [invoice(one, "9", customer_id=one) for one in (who, late)]
+    with capture_logs() as lines:
+        results = facts(ADMIN, parse_events(both))
+    assert [one.result for one in results] == ["applied", "quarantined"]
+    assert town.position(late).open_item == 900
+    told = [one["reason"] for one in lines if one["event"] == "not_rescored"]
+    assert told == ["crashed", "crashed"]  # of the other's fact, too
+    with town.database.read() as tx:
+        assert score_due.ripe(tx, [town.account(who).account_id], town.clock(), REST, 9) == [who]

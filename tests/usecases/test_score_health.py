@@ -56,6 +56,12 @@ def champion(town: Town, version: int) -> None:
         models.set_state(tx, made.model, ModelState.CHAMPION)
 
 
+def become(town: Town, state: ModelState) -> None:
+    """Let the first version be something else."""
+    with town.database.begin() as tx:
+        models.set_state(tx, ModelVersion(NAME, 1), state)
+
+
 def say(
     town: Town,
     customer_id: str,
@@ -146,6 +152,14 @@ def test_drift_is_that_of_the_version_and_overrides_are_left_out(town: Town) -> 
     for one in (found.score, *found.features):
         assert metric("aval_model_psi", feature=one.name) == one.psi
     assert metric("aval_model_calibration") == 0  # no month is over
+    become(town, ModelState.RETIRED)
+    assert watch().items == 0  # none is left, and what was told of it is no number
+    for one in (found.score, *found.features):
+        assert math.isnan(metric("aval_model_psi", feature=one.name))
+    become(town, ModelState.CHAMPION)
+    assert watch().items == 1  # at once
+    for one in (found.score, *found.features):
+        assert metric("aval_model_psi", feature=one.name) == one.psi
     champion(town, 2)
     assert watch().items == 1  # at once, and what was told of the other is no number
     for one in (found.score, *found.features):
@@ -164,6 +178,9 @@ def test_what_the_champion_told_and_what_came_is_a_metric(town: Town) -> None:
     assert watch().items == 0
     town.clock.advance(minutes=1)
     assert watch().items == 1
+    become(town, ModelState.RETIRED)
+    assert watch().items == 0
+    assert metric("aval_model_calibration") == 0
 
 
 def metric(name: str, **labels: str) -> float:
