@@ -28,6 +28,7 @@ class Question:
 
     `expires_in` are seconds (None: until released). `order_pd_ppm` is the order's probability of
     default, in millionths, as it was computed before the question was decided; None: not known.
+    `order_pd_model` is the version that said so, name and number.
     """
 
     customer_id: str
@@ -43,6 +44,7 @@ class Question:
     ship_date: date | None = None
     expires_in: int | None = None
     order_pd_ppm: int | None = None
+    order_pd_model: tuple[str, int] | None = None
 
 
 @quick

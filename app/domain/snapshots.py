@@ -39,13 +39,15 @@ def question_to_json(question: Question) -> dict[str, Any]:
         data["expires_in"] = question.expires_in
     if question.order_pd_ppm is not None:
         data["order_pd_ppm"] = question.order_pd_ppm
+    if question.order_pd_model is not None:
+        data["order_pd_model"] = question.order_pd_model
     return data
 
 
 def question_from_json(data: Mapping[str, Any]) -> Question:
     """Read what `question_to_json` wrote."""
     minor, currency = data["amount"]
-    ship_date = data.get("ship_date")
+    ship_date, told = data.get("ship_date"), data.get("order_pd_model")
     return Question(
         customer_id=data["customer_id"],
         segment_id=data["segment"],
@@ -60,6 +62,7 @@ def question_from_json(data: Mapping[str, Any]) -> Question:
         ship_date=None if ship_date is None else date.fromisoformat(ship_date),
         expires_in=data.get("expires_in"),
         order_pd_ppm=data.get("order_pd_ppm"),
+        order_pd_model=told and (told[0], told[1]),
     )
 
 

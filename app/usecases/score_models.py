@@ -11,7 +11,7 @@ from app.domain.decisions import Question
 from app.domain.errors import BusyError, FieldError
 from app.domain.features import AccountUse
 from app.domain.manifests import Manifest
-from app.domain.models import Alias, Scorer
+from app.domain.models import Alias, Prediction, Scorer
 from app.domain.scores import Score
 from app.domain.scores_model import model_score
 from app.domain.whatif import Row
@@ -185,10 +185,13 @@ class RateByModel:
             for (key, (use, day)), row in zip(known.items(), rows, strict=True)
         }
 
-    def orders(self, tx: Tx, questions: Sequence[Question], at: datetime) -> list[float | None]:
+    def orders(
+        self, tx: Tx, questions: Sequence[Question], at: datetime
+    ) -> list[Prediction | None]:
         """Predict the PDs of orders as of the end of the day before, as training asks about orders.
 
-        None: the payer is not known, or the order is in another currency than its account.
+        Each names the version that said so. None: the payer is not known, or the order is in
+        another currency than its account.
 
         Raises:
             BusyError: There is no champion, or it is out of reach.
@@ -207,14 +210,14 @@ class RateByModel:
             for place, (one, payer) in enumerate(zip(questions, payers, strict=True))
             if payer in known and known[payer][0].currency == one.amount.currency
         }
-        found: list[float | None] = [None] * len(questions)
+        found: list[Prediction | None] = [None] * len(questions)
         if asks:
             rows = self.observer(_copies(tx, list(known), at), list(asks.values()))
             named = [{name: row[name] for name in manifest.feature_names} for row in rows]
             model = score_models.Named(manifest.name, manifest.version).model
             told = self.scorer.predict(model, named, reasons=False)
             for place, each in zip(asks, told, strict=True):
-                found[place] = each.grade.probability
+                found[place] = each
         return found
 
     def _predict(self, manifest: Manifest, seen: Sequence[_Seen], *, reasons: bool) -> list[Score]:

@@ -14,6 +14,7 @@ import structlog
 
 from app.domain.decisions import Question
 from app.domain.errors import BusyError, FieldError
+from app.domain.models import Prediction
 from app.scoring.observing import ObservingError
 from app.store import score_models
 from app.store.database import Database, moment
@@ -80,26 +81,34 @@ class OrderPds:
             async with asyncio.timeout(self.deadline_s):
                 found = await asyncio.to_thread(self.compute, [one.question for one in asks])
         except TimeoutError:
-            found = [None] * len(asks)
+            found = [None for _ in asks]
         for known in found:
             ORDER_PDS.labels("missing" if known is None else "done").inc()
         return [_filled(one, known) for one, known in zip(asks, found, strict=True)]
 
-    def compute(self, questions: Sequence[Question]) -> list[int | None]:
-        """Compute the PDs of orders, in order; None where it cannot be known."""
+    def compute(self, questions: Sequence[Question]) -> list[Prediction | None]:
+        """Predict orders, in order; None where it cannot be known."""
         try:
             with self.database.read() as tx:
-                told: Sequence[float | None] = self.rater.orders(tx, questions[:_MOST], moment(tx))
+                told: Sequence[Prediction | None] = self.rater.orders(
+                    tx, questions[:_MOST], moment(tx)
+                )
         except (BusyError, FieldError, ObservingError) as trouble:
             _log.warning("order_pd_missing", reason=trouble.detail)
             told = ()
-        known = [None if one is None else round(one * _PPM) for one in told]
-        return known + [None] * (len(questions) - len(known))
+        return [*told, *[None] * (len(questions) - len(told))]
 
 
-def _filled(ask: Ask, known: int | None) -> Ask:
-    """Put a PD into a question; the key's fingerprint stays that of what was sent."""
+def _filled(ask: Ask, known: Prediction | None) -> Ask:
+    """Put a PD into a question, and who says so; the key's fingerprint stays that of what was sent.
+
+    The score may be of another version, while a promotion is carried through.
+    """
     if known is None:
         return ask
-    question = replace(ask.question, order_pd_ppm=known)
+    question = replace(
+        ask.question,
+        order_pd_ppm=round(known.grade.probability * _PPM),
+        order_pd_model=(known.model.name, known.model.version),
+    )
     return replace(ask, question=question, asked=canonical(question))

@@ -14,11 +14,12 @@ from fastapi import FastAPI
 from sqlalchemy import text
 
 from app.domain.decisions import Question
-from app.domain.manifests import ModelFeature
-from app.domain.models import Alias
+from app.domain.manifests import ModelFeature, grade
+from app.domain.models import Alias, Prediction
 from app.domain.money import Money
 from app.domain.rules_standard import STANDARD
 from app.domain.scorecard import Bin, Characteristic, Scorecard, default_probability
+from app.domain.scores import ModelVersion
 from app.domain.snapshots import question_from_json, question_to_json
 from app.scoring.loadable import Loadable
 from app.scoring.observing import FeatureProcess
@@ -29,6 +30,7 @@ from app.usecases.asks import Ask, canonical
 from app.usecases.score_models import RateByModel
 from app.usecases.score_orders import OrderPds
 from tests.erp import Erp
+from tests.scoring.packages import sample
 from tests.server import Clock
 from tests.usecases.test_score_models import counted, loadable, stand
 from tests.usecases.town import ADMIN, Town
@@ -135,7 +137,8 @@ def test_an_order_has_its_own_probability(
         found = RateByModel(process, observer).orders(tx, asked, town.clock())
     scaling = loadable(0.5).manifest.scaling
     points = (840, 540, 840, 900)  # terms agreed; size, habit and terms; by alias; terms asked for
-    assert found[:4] == [default_probability(one, scaling) for one in points]
+    told = [one and one.grade.probability for one in found]
+    assert told[:4] == [default_probability(one, scaling) for one in points]
     assert found[4:] == [None, None]
 
 
@@ -146,9 +149,10 @@ def test_an_order_has_its_own_probability(
 class Slow(RateByModel):
     """Takes longer than anybody waits."""
 
-    def orders(self, *_: object) -> list[float | None]:
+    def orders(self, *_: object) -> list[Prediction | None]:
         time.sleep(0.3)
-        return [0.5]
+        made = sample().manifest
+        return [Prediction(ModelVersion(made.name, 4), grade(0.5, made), 0.0, 0.0, ())]
 
 
 def filled(pds: OrderPds, asks: Sequence[Ask]) -> list[Ask]:
@@ -174,7 +178,8 @@ def test_the_fingerprint_of_a_key_stays_that_of_what_was_sent(
 ) -> None:
     patient = OrderPds(town.database, Slow(process, observer), deadline_s=20)
     (after,) = filled(patient, [ask()])
-    assert after.question == replace(question(), order_pd_ppm=500_000)
+    named = (sample().manifest.name, 4)
+    assert after.question == replace(question(), order_pd_ppm=500_000, order_pd_model=named)
     assert (after.key, after.hash) == ("key", b"fingerprint")
     assert question_from_json(orjson.loads(after.question_json)) == after.question
     assert "order_pd_ppm" not in question_to_json(question())
@@ -213,6 +218,11 @@ def test_a_policy_holds_what_is_likely_to_be_paid_late(
     told = erp.ask("SO-4", "10.00")
     assert (told["outcome"], told["reasons"][0]["code"]) == ("HOLD", "SCORE_CLASS")
     assert told["reasons"][0]["observed"] == "110000"
+    with database.read() as tx:
+        query = "SELECT version FROM model_version WHERE state = 'CHAMPION'"
+        champion = tx.execute(text(query)).scalar_one()
+    asked = client.get(f"/v1/decisions/{told['decision_id']}").json()["snapshot"]["question"]
+    assert asked["order_pd_model"] == [sample().manifest.name, champion]
     again = client.post(f"/v1/decisions/{told['decision_id']}/replay")
     assert again.json()["same"] is True
 
