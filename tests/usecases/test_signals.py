@@ -1,0 +1,110 @@
+"""What a registry tells of a customer reaches its orders at once, and its score soon."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from app.domain.errors import CustomerUnknownError
+from app.domain.rules_standard import STANDARD
+from app.domain.scorecard_json import scorecard_to_json
+from app.domain.scores_refresh import Urgency
+from app.domain.signals import Signal, SignalKind, SignalRole
+from app.scoring.scorecard_file import standard_scorecard
+from app.store import groups, inputs
+from app.store.database import Database
+from app.usecases.score_refresh import RefreshScores
+from app.usecases.seeds import SeedDatabase
+from app.usecases.signals import NoteSignals
+from tests.server import Clock
+from tests.usecases.town import Town
+
+DAY = date(2026, 11, 2)
+SUED = Signal(SignalKind.LITIGATION, SignalRole.DEFENDANT, DAY)
+SUES = Signal(SignalKind.LITIGATION, SignalRole.PLAINTIFF, DAY)
+
+
+@pytest.fixture
+def town(database: Database, clock: Clock) -> Town:
+    SeedDatabase(database, clock, STANDARD, scorecard_to_json(standard_scorecard()))()
+    town = Town.found(database, clock)
+    town.put("C-1")
+    town.put("C-2")
+    return town
+
+
+def counts(town: Town, customer_id: str = "C-1") -> dict[str, Any]:
+    """Read what an order of the customer would be judged on."""
+    with town.database.read() as tx:
+        (own,) = groups.terms(tx, [customer_id])
+        version = tx.execute(
+            text("SELECT input_version FROM account WHERE account_id = :id"),
+            {"id": own.account_id},
+        ).scalar_one()
+        found: dict[str, Any] = inputs.get(tx, own.account_id, version).get("signals") or {}
+    return found
+
+
+def due(town: Town) -> list[tuple[str, int]]:
+    with town.database.read() as tx:
+        rows = tx.execute(text("SELECT customer_id, rank FROM score_due ORDER BY due_id"))
+        return [(row.customer_id, row.rank) for row in rows]
+
+
+def clear(town: Town) -> None:
+    with town.database.begin() as tx:
+        tx.execute(text("DELETE FROM score_due"))
+
+
+def test_rules_meet_it_at_once_and_keep_what_else_they_know(town: Town) -> None:
+    note = NoteSignals(town.database)
+    note("C-1", "qcc", [SUED, SUES], DAY)
+    told = counts(town)
+    assert told["checked_on"] == DAY.isoformat()
+    assert (told["counts"]["adverse"], told["counts"]["as_plaintiff"]) == (1, 1)
+    note("C-1", "tyc", [], DAY + timedelta(days=400))
+    told = counts(town)
+    assert told["checked_on"] == (DAY + timedelta(days=400)).isoformat()
+    assert (told["counts"]["adverse"], told["counts"]["adverse_90d"]) == (1, 0)
+    assert counts(town, "C-2") == {}
+
+
+@pytest.mark.parametrize(
+    ("events", "urgency"),
+    [
+        pytest.param([SUED], Urgency.ADVERSE, id="adverse"),
+        pytest.param([SUES], Urgency.EVENT, id="plaintiff"),
+        pytest.param([], Urgency.EVENT, id="nothing"),
+    ],
+)
+def test_the_score_is_due(events: list[Signal], urgency: Urgency, town: Town) -> None:
+    clear(town)
+    NoteSignals(town.database)("C-1", "qcc", events, DAY)
+    assert due(town) == [("C-1", urgency)]
+
+
+def test_the_score_is_computed_anew(town: Town) -> None:
+    clear(town)
+    NoteSignals(town.database)("C-1", "qcc", [SUED], DAY)
+    assert RefreshScores(town.database)().items == 1
+    assert due(town) == []
+
+
+def test_nobody_is_told_of_a_stranger(town: Town) -> None:
+    with pytest.raises(CustomerUnknownError):
+        NoteSignals(town.database)("C-9", "qcc", [SUED], DAY)
+
+
+def test_two_registries_at_once_are_counted_both(town: Town) -> None:
+    line = threading.Barrier(2)
+
+    def tell(registry: str) -> None:
+        line.wait()
+        NoteSignals(town.database)("C-1", registry, [SUED], DAY)
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(tell, ["qcc", "tyc"]))
+    assert counts(town)["counts"]["adverse"] == 2
