@@ -330,6 +330,7 @@ def test_a_limit_of_that_day_is_put_in_force_first(
 
 
 def test_the_day_is_that_of_the_database(erp: Erp, database: Database, clock: Clock) -> None:
+    horizon(erp, 30, time_zone="UTC")
     with database.read() as tx:
         clock.at = moment(tx) - 2 * DAY
     ships = {name: (clock().date() + days * DAY).isoformat() for name, days in DISTANCES.items()}
