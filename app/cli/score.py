@@ -3,7 +3,7 @@
 Nothing that `serve` imports may import this module: it brings polars with it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from typing import Annotated, Final
@@ -12,13 +12,14 @@ import typer
 
 from app.cli.clusters import check_cluster
 from app.cli.database import open_composition, read_settings
-from app.cli.failures import WrongUseError
+from app.cli.failures import RefusedError, WrongUseError
 from app.cli.progress import Shown
 from app.cli.rating import models_loaded, seldom_collecting
 from app.composition import Composition, utc_now
+from app.scoring.observing import ObservingError
 from app.settings import Settings
 from app.telemetry import set_up_log
-from app.usecases.portfolio_scores import ScorePortfolio, Spread, in_bulk, in_threads
+from app.usecases.portfolio_scores import Scored, ScorePortfolio, Spread, in_bulk, in_threads
 from app.usecases.score_outcomes import CountOutcomes
 
 _CLUSTER: Final = "app.cli.score_dask"
@@ -38,7 +39,10 @@ def _score(
         typer.Option(help="Spread over a Dask scheduler, tcp://HOST:PORT, or local:WORKERS"),
     ] = None,
 ) -> None:
-    """Score every customer; a score that says the same is stored anew once a day at most."""
+    """Score every customer; a score that says the same is stored anew once a day at most.
+
+    Exit 1 where some could not be scored: all others were, and a line names the first of them.
+    """
     if not every:
         raise WrongUseError("score: say --all; one customer is scored over HTTP")
     settings = read_settings()
@@ -51,8 +55,24 @@ def _score(
             shown.show(done / total, f"{done} customers")
 
         with _spreading(parts, settings, dask) as spread:
-            count = portfolio(parts)(tell, spread)
-    typer.echo(f"{count} customers scored")
+            found = _run(portfolio(parts), tell, spread)
+    typer.echo(f"{found.done} customers scored")
+    if found.failed:
+        first = ", ".join(found.first) + (", …" if found.failed > len(found.first) else "")
+        raise RefusedError(f"{found.failed} could not be scored ({first}): {found.reason}")
+
+
+def _run(run: ScorePortfolio, tell: Callable[[int, int], None], spread: Spread) -> Scored:
+    """Score all.
+
+    Raises:
+        RefusedError: Of many in a row no features could be computed.
+
+    """
+    try:
+        return run(tell, spread)
+    except ObservingError as error:
+        raise RefusedError(f"features cannot be computed: {error.detail}") from error
 
 
 def portfolio(parts: Composition) -> ScorePortfolio:

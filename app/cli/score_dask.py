@@ -22,7 +22,7 @@ from app.composition import compose
 from app.scoring.clusters import cluster
 from app.settings import Settings
 from app.telemetry import set_up_log
-from app.usecases.portfolio_scores import ScorePortfolio, Spread
+from app.usecases.portfolio_scores import Scored, ScorePortfolio, Spread
 
 _DASK: Final[Any] = distributed
 """It has no types."""
@@ -55,9 +55,9 @@ class _Cluster:
     database_url: str
 
     def __call__(
-        self, score: Callable[[Sequence[str]], int], portions: Iterator[list[str]], /
-    ) -> Iterator[int]:
-        """Yield the count of each portion as a worker has done it."""
+        self, score: Callable[[Sequence[str]], Scored], portions: Iterator[list[str]], /
+    ) -> Iterator[Scored]:
+        """Yield what became of each portion as a worker has done it."""
         del score  # it is this process's
         ahead = _AHEAD * max(1, sum(self.client.nthreads().values()))
         running = _DASK.as_completed(self._submit(ids) for ids in islice(portions, ahead))
@@ -70,11 +70,12 @@ class _Cluster:
         return self.client.submit(score_portion, self.database_url, ids, pure=False)
 
 
-def score_portion(database_url: str, customer_ids: Sequence[str]) -> int:
-    """Score one portion in a worker and return how many it has.
+def score_portion(database_url: str, customer_ids: Sequence[str]) -> Scored:
+    """Score one portion in a worker and say what became of it.
 
     Raises:
-        BusyError: The database or the model was out of reach; nothing was changed.
+        BusyError: The database or the model was out of reach; what was committed stays.
+        ObservingError: Of many in a row no features could be computed; as `BusyError`.
 
     """
     return _portfolio(database_url).score(customer_ids)

@@ -1,8 +1,9 @@
 """Many customers at once: the same as one by one, in any portion, and blind to what comes later."""
 
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from random import Random
 from typing import Any
@@ -17,12 +18,13 @@ from app.domain.feature_catalogue import NAMES
 from app.domain.rules_standard import STANDARD
 from app.domain.scorecard_json import scorecard_to_json
 from app.scoring.features_bills import background_of, settle
+from app.scoring.observing import ObservingError
 from app.scoring.scorecard_file import standard_scorecard
 from app.store import portfolio, scores
 from app.store.database import Database, Tx
 from app.store.scores import Subject
 from app.usecases.portfolio import TabulateFeatures, pages, read_ledger
-from app.usecases.portfolio_scores import RateByCardInBulk, ScorePortfolio
+from app.usecases.portfolio_scores import RateByCardInBulk, Scored, ScorePortfolio
 from app.usecases.score_raters import RateByCard, Rated
 from app.usecases.seeds import SeedDatabase
 from tests.conftest import Server
@@ -109,7 +111,7 @@ def test_every_customer_is_scored_once_in_any_portion(town: Town, portion: int) 
     at = town.clock() + timedelta(days=2 + portion)
     seen: list[tuple[int, int]] = []
     run = ScorePortfolio(town.database, lambda: at, RateByCardInBulk(), portion)
-    assert run(lambda done, total: seen.append((done, total))) == len(IDS)
+    assert run(lambda done, total: seen.append((done, total))) == Scored(len(IDS))
     assert seen[-1] == (len(IDS), len(IDS))
     with town.database.read() as tx:
         after = {row[0]: row[1] for row in tx.execute(text(counted))}
@@ -128,10 +130,10 @@ def test_a_portion_waits_for_the_database_no_more_often_than_one_customer(town: 
     run = ScorePortfolio(town.database, lambda: at, RateByCardInBulk())
     event.listen(town.database.engine, "before_cursor_execute", count)
     try:
-        assert run.score(IDS[:1]) == 1
+        assert run.score(IDS[:1]) == Scored(1)
         one = sum(asked)
         asked.clear()
-        assert run.score(IDS[1:]) == len(IDS) - 1
+        assert run.score(IDS[1:]) == Scored(len(IDS) - 1)
     finally:
         event.remove(town.database.engine, "before_cursor_execute", count)
     assert sum(asked) == one < 30
@@ -151,11 +153,82 @@ class Overtaxed(RateByCardInBulk):
 
 def test_what_is_too_much_at_once_is_halved(town: Town) -> None:
     at = town.clock() + timedelta(days=30)
-    run = ScorePortfolio(town.database, lambda: at, Overtaxed(), smallest=1, pause_s=0.0)
-    assert run.score(IDS) == len(IDS)
+    run = ScorePortfolio(town.database, lambda: at, Overtaxed(), pause_s=0.0)
+    assert run.score(IDS) == Scored(len(IDS))
     away = replace(run, rater=Overtaxed(most=0))
     with pytest.raises(BusyError, match="too many"):
-        away.score(IDS)
+        away(lambda *_: None)
+
+
+@dataclass(frozen=True)
+class Poisoned(RateByCardInBulk):
+    """Breaks off wherever some customers are among those to be rated."""
+
+    by: Collection[str]
+    trouble: type[Exception]
+
+    def __call__(self, tx: Tx, subjects: Sequence[Subject], at: datetime) -> Mapping[str, Rated]:
+        if {*self.by} & {one.customer_id for one in subjects}:
+            raise self.trouble("crashed")
+        return RateByCardInBulk.__call__(self, tx, subjects, at)
+
+
+@pytest.mark.parametrize("trouble", [BusyError, ObservingError])
+@pytest.mark.parametrize("portion", [1, 4])
+def test_who_cannot_be_scored_ends_nothing(
+    town: Town, portion: int, trouble: type[Exception]
+) -> None:
+    at = town.clock() + timedelta(days=40 + portion)
+    rater = Poisoned(["C-1", "NEW"], trouble)
+    seen: list[tuple[int, int]] = []
+    run = ScorePortfolio(town.database, lambda: at, rater, portion, pause_s=0.0)
+    found = run(lambda done, total: seen.append((done, total)))
+    assert found == Scored(len(IDS) - 2, 2, ("C-1", "NEW"), "crashed")
+    assert seen[-1] == (len(IDS), len(IDS))
+    with town.database.read() as tx:
+        query = text("SELECT customer_id FROM customer_score WHERE scored_at = :at ORDER BY 1")
+        assert list(tx.execute(query, {"at": at}).scalars()) == [*IDS[:2], *IDS[3:-1]]
+
+
+@pytest.mark.parametrize("trouble", [BusyError, ObservingError])
+def test_where_many_in_a_row_cannot_be_scored_nobody_can(
+    town: Town, trouble: type[Exception]
+) -> None:
+    def run(bad: Sequence[str]) -> ScorePortfolio:
+        rater = Poisoned(bad, trouble)
+        run = ScorePortfolio(town.database, town.clock, rater, pause_s=0.0)
+        return replace(run, most_in_a_row=3)
+
+    with pytest.raises(trouble, match="crashed"):
+        run(IDS[:3]).score(IDS)
+    assert run([*IDS[:2], *IDS[3:5]]).score(IDS).failed == 4
+    alone = replace(run(IDS[1:4]), portion=1)
+    with pytest.raises(BusyError, match="crashed"):
+        alone(lambda *_: None)
+
+
+@dataclass(frozen=True)
+class Restarting(RateByCardInBulk):
+    """A customer crashes the one process of all threads; it is away for a moment."""
+
+    by: str
+    away_s: float
+    back_at: list[float] = field(default_factory=lambda: [0.0])
+
+    def __call__(self, tx: Tx, subjects: Sequence[Subject], at: datetime) -> Mapping[str, Rated]:
+        now = time.monotonic()
+        if now < self.back_at[-1]:
+            raise BusyError("away")
+        if self.by in {one.customer_id for one in subjects}:
+            self.back_at.append(now + self.away_s)
+            raise BusyError("crashed")
+        return RateByCardInBulk.__call__(self, tx, subjects, at)
+
+
+def test_who_crashes_it_for_others_is_told_apart_from_them(town: Town) -> None:
+    rater = Restarting("C-1", 0.05)
+    run = ScorePortfolio(town.database, town.clock, rater, 3, pause_s=0.06)
+    assert run(lambda *_: None) == Scored(len(IDS) - 1, 1, ("C-1",), "crashed")
 
 
 @pytest.mark.parametrize(
