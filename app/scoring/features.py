@@ -16,9 +16,23 @@ from app.scoring.features_outside import signal_features, statement_features
 from app.scoring.features_payment import finish, smoothed, summarize
 from app.scoring.features_related import related
 from app.scoring.frames import Ledger, conform
+from app.scoring.observing import ObservingError
 
 PAIRS_AT_ONCE: Final = 500_000
 """Invoices looked at together, over all questions of a portion; about 200 MB at the most."""
+
+
+def observed(ledger: Ledger, observations: pl.DataFrame) -> pl.DataFrame:
+    """Compute features as `feature_frame` does, and fail as the process behind a pipe does.
+
+    Raises:
+        ObservingError: They cannot be computed of one of these.
+
+    """
+    try:
+        return feature_frame(ledger, observations)
+    except (Exception, pl.exceptions.PanicException) as error:  # whatever a customer's data broke
+        raise ObservingError(f"{type(error).__name__}: {error}"[:2000]) from error
 
 
 def feature_frame(

@@ -19,8 +19,8 @@ from app.domain.errors import BusyError
 from app.domain.feature_catalogue import NAMES
 from app.domain.features import FEATURES, AccountUse, Features
 from app.domain.scorecard import Scorecard, rate
-from app.scoring.features import feature_frame
-from app.scoring.frames import OBSERVATIONS, Ledger
+from app.scoring.features import observed
+from app.scoring.frames import OBSERVATIONS
 from app.scoring.frames_csv import ledger_of
 from app.scoring.observing import Copies, ObservingError
 from app.store import scores
@@ -72,7 +72,7 @@ class FeaturesHere:
         """Compute all features of the catalogue for each ask, in order."""
         background = [{**row, "day": _day(row["day"])} for row in copies.background]
         asked = [{**row, "as_of": _day(row["as_of"])} for row in asks]
-        frame = _observe(ledger_of(copies.parts, background), _observations(asked))
+        frame = observed(ledger_of(copies.parts, background), _observations(asked))
         return list(frame.select(NAMES).iter_rows(named=True))
 
     def stop(self) -> None:
@@ -81,19 +81,6 @@ class FeaturesHere:
 
 def _day(text: object) -> date:
     return date.fromisoformat(str(text))
-
-
-def _observe(ledger: Ledger, asked: pl.DataFrame) -> pl.DataFrame:
-    """Compute features, and fail as the process behind a pipe does.
-
-    Raises:
-        ObservingError: They cannot be computed of one of these.
-
-    """
-    try:
-        return feature_frame(ledger, asked)
-    except (Exception, pl.exceptions.PanicException) as error:
-        raise ObservingError(f"{type(error).__name__}: {error}"[:2000]) from error
 
 
 def _observations(asked: Sequence[Mapping[str, object]]) -> pl.DataFrame:
@@ -117,7 +104,7 @@ class RateByCardInBulk:
         card = scores.active_scorecard(tx)
         known = uses(tx, subjects, at)
         ledger = read_ledger(tx, list(known), None)  # a scorecard knows no rates of all customers
-        frame = _observe(ledger, _asked(known))
+        frame = observed(ledger, _asked(known))
         rows = frame.select(pl.col(name).cast(kind) for name, kind in _KINDS.items())
         pairs = zip(known.items(), rows.iter_rows(named=True), strict=True)
         return {key: _rate_row(row, use.currency, day, card) for (key, (use, day)), row in pairs}
