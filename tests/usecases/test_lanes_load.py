@@ -12,6 +12,7 @@ from app.domain.errors import BusyError, CreditError
 from app.store.lane import Lane
 from app.usecases.asks import Answer, Ask
 from app.usecases.lane_sets import Lanes
+from app.usecases.lane_tries import Item, Together
 from app.usecases.lanes import BatchingLane, LaneSizes
 from app.usecases.turns import Turns
 from tests.usecases.counter import TESTER, Counter
@@ -174,3 +175,20 @@ def test_large_requests_have_lanes_of_their_own() -> None:
         return [name for batch in own.batches for name in batch], names
 
     assert asyncio.run(work()) == (["alone"], [str(place) for place in range(8)])
+
+
+def test_an_answer_is_given_once() -> None:
+    """A second word for one question must not end the wait for another."""
+
+    async def work() -> list[object]:
+        together = Together.of(2)
+        first, second = (Item(ask(str(place)), together, place) for place in range(2))
+        waiting = asyncio.create_task(together.all())
+        first.tell(Answer(201, b"first"))
+        first.tell(BusyError("again"))
+        await asyncio.sleep(0)
+        assert not waiting.done()
+        second.tell(Answer(201, b"second"))
+        return list[object](await waiting)
+
+    assert asyncio.run(work()) == [Answer(201, b"first"), Answer(201, b"second")]

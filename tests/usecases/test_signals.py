@@ -1,6 +1,6 @@
 """What a registry tells of a customer reaches its orders at once, and its score soon."""
 
-import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
 from typing import Any
@@ -98,13 +98,29 @@ def test_nobody_is_told_of_a_stranger(town: Town) -> None:
         NoteSignals(town.database)("C-9", "qcc", [SUED], DAY)
 
 
+def stuck(town: Town) -> int:
+    query = (
+        "SELECT count(*) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    )
+    with town.database.read() as tx:
+        return int(tx.execute(text(query)).scalar_one())
+
+
 def test_two_registries_at_once_are_counted_both(town: Town) -> None:
-    line = threading.Barrier(2)
+    """Both stand at the account's lock before either has counted."""
 
     def tell(registry: str) -> None:
-        line.wait()
         NoteSignals(town.database)("C-1", registry, [SUED], DAY)
 
     with ThreadPoolExecutor(2) as pool:
-        list(pool.map(tell, ["qcc", "tyc"]))
+        with town.database.begin() as tx:
+            tx.execute(text("SELECT FROM account WHERE customer_id = 'C-1' FOR NO KEY UPDATE"))
+            telling = [pool.submit(tell, registry) for registry in ("qcc", "tyc")]
+            until = time.monotonic() + 10
+            while stuck(town) < 2:
+                assert time.monotonic() < until
+                time.sleep(0.01)
+        for one in telling:
+            one.result(10)
     assert counts(town)["counts"]["adverse"] == 2
