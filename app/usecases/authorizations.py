@@ -6,8 +6,6 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 
-import orjson
-
 from app.domain.advice import Advice, Outlook, advise, limits_needed
 from app.domain.decisions import Judgement, Situation
 from app.domain.errors import (
@@ -33,7 +31,7 @@ from app.telemetry import (
     count_decision,
 )
 from app.usecases.answers import Decided, render
-from app.usecases.asks import Answer, Ask
+from app.usecases.asks import Answer, Ask, to_json
 from app.usecases.batches import Batch
 from app.usecases.records import Judged, decision_row, hold_id_of, record_of
 
@@ -193,7 +191,7 @@ def _body(one: Judged, advice: Sequence[Advice]) -> bytes:
         one.ask.kind != "CHECK",
         advice,
     )
-    return orjson.dumps(render(one.ask.question, one.situation, one.judgement, decided))
+    return to_json(render(one.ask.question, one.situation, one.judgement, decided))
 
 
 def _released(situation: Situation, ask: Ask) -> Situation:

@@ -161,7 +161,8 @@ class BatchingLane:
         await deciding.free.wait()
         if ahead is not None:
             await asyncio.wait([ahead.task])  # was sent first, so it is over or about to be
-        self._ahead = deciding
+        answered = deciding.task.done() and not deciding.failed
+        self._ahead = None if answered else deciding
         if ahead is not None and ahead.failed:
             await self._recover(ahead, deciding)
         elif deciding.failed:
@@ -180,6 +181,8 @@ class BatchingLane:
             if task.cancelled() or task.exception() is not None:
                 self._arrived.set()
                 return
+            if self._ahead is not None and self._ahead.task is task:
+                self._ahead = None  # who holds it holds its answers, and all that came with them
             for item, answer in zip(part.items, task.result(), strict=True):
                 item.tell(answer)
 

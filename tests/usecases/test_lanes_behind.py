@@ -1,6 +1,8 @@
 """A batch begins behind one whose COMMIT is under way: in order, and nobody pays for another."""
 
 import asyncio
+import gc
+import weakref
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -119,6 +121,34 @@ def test_the_next_batch_begins_while_a_commit_is_under_way() -> None:
         assert asking.answered() == ["a"]  # at once, whatever the next one does
         stages.let("b+c")
         assert await asking.all() == ["a", "b", "c"]
+
+    with_lane(stages, act)
+
+
+class Kept(Ask):
+    """An ask of which one can tell whether anybody still holds it."""
+
+
+@pytest.mark.parametrize("late", [True, False], ids=["committed-later", "committed-at-once"])
+def test_a_lane_that_rests_holds_nothing_of_what_it_answered(*, late: bool) -> None:
+    """What it holds is a whole request with all its answers, for as long as nobody asks."""
+    stages = Stages()
+
+    async def act(asking: Asking) -> None:
+        one = Kept("AUTHORIZATION", TESTER, Counter.question(NO_DESK, "a"), "a", "a")
+        held = weakref.ref(one)
+        asked = asyncio.create_task(asking.lane.ask(one))
+        del one
+        await settle()
+        if late:
+            stages.load("a").set()
+            await settle()
+        stages.let("a")
+        assert (await asked).body == b"a"
+        del asked
+        await settle()
+        gc.collect()
+        assert held() is None
 
     with_lane(stages, act)
 
