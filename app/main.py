@@ -37,7 +37,7 @@ _TAGS: Final = [
     {"name": "operations", "description": "For whoever runs the service"},
 ]
 
-_GC: Final = (5000, 20, 100)
+_GC: Final = (50000, 20, 100)
 """Thresholds of garbage collection after start-up, by generation."""
 
 
