@@ -10,7 +10,7 @@ from app.domain.decisions import Mode
 from app.domain.orders import Order, OrderUse
 from app.domain.values import quick
 from app.store import accounts, lane_sql, orders
-from app.store.arrays import texts
+from app.store.arrays import flags, texts
 from app.store.orders import UseKey
 from app.store.wire import Rows, Statement
 
@@ -127,12 +127,18 @@ def reads(want: Want, read_orders: str, read_accounts: str) -> list[Statement]:
     parameters = {
         "pair_segments": texts([segment for segment, _ in pairs]),
         "pair_refs": texts([ref for _, ref in pairs]),
+        "pair_firsts": flags(_firsts([segment for segment, _ in pairs])),
         "segments": texts([segment for segment, _ in orders]),
         "orders": texts([order for _, order in orders]),
         "at": want.at,
     }
     statements = (read_orders, read_accounts, lane_sql.GROUND, lane_sql.USES)
     return [(statement, parameters) for statement in statements]
+
+
+def _firsts(ordered: Sequence[str]) -> list[bool]:
+    """Say of each whether it is the first of its kind; equal ones follow each other."""
+    return [place == 0 or ordered[place - 1] != one for place, one in enumerate(ordered)]
 
 
 def loaded(rows: Sequence[Rows]) -> Loaded:

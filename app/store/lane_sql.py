@@ -66,24 +66,27 @@ READ_ORDERS: Final = _ORDERS
 READ_ACCOUNTS: Final = _ACCOUNTS
 
 GROUND: Final = """
-SELECT n.segment_id, n.ref, r.customer_id, s.mode,
-    CASE WHEN s.next_rule_set_at <= %(at)s THEN s.next_rule_set_version
-        ELSE s.rule_set_version END AS rule_set_version, s.credit_horizon_days,
-    (SELECT max(f.last_at) FROM feed f WHERE f.segment_id = s.segment_id) AS ledger_at, d.today,
-    b.account_id, i.data AS input,
+SELECT n.segment_id, n.ref, r.customer_id, t.*, b.account_id, i.data AS input,
     (SELECT jsonb_object_agg(currency, jsonb_build_array(late, open, due)) FROM (
         SELECT v.currency, sum(v.open_minor) FILTER (WHERE v.due_date < d.today) AS late,
             sum(v.open_minor) AS open, min(v.due_date) AS due
         FROM invoice v WHERE v.account_id = b.account_id AND v.open_minor > 0
         GROUP BY v.currency) AS sums) AS overdue
-FROM unnest(%(pair_segments)s, %(pair_refs)s) AS n(segment_id, ref)
+FROM unnest(%(pair_segments)s, %(pair_refs)s, %(pair_firsts)s) AS n(segment_id, ref, first)
 LEFT JOIN segment s ON s.segment_id = n.segment_id
 LEFT JOIN customer_ref r ON r.ref = n.ref
 LEFT JOIN account b ON b.customer_id = r.customer_id AND b.segment_id = n.segment_id
 LEFT JOIN account_input i ON i.account_id = b.account_id AND i.version = b.input_version
 CROSS JOIN LATERAL (SELECT (%(at)s AT TIME ZONE s.time_zone)::date AS today) AS d
+LEFT JOIN LATERAL (
+    SELECT s.mode, CASE WHEN s.next_rule_set_at <= %(at)s THEN s.next_rule_set_version
+            ELSE s.rule_set_version END AS rule_set_version, s.credit_horizon_days,
+        (SELECT max(f.last_at) FROM feed f WHERE f.segment_id = s.segment_id) AS ledger_at, d.today
+    WHERE n.first) AS t ON true
 """
-"""A row for each pair of segment and customer asked about; what is unknown is null."""
+"""A row for each pair of segment and customer asked about; what is unknown is null.
+
+What is the segment's own is in the first row of it alone: hundreds may be asked about at once."""
 
 USES: Final = """
 SELECT u.* FROM unnest(%(segments)s, %(orders)s) AS n(segment_id, order_id)

@@ -22,6 +22,7 @@ from app.domain.money import Money, Rate
 from app.domain.payments import OpenInvoice
 from app.domain.rates import find_rate
 from app.domain.rules import RuleSet, read_rule_set
+from app.domain.values import changed
 from app.store.lane import Lane
 from app.store.lane_rows import Claim, Known, Loaded, Want
 from app.telemetry import (
@@ -65,8 +66,9 @@ class AuthorizeOrders:
             if ask.key is not None
         ]
         loaded, known = await lane.load(_want(leaders, at), claims)
-        answers = {id(ask): _remembered(ask, known) for ask in leaders}
-        fresh = [ask for ask in leaders if answers[id(ask)] is None]
+        remembered = ((id(ask), _remembered(ask, known)) for ask in leaders) if known else ()
+        answers = {key: answer for key, answer in remembered if answer is not None}
+        fresh = [ask for ask in leaders if id(ask) not in answers]
         batch = await self._batch(lane, at, loaded, fresh)
         judged: list[Judged] = []
         for ask in fresh:
@@ -76,7 +78,7 @@ class AuthorizeOrders:
             else:
                 answers[id(ask)] = result
         done = await self._answer(lane, judged, batch.rates)
-        refused = [ask for ask in fresh if isinstance(answers[id(ask)], CreditError)]
+        refused = [ask for ask in fresh if id(ask) in answers]
         record = record_of(batch, done, refused)
         await lane.record(record, batch.accounts)
         for one in done:
@@ -97,7 +99,7 @@ class AuthorizeOrders:
         """
         began, at = time.perf_counter(), self.now()
         # a batch whose COMMIT was lost is asked again: under new ids, as nobody heard of the old
-        asks = [replace(ask, decision_id=self.new_id()) for ask in asks]
+        asks = [changed(ask, decision_id=self.new_id()) for ask in asks]
         loaded = await lane.look(_want(asks, at))
         batch = await self._batch(lane, at, loaded, asks)
         batch.keep_seqs()  # what is brought up to date here is not written

@@ -138,6 +138,8 @@ class Batch:
     def bring_up_to_date(self, limits: Mapping[int, list[CreditLimit]]) -> None:
         """Journal limits that began or lapsed, and value foreign positions by today's rates."""
         for key, account in list(self.accounts.items()):
+            if key not in limits and not account.foreign:
+                continue
             held, entry = account, None
             if key in limits:
                 held, entry = settle(account, limits[key], self.today(account))
