@@ -13,7 +13,6 @@ from app.domain.errors import BusyError
 from app.domain.rules_context import behaviour_of
 from app.domain.scores_json import says_the_same, score_from_json, score_to_json
 from app.domain.scores_override import Override, override_score
-from app.scoring.observing import ObservingError
 from app.store import overrides, score_due, score_models, scores
 from app.store.database import Database, Tx
 from app.store.score_models import Shadowed
@@ -37,10 +36,6 @@ RENEWED: Final = timedelta(days=1)
 """A score that says the same is stored anew when the one stored is older than this."""
 
 
-def _nobody(_done: int, _total: int) -> None:
-    """Tell nobody."""
-
-
 @dataclass(frozen=True, slots=True)
 class ScoreCustomers:
     """Score some customers, or all of them, `CHUNK` in a transaction."""
@@ -49,12 +44,8 @@ class ScoreCustomers:
     now: Callable[[], datetime]
     rater: Rater = field(default_factory=RateByCard)
 
-    def __call__(
-        self, customer_ids: Collection[str], told: Callable[[int, int], None] = _nobody
-    ) -> int:
+    def __call__(self, customer_ids: Collection[str]) -> int:
         """Score customers by their ids (not aliases) and return how many there were.
-
-        `told` hears how many are done, and of how many.
 
         Raises:
             BusyError: The database or the model was out of reach; what was committed stays.
@@ -64,7 +55,6 @@ class ScoreCustomers:
         done = 0
         while chunk := list(islice(ids, CHUNK)):
             done += self._score(chunk)
-            told(done, len(customer_ids))
         return done
 
     def every(self, told: Callable[[int, int], None]) -> int:
@@ -97,37 +87,28 @@ class RescoreAccounts:
     score: ScoreCustomers
     cooldown: timedelta = COOLDOWN
 
-    def __call__(
-        self,
-        account_ids: Collection[int],
-        told: Callable[[int, int], None] = _nobody,
-        most: int | None = MOST_AT_ONCE,
-    ) -> int:
+    def __call__(self, account_ids: Collection[int], most: int = MOST_AT_ONCE) -> int:
         """Score them and those of their groups; returns how many.
 
-        At most `most` of those whose score is due and does not rest; None: all there are. `told`
-        hears how many are done, and of how many.
+        At most `most` of those whose score is due and does not rest.
 
         Raises:
-            BusyError: The database or the model was out of reach; what was not done stays due.
-            ObservingError: As `BusyError`, where features cannot be computed of one of them.
+            BusyError: The database or the model was out of reach, or features cannot be computed
+                of one of them; what was not done stays due.
 
         """
         if not account_ids:
             return 0
+        at = self.score.now()
         with self.score.database.read() as tx:
-            if most is None:
-                ids = scores.of_accounts(tx, account_ids)
-            else:
-                at = self.score.now()
-                ids = score_due.ripe(tx, account_ids, at, self.cooldown, most)
-        return self.score(ids, told)
+            ids = score_due.ripe(tx, account_ids, at, self.cooldown, most)
+        return self.score(ids)
 
     def afterwards(self, account_ids: Collection[int]) -> None:
         """Score them if that can be done now: the facts are in, and what is not done stays due."""
         try:
             self(account_ids)
-        except (BusyError, ObservingError) as trouble:
+        except BusyError as trouble:
             _log.warning("not_rescored", accounts=len(account_ids), reason=trouble.detail)
 
 

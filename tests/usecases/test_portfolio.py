@@ -23,7 +23,8 @@ from app.store import portfolio, scores
 from app.store.database import Database, Tx
 from app.store.scores import Subject
 from app.usecases.portfolio import TabulateFeatures, pages, read_ledger
-from app.usecases.portfolio_scores import RateByCardInBulk, Scored, ScorePortfolio
+from app.usecases.portfolio_scores import RateByCardInBulk, ScorePortfolio
+from app.usecases.score_portions import RescoreTouched, Scored, ScorePortion
 from app.usecases.score_raters import RateByCard, Rated
 from app.usecases.seeds import SeedDatabase
 from tests.conftest import Server
@@ -109,7 +110,7 @@ def test_every_customer_is_scored_once_in_any_portion(town: Town, portion: int) 
         before = {row[0]: row[1] for row in tx.execute(text(counted))}
     at = town.clock() + timedelta(days=2 + portion)
     seen: list[tuple[int, int]] = []
-    run = ScorePortfolio(town.database, lambda: at, RateByCardInBulk(), portion)
+    run = ScorePortfolio(ScorePortion(town.database, lambda: at, RateByCardInBulk()), portion)
     assert run(lambda done, total: seen.append((done, total))) == Scored(len(IDS))
     assert seen[-1] == (len(IDS), len(IDS))
     with town.database.read() as tx:
@@ -126,13 +127,13 @@ def test_a_portion_waits_for_the_database_no_more_often_than_one_customer(town: 
     def count(*told: object) -> None:
         asked.append(100 if told[5] else 1)  # executemany: a round trip a row
 
-    run = ScorePortfolio(town.database, lambda: at, RateByCardInBulk())
+    score = ScorePortion(town.database, lambda: at, RateByCardInBulk())
     event.listen(town.database.engine, "before_cursor_execute", count)
     try:
-        assert run.score(IDS[:1]) == Scored(1)
+        assert score(IDS[:1]) == Scored(1)
         one = sum(asked)
         asked.clear()
-        assert run.score(IDS[1:]) == Scored(len(IDS) - 1)
+        assert score(IDS[1:]) == Scored(len(IDS) - 1)
     finally:
         event.remove(town.database.engine, "before_cursor_execute", count)
     assert sum(asked) == one < 30
@@ -152,9 +153,9 @@ class Overtaxed(RateByCardInBulk):
 
 def test_what_is_too_much_at_once_is_halved(town: Town) -> None:
     at = town.clock() + timedelta(days=30)
-    run = ScorePortfolio(town.database, lambda: at, Overtaxed(), pause_s=0.0)
-    assert run.score(IDS) == Scored(len(IDS))
-    away = replace(run, rater=Overtaxed(most=0))
+    score = ScorePortion(town.database, lambda: at, Overtaxed(), pause_s=0.0)
+    assert score(IDS) == Scored(len(IDS))
+    away = ScorePortfolio(replace(score, rater=Overtaxed(most=0)))
     with pytest.raises(BusyError, match="too many"):
         away(lambda *_: None)
 
@@ -180,7 +181,7 @@ def test_who_cannot_be_scored_ends_nothing(
     at = town.clock() + timedelta(days=40 + portion)
     rater = Poisoned(["C-1", "NEW"], trouble)
     seen: list[tuple[int, int]] = []
-    run = ScorePortfolio(town.database, lambda: at, rater, portion, pause_s=0.0)
+    run = ScorePortfolio(ScorePortion(town.database, lambda: at, rater, pause_s=0.0), portion)
     found = run(lambda done, total: seen.append((done, total)))
     assert found == Scored(len(IDS) - 2, 2, ("C-1", "NEW"), "crashed")
     assert seen[-1] == (len(IDS), len(IDS))
@@ -193,17 +194,37 @@ def test_who_cannot_be_scored_ends_nothing(
 def test_where_many_in_a_row_cannot_be_scored_nobody_can(
     town: Town, trouble: type[Exception]
 ) -> None:
-    def run(bad: Sequence[str]) -> ScorePortfolio:
+    def score(bad: Sequence[str]) -> ScorePortion:
         rater = Poisoned(bad, trouble)
-        run = ScorePortfolio(town.database, town.clock, rater, pause_s=0.0)
-        return replace(run, most_in_a_row=3)
+        return ScorePortion(town.database, town.clock, rater, pause_s=0.0, most_in_a_row=3)
 
     with pytest.raises(trouble, match="crashed"):
-        run(IDS[:3]).score(IDS)
-    assert run([*IDS[:2], *IDS[3:5]]).score(IDS).failed == 4
-    alone = replace(run(IDS[1:4]), portion=1)
+        score(IDS[:3])(IDS)
+    assert score([*IDS[:2], *IDS[3:5]])(IDS).failed == 4
+    alone = ScorePortfolio(score(IDS[1:4]), portion=1)
     with pytest.raises(BusyError, match="crashed"):
         alone(lambda *_: None, one_by_one)
+
+
+@pytest.mark.parametrize("trouble", [BusyError, ObservingError])
+def test_after_much_was_booked_who_cannot_be_scored_ends_nothing(
+    town: Town, trouble: type[Exception]
+) -> None:
+    at = town.clock() + timedelta(days=60)
+    accounts = [town.account(name).account_id for name in ("B", "C-1", "C-2")]
+    seen: list[tuple[int, int]] = []
+
+    def rescore(*bad: str) -> Scored:
+        rater = Poisoned(bad, trouble)
+        score = ScorePortion(town.database, lambda: at, rater, pause_s=0.0, most_in_a_row=3)
+        return RescoreTouched(score)(accounts, lambda *told: seen.append(told))
+
+    found = rescore("C-1")
+    assert found == Scored(3, 1, ("C-1",), "crashed")  # the group above is one of them
+    assert found.rest() == "1 could not be scored (C-1): crashed"
+    assert seen == [(4, 4)]
+    assert rescore(*IDS) == Scored(0, 4, ("B", "C-1", "C-2", "GROUP"), "crashed")
+    assert rescore() == Scored(4)
 
 
 def one_by_one(
