@@ -1,10 +1,12 @@
 """Many customers at once: the same as one by one, in any portion, and blind to what comes later."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from random import Random
+from threading import Barrier, BrokenBarrierError
 from typing import Any
 
 import polars as pl
@@ -225,6 +227,39 @@ def test_after_much_was_booked_who_cannot_be_scored_ends_nothing(
     assert seen == [(4, 4)]
     assert rescore(*IDS) == Scored(0, 4, ("B", "C-1", "C-2", "GROUP"), "crashed")
     assert rescore() == Scored(4)
+
+
+@dataclass(frozen=True)
+class Sharing(RateByCardInBulk):
+    """One process for all: whoever is in it beside the one that crashes it goes down with it."""
+
+    bad: str
+    line: Barrier = field(default_factory=lambda: Barrier(2))
+    begun: list[str] = field(default_factory=list)
+
+    def __call__(self, tx: Tx, subjects: Sequence[Subject], at: datetime) -> Mapping[str, Rated]:
+        (one,) = (subject.customer_id for subject in subjects)
+        first = len(self.begun) < self.line.parties
+        self.begun.append(one)
+        try:
+            self.line.wait(10.0 if first else 0.2)
+        except BrokenBarrierError:  # nobody else is in it
+            self.line.reset()
+        else:
+            raise BusyError("crashed")
+        if one == self.bad:
+            raise BusyError("crashed")
+        return RateByCardInBulk.__call__(self, tx, subjects, at)
+
+
+def test_who_looks_for_the_one_that_crashes_takes_nobody_down(town: Town) -> None:
+    at = town.clock() + timedelta(days=70)
+    rater = Sharing(bad="NEW")
+    score = ScorePortion(town.database, lambda: at, rater, pause_s=0.0)
+    with ThreadPoolExecutor(2) as pool:
+        found = list(pool.map(score, (["NEW"], ["B"])))
+    assert found == [Scored(0, 1, ("NEW",), "crashed"), Scored(1)]
+    assert sorted(rater.begun) == ["B", "B", "NEW", "NEW", "NEW"]
 
 
 def one_by_one(
