@@ -1,5 +1,6 @@
 """Many customers at once: the same as one by one, in any portion, and blind to what comes later."""
 
+import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -260,6 +261,31 @@ def test_who_looks_for_the_one_that_crashes_takes_nobody_down(town: Town) -> Non
         found = list(pool.map(score, (["NEW"], ["B"])))
     assert found == [Scored(0, 1, ("NEW",), "crashed"), Scored(1)]
     assert sorted(rater.begun) == ["B", "B", "NEW", "NEW", "NEW"]
+
+
+@dataclass(frozen=True)
+class Restarting(RateByCardInBulk):
+    """Crashes at the first calls, and needs `back_s` after each to be there again."""
+
+    crashes: int = 2
+    back_s: float = 0.2
+    crashed_at: list[float] = field(default_factory=list)
+
+    def __call__(self, tx: Tx, subjects: Sequence[Subject], at: datetime) -> Mapping[str, Rated]:
+        now = time.monotonic()
+        if len(self.crashed_at) < self.crashes:
+            self.crashed_at.append(now)
+            raise BusyError("crashed")
+        if now < self.crashed_at[-1] + self.back_s:
+            raise BusyError("is being restarted")
+        return RateByCardInBulk.__call__(self, tx, subjects, at)
+
+
+@pytest.mark.parametrize("crashes", [1, 2], ids=["on-the-portion", "on-anothers-meanwhile"])
+def test_what_computes_is_given_time_to_come_back(town: Town, crashes: int) -> None:
+    at = town.clock() + timedelta(days=80 + crashes)
+    score = ScorePortion(town.database, lambda: at, Restarting(crashes=crashes), pause_s=0.25)
+    assert score(["B"]) == Scored(1)
 
 
 def one_by_one(
