@@ -10,11 +10,15 @@ from typing import Final
 import structlog
 
 from app.domain.errors import BusyError
+from app.domain.feature_catalogue import RELATED_NAMES
+from app.domain.manifests import Manifest
 from app.domain.rules_context import behaviour_of
 from app.domain.scores_json import says_the_same, score_from_json, score_to_json
 from app.domain.scores_override import Override, override_score
+from app.domain.scores_refresh import Urgency
 from app.store import overrides, score_due, score_models, scores
 from app.store.database import Database, Tx
+from app.store.score_due import Due
 from app.store.score_models import Shadowed
 from app.store.scores import Found, Subject
 from app.telemetry.scores import SCORE_WAIT_SECONDS, SCORES
@@ -31,6 +35,9 @@ MOST_AT_ONCE: Final = 50
 
 One transaction, some 25 ms: a full batch of facts, which touches hundreds, takes ten times that.
 """
+
+COMMITTED: Final = timedelta(minutes=1)
+"""So long after the moment that facts say they came, they are there for every reader."""
 
 RENEWED: Final = timedelta(days=1)
 """A score that says the same is stored anew when the one stored is older than this."""
@@ -128,11 +135,28 @@ def score_customers(tx: Tx, customer_ids: Collection[str], at: datetime, rater: 
     found = [_found(one, rated[one.customer_id], said.get(one.customer_id), at) for one in subjects]
     scores.write(tx, found, at)
     _keep_shadows(tx, found, rated, at)
-    for since in due:
-        SCORE_WAIT_SECONDS.observe(max(0.0, (at - since).total_seconds()))
+    _list_relatives(tx, due, rated, at)
+    for row in due:
+        SCORE_WAIT_SECONDS.observe(max(0.0, (at - row.since).total_seconds()))
     for source, count in Counter(one.data["source"] for one in found).items():
         SCORES.labels(source).inc(count)
     return len(found)
+
+
+def _list_relatives(tx: Tx, due: Sequence[Due], rated: Mapping[str, Rated], at: datetime) -> None:
+    """Let those whose features see customers of whom something came be scored behind all others.
+
+    Not those scored since, in another portion of a whole portfolio, say.
+    """
+    came = [one for one in due if one.urgency <= Urgency.EVENT]
+    if came and any(_looks_at_relatives(one) for one in rated.values()):
+        seen = max(one.since for one in came) + COMMITTED
+        score_due.add_relatives(tx, {one.customer_id for one in came}, seen, at)
+
+
+def _looks_at_relatives(rated: Rated) -> bool:
+    scale = rated.scale
+    return isinstance(scale, Manifest) and not RELATED_NAMES.isdisjoint(scale.feature_names)
 
 
 def _keep_shadows(tx: Tx, found: Sequence[Found], rated: Mapping[str, Rated], at: datetime) -> None:
