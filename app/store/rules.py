@@ -259,7 +259,8 @@ _OF = "UPDATE segment SET own_rule_set = true,{} WHERE segment_id = :segment_id"
 # What waits for the default does not come to a segment that has one of its own from now on.
 _OWN_NOW = text(_OF.format(_NOW.format(stays=f"own_rule_set AND {_WAITS}")))
 _OWN_LATER = text(_OF.format(_LATER))
-_DEFAULT_NOW = text(f"UPDATE rule_set_default SET {_NOW.format(stays=_WAITS)}")  # noqa: S608 - our own constant
+_NOW_BY_DEFAULT = _NOW.format(stays=_WAITS)
+_DEFAULT_NOW = text(f"UPDATE rule_set_default SET {_NOW_BY_DEFAULT}")  # noqa: S608 - a constant
 _DEFAULT_LATER = text(f"UPDATE rule_set_default SET {_LATER}")  # noqa: S608 - our own constant
 
 _FOLLOW = text("""
