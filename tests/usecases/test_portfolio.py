@@ -243,7 +243,7 @@ class Sharing(RateByCardInBulk):
         first = len(self.begun) < self.line.parties
         self.begun.append(one)
         try:
-            self.line.wait(10.0 if first else 0.2)
+            self.line.wait(10.0 if first else 0.1)
         except BrokenBarrierError:  # nobody else is in it
             self.line.reset()
         else:
@@ -268,7 +268,7 @@ class Restarting(RateByCardInBulk):
     """Crashes at the first calls, and needs `back_s` after each to be there again."""
 
     crashes: int = 2
-    back_s: float = 0.2
+    back_s: float = 0.1
     crashed_at: list[float] = field(default_factory=list)
 
     def __call__(self, tx: Tx, subjects: Sequence[Subject], at: datetime) -> Mapping[str, Rated]:
@@ -284,7 +284,7 @@ class Restarting(RateByCardInBulk):
 @pytest.mark.parametrize("crashes", [1, 2], ids=["on-the-portion", "on-anothers-meanwhile"])
 def test_what_computes_is_given_time_to_come_back(town: Town, crashes: int) -> None:
     at = town.clock() + timedelta(days=80 + crashes)
-    score = ScorePortion(town.database, lambda: at, Restarting(crashes=crashes), pause_s=0.25)
+    score = ScorePortion(town.database, lambda: at, Restarting(crashes=crashes), pause_s=0.12)
     assert score(["B"]) == Scored(1)
 
 

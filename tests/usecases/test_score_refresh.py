@@ -287,7 +287,7 @@ def test_who_cannot_be_scored_keeps_nobody_waiting(town: Town, trouble: type[Exc
 class Restarting(RateByCard):
     """Crashes on a batch, and is back only after a while."""
 
-    back_s: float = 0.2
+    back_s: float = 0.1
     crashed_at: list[float] = field(default_factory=list)
 
     def __call__(self, tx: Tx, subjects: Sequence[Subject], at: datetime) -> Mapping[str, Rated]:
@@ -300,7 +300,7 @@ class Restarting(RateByCard):
 
 def test_what_crashed_on_a_batch_is_given_time_to_come_back(town: Town) -> None:
     waiting(town, "C-1", "C-2")
-    run = RefreshScores(town.database, Restarting(), REST, lambda _: town.clock(), pause_s=0.25)
+    run = RefreshScores(town.database, Restarting(), REST, lambda _: town.clock(), pause_s=0.12)
     assert run() == Portion(2, ())
 
 

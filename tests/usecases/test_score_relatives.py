@@ -150,7 +150,14 @@ def test_who_is_scored_without_that_anything_came_makes_nobody_due(
     ids=["largest", "one-too-many"],
 )
 def test_a_large_family_is_left_to_the_night(town: Town, size: int, expected: int) -> None:
-    _, first, *_ = family(town, size)
+    parent, first, *_ = family(town, 3)
+    with town.database.begin() as tx:  # who was scored long ago, too
+        many = "generate_series(4, :size) AS g"
+        named = f"'{parent}-' || g"
+        add = f"INSERT INTO customer (customer_id, name, parent_id) SELECT {named}, 'x', '{parent}'"
+        tx.execute(text(f"{add} FROM {many}"), {"size": size})
+        old = f"INSERT INTO customer_score (customer_id, scored_at) SELECT {named}, '2020-01-01'"
+        tx.execute(text(f"{old} FROM {many}"), {"size": size})
     pay(town, first)
     assert run(town) == 2
     assert len([one for one in due(town) if one[1] == 3]) == expected
