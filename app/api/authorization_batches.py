@@ -1,6 +1,5 @@
 """Many orders in one request: `authorizeOrders`, each item with its own key and its own answer."""
 
-import asyncio
 from collections.abc import Sequence
 from typing import Annotated, Any, Final
 
@@ -18,11 +17,12 @@ from app.api.idempotency import LONGEST_KEY
 from app.api.middleware import trace_of
 from app.api.plain_asks import ITEMS
 from app.api.problems import Problem, render, render_bug, wants_zh
+from app.api.slow_bodies import in_time
 from app.api.strict import LONG_BODY_BYTES, read, validate
 from app.api.wire import PRINTABLE, AnswerModel, WireModel
 from app.domain.callers import Caller
 from app.domain.decisions import Question
-from app.domain.errors import BusyError, CreditError
+from app.domain.errors import CreditError
 from app.usecases.asks import Answer, Ask
 
 _Refusal = CreditError | RequestValidationError
@@ -119,11 +119,7 @@ async def read_soon(request: Request, within_s: float) -> _Envelope:
         BusyError: It did not arrive in time; over a better line it will.
 
     """
-    try:
-        async with asyncio.timeout(within_s):
-            return await read(request, _Envelope)
-    except TimeoutError:
-        raise BusyError(f"the body did not arrive within {within_s:g} s") from None
+    return await in_time(read(request, _Envelope), within_s)
 
 
 def _asked(caller: Caller, item: object, decision_id: str) -> Ask | _Refusal:

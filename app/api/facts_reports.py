@@ -4,7 +4,6 @@ A large batch takes ten times its body in memory while it is applied. So only a 
 at once, fewer are worked on, and the rest of those who report waits outside, unread.
 """
 
-import asyncio
 from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Annotated, Final
 
@@ -19,6 +18,7 @@ from app.api.desk import desk_of
 from app.api.facts_models import INVOICE, ToldAsFact
 from app.api.facts_results import PROBLEM, EventResultOut, told_of
 from app.api.parse import parse_strict
+from app.api.slow_bodies import in_time
 from app.api.strict import (
     LONG_BODY_BYTES,
     StrictRoute,
@@ -28,7 +28,7 @@ from app.api.strict import (
 )
 from app.api.wire import AnswerModel, WireModel
 from app.domain.callers import Caller
-from app.domain.errors import BadRequestError, BusyError
+from app.domain.errors import BadRequestError
 from app.domain.facts import Event
 from app.usecases.facts import Facts
 from app.usecases.facts_events import MOST_EVENTS, parse_events
@@ -109,11 +109,7 @@ async def read_soon(request: Request, within_s: float) -> bytes:
 
     """
     check_content_type(request)
-    try:
-        async with asyncio.timeout(within_s):
-            raw = await request.body()
-    except TimeoutError:
-        raise BusyError(f"the body did not arrive within {within_s:g} s") from None
+    raw = await in_time(request.body(), within_s)
     if not raw:
         raise BadRequestError("a JSON body is needed")
     return raw

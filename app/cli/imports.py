@@ -4,7 +4,7 @@ Exit 1: a file is refused as a whole (nothing was changed), or some of its rows 
 others were; the reject file says which and why). Exit 2: a command that cannot be meant.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +36,7 @@ from app.store.ids import IdSource
 from app.telemetry import set_up_log
 from app.usecases.facts import ApplyFacts
 from app.usecases.imports import FindCustomers, NeedSegment, TakeCurrencies
+from app.usecases.score_portions import RescoreTouched, ScorePortion
 
 _LONGEST_SOURCE: Final = 64
 
@@ -95,7 +96,7 @@ def import_ledger(parts: Composition, table: Table, plan: LedgerPlan) -> None:
     """Put an open ledger in, tell what became of it, and score the customers it touched.
 
     Raises:
-        RefusedError: Some rows were not taken.
+        RefusedError: Some rows were not taken, or some customers could not be scored.
         SegmentUnknownError: There is no such segment; nothing was changed.
         FileRefusedError: The reject file cannot be written, or the file changed meanwhile.
         BusyError: The database was out of reach; what was applied is found by the next run.
@@ -118,10 +119,25 @@ def import_ledger(parts: Composition, table: Table, plan: LedgerPlan) -> None:
             )
     for line in ledger_lines(run.counts):
         typer.echo(line)
-    with models_loaded(parts.desk), Shown("scoring") as shown:
-        scored = parts.desk.scores.rescore(touched, _teller(shown), most=None)
-    typer.echo(f"{scored} customers scored")
+    unscored = _score_touched(parts, touched)
+    if unscored and run.counts.rejected:
+        say(unscored)
     _refuse_rest(run.counts.rejected, run.counts.rows, writer)
+    if unscored:
+        raise RefusedError(unscored)
+
+
+def _score_touched(parts: Composition, account_ids: Collection[int]) -> str:
+    """Score customers whose documents came in; says in a line who could not be, empty: nobody.
+
+    The facts are in, and who was not scored stays due.
+    """
+    rater = parts.desk.scores.score_customers.rater
+    run = RescoreTouched(ScorePortion(parts.database, utc_now, rater))
+    with models_loaded(parts.desk), Shown("scoring") as shown:
+        found = run(account_ids, lambda done, total: shown.show(done / total, f"{done} customers"))
+    typer.echo(f"{found.done} customers scored")
+    return f"{found.rest()}; they stay due" if found.failed else ""
 
 
 def ledger_lines(counts: LedgerCounts) -> Iterator[str]:
@@ -221,7 +237,3 @@ def _refuse_rest(rejected: int, rows: int, writer: RejectWriter) -> None:
         raise RefusedError(
             f"{rejected} of {rows} rows were not taken, the others were; see {writer.path}"
         )
-
-
-def _teller(shown: Shown) -> Callable[[int, int], None]:
-    return lambda done, total: shown.show(done / total, f"{done} customers")

@@ -3,7 +3,7 @@
 Nothing that `serve` imports may import this module: it brings polars with it.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from typing import Annotated, Final
@@ -16,11 +16,11 @@ from app.cli.failures import RefusedError, WrongUseError
 from app.cli.progress import Shown
 from app.cli.rating import models_loaded, seldom_collecting
 from app.composition import Composition, utc_now
-from app.scoring.observing import ObservingError
 from app.settings import Settings
 from app.telemetry import set_up_log
-from app.usecases.portfolio_scores import Scored, ScorePortfolio, Spread, in_bulk, in_threads
+from app.usecases.portfolio_scores import ScorePortfolio, Spread, in_bulk, in_threads
 from app.usecases.score_outcomes import CountOutcomes
+from app.usecases.score_portions import ScorePortion
 
 _CLUSTER: Final = "app.cli.score_dask"
 """Imported when it is asked for: the service's image need not have Dask."""
@@ -55,30 +55,16 @@ def _score(
             shown.show(done / total, f"{done} customers")
 
         with _spreading(parts, settings, dask) as spread:
-            found = _run(portfolio(parts), tell, spread)
+            found = portfolio(parts)(tell, spread)
     typer.echo(f"{found.done} customers scored")
     if found.failed:
-        first = ", ".join(found.first) + (", …" if found.failed > len(found.first) else "")
-        raise RefusedError(f"{found.failed} could not be scored ({first}): {found.reason}")
-
-
-def _run(run: ScorePortfolio, tell: Callable[[int, int], None], spread: Spread) -> Scored:
-    """Score all.
-
-    Raises:
-        RefusedError: Of many in a row no features could be computed.
-
-    """
-    try:
-        return run(tell, spread)
-    except ObservingError as error:
-        raise RefusedError(f"features cannot be computed: {error.detail}") from error
+        raise RefusedError(found.rest())
 
 
 def portfolio(parts: Composition) -> ScorePortfolio:
     """Take the rater that this composition scores by, for many customers at once."""
     rater = in_bulk(parts.desk.scores.score_customers.rater)
-    return ScorePortfolio(parts.database, utc_now, rater)
+    return ScorePortfolio(ScorePortion(parts.database, utc_now, rater))
 
 
 @contextmanager

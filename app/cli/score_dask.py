@@ -22,7 +22,8 @@ from app.composition import compose
 from app.scoring.clusters import cluster
 from app.settings import Settings
 from app.telemetry import set_up_log
-from app.usecases.portfolio_scores import Scored, ScorePortfolio, Spread
+from app.usecases.portfolio_scores import ScorePortfolio, Spread
+from app.usecases.score_portions import Scored
 
 _DASK: Final[Any] = distributed
 """It has no types."""
@@ -74,8 +75,7 @@ def score_portion(database_url: str, customer_ids: Sequence[str]) -> Scored:
     """Score one portion in a worker and say what became of it.
 
     Raises:
-        BusyError: The database or the model was out of reach; what was committed stays.
-        ObservingError: Of many in a row no features could be computed; as `BusyError`.
+        BusyError: Many in a row could not be scored; what was committed stays.
 
     """
     return _portfolio(database_url).score(customer_ids)

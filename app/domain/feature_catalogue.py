@@ -179,6 +179,9 @@ CATALOGUE: Final[tuple[Feature, ...]] = (
 NAMES: Final[tuple[str, ...]] = tuple(one.name for one in CATALOGUE)
 """The columns of the feature table, in order."""
 
+RELATED_NAMES: Final = frozenset(one.name for one in _RELATED)
+"""Features of how others pay: the parent and its other children."""
+
 FEATURE: Final[Mapping[str, Feature]] = {one.name: one for one in CATALOGUE}
 """A feature by its name."""
 

@@ -15,11 +15,16 @@ from app.domain.facts import (
 
 
 class Urgency(IntEnum):
-    """What comes first; ADVERSE does not wait for the end of the cooldown."""
+    """What comes first; ADVERSE does not wait for the end of the cooldown.
+
+    RELATIVE is due because a parent or sibling was scored after something came, and makes nobody
+    due in turn.
+    """
 
     ADVERSE = 0
     EVENT = 1
     NIGHT = 2
+    RELATIVE = 3
 
 
 def is_adverse(event: Event, today: date) -> bool:

@@ -4,7 +4,7 @@ As of a day means: everything that was known at the END of that day, and nothing
 is bounded by working off questions in portions, by the invoices they look at.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 
 import polars as pl
@@ -22,17 +22,19 @@ PAIRS_AT_ONCE: Final = 500_000
 """Invoices looked at together, over all questions of a portion; about 200 MB at the most."""
 
 
-def observed(ledger: Ledger, observations: pl.DataFrame) -> pl.DataFrame:
+def observed(read: Callable[[], Ledger], observations: pl.DataFrame) -> pl.DataFrame:
     """Compute features as `feature_frame` does, and fail as the process behind a pipe does.
+
+    `read` makes a ledger of what the database gave, which may be what breaks.
 
     Raises:
         ObservingError: They cannot be computed of one of these.
 
     """
     try:
-        return feature_frame(ledger, observations)
+        return feature_frame(read(), observations)
     except (Exception, pl.exceptions.PanicException) as error:  # whatever a customer's data broke
-        raise ObservingError(f"{type(error).__name__}: {error}"[:2000]) from error
+        raise ObservingError.of(f"{type(error).__name__}: {error}") from error
 
 
 def feature_frame(

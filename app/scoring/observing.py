@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Self
 
 import structlog
 
@@ -19,13 +19,17 @@ _PROGRAM: Final = "from app.scoring.observing_child import run; run()"
 _PAUSE_S: Final = 1.0
 
 
-class ObservingError(Exception):
-    """The child could not compute features of what it was given: a bug there is a bug here."""
+class ObservingError(BusyError):
+    """Features cannot be computed of these customers' data, by a process that is there.
 
-    @property
-    def detail(self) -> str:
-        """What it said."""
-        return str(self)
+    Who asks is answered as by any `BusyError`: the last score stays, and the customer is due. Who
+    works off many tries each by itself, without the pauses that a process to be restarted needs.
+    """
+
+    @classmethod
+    def of(cls, reason: str) -> Self:
+        """Tell the first line of a reason; a library may write an essay."""
+        return cls(f"features cannot be computed: {reason.partition(chr(10))[0][:500]}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +80,8 @@ class FeatureProcess:
         finally:
             self._turn.release()
         if "error" in told:
-            raise ObservingError(told["error"])
+            _log.error("features_not_computed", customers=len(asks), reason=told["error"])
+            raise ObservingError.of(told["error"])
         return [dict(zip(NAMES, row, strict=True)) for row in told["rows"]]
 
     def stop(self) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import RowMapping, func, insert, select, text, update
+from sqlalchemy import Exists, RowMapping, exists, func, insert, or_, select, text, update
 
 from app.domain.errors import NotFoundError
 from app.store.database import Tx
@@ -31,7 +31,7 @@ class Life:
 
 @dataclass(frozen=True, slots=True)
 class StoredRuleSet:
-    """A version with its life; `activated` says whether it was ever put in force."""
+    """A version with its life; `activated` says whether it ever came into force."""
 
     life: Life
     name: str
@@ -139,20 +139,31 @@ def history(tx: Tx, version: int) -> list[Event]:
     return [Event(**row) for row in rows]
 
 
-def page(tx: Tx, before: int | None, limit: int) -> list[StoredRuleSet]:
-    """Read versions, the newest first; `before` is exclusive."""
-    activated = (
-        select(rule_set_activation.c.version)
-        .where(rule_set_activation.c.version == rule_set.c.version)
-        .exists()
+def _came_into_force(at: datetime) -> Exists:
+    """Ask whether a version has been in force by a moment: at once, or scheduled and not dropped.
+
+    A schedule is dropped by another one for the same segment, or for all, and by a segment that
+    follows the default again, before its moment.
+    """
+    one, later = rule_set_activation, rule_set_activation.alias("later")
+    dropped = exists().where(
+        later.c.activation_id > one.c.activation_id,
+        later.c.segment_id.is_not_distinct_from(one.c.segment_id),
+        later.c.at < one.c.effective_at,
+        or_(later.c.effective_at > later.c.at, later.c.follows),
     )
+    return exists().where(one.c.version == rule_set.c.version, one.c.effective_at <= at, ~dropped)
+
+
+def page(tx: Tx, before: int | None, limit: int, at: datetime) -> list[StoredRuleSet]:
+    """Read versions as they are at a moment, the newest first; `before` is exclusive."""
     query = (
         select(
             rule_set_life,
             rule_set.c.created_at,
             func.coalesce(rule_set.c.data["name"].astext, "").label("name"),
             func.jsonb_array_length(rule_set.c.data["rows"]).label("rows"),
-            activated.label("activated"),
+            _came_into_force(at).label("activated"),
         )
         .join(rule_set_life, rule_set_life.c.version == rule_set.c.version)
         .order_by(rule_set.c.version.desc())
@@ -168,14 +179,14 @@ def _stored(row: RowMapping) -> StoredRuleSet:
     return StoredRuleSet(life, row["name"], row["rows"], row["created_at"], row["activated"])
 
 
-def one(tx: Tx, version: int) -> StoredRuleSet:
-    """Read one version without its rows.
+def one(tx: Tx, version: int, at: datetime) -> StoredRuleSet:
+    """Read one version without its rows, as it is at a moment.
 
     Raises:
         NotFoundError: There is no such version.
 
     """
-    found = page(tx, version + 1, 1)
+    found = page(tx, version + 1, 1, at)
     if not found or found[0].life.version != version:
         raise NotFoundError(f"no rule set has the version {version}")
     return found[0]
@@ -233,9 +244,10 @@ def note_following(tx: Tx, wanted: Activation) -> None:
 
 _NOW = """
     rule_set_version = :version,
-    next_rule_set_version = CASE WHEN next_rule_set_at > :at THEN next_rule_set_version END,
-    next_rule_set_at = CASE WHEN next_rule_set_at > :at THEN next_rule_set_at END
+    next_rule_set_version = CASE WHEN {stays} THEN next_rule_set_version END,
+    next_rule_set_at = CASE WHEN {stays} THEN next_rule_set_at END
 """
+_WAITS = "next_rule_set_at > :at"
 
 _LATER = """
     rule_set_version = CASE WHEN next_rule_set_at <= :at THEN next_rule_set_version
@@ -244,9 +256,11 @@ _LATER = """
 """
 
 _OF = "UPDATE segment SET own_rule_set = true,{} WHERE segment_id = :segment_id"
-_OWN_NOW = text(_OF.format(_NOW))
+# What waits for the default does not come to a segment that has one of its own from now on.
+_OWN_NOW = text(_OF.format(_NOW.format(stays=f"own_rule_set AND {_WAITS}")))
 _OWN_LATER = text(_OF.format(_LATER))
-_DEFAULT_NOW = text(f"UPDATE rule_set_default SET {_NOW}")  # noqa: S608 - our own constant
+_NOW_BY_DEFAULT = _NOW.format(stays=_WAITS)
+_DEFAULT_NOW = text(f"UPDATE rule_set_default SET {_NOW_BY_DEFAULT}")  # noqa: S608 - a constant
 _DEFAULT_LATER = text(f"UPDATE rule_set_default SET {_LATER}")  # noqa: S608 - our own constant
 
 _FOLLOW = text("""

@@ -50,16 +50,44 @@ _LOCK = text("""
 SELECT due_id FROM score_due WHERE customer_id = any(:ids) ORDER BY due_id FOR UPDATE SKIP LOCKED
 """).bindparams(bindparam("ids", type_=ARRAY(String)))
 
-_REMOVE = text("DELETE FROM score_due WHERE due_id = any(:ids) RETURNING since").bindparams(
-    bindparam("ids", type_=ARRAY(BigInteger))
-)
+_REMOVE = text("""
+DELETE FROM score_due WHERE due_id = any(:ids) RETURNING customer_id, rank, since
+""").bindparams(bindparam("ids", type_=ARRAY(BigInteger)))
 
+FAMILY_AT_MOST: Final = 100
+"""So many children of one parent are due when one of them, or the parent, was scored. The night
+alone scores a larger family: whoever pays in it moves the figures of the others little."""
+
+# A row that nobody works off yet is enough: whoever takes it reads later than now. One that is
+# locked may be taken by a reader of before.
+_ADD_RELATIVES = text(f"""
+INSERT INTO score_due (customer_id, rank, since)
+SELECT DISTINCT r.customer_id, :rank, :at
+FROM (SELECT DISTINCT unnest(ARRAY[c.parent_id, c.customer_id]) AS customer_id
+    FROM customer c WHERE c.customer_id = any(:ids)) AS head
+CROSS JOIN LATERAL (SELECT array(
+    SELECT o.customer_id FROM customer o WHERE o.parent_id = head.customer_id
+    AND o.merged_into IS NULL LIMIT {FAMILY_AT_MOST + 1}) AS ids) AS family
+CROSS JOIN LATERAL unnest(family.ids) AS r(customer_id)
+JOIN customer_score s ON s.customer_id = r.customer_id AND s.scored_at <= :seen
+WHERE cardinality(family.ids) <= {FAMILY_AT_MOST} AND r.customer_id <> all(:ids) AND NOT EXISTS (
+    SELECT FROM score_due d WHERE d.customer_id = r.customer_id FOR UPDATE SKIP LOCKED)
+""").bindparams(bindparam("ids", type_=ARRAY(String)))  # noqa: S608 - a constant
 
 _PUT_BACK = text("""
 WITH gone AS (DELETE FROM score_due WHERE due_id = any(:ids) RETURNING customer_id, rank, since)
 INSERT INTO score_due (customer_id, rank, since)
 SELECT customer_id, rank, min(since) FROM gone GROUP BY customer_id, rank
 """).bindparams(bindparam("ids", type_=ARRAY(BigInteger)))
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A row: whose score is due, as what, and since when."""
+
+    customer_id: str
+    urgency: int
+    since: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +102,15 @@ def add(tx: Tx, customer_ids: Collection[str], urgency: Urgency, at: datetime) -
     """Say that the scores of customers are due since a moment."""
     if customer_ids:
         tx.execute(_ADD, {"ids": sorted(customer_ids), "rank": urgency.value, "at": at})
+
+
+def add_relatives(tx: Tx, customer_ids: Collection[str], seen: datetime, at: datetime) -> None:
+    """Say that the scores of children and siblings are due, of whom features see these customers.
+
+    Not of who was scored later than `seen`, nor of who is on the list already and not being scored.
+    """
+    values = {"ids": sorted(customer_ids), "seen": seen, "at": at}
+    tx.execute(_ADD_RELATIVES, values | {"rank": Urgency.RELATIVE.value})
 
 
 def take(
@@ -102,13 +139,13 @@ def ripe(
     return list(tx.execute(_AMONG, values).scalars())
 
 
-def remove(tx: Tx, customer_ids: Collection[str]) -> list[datetime]:
-    """Take customers off the list before they are scored in `tx`; returns since when they were due.
+def remove(tx: Tx, customer_ids: Collection[str]) -> list[Due]:
+    """Take customers off the list before they are scored in `tx`; returns the rows that were there.
 
     Rows that others hold stay: these score the customer as well, one after the other.
     """
     ids = list(tx.execute(_LOCK, {"ids": sorted(customer_ids)}).scalars())
-    return list(tx.execute(_REMOVE, {"ids": ids}).scalars()) if ids else []
+    return [Due(*row) for row in tx.execute(_REMOVE, {"ids": ids})] if ids else []
 
 
 def put_back(tx: Tx, customer_id: str) -> None:

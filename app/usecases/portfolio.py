@@ -1,6 +1,6 @@
 """Many customers at once: their ledgers and features, a portion of the portfolio at a time."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
 from itertools import accumulate
@@ -22,13 +22,18 @@ INVOICES_AT_ONCE: Final = 200_000
 """Invoices of a portion of customers, unless it is one customer."""
 
 
+def copy_ledger(tx: Tx, customer_ids: Sequence[str]) -> Mapping[str, bytes]:
+    """Copy out all that features of customers need, their parents and siblings included."""
+    wanted = portfolio.relatives(tx, customer_ids) | set(customer_ids)
+    return {name: portfolio.copy_out(tx, name, wanted) for name in portfolio.COLUMNS}
+
+
 def read_ledger(tx: Tx, customer_ids: Sequence[str], counts: Counts | None) -> Ledger:
-    """Read all that features of customers need, their parents and siblings included.
+    """Read what `copy_ledger` copies.
 
     `counts` None: the rates of all customers are those of these customers alone.
     """
-    wanted = portfolio.relatives(tx, customer_ids) | set(customer_ids)
-    parts = {name: portfolio.copy_out(tx, name, wanted) for name in portfolio.COLUMNS}
+    parts = copy_ledger(tx, customer_ids)
     return ledger_of(parts, [] if counts is None else [asdict(counts)])
 
 

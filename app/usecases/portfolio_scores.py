@@ -5,13 +5,12 @@ Customers are worked off a portion at a time, each in a transaction of its own a
 here and not behind a pipe. Nothing that `serve` imports may import this module.
 """
 
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import date, datetime
-from threading import Lock
-from typing import Any, Final, Protocol, Self
+from functools import partial
+from typing import Any, Final, Protocol
 
 import polars as pl
 
@@ -22,29 +21,17 @@ from app.domain.scorecard import Scorecard, rate
 from app.scoring.features import observed
 from app.scoring.frames import OBSERVATIONS
 from app.scoring.frames_csv import ledger_of
-from app.scoring.observing import Copies, ObservingError
+from app.scoring.observing import Copies
 from app.store import scores
-from app.store.database import Database, Tx
+from app.store.database import Tx
 from app.store.scores import Subject
-from app.usecases.portfolio import pages, read_ledger
+from app.usecases.portfolio import copy_ledger, pages
 from app.usecases.score_models import RateByModel
+from app.usecases.score_portions import Scored, ScorePortion
 from app.usecases.score_raters import Bench, RateByCard, Rated, Rater, uses
-from app.usecases.scoring import score_customers
 
 PORTION: Final = 1_000
 """Customers scored in one transaction: it holds their accounts for a fifth of a second at most."""
-
-SMALLEST: Final = 1
-"""A portion that is not halved any more: who is in it cannot be scored."""
-
-MOST_IN_A_ROW: Final = 10
-"""After so many of the smallest portions that fail, it is not the customers: nobody can be."""
-
-FIRST: Final = 5
-"""So many of those who could not be scored are named."""
-
-PAUSE_S: Final = 1.1
-"""What predicts may have crashed on a portion; so much later it can be started again."""
 
 AT_ONCE: Final = 2
 """Portions worked on at the same time: while one waits for the database, the other computes."""
@@ -72,7 +59,7 @@ class FeaturesHere:
         """Compute all features of the catalogue for each ask, in order."""
         background = [{**row, "day": _day(row["day"])} for row in copies.background]
         asked = [{**row, "as_of": _day(row["as_of"])} for row in asks]
-        frame = observed(ledger_of(copies.parts, background), _observations(asked))
+        frame = observed(partial(ledger_of, copies.parts, background), _observations(asked))
         return list(frame.select(NAMES).iter_rows(named=True))
 
     def stop(self) -> None:
@@ -103,8 +90,9 @@ class RateByCardInBulk:
         """Rate each subject, by customer id."""
         card = scores.active_scorecard(tx)
         known = uses(tx, subjects, at)
-        ledger = read_ledger(tx, list(known), None)  # a scorecard knows no rates of all customers
-        frame = observed(ledger, _asked(known))
+        parts = copy_ledger(tx, list(known))
+        # a scorecard knows no rates of all customers
+        frame = observed(partial(ledger_of, parts, []), _asked(known))
         rows = frame.select(pl.col(name).cast(kind) for name, kind in _KINDS.items())
         pairs = zip(known.items(), rows.iter_rows(named=True), strict=True)
         return {key: _rate_row(row, use.currency, day, card) for (key, (use, day)), row in pairs}
@@ -138,22 +126,6 @@ def in_bulk(rater: Rater) -> Rater:
     return RateByCardInBulk()
 
 
-@dataclass(frozen=True, slots=True)
-class Scored:
-    """How many customers were scored and how many could not be; of these the first, and why."""
-
-    done: int = 0
-    failed: int = 0
-    first: tuple[str, ...] = ()
-    reason: str = ""
-
-    def __add__(self, other: Self) -> "Scored":
-        """Put two portions together."""
-        first = tuple(sorted({*self.first, *other.first})[:FIRST])
-        done, failed = self.done + other.done, self.failed + other.failed
-        return Scored(done, failed, first, other.reason or self.reason)
-
-
 class Spread(Protocol):
     """Who works portions off, at the same time and in any order."""
 
@@ -165,8 +137,7 @@ class Spread(Protocol):
         `score` is what this process would do with a portion; others do the same by their own.
 
         Raises:
-            BusyError: The database or the model was out of reach; what was committed stays.
-            ObservingError: Of many in a row no features could be computed.
+            BusyError: Many in a row could not be scored; what was committed stays.
 
         """
         ...
@@ -188,90 +159,29 @@ def in_threads(
 
 @dataclass(frozen=True, slots=True)
 class ScorePortfolio:
-    """Score every customer, `portion` in a transaction; who cannot be scored ends nothing."""
+    """Score every customer, `portion` at a time; who cannot be scored ends nothing."""
 
-    database: Database
-    now: Callable[[], datetime]
-    rater: Rater
+    score: ScorePortion
     portion: int = PORTION
-    smallest: int = SMALLEST
-    pause_s: float = PAUSE_S
-    most_in_a_row: int = MOST_IN_A_ROW
-    alone: Lock = field(default_factory=Lock)
 
     def __call__(self, told: Callable[[int, int], None], spread: Spread = in_threads) -> Scored:
         """Score all and return what became of them; `told` hears how many were tried, of how many.
 
         Raises:
-            BusyError: The database or the model was out of reach; what was committed stays.
-            ObservingError: Of many in a row no features could be computed; as `BusyError`.
+            BusyError: Many in a row could not be scored; what was committed stays.
 
         """
-        with self.database.read() as tx:
+        database = self.score.database
+        with database.read() as tx:
             total = scores.count(tx)
         found, in_a_row = Scored(), 0
-        for one in spread(self.score, pages(self.database, self.portion)):
+        for one in spread(self.score, pages(database, self.portion)):
             found += one
             tried = found.done + found.failed
             told(tried, max(tried, total))
             in_a_row = in_a_row + 1 if one.failed and not one.done else 0
-            if in_a_row == self.most_in_a_row:
+            if in_a_row == self.score.most_in_a_row:
                 break
-        if found.failed and (in_a_row == self.most_in_a_row or not found.done):
+        if found.failed and (in_a_row == self.score.most_in_a_row or not found.done):
             raise BusyError(found.reason)
         return found
-
-    def score(self, customer_ids: Sequence[str]) -> Scored:
-        """Score one portion, in one transaction if that can be, and say what became of it.
-
-        What was too much at once, for a model or beside who held a lock, is tried again in halves,
-        after a pause: a process that crashed is back by then, and a million others need not fail.
-
-        Raises:
-            BusyError: The database or the model was out of reach for many in a row.
-            ObservingError: Of many in a row no features could be computed.
-
-        """
-        try:
-            return self._at_once(customer_ids)
-        except (BusyError, ObservingError) as trouble:
-            with self.alone:  # who looks for the one that crashes it leaves others no process
-                self._rest(trouble)
-                return self._in_halves(customer_ids)
-
-    def _in_halves(self, customer_ids: Sequence[str]) -> Scored:
-        found, in_a_row = Scored(), 0
-        waiting = [customer_ids]
-        while waiting:
-            ids = waiting.pop()
-            is_last = len(ids) <= self.smallest
-            try:
-                found += self._twice(ids) if is_last else self._at_once(ids)
-                in_a_row = 0
-            except (BusyError, ObservingError) as trouble:
-                self._rest(trouble)
-                if not is_last:
-                    half = len(ids) // 2
-                    waiting += ids[half:], ids[:half]
-                    continue
-                found += Scored(0, len(ids), tuple(ids[:FIRST]), trouble.detail)
-                in_a_row += 1
-                if in_a_row == self.most_in_a_row:
-                    raise
-        return found
-
-    def _twice(self, ids: Sequence[str]) -> Scored:
-        """Try again before anything is said of these: it may have crashed on another's portion."""
-        try:
-            return self._at_once(ids)
-        except BusyError as trouble:
-            self._rest(trouble)
-            return self._at_once(ids)
-
-    def _at_once(self, ids: Sequence[str]) -> Scored:
-        with self.database.begin() as tx:
-            return Scored(score_customers(tx, ids, self.now(), self.rater))
-
-    def _rest(self, trouble: BusyError | ObservingError) -> None:
-        if isinstance(trouble, BusyError):
-            time.sleep(self.pause_s)

@@ -98,8 +98,9 @@ class ReadRuleSets:
     def page(self, caller: Caller, before: int | None, limit: int) -> list[RuleSetView]:
         """Return versions, the newest first; `before` is exclusive."""
         with self.database.read() as tx:
-            found = in_sight(tx, caller, self.now())
-            return [RuleSetView(one, found) for one in rules.page(tx, before, limit)]
+            at = self.now()
+            found = in_sight(tx, caller, at)
+            return [RuleSetView(one, found) for one in rules.page(tx, before, limit, at)]
 
     def one(self, caller: Caller, version: int) -> tuple[RuleSetView, dict[str, Any]]:
         """Return a version with its history and its JSON as it is stored.

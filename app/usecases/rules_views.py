@@ -59,7 +59,7 @@ def view(tx: Tx, caller: Caller, version: int, at: datetime) -> RuleSetView:
 
     """
     found = in_sight(tx, caller, at)
-    return RuleSetView(rules.one(tx, version), found, rules.history(tx, version))
+    return RuleSetView(rules.one(tx, version, at), found, rules.history(tx, version))
 
 
 def in_sight(tx: Tx, caller: Caller, at: datetime) -> list[InForce]:

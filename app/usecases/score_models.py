@@ -39,6 +39,7 @@ class Observer(Protocol):
 
         Raises:
             BusyError: It is out of reach.
+            ObservingError: Of one of these they cannot be computed.
 
         """
         ...
@@ -76,12 +77,15 @@ class RateByModel:
 
         Raises:
             BusyError: The champion is out of reach, and the last score is to be kept.
+            ObservingError: Of one of these no features can be computed.
 
         """
         names = score_models.standing(tx, self.name)
         if names.champion is not None:
             try:
                 return self._by_champion(tx, subjects, at, names)
+            except ObservingError:  # somebody's data: no ground to doubt the model
+                raise
             except (BusyError, FieldError) as trouble:
                 self._tell(trouble)
                 if self.trouble == "keep":
@@ -137,7 +141,7 @@ class RateByModel:
         names, rated = found
         try:
             seen = self._see(tx, subjects, at)
-        except (BusyError, ObservingError) as trouble:
+        except BusyError as trouble:
             self._tell(trouble)
             return rated
         shadows = self._shadows(names, list(seen.values()))
@@ -229,7 +233,7 @@ class RateByModel:
             for one, each in zip(found, seen, strict=True)
         ]
 
-    def _tell(self, trouble: BusyError | FieldError | ObservingError) -> None:
+    def _tell(self, trouble: BusyError | FieldError) -> None:
         SCORE_TROUBLE.inc()
         _log.warning("model_cannot_score", reason=trouble.detail)
 

@@ -15,7 +15,6 @@ import structlog
 from app.domain.decisions import Question
 from app.domain.errors import BusyError, FieldError
 from app.domain.models import Prediction
-from app.scoring.observing import ObservingError
 from app.store import score_models
 from app.store.database import Database, moment
 from app.telemetry.scores import ORDER_PDS
@@ -93,7 +92,7 @@ class OrderPds:
                 told: Sequence[Prediction | None] = self.rater.orders(
                     tx, questions[:_MOST], moment(tx)
                 )
-        except (BusyError, FieldError, ObservingError) as trouble:
+        except (BusyError, FieldError) as trouble:
             _log.warning("order_pd_missing", reason=trouble.detail)
             told = ()
         return [*told, *[None] * (len(questions) - len(told))]

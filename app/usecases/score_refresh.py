@@ -62,8 +62,8 @@ class RefreshScores:
         Who cannot be scored stays due, behind the others, and is `left`.
 
         Raises:
-            BusyError: The database, a lock or the model was out of reach.
-            ObservingError: Of nobody who was taken could features be computed.
+            BusyError: The database, a lock or the model was out of reach, or of nobody who was
+                taken could features be computed.
 
         """
         del after  # what is done is on the list no more
@@ -77,7 +77,7 @@ class RefreshScores:
                 at = self.clock(tx)
                 ids += self._take(tx, at)
                 done = score_customers(tx, ids, at, self.rater) if ids else 0
-        except (BusyError, ObservingError) as trouble:
+        except BusyError as trouble:
             if len(ids) < 2:  # noqa: PLR2004 - it is this customer's
                 self._put_back(ids)
                 raise
@@ -95,28 +95,27 @@ class RefreshScores:
             return ids
         return score_due.take_those(tx, at, self.cooldown, list(self.suspects.ids)[:CHUNK])
 
-    def _each(self, ids: Sequence[str], trouble: BusyError | ObservingError | None) -> Portion:
+    def _each(self, ids: Sequence[str], trouble: BusyError | None) -> Portion:
         """Score customers one by one, so that one that crashes what computes keeps nobody waiting.
 
         Raises:
             BusyError: Several in a row: the model is away, or the database; or none was scored.
-            ObservingError: None was scored.
 
         """
         failed: list[str] = []
         done = in_a_row = 0
         for one in ids:
-            if isinstance(trouble, BusyError):
+            if trouble is not None and not isinstance(trouble, ObservingError):
                 time.sleep(self.pause_s)
             try:
                 with self._begin() as tx:
                     done += score_customers(tx, [one], self.clock(tx), self.rater)
                 trouble, in_a_row = None, 0
                 self.suspects.clear([one])
-            except (BusyError, ObservingError) as again:
+            except BusyError as again:
                 trouble, failed = again, [*failed, one]
                 # who says that it cannot compute is there
-                in_a_row = in_a_row + 1 if isinstance(again, BusyError) else 0
+                in_a_row = 0 if isinstance(again, ObservingError) else in_a_row + 1
                 self._put_back([one])
                 if in_a_row == MOST_IN_A_ROW:
                     break

@@ -15,6 +15,7 @@ from typing import Final
 from app.domain.callers import Caller
 from app.domain.errors import BusyError
 from app.domain.scores import StoredScore
+from app.scoring.observing import ObservingError
 from app.store.database import Database
 from app.telemetry.scores import SCORE_BATCH_SIZE
 from app.usecases.queues import FairQueue
@@ -120,7 +121,7 @@ class ScoreTogether:
         trouble = self._attempt(asks)
         for ask in () if trouble is None else asks:
             if len(asks) > 1:
-                trouble = self._by_itself(ask, paused=isinstance(trouble, BusyError))
+                trouble = self._by_itself(ask, paused=_may_have_crashed(trouble))
             if trouble is not None:
                 ask.answer.set_exception(trouble)
 
@@ -156,6 +157,11 @@ class ScoreTogether:
                 score_customers(tx, known, at, self.rater)
             scores = read_scores(tx, known, at, self.cooldown)
         return [None if one is None else scores.get(one) for one in ids]
+
+
+def _may_have_crashed(trouble: BaseException | None) -> bool:
+    """Tell whether what computes may be starting again: who says that it cannot is there."""
+    return isinstance(trouble, BusyError) and not isinstance(trouble, ObservingError)
 
 
 def _refused_late(ask: _Ask) -> bool:

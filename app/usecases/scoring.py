@@ -10,12 +10,15 @@ from typing import Final
 import structlog
 
 from app.domain.errors import BusyError
+from app.domain.feature_catalogue import RELATED_NAMES
+from app.domain.manifests import Manifest
 from app.domain.rules_context import behaviour_of
 from app.domain.scores_json import says_the_same, score_from_json, score_to_json
 from app.domain.scores_override import Override, override_score
-from app.scoring.observing import ObservingError
+from app.domain.scores_refresh import Urgency
 from app.store import overrides, score_due, score_models, scores
 from app.store.database import Database, Tx
+from app.store.score_due import Due
 from app.store.score_models import Shadowed
 from app.store.scores import Found, Subject
 from app.telemetry.scores import SCORE_WAIT_SECONDS, SCORES
@@ -33,12 +36,11 @@ MOST_AT_ONCE: Final = 50
 One transaction, some 25 ms: a full batch of facts, which touches hundreds, takes ten times that.
 """
 
+COMMITTED: Final = timedelta(minutes=1)
+"""So long after the moment that facts say they came, they are there for every reader."""
+
 RENEWED: Final = timedelta(days=1)
 """A score that says the same is stored anew when the one stored is older than this."""
-
-
-def _nobody(_done: int, _total: int) -> None:
-    """Tell nobody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +51,8 @@ class ScoreCustomers:
     now: Callable[[], datetime]
     rater: Rater = field(default_factory=RateByCard)
 
-    def __call__(
-        self, customer_ids: Collection[str], told: Callable[[int, int], None] = _nobody
-    ) -> int:
+    def __call__(self, customer_ids: Collection[str]) -> int:
         """Score customers by their ids (not aliases) and return how many there were.
-
-        `told` hears how many are done, and of how many.
 
         Raises:
             BusyError: The database or the model was out of reach; what was committed stays.
@@ -64,7 +62,6 @@ class ScoreCustomers:
         done = 0
         while chunk := list(islice(ids, CHUNK)):
             done += self._score(chunk)
-            told(done, len(customer_ids))
         return done
 
     def every(self, told: Callable[[int, int], None]) -> int:
@@ -97,37 +94,28 @@ class RescoreAccounts:
     score: ScoreCustomers
     cooldown: timedelta = COOLDOWN
 
-    def __call__(
-        self,
-        account_ids: Collection[int],
-        told: Callable[[int, int], None] = _nobody,
-        most: int | None = MOST_AT_ONCE,
-    ) -> int:
+    def __call__(self, account_ids: Collection[int], most: int = MOST_AT_ONCE) -> int:
         """Score them and those of their groups; returns how many.
 
-        At most `most` of those whose score is due and does not rest; None: all there are. `told`
-        hears how many are done, and of how many.
+        At most `most` of those whose score is due and does not rest.
 
         Raises:
-            BusyError: The database or the model was out of reach; what was not done stays due.
-            ObservingError: As `BusyError`, where features cannot be computed of one of them.
+            BusyError: The database or the model was out of reach, or features cannot be computed
+                of one of them; what was not done stays due.
 
         """
         if not account_ids:
             return 0
+        at = self.score.now()
         with self.score.database.read() as tx:
-            if most is None:
-                ids = scores.of_accounts(tx, account_ids)
-            else:
-                at = self.score.now()
-                ids = score_due.ripe(tx, account_ids, at, self.cooldown, most)
-        return self.score(ids, told)
+            ids = score_due.ripe(tx, account_ids, at, self.cooldown, most)
+        return self.score(ids)
 
     def afterwards(self, account_ids: Collection[int]) -> None:
         """Score them if that can be done now: the facts are in, and what is not done stays due."""
         try:
             self(account_ids)
-        except (BusyError, ObservingError) as trouble:
+        except BusyError as trouble:
             _log.warning("not_rescored", accounts=len(account_ids), reason=trouble.detail)
 
 
@@ -147,11 +135,28 @@ def score_customers(tx: Tx, customer_ids: Collection[str], at: datetime, rater: 
     found = [_found(one, rated[one.customer_id], said.get(one.customer_id), at) for one in subjects]
     scores.write(tx, found, at)
     _keep_shadows(tx, found, rated, at)
-    for since in due:
-        SCORE_WAIT_SECONDS.observe(max(0.0, (at - since).total_seconds()))
+    _list_relatives(tx, due, rated, at)
+    for row in due:
+        SCORE_WAIT_SECONDS.observe(max(0.0, (at - row.since).total_seconds()))
     for source, count in Counter(one.data["source"] for one in found).items():
         SCORES.labels(source).inc(count)
     return len(found)
+
+
+def _list_relatives(tx: Tx, due: Sequence[Due], rated: Mapping[str, Rated], at: datetime) -> None:
+    """Let those whose features see customers of whom something came be scored behind all others.
+
+    Not those scored since, in another portion of a whole portfolio, say.
+    """
+    came = [one for one in due if one.urgency <= Urgency.EVENT]
+    if came and any(_looks_at_relatives(one) for one in rated.values()):
+        seen = max(one.since for one in came) + COMMITTED
+        score_due.add_relatives(tx, {one.customer_id for one in came}, seen, at)
+
+
+def _looks_at_relatives(rated: Rated) -> bool:
+    scale = rated.scale
+    return isinstance(scale, Manifest) and not RELATED_NAMES.isdisjoint(scale.feature_names)
 
 
 def _keep_shadows(tx: Tx, found: Sequence[Found], rated: Mapping[str, Rated], at: datetime) -> None:

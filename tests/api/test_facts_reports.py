@@ -7,21 +7,26 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from http.client import HTTPResponse
 
 import httpx2
 import psycopg
 import pytest
+from fastapi import FastAPI
 from starlette.types import Message
 
+from app.api.desk import Desk
 from app.api.facts_reports import SMALL_BYTES, read_soon
 from app.api.strict import StrictRequest
 from app.domain.errors import BusyError
 from app.store.database import Database
 from app.usecases.facts import AT_WORK, MOST_BODIES
 from app.usecases.keys import CreateKey
+from app.usecases.turns import Turns
 from tests.api.test_facts import URL, customer, words
 from tests.domain.facts_cases import invoice
-from tests.server import NO_TLS, Clock
+from tests.server import NO_TLS, Clock, ServiceThread
 
 PATIENCE_S = 10.0
 
@@ -160,6 +165,34 @@ def test_a_body_that_does_not_arrive_gives_its_place_up_and_may_be_sent_again() 
                 await read_soon(StrictRequest(scope, nothing), 0.02)
 
     asyncio.run(wait())
+
+
+@pytest.fixture
+def hasty(app: FastAPI, admin_token: str) -> Iterator[httpx2.Client]:
+    """Speak to a service that takes one body at a time, and waits half a second for it."""
+    desk: Desk = app.state.desk
+    one = Turns(1, 1, PATIENCE_S)
+    app.state.desk = replace(desk, facts=replace(desk.facts, arriving=one, body_s=0.5))
+    headers = {"Authorization": f"Bearer {admin_token}"}
+    with (
+        ServiceThread(app) as running,
+        httpx2.Client(base_url=running.url, headers=headers, verify=NO_TLS) as client,
+    ):
+        yield client
+
+
+def test_who_sends_too_slowly_is_told_so_and_the_next_one_comes_in(hasty: httpx2.Client) -> None:
+    customer(hasty)
+    with half_a_body(hasty) as line:
+        told: list[int] = []
+        late = reporting(hasty, body(), told)
+        answer = HTTPResponse(line)
+        answer.begin()
+        assert (answer.status, answer.headers["Retry-After"]) == (503, "1")
+        found = json.loads(answer.read())
+        assert (found["code"], found["detail"]) == ("busy", "the body did not arrive within 0.5 s")
+        late.join(PATIENCE_S)
+    assert told == [200]
 
 
 def _until(holds: Callable[[], bool]) -> None:

@@ -228,6 +228,64 @@ def test_activation_by_segment_and_by_date(
     assert shown == {"east": version, "main": 1, "west": 1}
 
 
+def test_what_never_came_into_force_is_not_superseded(
+    client: httpx2.Client, writer: Person, approver: Person, clock: Clock
+) -> None:
+    """A schedule that another one takes the place of, or that is dropped, leaves APPROVED."""
+    for name in ("east", "west"):
+        client.put(f"/v1/segments/{name}", json={"name": name})
+    ids = [approved(writer, approver, name=str(place)) for place in range(4)]
+    replaced, dropped, came, ended = ids
+    east, west = ({"segment": one} for one in ("east", "west"))
+    later = {"effective_at": "2026-06-15T05:00:00Z"}
+
+    def statuses() -> list[str]:
+        return [writer.get(f"/{one}").json()["status"] for one in ids]
+
+    def activate(version: int, body: dict[str, str]) -> None:
+        assert approver.post(f"/{version}/activate", body).status_code == 200
+
+    activate(replaced, east | later)
+    activate(came, east | later)
+    activate(ended, east)  # what waits goes on waiting
+    activate(dropped, west | later)
+    assert approver.post(FOLLOW, west).status_code == 200
+    assert statuses() == ["APPROVED", "APPROVED", "APPROVED", "ACTIVE"]
+    clock.advance(hours=1)
+    assert statuses() == ["APPROVED", "APPROVED", "ACTIVE", "SUPERSEDED"]
+    assert approver.post(FOLLOW, east).status_code == 200
+    assert statuses() == ["APPROVED", "APPROVED", "SUPERSEDED", "SUPERSEDED"]
+    assert [one["status"] for one in writer.get("").json()["items"]][::-1][1:] == statuses()
+
+
+def test_a_confined_key_sees_what_waits_elsewhere_as_approved(
+    client: httpx2.Client, writer: Person, approver: Person, person: Callable[..., Person]
+) -> None:
+    client.put("/v1/segments/east", json={"name": "east"})
+    local = person("local", "rule:read", segments=("east",))
+    version = approved(writer, approver)
+    approver.post(
+        f"/{version}/activate", {"segment": "main", "effective_at": "2026-06-15T05:00:00Z"}
+    )
+    assert writer.get(f"/{version}").json()["next_in"]
+    assert local.get(f"/{version}").json()["status"] == "APPROVED"
+
+
+def test_what_waits_for_the_default_leaves_a_segment_its_own(
+    client: httpx2.Client, writer: Person, approver: Person, clock: Clock
+) -> None:
+    client.put("/v1/segments/east", json={"name": "east"})
+    default, own = (approved(writer, approver, name=name) for name in ("default", "own"))
+    approver.post(f"/{default}/activate", {"effective_at": "2026-06-15T05:00:00Z"})
+    told = approver.post(f"/{own}/activate", {"segment": "east"}).json()
+    assert (told["active_in"], told["next_in"]) == (["east"], [])
+    clock.advance(hours=1)
+    assert {one["segment"]: one["version"] for one in _active(writer)} == {
+        "east": own,
+        "main": default,
+    }
+
+
 def _active(reader: Person) -> list[dict[str, Any]]:
     found = []
     for one in reader.get("").json()["items"]:

@@ -3,8 +3,10 @@
 import csv
 import io
 import logging
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -12,9 +14,21 @@ import structlog
 from openpyxl import Workbook, load_workbook
 from sqlalchemy import text
 
+from app.cli.failures import RefusedError
+from app.cli.imports import LedgerPlan, import_ledger
+from app.cli.ledger_rows import LEDGER_COLUMNS
+from app.cli.ledger_totals import Expected
 from app.cli.main import execute
-from app.store.database import Database
+from app.cli.tables import open_table
+from app.composition import compose
+from app.domain.errors import BusyError
+from app.scoring.observing import ObservingError
+from app.settings import Settings
+from app.store.database import Database, Tx
+from app.store.scores import Subject
+from app.usecases.score_raters import RateByCard, Rated
 
+PLAN = LedgerPlan("erp", "main", Expected())
 HEADER = "customer_id,invoice_id,issue_date,due_date,amount,currency,paid_date,customer_name"
 ROWS = [
     "C-1,I-1,2026-01-01,2026-01-31,100.00,CNY,2026-01-30,甲公司",
@@ -279,6 +293,45 @@ def versions(database: Database) -> list[tuple[int, bool]]:
     with database.read() as tx:
         rows = tx.execute(text("SELECT version, active FROM scorecard ORDER BY version"))
         return [(row.version, row.active) for row in rows]
+
+
+@dataclass(frozen=True)
+class Poisoned(RateByCard):
+    """A rater that one customer's data crash."""
+
+    trouble: type[BusyError] = ObservingError
+
+    def __call__(self, tx: Tx, subjects: Sequence[Subject], at: datetime) -> Mapping[str, Rated]:
+        if "C-2" in {one.customer_id for one in subjects}:
+            raise self.trouble("crashed")
+        return RateByCard.__call__(self, tx, subjects, at)
+
+
+@pytest.mark.parametrize("bad_rows", [0, 1])
+def test_who_cannot_be_scored_costs_an_import_nothing_else(
+    aval: Terminal, database: Database, bad_rows: int
+) -> None:
+    bad = ["C-3,I-4,yesterday,2026-01-31,1.00,CNY,,丙公司"] * bad_rows
+    parts = compose(Settings(state_dir=aval.folder), database.url)
+    parts.prepare()
+    rating = replace(parts.desk.scores.score_customers, rater=Poisoned())
+    scores = replace(parts.desk.scores, score_customers=rating)
+    parts = replace(parts, desk=replace(parts.desk, scores=scores))
+    table = open_table(aval.write([HEADER, *ROWS, *bad]), LEDGER_COLUMNS)
+    unscored = "1 could not be scored (C-2): crashed; they stay due"
+    with closing(parts.database), pytest.raises(RefusedError) as refused:
+        import_ledger(parts, table, PLAN)
+    said = aval.capture.readouterr()
+    assert said.out.endswith("\n1 customers scored\n")
+    if bad_rows:
+        assert str(refused.value).startswith("1 of 4 rows were not taken, the others were; see ")
+        assert f"aval: {unscored}\n" in said.err
+    else:
+        assert str(refused.value) == unscored
+    assert (content(database)["invoice"], content(database)["score"]) == (3, 1)
+    with database.read() as tx:
+        due = tx.execute(text("SELECT DISTINCT customer_id FROM score_due")).scalars()
+        assert list(due) == ["C-2"]
 
 
 def test_score_all(aval: Terminal, database: Database) -> None:

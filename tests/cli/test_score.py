@@ -86,6 +86,33 @@ def test_wrong_use_is_one_line(here: Words, words: str, code: int, said: str) ->
     assert said in told.stderr
 
 
+def spoil(database_url: str, *customer_ids: str) -> None:
+    """Let a registry tell of customers what no feature can be computed of: a day that never is."""
+    with psycopg.connect(database_url) as connection:
+        connection.cursor().executemany(
+            "INSERT INTO registry_signal (customer_id, registry, known_on, kind)"
+            " VALUES (%s, 'tests', 'infinity', 'LITIGATION')",
+            [(one,) for one in customer_ids],
+        )
+
+
+def test_who_cannot_be_scored_is_counted_named_and_a_failed_check(
+    here: Words, tmp_path: Path, database_url: str
+) -> None:
+    write_ledger(tmp_path / "ledger.csv", 9)
+    assert here("import ledger ledger.csv --source erp").returncode == 0
+    with psycopg.connect(database_url) as connection:
+        connection.execute("UPDATE customer_score SET score_id = NULL")
+    spoil(database_url, "C-4", "C-7")
+    told = here("score --all")
+    assert (told.returncode, told.stdout) == (1, "7 customers scored\n")
+    (line,) = [one for one in told.stderr.splitlines() if not one.startswith("aval: scoring: ")]
+    assert line.startswith("aval: 2 could not be scored (C-4, C-7): features cannot be computed: ")
+    assert [name for name, _ in scores(database_url)] == [
+        f"C-{number}" for number in range(9) if number not in {4, 7}
+    ]
+
+
 @pytest.mark.parametrize("where", ["local:0", "local:65", "local:x", "nowhere"])
 def test_no_cluster_is_wrong_use(where: str, tmp_path: Path) -> None:
     with pytest.raises(WrongUseError), workers(where, "", Settings(state_dir=tmp_path)):

@@ -18,6 +18,8 @@ from app.cli.failures import RefusedError, explain
 from app.cli.replay import replay
 from app.settings import Settings
 from app.store.checker import check_ledger, check_within
+from app.store.checker_ground import Snapshot
+from app.store.checker_holds import check_hold_decisions
 from app.store.database import Database
 from tests.conftest import Server
 from tests.faults.damages import CONTROLS, Control, plain, told
@@ -159,3 +161,30 @@ def test_one_damaged_thing_is_named(server: Server, whole: str, control: Control
     assert "\n" not in found
     if control.customer is not None:
         assert f"(customer {control.customer}, segment main): " in found
+
+
+@pytest.mark.parametrize(
+    ("record", "damage"),
+    [
+        (b"\x02\x28\xb5\x2f\xfd\x24", "a packed decision is damaged"),
+        (b"\x63\x00", "packed in a way that is not known here (63)"),
+        (b"\x00{}\n{", "unexpected end of data: line 1 column 2 (char 1)"),
+    ],
+    ids=["cut-off", "packed-by-nobody", "no-json"],
+)
+def test_a_hold_whose_decision_cannot_be_read_is_named_by_its_order(
+    server: Server, whole: str, record: bytes, damage: str
+) -> None:
+    """By the step of holds itself: the one of all decisions comes first, and stops there."""
+    with psycopg.connect(server.at(whole), row_factory=dict_row) as connection:
+        connection.execute("SET LOCAL session_replication_role = replica")
+        change = "UPDATE decision SET record = %s WHERE order_id = 'SO-61'"
+        assert connection.execute(change, (record,)).rowcount > 0
+        found = check_within(connection).difference
+        (held,) = check_hold_decisions(Snapshot(connection))
+        connection.rollback()
+    assert found is not None
+    assert re.match(r"decisions: account \d+ \(customer C-12, .*cannot be read: ", found)
+    assert held.account_id is not None
+    told = f"hold of order SO-61: its decision cannot be read: {damage}"
+    assert held.text.startswith(told)

@@ -22,6 +22,7 @@ from app.domain.models import Alias
 from app.main import create_app
 from app.settings import Settings
 from app.store.database import Database
+from app.texts import TEXTS
 from app.usecases.keys import CreateKey
 from app.usecases.score_models import RateByModel
 from tests.conftest import Server
@@ -173,3 +174,31 @@ def test_a_kill_amid_a_batch_costs_a_retry_and_nothing_else(service: Service, ch
         again = service.score(one)
         assert (again.status_code, again.json()["source"]) == (200, "model")
     assert all(stored(service, ids).values())
+
+
+def test_whose_features_cannot_be_computed_is_told_to_try_again(service: Service) -> None:
+    first, *others = service.newcomers("spoilt")
+    assert service.score(first).status_code == 200
+    with service.town.database.begin() as tx:  # a day that no feature knows
+        query = "INSERT INTO registry_signal (customer_id, registry, known_on, kind)"
+        tx.execute(text(f"{query} VALUES (:id, 'tests', 'infinity', 'LITIGATION')"), {"id": first})
+    before = service.pid("features")
+    with ThreadPoolExecutor(WAITING + 1) as pool:
+        asked = {one: pool.submit(service.score, one) for one in (first, *others)}
+        codes = {one: future.result(PATIENCE_S).status_code for one, future in asked.items()}
+    assert codes == {first: 503, **dict.fromkeys(others, 200)}
+    place, zh = f"/v1/customers/{first}/score", {"Accept-Language": "zh"}
+    for answer in (
+        service.client.post(place, json={}, headers=zh),
+        service.client.post(f"{place}/what-if", json={"changes": {}}, headers=zh),
+    ):
+        assert (answer.status_code, answer.json()["code"]) == (503, "busy")
+        assert answer.json()["title"] == TEXTS["busy"].zh
+        assert answer.json()["detail"].startswith("features cannot be computed: ")
+        assert int(answer.headers["Retry-After"]) > 0
+    assert service.pid("features") == before
+    until_then = (service.town.clock() + timedelta(days=9)).isoformat()
+    said = {"risk_class": "C", "reason": "seen", "expires_at": until_then}
+    assert service.client.post(f"{place}/overrides", json=said).status_code == 201
+    told = service.client.get(place).json()
+    assert (told["source"], told["risk_class"], told["stale"]) == ("override", "C", True)

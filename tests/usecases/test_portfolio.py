@@ -1,10 +1,13 @@
 """Many customers at once: the same as one by one, in any portion, and blind to what comes later."""
 
+import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from random import Random
+from threading import Barrier, BrokenBarrierError
 from typing import Any
 
 import polars as pl
@@ -23,7 +26,8 @@ from app.store import portfolio, scores
 from app.store.database import Database, Tx
 from app.store.scores import Subject
 from app.usecases.portfolio import TabulateFeatures, pages, read_ledger
-from app.usecases.portfolio_scores import RateByCardInBulk, Scored, ScorePortfolio
+from app.usecases.portfolio_scores import RateByCardInBulk, ScorePortfolio
+from app.usecases.score_portions import RescoreTouched, Scored, ScorePortion
 from app.usecases.score_raters import RateByCard, Rated
 from app.usecases.seeds import SeedDatabase
 from tests.conftest import Server
@@ -109,7 +113,7 @@ def test_every_customer_is_scored_once_in_any_portion(town: Town, portion: int) 
         before = {row[0]: row[1] for row in tx.execute(text(counted))}
     at = town.clock() + timedelta(days=2 + portion)
     seen: list[tuple[int, int]] = []
-    run = ScorePortfolio(town.database, lambda: at, RateByCardInBulk(), portion)
+    run = ScorePortfolio(ScorePortion(town.database, lambda: at, RateByCardInBulk()), portion)
     assert run(lambda done, total: seen.append((done, total))) == Scored(len(IDS))
     assert seen[-1] == (len(IDS), len(IDS))
     with town.database.read() as tx:
@@ -126,13 +130,13 @@ def test_a_portion_waits_for_the_database_no_more_often_than_one_customer(town: 
     def count(*told: object) -> None:
         asked.append(100 if told[5] else 1)  # executemany: a round trip a row
 
-    run = ScorePortfolio(town.database, lambda: at, RateByCardInBulk())
+    score = ScorePortion(town.database, lambda: at, RateByCardInBulk())
     event.listen(town.database.engine, "before_cursor_execute", count)
     try:
-        assert run.score(IDS[:1]) == Scored(1)
+        assert score(IDS[:1]) == Scored(1)
         one = sum(asked)
         asked.clear()
-        assert run.score(IDS[1:]) == Scored(len(IDS) - 1)
+        assert score(IDS[1:]) == Scored(len(IDS) - 1)
     finally:
         event.remove(town.database.engine, "before_cursor_execute", count)
     assert sum(asked) == one < 30
@@ -152,9 +156,9 @@ class Overtaxed(RateByCardInBulk):
 
 def test_what_is_too_much_at_once_is_halved(town: Town) -> None:
     at = town.clock() + timedelta(days=30)
-    run = ScorePortfolio(town.database, lambda: at, Overtaxed(), pause_s=0.0)
-    assert run.score(IDS) == Scored(len(IDS))
-    away = replace(run, rater=Overtaxed(most=0))
+    score = ScorePortion(town.database, lambda: at, Overtaxed(), pause_s=0.0)
+    assert score(IDS) == Scored(len(IDS))
+    away = ScorePortfolio(replace(score, rater=Overtaxed(most=0)))
     with pytest.raises(BusyError, match="too many"):
         away(lambda *_: None)
 
@@ -180,7 +184,7 @@ def test_who_cannot_be_scored_ends_nothing(
     at = town.clock() + timedelta(days=40 + portion)
     rater = Poisoned(["C-1", "NEW"], trouble)
     seen: list[tuple[int, int]] = []
-    run = ScorePortfolio(town.database, lambda: at, rater, portion, pause_s=0.0)
+    run = ScorePortfolio(ScorePortion(town.database, lambda: at, rater, pause_s=0.0), portion)
     found = run(lambda done, total: seen.append((done, total)))
     assert found == Scored(len(IDS) - 2, 2, ("C-1", "NEW"), "crashed")
     assert seen[-1] == (len(IDS), len(IDS))
@@ -193,17 +197,95 @@ def test_who_cannot_be_scored_ends_nothing(
 def test_where_many_in_a_row_cannot_be_scored_nobody_can(
     town: Town, trouble: type[Exception]
 ) -> None:
-    def run(bad: Sequence[str]) -> ScorePortfolio:
+    def score(bad: Sequence[str]) -> ScorePortion:
         rater = Poisoned(bad, trouble)
-        run = ScorePortfolio(town.database, town.clock, rater, pause_s=0.0)
-        return replace(run, most_in_a_row=3)
+        return ScorePortion(town.database, town.clock, rater, pause_s=0.0, most_in_a_row=3)
 
     with pytest.raises(trouble, match="crashed"):
-        run(IDS[:3]).score(IDS)
-    assert run([*IDS[:2], *IDS[3:5]]).score(IDS).failed == 4
-    alone = replace(run(IDS[1:4]), portion=1)
+        score(IDS[:3])(IDS)
+    assert score([*IDS[:2], *IDS[3:5]])(IDS).failed == 4
+    alone = ScorePortfolio(score(IDS[1:4]), portion=1)
     with pytest.raises(BusyError, match="crashed"):
         alone(lambda *_: None, one_by_one)
+
+
+@pytest.mark.parametrize("trouble", [BusyError, ObservingError])
+def test_after_much_was_booked_who_cannot_be_scored_ends_nothing(
+    town: Town, trouble: type[Exception]
+) -> None:
+    at = town.clock() + timedelta(days=60)
+    accounts = [town.account(name).account_id for name in ("B", "C-1", "C-2")]
+    seen: list[tuple[int, int]] = []
+
+    def rescore(*bad: str) -> Scored:
+        rater = Poisoned(bad, trouble)
+        score = ScorePortion(town.database, lambda: at, rater, pause_s=0.0, most_in_a_row=3)
+        return RescoreTouched(score)(accounts, lambda *told: seen.append(told))
+
+    found = rescore("C-1")
+    assert found == Scored(3, 1, ("C-1",), "crashed")  # the group above is one of them
+    assert found.rest() == "1 could not be scored (C-1): crashed"
+    assert seen == [(4, 4)]
+    assert rescore(*IDS) == Scored(0, 4, ("B", "C-1", "C-2", "GROUP"), "crashed")
+    assert rescore() == Scored(4)
+
+
+@dataclass(frozen=True)
+class Sharing(RateByCardInBulk):
+    """One process for all: whoever is in it beside the one that crashes it goes down with it."""
+
+    bad: str
+    line: Barrier = field(default_factory=lambda: Barrier(2))
+    begun: list[str] = field(default_factory=list)
+
+    def __call__(self, tx: Tx, subjects: Sequence[Subject], at: datetime) -> Mapping[str, Rated]:
+        (one,) = (subject.customer_id for subject in subjects)
+        first = len(self.begun) < self.line.parties
+        self.begun.append(one)
+        try:
+            self.line.wait(10.0 if first else 0.1)
+        except BrokenBarrierError:  # nobody else is in it
+            self.line.reset()
+        else:
+            raise BusyError("crashed")
+        if one == self.bad:
+            raise BusyError("crashed")
+        return RateByCardInBulk.__call__(self, tx, subjects, at)
+
+
+def test_who_looks_for_the_one_that_crashes_takes_nobody_down(town: Town) -> None:
+    at = town.clock() + timedelta(days=70)
+    rater = Sharing(bad="NEW")
+    score = ScorePortion(town.database, lambda: at, rater, pause_s=0.0)
+    with ThreadPoolExecutor(2) as pool:
+        found = list(pool.map(score, (["NEW"], ["B"])))
+    assert found == [Scored(0, 1, ("NEW",), "crashed"), Scored(1)]
+    assert sorted(rater.begun) == ["B", "B", "NEW", "NEW", "NEW"]
+
+
+@dataclass(frozen=True)
+class Restarting(RateByCardInBulk):
+    """Crashes at the first calls, and needs `back_s` after each to be there again."""
+
+    crashes: int = 2
+    back_s: float = 0.1
+    crashed_at: list[float] = field(default_factory=list)
+
+    def __call__(self, tx: Tx, subjects: Sequence[Subject], at: datetime) -> Mapping[str, Rated]:
+        now = time.monotonic()
+        if len(self.crashed_at) < self.crashes:
+            self.crashed_at.append(now)
+            raise BusyError("crashed")
+        if now < self.crashed_at[-1] + self.back_s:
+            raise BusyError("is being restarted")
+        return RateByCardInBulk.__call__(self, tx, subjects, at)
+
+
+@pytest.mark.parametrize("crashes", [1, 2], ids=["on-the-portion", "on-anothers-meanwhile"])
+def test_what_computes_is_given_time_to_come_back(town: Town, crashes: int) -> None:
+    at = town.clock() + timedelta(days=80 + crashes)
+    score = ScorePortion(town.database, lambda: at, Restarting(crashes=crashes), pause_s=0.12)
+    assert score(["B"]) == Scored(1)
 
 
 def one_by_one(

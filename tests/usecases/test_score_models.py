@@ -28,10 +28,11 @@ from app.scoring.scorecard_file import standard_scorecard
 from app.store import models, scores
 from app.store.database import Database
 from app.usecases.overrides import OverrideAsk
-from app.usecases.portfolio_scores import Scored, ScorePortfolio, in_bulk
+from app.usecases.portfolio_scores import ScorePortfolio, in_bulk
 from app.usecases.score_models import OLDEST_RATES_DAYS, RateByModel
 from app.usecases.score_orders import OrderPds
 from app.usecases.score_outcomes import CountOutcomes
+from app.usecases.score_portions import Scored, ScorePortion
 from app.usecases.score_refresh import RefreshScores
 from app.usecases.score_terms import ScoreTerms
 from app.usecases.scores import Scores
@@ -194,7 +195,7 @@ def test_a_portfolio_goes_on_after_what_predicts_was_killed(
     before = clean.pid
     assert before is not None
     kill(before)
-    run = ScorePortfolio(town.database, town.clock, in_bulk(rater), smallest=1, pause_s=0.4)
+    run = ScorePortfolio(ScorePortion(town.database, town.clock, in_bulk(rater), pause_s=0.4))
     seen: list[tuple[int, int]] = []
     assert run(lambda done, total: seen.append((done, total))) == Scored(2)
     assert seen[-1] == (2, 2)

@@ -381,7 +381,6 @@ def test_rescore_is_bounded(town: Town, desk: Scores) -> None:
         town.invoice(customer_id, 500)
     ids = [town.account(customer_id).account_id for customer_id in ("C-1", "C-2", "C-3")]
     assert desk.rescore(ids, most=2) == 2
-    assert desk.rescore(ids, most=None) == 3
     assert desk.rescore([]) == 0
 
 

@@ -28,10 +28,12 @@ score_due = Table(
         "rank",
         SmallInteger,
         nullable=False,
-        comment="0: something adverse, does not wait; 1: other; 2: the night",
+        comment=(
+            "0: something adverse, does not wait; 1: other; 2: the night; 3: a relative was scored"
+        ),
     ),
     instant("since"),
-    CheckConstraint("rank BETWEEN 0 AND 2", name="rank"),
+    CheckConstraint("rank BETWEEN 0 AND 3", name="rank"),
     Index("score_due_rank_due_id_idx", "rank", "due_id"),
     Index("score_due_customer_id_idx", "customer_id"),
     comment=(
