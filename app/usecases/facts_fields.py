@@ -65,6 +65,23 @@ def _instant(text: str) -> datetime | None:
         return None
 
 
+def _plain_money(value: object) -> Money | None:
+    """Read an amount without a fault; None of one that is to be looked at rule by rule.
+
+    Where it stands is no part of what is remembered: the amounts of a batch come more than once.
+    """
+    if type(value) is not dict or value.keys() != _MONEY:
+        return None
+    amount, code = value["amount"], value["currency"]
+    if type(amount) is not str or type(code) is not str or len(amount) > _LONGEST_AMOUNT:
+        return None
+    try:
+        money = parse_money(amount, code)
+    except FieldError:
+        return None
+    return money if money.minor >= 0 else None
+
+
 class Fields:
     """An object's fields; a null is an absent field. `path` ends in a dot, or is empty."""
 
@@ -154,6 +171,13 @@ class Fields:
 
     def money(self, name: str, currency: str | None = None) -> Money:
         """Read zero or more; `currency` is the only one taken, where given."""
+        money = _plain_money(self._data.get(name))
+        if money is None or (currency is not None and money.currency != currency):
+            return self._odd_money(name, currency)
+        return money
+
+    def _odd_money(self, name: str, currency: str | None) -> Money:
+        """Find what is wrong with an amount, one rule after the other."""
         if name not in self._data:
             raise self.fault(name, "is required")
         inner = Fields(self._data[name], f"{self._path}{name}.")
