@@ -85,8 +85,10 @@ class ApiServer(uvicorn.Server):
 
     async def on_tick(self, counter: int) -> bool:
         """Do what the server does ten times a second; now and then give memory back."""
-        if counter % _TIDY_TICKS == 0 and self._memory.grown():
-            await asyncio.to_thread(self._memory.tidy)  # the C library lets the others run
+        if counter % _TIDY_TICKS == 0:
+            resting = not self.server_state.tasks
+            if self._memory.untidy(resting=resting):
+                await asyncio.to_thread(self._memory.tidy, resting=resting)  # others run meanwhile
         return await super().on_tick(counter)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:

@@ -36,23 +36,29 @@ def give_back() -> None:
 
 @dataclass(slots=True)
 class Memory:
-    """Tidies this process whenever it has grown; what is really in use costs one look, no more."""
+    """Tidies this process whenever it has grown; what is really in use costs one look, no more.
+
+    What is in flight keeps its pages, and is free soon after: so once nothing is, it tidies again.
+    """
 
     resident: Callable[[], int] = resident_bytes
     give_back: Callable[[], None] = give_back
     _least: int = field(init=False)
+    _unfinished: bool = False
 
     def __post_init__(self) -> None:
         """Begin with what it has now."""
         self._least = self.resident()
 
-    def grown(self) -> bool:
-        """Tell whether it is worth tidying."""
+    def untidy(self, *, resting: bool) -> bool:
+        """Tell whether it is worth tidying; `resting`: nothing is in flight."""
         now = self.resident()
         self._least = min(self._least, now)
-        return now >= self._least + _STEP_BYTES
+        grown = now >= self._least + _STEP_BYTES
+        return grown or (resting and self._unfinished)
 
-    def tidy(self) -> None:
+    def tidy(self, *, resting: bool) -> None:
         """Give back what is free, and remember what is left."""
         self.give_back()
         self._least = self.resident()
+        self._unfinished = not resting

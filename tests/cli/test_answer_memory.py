@@ -17,18 +17,29 @@ MIB = 1024 * 1024
 )
 def test_when_it_is_worth_looking(now: int, *, grown: bool) -> None:
     sizes = iter([100 * MIB, now])
-    assert Memory(lambda: next(sizes), lambda: None).grown() == grown
+    assert Memory(lambda: next(sizes), lambda: None).untidy(resting=False) == grown
 
 
 def test_it_counts_from_the_least_it_had_and_from_what_was_left_of_it() -> None:
     sizes, given = iter([100, 90, 106, 106, 120, 122]), list[int]()
     memory = Memory(lambda: next(sizes) * MIB, lambda: given.append(1))
-    assert not memory.grown()
-    assert memory.grown()  # 16 more than 90
-    memory.tidy()
-    assert not memory.grown()  # 14 more than the 106 that are really in use
-    assert memory.grown()
+    assert not memory.untidy(resting=False)
+    assert memory.untidy(resting=False)  # 16 more than 90
+    memory.tidy(resting=False)
+    assert not memory.untidy(resting=False)  # 14 more than the 106 that are really in use
+    assert memory.untidy(resting=False)
     assert given == [1]
+
+
+def test_what_was_in_flight_is_given_back_once_nothing_is() -> None:
+    sizes = iter([100, 116, 116, 117, 117, 101, 101])
+    memory = Memory(lambda: next(sizes) * MIB, lambda: None)
+    assert memory.untidy(resting=False)
+    memory.tidy(resting=False)
+    assert not memory.untidy(resting=False)
+    assert memory.untidy(resting=True)
+    memory.tidy(resting=True)
+    assert not memory.untidy(resting=True)  # once is enough
 
 
 def test_what_is_free_goes_back() -> None:
