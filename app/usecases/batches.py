@@ -154,10 +154,10 @@ class Batch:
     def keep_seqs(self) -> None:
         """Take back what bringing up to date counted: nothing of this batch will be journalled."""
         self.entries.clear()
-        self.accounts = {
-            key: replace(account, seq=self.loaded.accounts[key].seq)
-            for key, account in self.accounts.items()
-        }
+        for key, account in self.accounts.items():
+            seq = self.loaded.accounts[key].seq
+            if account.seq != seq:
+                self.accounts[key] = replace(account, seq=seq)
 
     def rate(self, currency: str, account: Account) -> Rate | None:
         """Find the rate from a currency to an account's."""

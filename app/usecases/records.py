@@ -1,14 +1,14 @@
 """What a batch writes: orders, journal, holds and decisions as rows."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final
 
 import orjson
 
 from app.domain.decisions import Judgement, Situation
 from app.domain.snapshots import question_to_json, situation_to_json
-from app.domain.values import quick
+from app.domain.values import changed, quick
 from app.store.lane_rows import DecisionRow, Record
 from app.usecases.asks import Ask, to_json
 from app.usecases.batches import Batch
@@ -49,8 +49,8 @@ def hold_id_of(judgement: Judgement, new_id: Callable[[], str]) -> tuple[str | N
     if order is None or judgement.outcome != "HOLD":
         return None, judgement
     if order.hold_id is None:
-        order = replace(order, hold_id=new_id(), hold_kind="AUTOMATIC")
-    return order.hold_id, replace(judgement, order=order)
+        order = changed(order, hold_id=new_id(), hold_kind="AUTOMATIC")
+    return order.hold_id, changed(judgement, order=order)
 
 
 def record_of(batch: Batch, done: Sequence[Judged], refused: Iterable[Ask]) -> Record:
