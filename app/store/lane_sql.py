@@ -66,7 +66,14 @@ READ_ORDERS: Final = _ORDERS
 READ_ACCOUNTS: Final = _ACCOUNTS
 
 GROUND: Final = """
-SELECT n.segment_id, n.ref, r.customer_id, t.*, b.account_id, i.data AS input,
+SELECT n.segment_id, n.ref, r.customer_id, b.account_id, i.data AS input,
+    CASE WHEN n.first THEN s.mode END AS mode,
+    CASE WHEN NOT n.first THEN NULL WHEN s.next_rule_set_at <= %(at)s
+        THEN s.next_rule_set_version ELSE s.rule_set_version END AS rule_set_version,
+    CASE WHEN n.first THEN s.credit_horizon_days END AS credit_horizon_days,
+    CASE WHEN n.first THEN (
+        SELECT max(f.last_at) FROM feed f WHERE f.segment_id = s.segment_id) END AS ledger_at,
+    CASE WHEN n.first THEN d.today END AS today,
     (SELECT jsonb_object_agg(currency, jsonb_build_array(late, open, due)) FROM (
         SELECT v.currency, sum(v.open_minor) FILTER (WHERE v.due_date < d.today) AS late,
             sum(v.open_minor) AS open, min(v.due_date) AS due
@@ -78,11 +85,6 @@ LEFT JOIN customer_ref r ON r.ref = n.ref
 LEFT JOIN account b ON b.customer_id = r.customer_id AND b.segment_id = n.segment_id
 LEFT JOIN account_input i ON i.account_id = b.account_id AND i.version = b.input_version
 CROSS JOIN LATERAL (SELECT (%(at)s AT TIME ZONE s.time_zone)::date AS today) AS d
-LEFT JOIN LATERAL (
-    SELECT s.mode, CASE WHEN s.next_rule_set_at <= %(at)s THEN s.next_rule_set_version
-            ELSE s.rule_set_version END AS rule_set_version, s.credit_horizon_days,
-        (SELECT max(f.last_at) FROM feed f WHERE f.segment_id = s.segment_id) AS ledger_at, d.today
-    WHERE n.first) AS t ON true
 """
 """A row for each pair of segment and customer asked about; what is unknown is null.
 
