@@ -14,6 +14,8 @@ _INVOICE_ROWS: Final = {
     "customer_id": pl.String,
     "segment_id": pl.String,
     "invoice_id": pl.String,
+    "known_on": pl.Date,
+    "gone_on": pl.Date,
     "issue_date": pl.Date,
     "due_date": pl.Date,
     "amount_minor": pl.Int64,

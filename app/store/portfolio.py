@@ -7,33 +7,18 @@ not know polars.
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Final
+from typing import Any, Final
 
 import psycopg
 from sqlalchemy import bindparam, select, text
 from sqlalchemy.dialects.postgresql import insert
 
-from app.store import portfolio_sql
+from app.store import portfolio_lines, portfolio_retold, portfolio_sql
 from app.store.database import Tx
 from app.store.schema.outside import background_rate
 
 COLUMNS: Final[Mapping[str, tuple[str, Sequence[str]]]] = {
-    "invoices": (
-        portfolio_sql.INVOICES,
-        (
-            "customer_id",
-            "segment_id",
-            "invoice_id",
-            "issue_date",
-            "due_date",
-            "amount_minor",
-            "currency",
-            "disputed_on",
-            "undated",
-            "paid_date",
-            "paid_minor",
-        ),
-    ),
+    "invoices": (portfolio_sql.INVOICES, portfolio_lines.COLUMNS),
     "customers": (portfolio_sql.CUSTOMERS, ("customer_id", "currency", "since", "parent_id")),
     "limits": (
         portfolio_sql.LIMITS,
@@ -59,7 +44,8 @@ COLUMNS: Final[Mapping[str, tuple[str, Sequence[str]]]] = {
 }
 """By name: the statement, and the columns of its CSV. An invoice has a row for each payment.
 
-That of invoices makes lines by itself; the others are made lines by `portfolio_sql.lines`."""
+That of invoices makes lines by itself, and names those that `portfolio_retold` makes lines of; the
+others are made lines by `portfolio_sql.lines`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +61,30 @@ class Counts:
 
 def copy_out(tx: Tx, name: str, customer_ids: Collection[str]) -> bytes:
     """Read what is called `name` of some customers as CSV, no header; an empty field is null."""
-    query, columns = COLUMNS[name]
-    lines = (query if name == "invoices" else portfolio_sql.lines(query, columns)).encode()
-    cursor: psycopg.Cursor[tuple[str | None]] = tx.connection.cursor()  # type: ignore[assignment]
+    if name == "invoices":
+        return _copy_invoices(tx, list(customer_ids))
+    lines = portfolio_sql.lines(*COLUMNS[name])
+    return _joined(_rows(tx, lines, {"ids": list(customer_ids)}))
+
+
+def _copy_invoices(tx: Tx, customer_ids: list[str]) -> bytes:
+    found = _rows(tx, portfolio_sql.INVOICES, {"ids": customer_ids})
+    retold = [one for _, ids in found for one in ids or ()]
+    if not retold:
+        return _joined(found)
+    segments, invoices = zip(*retold, strict=True)
+    told = {"ids": customer_ids, "segments": [*segments], "invoices": [*invoices]}
+    return _joined(found) + _joined(_rows(tx, portfolio_retold.EPOCHS, told))
+
+
+def _rows(tx: Tx, query: str, values: Mapping[str, object]) -> list[tuple[Any, ...]]:
+    cursor: psycopg.Cursor[tuple[Any, ...]] = tx.connection.cursor()  # type: ignore[assignment]
     with cursor:
-        found = cursor.execute(lines, {"ids": list(customer_ids)}).fetchall()
-    return "".join(part for (part,) in found if part is not None).encode()
+        return cursor.execute(query.encode(), values).fetchall()
+
+
+def _joined(rows: list[tuple[Any, ...]]) -> bytes:
+    return "".join(row[0] for row in rows if row[0] is not None).encode()
 
 
 def sizes(tx: Tx, after: str, most: int) -> list[tuple[str, int]]:
@@ -102,7 +106,7 @@ def count_outcomes(tx: Tx, day: date) -> Counts:
     """Count over all invoices what their ends had shown by the end of a day; reads the ledger."""
     tx.execute(text("SET LOCAL statement_timeout = '30min'"))
     tx.execute(text("SET LOCAL work_mem = '64MB'"))  # else the sums of a large ledger go to disk
-    row = tx.execute(text(portfolio_sql.BACKGROUND), {"day": day}).one()
+    row = tx.execute(text(portfolio_retold.BACKGROUND), {"day": day}).one()
     return Counts(day, *row)
 
 
