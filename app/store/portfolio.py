@@ -4,6 +4,7 @@ The database writes the text and polars reads it in bulk. What comes out is byte
 not know polars.
 """
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -13,6 +14,7 @@ import psycopg
 from sqlalchemy import bindparam, select, text
 from sqlalchemy.dialects.postgresql import insert
 
+from app.domain.epochs import outcomes
 from app.store import portfolio_lines, portfolio_retold, portfolio_sql
 from app.store.database import Tx
 from app.store.schema.outside import background_rate
@@ -72,9 +74,8 @@ def _copy_invoices(tx: Tx, customer_ids: list[str]) -> bytes:
     retold = [one for _, ids in found for one in ids or ()]
     if not retold:
         return _joined(found)
-    segments, invoices = zip(*retold, strict=True)
-    told = {"ids": customer_ids, "segments": [*segments], "invoices": [*invoices]}
-    return _joined(found) + _joined(_rows(tx, portfolio_retold.EPOCHS, told))
+    keys = {(segment_id, invoice_id) for segment_id, invoice_id in retold}
+    return _joined(found) + portfolio_retold.lines(tx, keys, customer_ids).encode()
 
 
 def _rows(tx: Tx, query: str, values: Mapping[str, object]) -> list[tuple[Any, ...]]:
@@ -106,8 +107,11 @@ def count_outcomes(tx: Tx, day: date) -> Counts:
     """Count over all invoices what their ends had shown by the end of a day; reads the ledger."""
     tx.execute(text("SET LOCAL statement_timeout = '30min'"))
     tx.execute(text("SET LOCAL work_mem = '64MB'"))  # else the sums of a large ledger go to disk
-    row = tx.execute(text(portfolio_retold.BACKGROUND), {"day": day}).one()
-    return Counts(day, *row)
+    row = tx.execute(text(portfolio_sql.BACKGROUND), {"day": day}).one()
+    found = Counter(dict(enumerate(row)))
+    for one in portfolio_retold.everything(tx):
+        found.update(dict(enumerate(outcomes(one.epoch, day))))
+    return Counts(day, *(found[place] for place in range(len(row))))
 
 
 def newest_counts(tx: Tx, day: date) -> Counts | None:

@@ -40,8 +40,7 @@ LINE: Final = """concat(i.name, i.known_on, ',', i.gone_on, ',', i.issue_date, '
 # A dispute is known since it was first reported open, which only the reports tell: the document is
 # of the newest version, be it the end. Any order of the same reports gives the same day; offsets
 # that PostgreSQL does not take are left to the document. Reports of quarantine count once applied.
-_FIRST_REPORTED: Final = """
-SELECT min(told.day) FROM (
+_OPENED: Final = """
     SELECT (CASE WHEN e.payload ->> 'occurred_at' ~* '(z|[+-](0[0-9]|1[0-4]):[0-9]{2})$'
         THEN (e.payload ->> 'occurred_at')::timestamptz END AT TIME ZONE s.time_zone)::date AS day
     FROM ledger_event e
@@ -49,19 +48,24 @@ SELECT min(told.day) FROM (
         AND coalesce(e.payload ->> 'segment', 'main') = d.segment_id
         AND e.payload ->> 'open' = 'true'
         AND (e.result <> 'quarantined' OR EXISTS (SELECT FROM quarantine q
-            WHERE q.source = e.source AND q.event_id = e.event_id AND q.status = 'APPLIED'))
-) AS told WHERE told.day > i.issue_date
-"""
+            WHERE q.source = e.source AND q.event_id = e.event_id AND q.status = 'APPLIED'))"""
 
-# A dispute dated the day of the invoice is a flag of an imported file, whose day nobody knows: it
-# is known today (wherever that began first), and of a paid invoice since it was paid at the latest.
+# A dispute reported on the day of the invoice is a flag of an imported file, whose day nobody
+# knows: it is known today (wherever that began first), and of a paid invoice since it was paid at
+# the latest. One that was only ever reported closed is none.
 DISPUTED: Final = """CASE WHEN d.reported IS NOT NULL THEN d.reported
-        WHEN d.since > i.issue_date THEN d.since
-        WHEN d.since IS NOT NULL THEN current_date - 1 END AS disputed_on,
-        d.since <= i.issue_date AND d.reported IS NULL AS undated"""
+        WHEN NOT d.is_flag AND d.since > i.issue_date THEN d.since
+        WHEN d.since IS NOT NULL THEN current_date - 1 END AS disputed_on, d.is_flag AS undated"""
 
 DISPUTE: Final = f"""LEFT JOIN LATERAL (
-        SELECT d.since, ({_FIRST_REPORTED}) AS reported
-        FROM dispute d JOIN segment s ON s.segment_id = d.segment_id
-        WHERE d.segment_id = i.segment_id AND d.invoice_id = i.invoice_id) AS d ON true"""  # noqa: S608 - a constant
+        SELECT d.since, opened.reported,
+            coalesce(opened.is_flag, d.since <= i.issue_date) AS is_flag
+        FROM dispute d
+        JOIN segment s ON s.segment_id = d.segment_id
+        CROSS JOIN LATERAL (
+            SELECT min(day) FILTER (WHERE day > i.issue_date) AS reported,
+                bool_or(day <= i.issue_date) AS is_flag, count(*) AS number
+            FROM ({_OPENED}) AS o) AS opened
+        WHERE d.segment_id = i.segment_id AND d.invoice_id = i.invoice_id
+            AND (d.open OR opened.number > 0)) AS d ON true"""  # noqa: S608 - a constant
 """What `DISPUTED` speaks of, joined to an invoice `i`."""

@@ -101,6 +101,36 @@ FROM customer c CROSS JOIN LATERAL (
 WHERE c.customer_id = any(%(ids)s) AND c.parent_id IS NOT NULL
 """  # noqa: S608 - a number of this file
 
+# All invoices at once: joined as a whole, not looked up one by one as `LOWERED` is. Those of which
+# something else was told before are not among them.
+BACKGROUND: Final = """
+SELECT count(*) FILTER (WHERE by_day >= amount OR due < :day),
+    count(*) FILTER (WHERE due < :day AND by_due < amount),
+    count(*) FILTER (WHERE by_day >= amount OR due + 30 < :day),
+    count(*) FILTER (WHERE due + 30 < :day AND by_30 < amount)
+FROM (
+    SELECT i.due_date AS due, i.amount_minor AS amount,
+        coalesce(sum(lowered.minor) FILTER (WHERE lowered.day <= :day), 0) AS by_day,
+        coalesce(sum(lowered.minor) FILTER (WHERE lowered.day <= i.due_date), 0) AS by_due,
+        coalesce(sum(lowered.minor) FILTER (WHERE lowered.day <= i.due_date + 30), 0) AS by_30
+    FROM invoice i LEFT JOIN (
+        SELECT l.segment_id, l.invoice_id, p.currency, p.paid_date AS day,
+            l.amount_minor + l.discount_minor AS minor
+        FROM allocation l
+        JOIN payment p ON p.segment_id = l.segment_id AND p.payment_id = l.payment_id
+        LEFT JOIN note n ON n.segment_id = p.segment_id AND n.note_id = p.note_id
+        WHERE p.amount_minor > 0 AND p.status = 'FINAL' AND n.status IS DISTINCT FROM 'DISHONOURED'
+        UNION ALL
+        SELECT c.segment_id, c.invoice_id, c.currency, c.credit_date, c.amount_minor FROM credit c
+        WHERE c.invoice_id IS NOT NULL AND c.amount_minor > 0
+    ) AS lowered ON lowered.segment_id = i.segment_id AND lowered.invoice_id = i.invoice_id
+        AND lowered.currency = i.currency
+    WHERE i.amount_minor > 0 AND i.issue_date <= :day AND NOT EXISTS (SELECT FROM retold r
+        WHERE r.segment_id = i.segment_id AND r.invoice_id = i.invoice_id)
+    GROUP BY i.segment_id, i.invoice_id
+) AS seen
+"""
+
 SIZES: Final = """
 SELECT c.customer_id, (SELECT count(*) FROM account a JOIN invoice i ON i.account_id = a.account_id
     WHERE a.customer_id = c.customer_id)
