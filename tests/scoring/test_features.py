@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 
 import polars as pl
@@ -24,7 +24,7 @@ from app.scoring.features import feature_frame
 from app.scoring.features_bills import background_of, settle
 from app.scoring.frames import OBSERVATIONS, FrameError, Ledger
 from app.texts import TEXTS
-from tests.scoring.brute_features import brute
+from tests.scoring.brute_features import brute, was_known
 from tests.scoring.feature_world import DAYS, Row, World, ask, day, make, rewrite
 
 SEEDS = st.integers(0, 2**32 - 1)
@@ -95,7 +95,7 @@ def test_the_scorecards_features_are_the_same(seed: int) -> None:
             master.get("since"),
             question["order_amount_minor"],
         )
-        known = payment_features(_histories(world, name), account, on)
+        known = payment_features(_histories(world, name, on), account, on)
         same = {key: getattr(known, key) for key in FEATURES}
         if question["order_amount_minor"] is not None:
             del same["order_habit"]  # an order's habit is in the account's currency there, too
@@ -103,7 +103,7 @@ def test_the_scorecards_features_are_the_same(seed: int) -> None:
         assert {key: row[key] for key in same} == pytest.approx(same), question
 
 
-def _histories(world: World, name: str) -> list[InvoiceHistory]:
+def _histories(world: World, name: str, on: date) -> list[InvoiceHistory]:
     return [
         InvoiceHistory(
             str(bill["invoice"]),
@@ -119,7 +119,7 @@ def _histories(world: World, name: str) -> list[InvoiceHistory]:
             bill["disputed_on"],
         )
         for bill in world.invoices
-        if bill["customer_id"] == name
+        if bill["customer_id"] == name and was_known(bill, on)
     ]
 
 
