@@ -18,6 +18,9 @@ LATE_30: Final = 30
 """More days late than this are late by the stricter of the two rates."""
 
 
+_TIMES: Final = ("known_on", "gone_on")
+
+
 @dataclass(frozen=True, slots=True)
 class Bills:
     """`rows`: invoices with `first_on`, `closed_on` and `in_parts` (paid otherwise than at once).
@@ -34,6 +37,11 @@ class Bills:
     def current(self) -> pl.DataFrame:
         """The rows that hold today: one an invoice."""
         return self.rows.filter(pl.col("gone_on").is_null())
+
+    @property
+    def as_ever(self) -> bool:
+        """Whether of none of them anything else was told before or later."""
+        return all(self.rows[name].null_count() == len(self.rows) for name in _TIMES)
 
 
 def was_known() -> pl.Expr:
@@ -123,11 +131,16 @@ def look(asked: pl.DataFrame, bills: Bills) -> pl.DataFrame:
     """
     as_of, due = pl.col("as_of"), pl.col("due_date")
     earlier = as_of - pl.duration(days=RECENT_DAYS)
+    as_ever = bills.as_ever
     pairs = (
         asked.select("row", "customer_id", "as_of", pl.col("currency").alias("account_currency"))
-        .join(bills.rows, on="customer_id", maintain_order="left_right")
-        .filter((pl.col("issue_date") <= as_of) & was_known())
-        .drop("known_on", "gone_on")
+        .join(
+            bills.rows.drop(_TIMES) if as_ever else bills.rows,
+            on="customer_id",
+            maintain_order="left_right",
+        )
+        .filter(pl.col("issue_date") <= as_of, *(() if as_ever else (was_known(),)))
+        .drop(_TIMES, strict=False)
         .with_columns(
             closed=(pl.col("closed_on") <= as_of).fill_null(value=False),
             earlier=earlier.cast(pl.Date),

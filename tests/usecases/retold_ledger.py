@@ -21,10 +21,12 @@ FIRST = date(2025, 9, 1)
 
 
 def table(town: Town, day: date) -> pl.DataFrame:
+    """Compute the features of everybody as of the end of a day."""
     return pl.concat(TabulateFeatures(town.database)(day))
 
 
 def noon(day: date) -> str:
+    """Write noon of a day in Shanghai as the ERP does."""
     return datetime.combine(day, datetime.min.time(), UTC).replace(hour=3).isoformat()
 
 
@@ -40,7 +42,13 @@ class Ledger:
     told: dict[tuple[str, str], Fact] = field(default_factory=dict)
     queue: list[Fact] = field(default_factory=list)
 
-    def tell(self, kind: str, name: str, on: date | None = None, **fields: Any) -> None:  # noqa: ANN401 - any field
+    def tell(
+        self,
+        kind: str,
+        name: str,
+        on: date | None = None,
+        **fields: Any,  # noqa: ANN401 - any field
+    ) -> None:
         """Tell a document anew: a version above all before, on a day (default: today)."""
         before = self.told.get((kind, name), {"version": 0, "customer_id": "C-1"})
         fact = before | fields | {"version": before["version"] + self.draw.randrange(1, 4)}
@@ -57,6 +65,7 @@ class Ledger:
         self.queue.clear()
 
     def names(self, kind: str) -> list[str]:
+        """List the ids of a kind."""
         return sorted(name for held, name in self.told if held == kind)
 
     def parts(self, amount: int) -> list[Fact]:
@@ -65,6 +74,7 @@ class Ledger:
         return [{"invoice_id": name, "amount": amount // len(ids)} for name in ids]
 
     def sell(self, payer: str, issued: date) -> None:
+        """Invoice a payer on a day, told today."""
         days = {"issue_date": issued.isoformat()}
         days["due_date"] = (issued + timedelta(days=self.draw.choice([10, 30]))).isoformat()
         name = f"I{self.town.next()}"
@@ -171,6 +181,7 @@ def found(database: Database, clock: Clock, seed: int) -> Ledger:
 
 
 def batched(facts: list[Fact], size: int) -> Iterator[list[Fact]]:
+    """Cut facts into batches."""
     return (facts[place : place + size] for place in range(0, len(facts), size))
 
 

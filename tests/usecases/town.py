@@ -87,7 +87,12 @@ class Town:
         assert result.problem is None or result.result == "quarantined", result
         return result.result
 
-    def written(self, kind: str, customer_id: str, **fields: Any) -> dict[str, Any]:  # noqa: ANN401 - any field
+    def written(
+        self,
+        kind: str,
+        customer_id: str,
+        **fields: Any,  # noqa: ANN401 - any field
+    ) -> dict[str, Any]:
         """Write a fact as the ERP does (amounts in CNY unless told), its event with an own id."""
         currency = fields.pop("currency", "CNY")
         return {
