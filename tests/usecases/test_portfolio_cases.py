@@ -15,7 +15,7 @@ from app.usecases.portfolio import read_ledger
 from tests.conftest import Server
 from tests.server import Clock
 from tests.usecases.retold_ledger import Fact, batched, table
-from tests.usecases.town import Town
+from tests.usecases.town import ADMIN, Town
 
 PAID: dict[str, Fact] = {
     "paid": {"amount": 100, "allocations": [{"invoice_id": "I", "amount": 100}]},
@@ -26,7 +26,7 @@ PAID: dict[str, Fact] = {
 }
 BILL = {"note": {"note_id": "N", "kind": "BANK", "due_date": "2026-09-30"}}
 Telling = tuple[str, str, str, Fact]
-"""Day of 2026, kind, id, and what differs from the telling before."""
+"""Day of 2026 (or moment), kind, id, and what differs from the telling before."""
 
 FIRST_TOLD: list[Telling] = [
     ("04-01", "invoice", "I", {"amount": 100, "due_date": "2026-05-01"}),
@@ -140,6 +140,19 @@ CASES: dict[str, tuple[list[Telling], list[tuple[float | None, float | None]]]] 
         [("06-10", "payment", "P", PAID["taken-back"]), ("06-10", "payment", "P", PAID["paid"])],
         [(0, 2), (0, 2), (0, 2)],
     ),
+    "a-write-off-repeated-for-an-earlier-day": (
+        [
+            ("05-03", "payment", "P", PAID["in-part"]),
+            ("05-06", "write_off", "W", {"amount": 60, "invoice_id": "I"}),
+            ("05-06", "write_off", "W", {}),
+            ("05-04", "write_off", "W", {"version": 2}),
+        ],
+        [(0, 3), (0, 3), (0, 3)],
+    ),
+    "in-the-evening-of-utc-it-is-tomorrow-there": (
+        [("06-15T17:00:00Z", "payment", "P", PAID["taken-back"])],
+        [(0, 2), (0, 2), (100, 70)],
+    ),
     "said-to-be-of-tomorrow-it-counts-from-when-it-came": (
         [("12-31", "payment", "P", PAID["taken-back"])],
         [(0, 2), (0, 2), (100, 70)],
@@ -154,7 +167,8 @@ def tell_case(town: Town, who: str, tellings: Sequence[Telling]) -> list[Fact]:
     for day, kind, name, what in tellings:
         before = told.get((kind, name), {"version": 0, "customer_id": "C"})
         told[kind, name] = fact = {**before, "version": before["version"] + 1, **what}
-        at = {"occurred_at": f"2026-{day}T03:00:00Z", f"{kind}_id": name}
+        moment = day if "T" in day else f"{day}T03:00:00Z"
+        at = {"occurred_at": f"2026-{moment}", f"{kind}_id": name}
         issued = {"issue_date": "2026-04-01"} if kind == "invoice" else {}
         written = town.written(kind, **issued, **fact, **at)
         found.append(_of(who, written))
@@ -277,3 +291,24 @@ def test_labels_are_what_is_known_today_and_features_what_was_known_then(cases: 
         "2026-06-16": 1,
     }
     assert [rows[day]["mean_days_late"] for day in ("2026-05-21", "2026-06-16")] == [2, 35]
+
+
+def test_what_was_known_of_a_record_is_known_of_its_heir(cases: Town) -> None:
+    for name in ("HEIR", "GONE"):
+        cases.put(name)
+    told = [
+        *FIRST_TOLD,
+        ("06-10", "payment", "P", PAID["taken-back"]),
+        ("04-01", "invoice", "J", {"amount": 50, "due_date": "2026-05-01", "customer_id": "GONE"}),
+        ("06-10", "invoice", "J", {"customer_id": "OTHER"}),
+    ]
+    facts = tell_case(cases, "GONE", told)
+    for fact in facts:
+        fact["customer_id"] = "OTHER" if fact["customer_id"] == "OTHER" else "GONE"
+    assert cases.report(facts) == {"applied": len(facts)}
+    cases.parties.merge_customers(ADMIN, "GONE", "HEIR")
+    found = [
+        table(cases, day).filter(customer_id="HEIR")["open_amount_minor"].item() for day in DAYS
+    ]
+    assert found == [50, 100, 100]
+    cases.exact()
