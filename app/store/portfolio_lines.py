@@ -27,14 +27,12 @@ each time from `known_on` on (null: ever since), until `gone_on` (exclusive; nul
 _QUOTED: Final = """concat('"', replace({0}, '"', '""'), '",')"""
 
 
-def name(customer_id: str, segment_id: str, invoice_id: str) -> str:
-    """Write the expression of a line's first three fields, which any character may be in."""
-    return f"concat({', '.join(map(_QUOTED.format, (customer_id, segment_id, invoice_id)))})"
+NAME: Final = f"""concat({_QUOTED.format("c.customer_id")}, {_QUOTED.format("i.segment_id")},
+        {_QUOTED.format("i.invoice_id")}, ',,')"""
+"""The first five fields of an invoice `i` of a customer `c` that is known as it is ever since."""
 
-
-LINE: Final = """concat(i.name, i.known_on, ',', i.gone_on, ',', i.issue_date, ',', i.due_date,
-    ',', i.amount_minor, ',', i.currency, ',', i.disputed_on, ',', i.undated, ',', lowered.day,
-    ',', lowered.minor, chr(10))"""
+LINE: Final = """concat(i.name, i.issue_date, ',', i.due_date, ',', i.amount_minor, ',',
+    i.currency, ',', i.disputed, ',', lowered.day, ',', lowered.minor, chr(10))"""
 """An invoice `i` with a row of `lowered`."""
 
 # A dispute is known since it was first reported open, which only the reports tell: the document is
@@ -43,7 +41,7 @@ LINE: Final = """concat(i.name, i.known_on, ',', i.gone_on, ',', i.issue_date, '
 _OPENED: Final = """
     SELECT (CASE WHEN e.payload ->> 'occurred_at' ~* '(z|[+-](0[0-9]|1[0-4]):[0-9]{2})$'
         THEN (e.payload ->> 'occurred_at')::timestamptz END AT TIME ZONE s.time_zone)::date AS day
-    FROM ledger_event e
+    FROM ledger_event e JOIN segment s ON s.segment_id = d.segment_id
     WHERE e.type = 'dispute' AND e.payload ->> 'invoice_id' = d.invoice_id
         AND coalesce(e.payload ->> 'segment', 'main') = d.segment_id
         AND e.payload ->> 'open' = 'true'
@@ -53,19 +51,18 @@ _OPENED: Final = """
 # A dispute reported on the day of the invoice is a flag of an imported file, whose day nobody
 # knows: it is known today (wherever that began first), and of a paid invoice since it was paid at
 # the latest. One that was only ever reported closed is none.
-DISPUTED: Final = """CASE WHEN d.reported IS NOT NULL THEN d.reported
-        WHEN NOT d.is_flag AND d.since > i.issue_date THEN d.since
-        WHEN d.since IS NOT NULL THEN current_date - 1 END AS disputed_on, d.is_flag AS undated"""
+DISPUTED: Final = f"""CASE WHEN d.since IS NULL THEN ',' ELSE coalesce((
+        SELECT concat(CASE WHEN o.reported IS NOT NULL THEN o.reported
+            WHEN NOT o.is_flag AND d.since > i.issue_date THEN d.since
+            ELSE current_date - 1 END, ',', o.is_flag)
+        FROM (SELECT min(day) FILTER (WHERE day > i.issue_date) AS reported,
+                coalesce(bool_or(day <= i.issue_date), d.since <= i.issue_date) AS is_flag,
+                count(*) AS number
+            FROM ({_OPENED}) AS opened) AS o
+        WHERE d.open OR o.number > 0), ',') END"""  # noqa: S608 - a constant
+"""Two fields of a line: since when a dispute `d` of an invoice `i` is known, and whether it is such
+a flag."""
 
-DISPUTE: Final = f"""LEFT JOIN LATERAL (
-        SELECT d.since, opened.reported,
-            coalesce(opened.is_flag, d.since <= i.issue_date) AS is_flag
-        FROM dispute d
-        JOIN segment s ON s.segment_id = d.segment_id
-        CROSS JOIN LATERAL (
-            SELECT min(day) FILTER (WHERE day > i.issue_date) AS reported,
-                bool_or(day <= i.issue_date) AS is_flag, count(*) AS number
-            FROM ({_OPENED}) AS o) AS opened
-        WHERE d.segment_id = i.segment_id AND d.invoice_id = i.invoice_id
-            AND (d.open OR opened.number > 0)) AS d ON true"""  # noqa: S608 - a constant
+DISPUTE: Final = """LEFT JOIN dispute d
+        ON d.segment_id = i.segment_id AND d.invoice_id = i.invoice_id"""
 """What `DISPUTED` speaks of, joined to an invoice `i`."""

@@ -7,7 +7,6 @@ import csv
 import io
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
 from typing import Any, Final
 
 from sqlalchemy import text
@@ -88,7 +87,7 @@ CROSS JOIN LATERAL (
 """)
 
 _DISPUTES: Final = text(f"""
-SELECT i.place, {DISPUTED}
+SELECT i.place, {DISPUTED} AS disputed
 FROM unnest(CAST(:segments AS text[]), CAST(:invoices AS text[]), CAST(:issued AS date[]))
     WITH ORDINALITY AS i(segment_id, invoice_id, issue_date, place)
 {DISPUTE}
@@ -158,20 +157,20 @@ def lines(tx: Tx, keys: Collection[InvoiceKey], customer_ids: Collection[str]) -
         name = f"{one.key[1]}\x1f{epoch.known_on}"
         head = epoch.payer, one.key[0], name, epoch.known_on, epoch.gone_on
         bill = epoch.issue_date, epoch.due_date, epoch.amount_minor, epoch.currency
-        row = *head, *bill, *disputed.get(place, (None, None))
+        row = *head, *bill, *disputed.get(place, ("", ""))
         writer.writerows((*row, *lowered) for lowered in epoch.lowered or _NOTHING)
     return out.getvalue()
 
 
-def _disputed(tx: Tx, found: Sequence[Known]) -> dict[int, tuple[date, str]]:
-    """Look up when disputes became known, by the place of what is known, from 1 on."""
+def _disputed(tx: Tx, found: Sequence[Known]) -> dict[int, list[str]]:
+    """Look up both fields of disputes, by the place of what is known, from 1 on."""
     asked: dict[str, list[Any]] = {
         "segments": [one.key[0] for one in found],
         "invoices": [one.key[1] for one in found],
         "issued": [one.epoch.issue_date for one in found],
     }
     rows = tx.execute(_DISPUTES, asked) if found else ()
-    return {row.place: (row.disputed_on, "t" if row.undated else "f") for row in rows}
+    return {row.place: row.disputed.split(",") for row in rows}
 
 
 def everything(tx: Tx) -> Iterator[Known]:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from app.store.behaviour import LOWERED
-from app.store.portfolio_lines import CUSTOMERS_A_ROW, DISPUTE, DISPUTED, LINE, name
+from app.store.portfolio_lines import CUSTOMERS_A_ROW, DISPUTE, DISPUTED, LINE, NAME
 
 _TEXTS: Final = frozenset(
     {"customer_id", "currency", "parent_id", "kind", "role", "figures", "ratios"}
@@ -43,9 +43,8 @@ INVOICES: Final = f"""
 SELECT string_agg({LINE}, '') FILTER (WHERE NOT i.retold),
     array_agg(ARRAY[i.segment_id, i.invoice_id]) FILTER (WHERE i.retold)
 FROM (
-    SELECT c.place, {name("c.customer_id", "i.segment_id", "i.invoice_id")} AS name,
-        NULL AS known_on, NULL AS gone_on, i.segment_id, i.invoice_id, i.issue_date, i.due_date,
-        i.amount_minor, i.currency, {DISPUTED}, EXISTS (SELECT FROM retold r
+    SELECT c.place, {NAME} AS name, i.segment_id, i.invoice_id, i.issue_date, i.due_date,
+        i.amount_minor, i.currency, {DISPUTED} AS disputed, EXISTS (SELECT FROM retold r
             WHERE r.segment_id = i.segment_id AND r.invoice_id = i.invoice_id) AS retold
     FROM unnest(%(ids)s::text[]) WITH ORDINALITY AS c(customer_id, place)
     JOIN account a ON a.customer_id = c.customer_id
