@@ -46,10 +46,10 @@ class Ledger:
         self,
         kind: str,
         name: str,
-        on: date | None = None,
         **fields: Any,  # noqa: ANN401 - any field
     ) -> None:
-        """Tell a document anew: a version above all before, on a day (default: today)."""
+        """Tell a document anew: a version above all before, on the day `on` (default: today)."""
+        on: date | None = fields.pop("on", None)
         before = self.told.get((kind, name), {"version": 0, "customer_id": "C-1"})
         fact = before | fields | {"version": before["version"] + self.draw.randrange(1, 4)}
         self.told[kind, name] = fact
@@ -83,14 +83,16 @@ class Ledger:
 
     def pay(self, paid: date) -> None:
         """Pay something, by money or by a bill, or credit it."""
+        told: Fact
         name = f"P{self.town.next()}"
         amount = self.draw.choice([10_000, 10_000, 6_000, 16_000])
         if self.draw.random() < 0.25:
             kind = self.draw.choice(["credit_note", "write_off"])
-            on = {"invoice_id": self.draw.choice(self.names("invoice")), "date": paid.isoformat()}
-            self.tell(kind, name, amount=amount // 2, currency="CNY", **on)
+            invoice_id = self.draw.choice(self.names("invoice"))
+            told = {"invoice_id": invoice_id, "date": paid.isoformat(), "currency": "CNY"}
+            self.tell(kind, name, amount=amount // 2, **told)
             return
-        told: Fact = {"amount": amount, "currency": "CNY", "paid_date": paid.isoformat()}
+        told = {"amount": amount, "currency": "CNY", "paid_date": paid.isoformat()}
         if self.draw.random() < 0.3:
             bill = self.draw.choice([f"N{name}", f"N{self.draw.randrange(3)}"])
             told["note"] = {"note_id": bill, "kind": "BANK", "due_date": "2026-09-30"}
@@ -126,12 +128,12 @@ class Ledger:
                 {},
             ]
         )
-        self.tell("payment", self.draw.choice(self.names("payment")), on, **what)
+        self.tell("payment", self.draw.choice(self.names("payment")), on=on, **what)
 
     def _note(self, on: date) -> None:
         bills = [one["note"]["note_id"] for one in self.told.values() if one.get("note")]
         status = self.draw.choice(["DISHONOURED", "DISHONOURED", "PAID", "ENDORSED"])
-        self.tell("note", self.draw.choice(bills), on, status=status)
+        self.tell("note", self.draw.choice(bills), on=on, status=status)
 
     def _credit(self, on: date) -> None:
         kind = self.draw.choice(["credit_note", "write_off"])
@@ -143,7 +145,7 @@ class Ledger:
             ]
         )
         if names := self.names(kind):
-            self.tell(kind, self.draw.choice(names), on, **what)
+            self.tell(kind, self.draw.choice(names), on=on, **what)
 
     def _invoice(self, on: date) -> None:
         issued = self._day()
@@ -158,7 +160,7 @@ class Ledger:
                 },
             ]
         )
-        self.tell("invoice", self.draw.choice(self.names("invoice")), on, **what)
+        self.tell("invoice", self.draw.choice(self.names("invoice")), on=on, **what)
 
     def _day(self) -> date:
         return FIRST + timedelta(days=self.draw.randrange((self.town.today - FIRST).days))
