@@ -151,6 +151,30 @@ def test_a_customer_needs_its_own_rows_and_the_rates_of_all() -> None:
     assert_frame_equal(table(world, asked), table(world, asked, alone))
 
 
+def test_who_has_no_currency_takes_that_of_the_newest_invoice_as_it_was_known() -> None:
+    told = [(0, "CNY", 100, None, day(50)), (1, "USD", 300, day(50), None)]
+    invoices = pl.DataFrame(
+        [
+            {
+                "customer_id": "C",
+                "invoice": number,
+                "issue_date": day(0),
+                "due_date": day(30),
+                "amount_minor": minor,
+                "currency": currency,
+                "known_on": known_on,
+                "gone_on": gone_on,
+            }
+            for number, currency, minor, known_on, gone_on in told
+        ],
+        infer_schema_length=None,
+    )
+    asked = pl.DataFrame({"customer_id": ["C"] * 3, "as_of": [day(49), day(50), day(60)]})
+    found = feature_frame(Ledger.of({"invoices": invoices}), asked)
+    assert found["open_amount_minor"].to_list() == [100, 300, 300]
+    assert found["invoices_known"].to_list() == [1, 1, 1]
+
+
 @pytest.mark.parametrize("pairs_at_once", [5, 100])
 def test_portions_make_no_difference(pairs_at_once: int) -> None:
     world = make(10)

@@ -285,6 +285,7 @@ def test_labels_are_what_is_known_today_and_features_what_was_known_then(cases: 
         str(day): dict(zip(names, row, strict=True))
         for day, row in zip(found.days, found.values, strict=True)
     }
+    assert len(found.days) == 3
     assert dict(zip(map(str, found.days), found.labels, strict=True)) == {
         "2026-04-01": 1,  # paid on 3 May, two days late: taken back meanwhile, which is over
         "2026-05-21": 1,
