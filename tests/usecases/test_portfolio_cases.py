@@ -129,6 +129,14 @@ CASES: dict[str, tuple[list[Telling], list[tuple[float | None, float | None]]]] 
         [("06-10", "payment", "P", {"version": 0, **PAID["taken-back"]})],
         [(0, 2), (0, 2), (0, 2)],
     ),
+    "an-older-version-that-was-told-later-never-stood": (
+        [
+            ("05-04", "payment", "P", PAID["taken-back"]),
+            ("06-01", "payment", "Q", {"version": 2, "paid_date": "2026-05-02", **PAID["paid"]}),
+            ("06-10", "payment", "Q", {"version": 1, **PAID["in-part"]}),
+        ],
+        [(0, 1), (0, 1), (0, 1)],
+    ),
     "an-older-version-that-was-told-before": (
         [
             ("05-01", "payment", "P", {"version": 0, **PAID["in-part"]}),
@@ -292,6 +300,14 @@ def test_labels_are_what_is_known_today_and_features_what_was_known_then(cases: 
         "2026-06-16": 1,
     }
     assert [rows[day]["mean_days_late"] for day in ("2026-05-21", "2026-06-16")] == [2, 35]
+
+
+def test_an_invoice_is_read_with_the_payer_it_was_with(cases: Town) -> None:
+    who = "billed-to-somebody-else/as-told-C"
+    with cases.database.read() as tx:
+        mine, theirs = (read_ledger(tx, [one], None).invoices for one in (who, "OTHER"))
+    assert mine.select("customer_id", "gone_on").rows() == [(who, date(2026, 6, 10))]
+    assert set(theirs["customer_id"]) == {"OTHER"}
 
 
 def test_what_was_known_of_a_record_is_known_of_its_heir(cases: Town) -> None:
