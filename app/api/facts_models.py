@@ -43,7 +43,10 @@ def _event(kind: str, **fields: Any) -> ConfigDict:  # noqa: ANN401 - any JSON
 
 
 class FactIn(WireModel):
-    """What every event has; `occurred_at` is information, `version` decides what is newer."""
+    """What every event has; `version` decides what is newer.
+
+    `occurred_at` is information: no balance follows from it, but since when features know of it.
+    """
 
     source: Id
     event_id: Id

@@ -160,7 +160,8 @@ B_co = TypeVar("B_co", bound=Body, covariant=True)
 class Held(Generic[B_co]):
     """A document as it is held: its newest version, whose it is, and a digest of its content.
 
-    `provisional` is there for PROVISIONAL payments, and for nothing else.
+    `provisional` is there for PROVISIONAL payments, and for nothing else. `told_at` (aware, UTC) is
+    when this version was told first; None: nobody knows, it counts as told ever since.
     """
 
     account_id: int
@@ -168,6 +169,7 @@ class Held(Generic[B_co]):
     content: bytes
     body: B_co
     provisional: Provisional | None = None
+    told_at: datetime | None = None
 
 
 @quick
@@ -175,8 +177,9 @@ class Held(Generic[B_co]):
 class Event:
     """One statement of a source system about one document.
 
-    `content` digests the document, `digest` the whole statement; `occurred_at` is in neither,
-    for it is information only. `payload` is the statement as it came, as JSON.
+    `content` digests the document, `digest` the whole statement; `occurred_at` is in neither, for
+    no state follows from it, only from which day features know of it. `payload` is the statement
+    as it came, as JSON.
     """
 
     source: str
@@ -242,6 +245,15 @@ class Share:
     account_id: int
     currency: str
     use: Use
+
+
+def day_of(body: Body) -> date:
+    """Give the day that a report without a date takes from its event; others compare equal."""
+    if isinstance(body, CreditBody):
+        return body.credit_date or date.max
+    if isinstance(body, DisputeBody):
+        return body.since or date.max
+    return body.paid_date if isinstance(body, PaymentBody) else date.max
 
 
 def customer_cause(ref: str) -> str:

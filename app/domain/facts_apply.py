@@ -5,7 +5,6 @@ An event is applied wholly or not at all; one that is found wrong leaves no trac
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from datetime import date
 from typing import Final
 
 from app.domain.accounts import Use
@@ -14,7 +13,6 @@ from app.domain.facts import (
     Body,
     CreditBody,
     DeliveryBody,
-    DisputeBody,
     Event,
     Held,
     InvoiceBody,
@@ -26,11 +24,13 @@ from app.domain.facts import (
     Result,
     Share,
     Table,
+    day_of,
 )
 from app.domain.facts_balances import Balances, Place, Posted
 from app.domain.facts_book import Book, UseKey
 from app.domain.facts_orders import OrderChange, Stamp, record_order
 from app.domain.facts_reach import ShareKey, rests_on
+from app.domain.facts_retold import Retold, earliest, told_at
 from app.domain.orders import Order, OrderUse
 from app.domain.values import changed
 
@@ -47,7 +47,7 @@ class Changes:
     """What is to be saved: documents by table and key, shares, orders, what ended with orders.
 
     `causes` names the documents that were applied, with their version, as the quarantine does;
-    `accounts` are those whose documents changed.
+    `accounts` are those whose documents changed. `retold` is what versions before the newest said.
     """
 
     documents: set[DocumentPlace] = field(default_factory=set)
@@ -58,6 +58,7 @@ class Changes:
     cancelled_holds: list[str] = field(default_factory=list)
     accounts: set[int] = field(default_factory=set)
     causes: dict[str, int] = field(default_factory=dict)
+    retold: Retold = field(default_factory=Retold)
 
 
 @dataclass(slots=True)
@@ -94,6 +95,7 @@ class Clerk:
         place = place_of(event)
         held = self.book.held(*place)
         if event.version < max(held.version if held else EXPECTED, self._asked(event)):
+            self.changes.retold.hear(place, self._held(event, account_id), self.book)
             return Result(event.event_id, "stale")
         if held and held.version == event.version:
             return self._repeat(event, held, account_id)
@@ -104,6 +106,7 @@ class Clerk:
             self._undo(step)
             return Result(event.event_id, "quarantined", problem=posted)
         self._keep(step, posted)
+        self.changes.retold.replace(place, held, self.book)
         self.changes.accounts |= {account_id, held.account_id} if held else {account_id}
         self.changes.causes[event.cause] = event.version
         return Result(event.event_id, "applied", posted.over_limit)
@@ -114,7 +117,8 @@ class Clerk:
         if isinstance(body, PaymentBody) and body.status == "PROVISIONAL":
             late = body.expires_at is not None and body.expires_at <= self.stamp.at
             terms = Provisional(self.haircut_percent, self.stamp.at if late else None)
-        return Held(account_id, event.version, event.content, body, terms)
+        first = told_at(event, self.stamp.at)
+        return Held(account_id, event.version, event.content, body, terms, first)
 
     def _asked(self, event: Event) -> int:
         """Give the newest version of an order that anybody told of; asks count."""
@@ -122,15 +126,18 @@ class Clerk:
         return EXPECTED if order is None or order.version is None else order.version
 
     def _repeat(self, event: Event, held: Held[Body], account_id: int) -> Result:
-        """Answer a version that is held already; of equal reports the earliest day stays."""
+        """Answer a version that is held already; the earliest of equal reports stays."""
         if (held.content, held.account_id) != (event.content, account_id):
             detail = f"version {event.version} of {event.ref} is held with other content"
             problem = Problem("version_conflict", detail, "version", event.cause)
             return Result(event.event_id, "quarantined", problem=problem)
-        if _day(event.body) < _day(held.body):
+        first = earliest(held, self._held(event, account_id))
+        if first is not held:
             step = _Step()
-            self._put(step, event, self._held(event, account_id))
+            self._put(step, event, first)
             self.changes.documents.update(place for place, _ in step.held)
+            if isinstance(first.body, CreditBody) and first.body != held.body:
+                self.changes.retold.moved.add(event.document_id)
         return Result(event.event_id, "duplicate")
 
     def _put(self, step: _Step, event: Event, held: Held[Body]) -> None:
@@ -164,7 +171,7 @@ class Clerk:
         """
         if invoice_id in self.book.invoices:
             return
-        day = _day(body)
+        day = day_of(body)
         expected = Held(account_id, EXPECTED, b"", InvoiceBody(0, body.currency, day, day))
         self._hold(step, ("invoice", (invoice_id, "")), expected)
 
@@ -286,12 +293,3 @@ def _uses_first(touched: Iterable[ShareKey]) -> list[ShareKey]:
     if len(found) == 1:
         return found
     return [one for one in found if one[0] != "order"] + [one for one in found if one[0] == "order"]
-
-
-def _day(body: Body) -> date:
-    """Give the day that a report without a date takes from its event; others compare equal."""
-    if isinstance(body, CreditBody):
-        return body.credit_date or date.max
-    if isinstance(body, DisputeBody):
-        return body.since or date.max
-    return body.paid_date if isinstance(body, PaymentBody) else date.max

@@ -2,7 +2,8 @@
 
 As of a date means the end of that day: an invoice issued later is not there, a payment dated later
 has not happened, a dispute raised later is not known. What is open is therefore computed from the
-amount and the payments up to the date, never read from today's balance.
+amount and the payments up to the date, never read from today's balance. What documents say is what
+the caller knows of them, as a rule their newest version.
 
 Currencies: rates and days count invoices, so every invoice weighs one in whichever currency it is.
 Amounts (`overdue_amount_minor`, `overdue_share`) are those in the account's currency, because a

@@ -10,7 +10,7 @@ from typing import Final
 import polars as pl
 
 from app.domain.feature_catalogue import NAMES, SMOOTHING
-from app.scoring.features_bills import Bills, background_of, look, settle
+from app.scoring.features_bills import Bills, background_of, look, settle, was_known
 from app.scoring.features_limits import utilizations
 from app.scoring.features_outside import signal_features, statement_features
 from app.scoring.features_payment import finish, smoothed, summarize
@@ -73,6 +73,7 @@ def _newest_currency(asked: pl.DataFrame, invoices: pl.DataFrame) -> pl.DataFram
         asked.select("row", "customer_id", "as_of")
         .join(invoices, on="customer_id")
         .filter((pl.col("issue_date") <= pl.col("as_of")) & (pl.col("amount_minor") > 0))
+        .filter(was_known())
         .group_by("row")
         .agg(
             newest_currency=pl.col("currency")

@@ -5,6 +5,7 @@ payments are positive, whether it was closed on a day follows from that day alon
 happens later can reach back.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,16 +18,50 @@ LATE_30: Final = 30
 """More days late than this are late by the stricter of the two rates."""
 
 
+_TIMES: Final = ("known_on", "gone_on")
+
+
 @dataclass(frozen=True, slots=True)
 class Bills:
     """`rows`: invoices with `first_on`, `closed_on` and `in_parts` (paid otherwise than at once).
 
     They are in the order of customer, issue date, amount, currency, number. `parts` are the
-    payments, one row a day, of invoices that are `in_parts`.
+    payments, one row a day, of invoices that are `in_parts`. Of an invoice about which something
+    else was told later there is a row for each time, see `frames.INVOICES`.
     """
 
     rows: pl.DataFrame
     parts: pl.DataFrame
+
+    @property
+    def current(self) -> pl.DataFrame:
+        """The rows that hold today: one an invoice."""
+        return self.rows.filter(pl.col("gone_on").is_null())
+
+    @property
+    def as_ever(self) -> bool:
+        """Whether of none of them anything else was told before or later."""
+        return all(self.rows[name].null_count() == len(self.rows) for name in _TIMES)
+
+
+def was_known() -> pl.Expr:
+    """Tell whether a row is what was known at the end of the day `as_of`."""
+    as_of = pl.col("as_of")
+    began = (pl.col("known_on") <= as_of).fill_null(value=True)
+    return began & (pl.col("gone_on") > as_of).fill_null(value=True)
+
+
+def turns(rows: pl.DataFrame, counts: Sequence[str]) -> pl.DataFrame:
+    """Let rows that count something from `day` on do so only while they were what was known.
+
+    Gives rows of `day` and `counts` (and what else there is) to be added up over the days: what
+    counted until a row was gone is taken away then.
+    """
+    begun = rows.with_columns(day=pl.max_horizontal("day", "known_on"))
+    gone = begun.filter(pl.col("gone_on") > pl.col("day"))
+    taken = gone.with_columns(*(-pl.col(name) for name in counts), day=pl.col("gone_on"))
+    there = (pl.col("gone_on") > pl.col("day")).fill_null(value=True)
+    return pl.concat([begun.filter(there), taken]).drop("known_on", "gone_on")
 
 
 def settle(ledger: Ledger) -> Bills:
@@ -64,9 +99,17 @@ def background_of(bills: Bills) -> pl.DataFrame:
         decided = due + pl.duration(days=days + 1)
         is_late = closed.is_null() | (closed >= decided)
         counted.append(
-            bills.rows.select(
-                day=pl.when(is_late).then(decided).otherwise(closed).cast(pl.Date),
-                **{known: pl.lit(1, pl.Int64), late: is_late.cast(pl.Int64)},
+            turns(
+                bills.rows.select(
+                    "known_on",
+                    "gone_on",
+                    day=pl.when(is_late)
+                    .then(decided)
+                    .otherwise(pl.max_horizontal(closed, "issue_date"))
+                    .cast(pl.Date),
+                    **{known: pl.lit(1, pl.Int64), late: is_late.cast(pl.Int64)},
+                ),
+                (known, late),
             )
         )
     columns = [name for name in BACKGROUND if name != "day"]
@@ -81,17 +124,23 @@ def background_of(bills: Bills) -> pl.DataFrame:
 
 
 def look(asked: pl.DataFrame, bills: Bills) -> pl.DataFrame:
-    """Pair each question with every invoice issued by its day, as that invoice stood at its end.
+    """Pair each question with every invoice issued by its day, as it was known at its end.
 
     `asked` has `row`, `customer_id`, `as_of` and `currency`. The answer is in the order of `row`,
     and within one in that of `Bills.rows`. `open_before` is what was open `RECENT_DAYS` earlier.
     """
     as_of, due = pl.col("as_of"), pl.col("due_date")
     earlier = as_of - pl.duration(days=RECENT_DAYS)
+    as_ever = bills.as_ever
     pairs = (
         asked.select("row", "customer_id", "as_of", pl.col("currency").alias("account_currency"))
-        .join(bills.rows, on="customer_id", maintain_order="left_right")
-        .filter(pl.col("issue_date") <= as_of)
+        .join(
+            bills.rows.drop(_TIMES) if as_ever else bills.rows,
+            on="customer_id",
+            maintain_order="left_right",
+        )
+        .filter(pl.col("issue_date") <= as_of, *(() if as_ever else (was_known(),)))
+        .drop(_TIMES, strict=False)
         .with_columns(
             closed=(pl.col("closed_on") <= as_of).fill_null(value=False),
             earlier=earlier.cast(pl.Date),

@@ -22,11 +22,17 @@ INVOICES: Final = pl.Schema(
         "currency": pl.String,
         "disputed_on": pl.Date,
         "segment_id": pl.String,
+        "known_on": pl.Date,
+        "gone_on": pl.Date,
     }
 )
 """`invoice` is a number that no other invoice of the ledger has; `disputed_on` is the day on which
 a dispute became known, null for none. No feature looks at `segment_id`: a model's card does. Rows
-of 0 or less are cancelled invoices: not there."""
+of 0 or less are cancelled invoices: not there.
+
+An invoice about which something else was told later has a row, a number and payments for each time:
+that row is what was known of it from the end of `known_on` on (null: ever since, which is from its
+issue), and until the day before `gone_on` (null: still)."""
 
 PAYMENTS: Final = pl.Schema({"invoice": pl.Int64, "paid_date": pl.Date, "amount_minor": pl.Int64})
 """What lowered an invoice (money, discount, credit), in its currency; above 0, others are none."""
@@ -148,7 +154,7 @@ class FrameError(ValueError):
 
 
 SCHEMAS: Final[Mapping[str, tuple[pl.Schema, frozenset[str]]]] = {
-    "invoices": (INVOICES, frozenset({"disputed_on", "segment_id"})),
+    "invoices": (INVOICES, frozenset({"disputed_on", "segment_id", "known_on", "gone_on"})),
     "payments": (PAYMENTS, frozenset()),
     "customers": (CUSTOMERS, frozenset({"currency", "since", "parent_id"})),
     "limits": (LIMITS, frozenset({"valid_to", "ended_on"})),

@@ -14,6 +14,8 @@ _INVOICE_ROWS: Final = {
     "customer_id": pl.String,
     "segment_id": pl.String,
     "invoice_id": pl.String,
+    "known_on": pl.Date,
+    "gone_on": pl.Date,
     "issue_date": pl.Date,
     "due_date": pl.Date,
     "amount_minor": pl.Int64,
@@ -92,19 +94,24 @@ def ledger_of(parts: Mapping[str, bytes], background: Sequence[Mapping[str, obje
 def _invoices(rows: pl.DataFrame) -> pl.DataFrame:
     """Keep one row an invoice, and place disputes without a day of their own.
 
-    Such a dispute is known today, and once the invoice is paid in full, since then.
+    Such a dispute is known today, once the invoice is paid in full since then, or since it was
+    reported on a later day.
     """
     known = rows.unique("invoice", keep="any")
     undated = rows.filter(pl.col("undated") == "t")
     if undated.is_empty():
         return known
-    paid = undated.group_by("invoice").agg(
-        ended=pl.when(pl.col("paid_minor").sum() >= pl.col("amount_minor").first()).then(
-            pl.col("paid_date").max()
-        )
+    reached = pl.col("paid_minor").cum_sum().over("invoice", order_by="paid_date")
+    paid = (
+        undated.filter(pl.col("paid_minor") > 0)
+        .group_by("invoice", "paid_date", "amount_minor")
+        .agg(pl.col("paid_minor").sum())
+        .filter(reached >= pl.col("amount_minor"))
+        .group_by("invoice")
+        .agg(ended=pl.col("paid_date").min())
     )
     return known.join(paid, on="invoice", how="left").with_columns(
-        disputed_on=pl.coalesce("ended", "disputed_on")
+        disputed_on=pl.min_horizontal("ended", "disputed_on")
     )
 
 

@@ -10,7 +10,7 @@ import polars as pl
 
 from app.domain.feature_catalogue import NAMES
 from app.scoring.features import feature_frame
-from app.scoring.features_bills import settle
+from app.scoring.features_bills import settle, turns
 from app.scoring.frames import Ledger
 from app.scoring.training_matrix import Matrix, TrainingError
 
@@ -46,18 +46,20 @@ class Observed:
 def known_until(ledger: Ledger, today: date) -> date:
     """Give the last day that the ledger knows of, at most `today`.
 
-    An invoice that fell due after the last fact is not late: nobody has looked since.
+    An invoice that fell due after the last fact is not late: nobody has looked since. What was told
+    otherwise since then is no such fact.
 
     Raises:
         TrainingError: There is nothing in the ledger.
 
     """
+    invoices = ledger.invoices.filter(pl.col("gone_on").is_null())
+    paid = ledger.payments.filter(pl.col("paid_date") <= today)
+    if len(invoices) < len(ledger.invoices):
+        paid = paid.join(invoices, on="invoice", how="semi")
     days = [
         day
-        for day in (
-            ledger.invoices["issue_date"].max(),
-            ledger.payments.filter(pl.col("paid_date") <= today)["paid_date"].max(),
-        )
+        for day in (invoices["issue_date"].max(), paid["paid_date"].max())
         if isinstance(day, date)
     ]
     if not days:
@@ -68,12 +70,15 @@ def known_until(ledger: Ledger, today: date) -> date:
 def observe(ledger: Ledger, target: Target, today: date, most_rows: int = MOST_ROWS) -> Observed:
     """Compute label and features of the newest `most_rows` invoices whose window has closed.
 
+    Labels are what is known of them today, features what was known when they were asked about.
+
     Raises:
         TrainingError: No window has closed yet.
 
     """
     until = known_until(ledger, today)
-    invoices = _windows(settle(ledger).rows, target)
+    bills = settle(ledger)
+    invoices = _windows(bills.current, target)
     reaches = pl.col("closes") < pl.col("as_of") + pl.duration(days=target.horizon_days)
     rows = invoices.filter(reaches & (pl.col("closes") <= until)).sort(_ORDER, nulls_last=True)
     beyond = len(invoices) - len(invoices.filter(reaches))
@@ -84,7 +89,7 @@ def observe(ledger: Ledger, target: Target, today: date, most_rows: int = MOST_R
     }
     if rows.is_empty():
         raise TrainingError(f"no observation window has closed by {until}, the ledger's last day")
-    newest = _with_past(rows.tail(most_rows), invoices)
+    newest = _with_past(rows.tail(most_rows), _windows(bills.rows, target))
     return Observed(_matrix(ledger, newest), until, left_out)
 
 
@@ -98,10 +103,22 @@ def _windows(bills: pl.DataFrame, target: Target) -> pl.DataFrame:
 
 
 def _with_past(rows: pl.DataFrame, invoices: pl.DataFrame) -> pl.DataFrame:
-    """Add how many of the customer's windows had closed before, and how many of them were late."""
+    """Add how many of the customer's windows had closed before, and how many of them were late.
+
+    As was known at the time: what counted otherwise before something else was told counts so.
+    """
+    closed = invoices.select(
+        "customer_id",
+        "known_on",
+        "gone_on",
+        day="closes",
+        known=pl.lit(1.0),
+        late=pl.col("is_late").cast(pl.Float64),
+    )
     past = (
-        invoices.group_by("customer_id", "closes")
-        .agg(known=pl.len().cast(pl.Float64), late=pl.col("is_late").sum().cast(pl.Float64))
+        turns(closed, ("known", "late"))
+        .group_by("customer_id", closes="day")
+        .agg(pl.col("known", "late").sum())
         .sort("closes", "customer_id")
         .with_columns(pl.col("known", "late").cum_sum().over("customer_id"))
     )

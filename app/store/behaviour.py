@@ -2,7 +2,8 @@
 
 Money counts as it does in the ledger: FINAL payments that were not taken back and whose bill was
 not dishonoured, with their discounts; credit notes and write-offs; all in the invoice's currency.
-The newest version of each document is what is known, at any date before it too.
+The newest version of each document counts: this is what is known today, whatever was known before,
+which `portfolio_retold` reads.
 """
 
 from collections.abc import Iterator, Sequence

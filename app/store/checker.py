@@ -26,6 +26,7 @@ from app.store.checker_links import (
     check_stops,
 )
 from app.store.checker_positions import check_positions
+from app.store.checker_retold import check_retold
 from app.store.checker_revaluation import check_revaluations
 
 _STEPS: Final[dict[str, Callable[[Snapshot], Iterator[Difference]]]] = {
@@ -35,6 +36,7 @@ _STEPS: Final[dict[str, Callable[[Snapshot], Iterator[Difference]]]] = {
     "balances": check_last_entries,
     "limits": check_limits,
     "documents": check_documents,
+    "retold": check_retold,
     "positions": check_positions,
     "adjustments": check_adjustments,
     "quarantine": check_quarantine,

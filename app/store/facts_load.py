@@ -30,6 +30,7 @@ from app.domain.facts_apply import place_of
 from app.domain.facts_book import Book
 from app.domain.facts_reach import ShareKey, key_of_use
 from app.domain.orders import Order, OrderUse
+from app.domain.values import changed
 from app.store import facts_queries as ask
 from app.store.database import Tx
 from app.store.facts_rows import allocations_of, invoice_of, payment_of
@@ -196,7 +197,7 @@ class _Loader:
 
     def _keep_credit(self, row: Row[Any]) -> None:
         body = CreditBody(row.amount_minor, row.currency, row.invoice_id, row.credit_date)
-        held = Held(row.account_id, row.version, bytes(row.content), body)
+        held = Held(row.account_id, row.version, bytes(row.content), body, told_at=row.told_at)
         self._keep("credit", (row.credit_id, row.kind), held)
         self.loaded.accounts.add(row.account_id)
         share = Share(row.account_id, row.currency, Use(prepayment=row.prepayment_minor))
@@ -205,7 +206,8 @@ class _Loader:
     def load_rest(self) -> None:
         """Load bills, disputes, order facts, and what facts of the orders carry."""
         for row in self._find(ask.NOTES, {*self.notes, *self._own("note")}):
-            self._keep("note", (row.note_id, ""), _held(row, NoteBody(row.status, row.recourse)))
+            bill = _held(row, NoteBody(row.status, row.recourse))
+            self._keep("note", (row.note_id, ""), changed(bill, told_at=row.told_at))
         for row in self._find(ask.DISPUTES, self._own("dispute")):
             body = DisputeBody(row.open, row.since)
             self._keep("dispute", (row.invoice_id, ""), _held(row, body))

@@ -43,14 +43,14 @@ LINES_OF: Final = _sql(_LINE, "invoice_line", "order_id")
 LINES_ON: Final = _sql(_LINE, "invoice_line", "delivery_id", "AND order_id IS NULL")
 INVOICES: Final = _sql(
     "invoice_id, version, account_id, currency, amount_minor, issue_date, due_date, open_minor,"
-    " excess_minor, content",
+    " excess_minor, content, told_at",
     "invoice",
     "invoice_id",
 )
 _PAYMENT: Final = (
     "payment_id, version, account_id, currency, amount_minor, paid_date, status, expires_at,"
     " haircut_percent, lapsed_at, note_id, note_kind, note_due_date, prepayment_minor,"
-    " note_receivable_minor, content"
+    " note_receivable_minor, content, told_at"
 )
 PAYMENTS: Final = _sql(_PAYMENT, "payment", "payment_id")
 PAYMENTS_WITH: Final = _sql(_PAYMENT, "payment", "note_id")
@@ -60,11 +60,13 @@ ALLOCATIONS: Final = _sql(
 PAYMENTS_ON: Final = _sql("DISTINCT payment_id", "allocation", "invoice_id")
 _CREDIT: Final = (
     "credit_id, kind, version, account_id, currency, invoice_id, amount_minor, credit_date,"
-    " prepayment_minor, content"
+    " prepayment_minor, content, told_at"
 )
 CREDITS: Final = _sql(_CREDIT, "credit", "credit_id")
 CREDITS_ON: Final = _sql(_CREDIT, "credit", "invoice_id")
-NOTES: Final = _sql("note_id, version, account_id, status, recourse, content", "note", "note_id")
+NOTES: Final = _sql(
+    "note_id, version, account_id, status, recourse, content, told_at", "note", "note_id"
+)
 DISPUTES: Final = _sql(
     "invoice_id, version, account_id, open, since, content", "dispute", "invoice_id"
 )

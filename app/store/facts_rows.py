@@ -36,6 +36,11 @@ def head(held: Held[Any]) -> Row:
     }
 
 
+def told(held: Held[Any]) -> Row:
+    """Write what rows of documents have whose past counts: since when this version is known."""
+    return head(held) | {"told_at": held.told_at}
+
+
 def order_fact_row(order_id: str, held: Held[OrderBody]) -> Row:
     """Write a row of `order_fact`."""
     body = held.body
@@ -60,7 +65,7 @@ def delivery_row(key: tuple[str, str], held: Held[DeliveryBody]) -> Row:
 def invoice_row(invoice_id: str, held: Held[InvoiceBody], share: Share | None) -> Row:
     """Write a row of `invoice`; its lines go to `invoice_line`."""
     body, use = held.body, share.use if share else _NOTHING
-    return head(held) | {
+    return told(held) | {
         "invoice_id": invoice_id,
         "currency": body.currency,
         "amount_minor": body.amount,
@@ -90,7 +95,7 @@ def payment_row(payment_id: str, held: Held[PaymentBody], share: Share | None) -
     """Write a row of `payment`; its allocations go to `allocation`."""
     body, use, note = held.body, share.use if share else _NOTHING, held.body.note
     terms = held.provisional
-    return head(held) | {
+    return told(held) | {
         "payment_id": payment_id,
         "currency": body.currency,
         "amount_minor": body.amount,
@@ -123,7 +128,7 @@ def allocation_rows(payment_id: str, body: PaymentBody) -> list[Row]:
 
 def note_row(note_id: str, held: Held[NoteBody]) -> Row:
     """Write a row of `note`."""
-    return head(held) | {
+    return told(held) | {
         "note_id": note_id,
         "status": held.body.status,
         "recourse": held.body.recourse,
@@ -133,7 +138,7 @@ def note_row(note_id: str, held: Held[NoteBody]) -> Row:
 def credit_row(key: tuple[str, str], held: Held[CreditBody], share: Share | None) -> Row:
     """Write a row of `credit`."""
     body = held.body
-    return head(held) | {
+    return told(held) | {
         "credit_id": key[0],
         "kind": key[1],
         "currency": body.currency,
@@ -156,7 +161,7 @@ def dispute_row(invoice_id: str, held: Held[DisputeBody]) -> Row:
 def invoice_of(row: DbRow[Any], lines: tuple[Line, ...]) -> Held[InvoiceBody]:
     """Read a row of `invoice`."""
     body = InvoiceBody(row.amount_minor, row.currency, row.issue_date, row.due_date, lines)
-    return Held(row.account_id, row.version, bytes(row.content), body)
+    return Held(row.account_id, row.version, bytes(row.content), body, told_at=row.told_at)
 
 
 def payment_of(row: DbRow[Any], allocations: Sequence[Allocation]) -> Held[PaymentBody]:
@@ -174,7 +179,7 @@ def payment_of(row: DbRow[Any], allocations: Sequence[Allocation]) -> Held[Payme
     terms = None
     if row.haircut_percent is not None:
         terms = Provisional(row.haircut_percent, row.lapsed_at)
-    return Held(row.account_id, row.version, bytes(row.content), body, terms)
+    return Held(row.account_id, row.version, bytes(row.content), body, terms, row.told_at)
 
 
 def allocations_of(rows: Iterable[DbRow[Any]]) -> dict[str, list[Allocation]]:

@@ -19,6 +19,7 @@ from app.store import facts_rows
 from app.store.database import Tx
 from app.store.facts_bulk import delete_of, insert_new, replace_version, upsert
 from app.store.facts_load import Loaded
+from app.store.facts_retold import save_retold
 from app.store.orders import past_row
 from app.store.orders import to_row as order_row
 from app.store.schema import decisions, documents, evidence
@@ -65,6 +66,7 @@ class Saving:
         for kind in _TABLES:
             self._save_kind(tx, kind, sorted(changed[kind]))
         self._save_parts(tx)
+        save_retold(tx, self.clerk.book.segment_id, self.clerk.changes.retold)
         self._save_uses(tx)
         self._save_orders(tx, at)
         self._cancel_holds(tx, caller, at)

@@ -4,36 +4,23 @@ The database writes the text and polars reads it in bulk. What comes out is byte
 not know polars.
 """
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Final
+from typing import Any, Final
 
 import psycopg
 from sqlalchemy import bindparam, select, text
 from sqlalchemy.dialects.postgresql import insert
 
-from app.store import portfolio_sql
+from app.domain.epochs import outcomes
+from app.store import portfolio_lines, portfolio_retold, portfolio_sql
 from app.store.database import Tx
 from app.store.schema.outside import background_rate
 
 COLUMNS: Final[Mapping[str, tuple[str, Sequence[str]]]] = {
-    "invoices": (
-        portfolio_sql.INVOICES,
-        (
-            "customer_id",
-            "segment_id",
-            "invoice_id",
-            "issue_date",
-            "due_date",
-            "amount_minor",
-            "currency",
-            "disputed_on",
-            "undated",
-            "paid_date",
-            "paid_minor",
-        ),
-    ),
+    "invoices": (portfolio_sql.INVOICES, portfolio_lines.COLUMNS),
     "customers": (portfolio_sql.CUSTOMERS, ("customer_id", "currency", "since", "parent_id")),
     "limits": (
         portfolio_sql.LIMITS,
@@ -59,7 +46,8 @@ COLUMNS: Final[Mapping[str, tuple[str, Sequence[str]]]] = {
 }
 """By name: the statement, and the columns of its CSV. An invoice has a row for each payment.
 
-That of invoices makes lines by itself; the others are made lines by `portfolio_sql.lines`."""
+That of invoices makes lines by itself, and names those that `portfolio_retold` makes lines of; the
+others are made lines by `portfolio_sql.lines`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +63,29 @@ class Counts:
 
 def copy_out(tx: Tx, name: str, customer_ids: Collection[str]) -> bytes:
     """Read what is called `name` of some customers as CSV, no header; an empty field is null."""
-    query, columns = COLUMNS[name]
-    lines = (query if name == "invoices" else portfolio_sql.lines(query, columns)).encode()
-    cursor: psycopg.Cursor[tuple[str | None]] = tx.connection.cursor()  # type: ignore[assignment]
+    if name == "invoices":
+        return _copy_invoices(tx, list(customer_ids))
+    lines = portfolio_sql.lines(*COLUMNS[name])
+    return _joined(_rows(tx, lines, {"ids": list(customer_ids)}))
+
+
+def _copy_invoices(tx: Tx, customer_ids: list[str]) -> bytes:
+    found = _rows(tx, portfolio_sql.INVOICES, {"ids": customer_ids})
+    retold = [one for _, ids in found for one in ids or ()]
+    if not retold:
+        return _joined(found)
+    keys = {(segment_id, invoice_id) for segment_id, invoice_id in retold}
+    return _joined(found) + portfolio_retold.lines(tx, keys, customer_ids).encode()
+
+
+def _rows(tx: Tx, query: str, values: Mapping[str, object]) -> list[tuple[Any, ...]]:
+    cursor: psycopg.Cursor[tuple[Any, ...]] = tx.connection.cursor()  # type: ignore[assignment]
     with cursor:
-        found = cursor.execute(lines, {"ids": list(customer_ids)}).fetchall()
-    return "".join(part for (part,) in found if part is not None).encode()
+        return cursor.execute(query.encode(), values).fetchall()
+
+
+def _joined(rows: list[tuple[Any, ...]]) -> bytes:
+    return "".join(row[0] for row in rows if row[0] is not None).encode()
 
 
 def sizes(tx: Tx, after: str, most: int) -> list[tuple[str, int]]:
@@ -103,7 +108,10 @@ def count_outcomes(tx: Tx, day: date) -> Counts:
     tx.execute(text("SET LOCAL statement_timeout = '30min'"))
     tx.execute(text("SET LOCAL work_mem = '64MB'"))  # else the sums of a large ledger go to disk
     row = tx.execute(text(portfolio_sql.BACKGROUND), {"day": day}).one()
-    return Counts(day, *row)
+    found = Counter(dict(enumerate(row)))
+    for one in portfolio_retold.everything(tx):
+        found.update(dict(enumerate(outcomes(one.epoch, day))))
+    return Counts(day, *(found[place] for place in range(len(row))))
 
 
 def newest_counts(tx: Tx, day: date) -> Counts | None:

@@ -9,10 +9,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from app.store.behaviour import LOWERED
-
-CUSTOMERS_A_ROW: Final = 100
-"""Invoices come as lines of text, those of so many customers in one value: a client that takes a
-row an invoice, be it by COPY, spends more time on taking rows than the database on finding them."""
+from app.store.portfolio_lines import CUSTOMERS_A_ROW, DISPUTE, DISPUTED, LINE, NAME
 
 _TEXTS: Final = frozenset(
     {"customer_id", "currency", "parent_id", "kind", "role", "figures", "ratios"}
@@ -41,48 +38,28 @@ WHERE a.customer_id = any(%(ids)s)
 ORDER BY a.customer_id, a.segment_id <> 'main', a.account_id
 """
 
-# A dispute is known since it was first reported open, which only the reports tell: the document is
-# of the newest version, be it the end. Any order of the same reports gives the same day; offsets
-# that PostgreSQL does not take are left to the document. Reports of quarantine count once applied.
-_FIRST_REPORTED: Final = """
-SELECT min(told.day) FROM (
-    SELECT (CASE WHEN e.payload ->> 'occurred_at' ~* '(z|[+-](0[0-9]|1[0-4]):[0-9]{2})$'
-        THEN (e.payload ->> 'occurred_at')::timestamptz END AT TIME ZONE s.time_zone)::date AS day
-    FROM ledger_event e
-    WHERE e.type = 'dispute' AND e.payload ->> 'invoice_id' = d.invoice_id
-        AND coalesce(e.payload ->> 'segment', 'main') = d.segment_id
-        AND e.payload ->> 'open' = 'true'
-        AND (e.result <> 'quarantined' OR EXISTS (SELECT FROM quarantine q
-            WHERE q.source = e.source AND q.event_id = e.event_id AND q.status = 'APPLIED'))
-) AS told WHERE told.day > i.issue_date
-"""
-
-# A dispute dated the day of the invoice is a flag of an imported file, whose day nobody knows: it
-# is known today (wherever that began first), and of a paid invoice since it was paid at the latest.
-_QUOTED = """concat('"', replace({0}, '"', '""'), '",')"""
-
+# Of what was told otherwise before, only the ids come: `portfolio_retold` writes its lines.
 INVOICES: Final = f"""
-SELECT string_agg(concat(i.name, i.issue_date, ',', i.due_date, ',', i.amount_minor, ',',
-    i.currency, ',', i.disputed_on, ',', i.undated, ',', lowered.day, ',', lowered.minor, chr(10)),
-    '')
+SELECT string_agg({LINE}, '') FILTER (WHERE NOT i.retold),
+    array_agg(ARRAY[i.segment_id, i.invoice_id]) FILTER (WHERE i.retold)
 FROM (
-    SELECT c.place, concat({_QUOTED.format("c.customer_id")}, {_QUOTED.format("i.segment_id")},
-        {_QUOTED.format("i.invoice_id")}) AS name, i.segment_id, i.invoice_id, i.issue_date,
-        i.due_date, i.amount_minor, i.currency, CASE WHEN d.reported IS NOT NULL THEN d.reported
-        WHEN d.since > i.issue_date THEN d.since
-        WHEN d.since IS NOT NULL THEN current_date - 1 END AS disputed_on,
-        d.since <= i.issue_date AND d.reported IS NULL AS undated
+    SELECT c.place, {NAME} AS name, i.segment_id, i.invoice_id, i.issue_date, i.due_date,
+        i.amount_minor, i.currency, {DISPUTED} AS disputed, EXISTS (SELECT FROM retold r
+            WHERE r.segment_id = i.segment_id AND r.invoice_id = i.invoice_id) AS retold
     FROM unnest(%(ids)s::text[]) WITH ORDINALITY AS c(customer_id, place)
     JOIN account a ON a.customer_id = c.customer_id
     JOIN invoice i ON i.account_id = a.account_id
-    LEFT JOIN LATERAL (
-        SELECT d.since, ({_FIRST_REPORTED}) AS reported
-        FROM dispute d JOIN segment s ON s.segment_id = d.segment_id
-        WHERE d.segment_id = i.segment_id AND d.invoice_id = i.invoice_id) AS d ON true
+    {DISPUTE}
     WHERE i.amount_minor > 0
 ) AS i
 LEFT JOIN LATERAL ({LOWERED}) AS lowered ON true
 GROUP BY i.place / {CUSTOMERS_A_ROW}
+UNION ALL
+SELECT NULL, array_agg(ARRAY[r.segment_id, r.invoice_id])
+FROM customer_ref c
+JOIN account a ON a.customer_id = c.ref
+JOIN retold r ON r.account_id = a.account_id AND r.account_id > 0
+WHERE c.customer_id = any(%(ids)s)
 """  # noqa: S608 - made of statements of this package
 
 CUSTOMERS: Final = f"""
@@ -123,7 +100,8 @@ FROM customer c CROSS JOIN LATERAL (
 WHERE c.customer_id = any(%(ids)s) AND c.parent_id IS NOT NULL
 """  # noqa: S608 - a number of this file
 
-# All invoices at once: joined as a whole, not looked up one by one as `LOWERED` is.
+# All invoices at once: joined as a whole, not looked up one by one as `LOWERED` is. Those of which
+# something else was told before are not among them.
 BACKGROUND: Final = """
 SELECT count(*) FILTER (WHERE by_day >= amount OR due < :day),
     count(*) FILTER (WHERE due < :day AND by_due < amount),
@@ -146,7 +124,8 @@ FROM (
         WHERE c.invoice_id IS NOT NULL AND c.amount_minor > 0
     ) AS lowered ON lowered.segment_id = i.segment_id AND lowered.invoice_id = i.invoice_id
         AND lowered.currency = i.currency
-    WHERE i.amount_minor > 0 AND i.issue_date <= :day
+    WHERE i.amount_minor > 0 AND i.issue_date <= :day AND NOT EXISTS (SELECT FROM retold r
+        WHERE r.segment_id = i.segment_id AND r.invoice_id = i.invoice_id)
     GROUP BY i.segment_id, i.invoice_id
 ) AS seen
 """

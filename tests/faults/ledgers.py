@@ -135,6 +135,7 @@ def build(desk: Desk) -> None:
     _covered(desk)
     _adjusted(desk)
     _worked(desk)
+    _retold(desk)
     told = desk.facts(
         {"type": "invoice", "customer_id": "C-1", "invoice_id": "I-1", "amount": money("1.00"),
          "issue_date": TODAY, "due_date": TODAY},
@@ -344,6 +345,22 @@ def _worked(desk: Desk) -> None:
     headers = {"Authorization": f"Bearer {second}", "Idempotency-Key": "second"}
     told = desk.client.post(f"{path}/approve", json=reason, headers=headers)
     assert told.json()["status"] == "RELEASED", told.text
+
+
+def _retold(desk: Desk) -> None:
+    """Take a payment back, and dishonour the bill of another one."""
+    desk.customer("C-13")
+    bill = {"type": "invoice", "customer_id": "C-13", "issue_date": TODAY, "due_date": TODAY}
+    paid = {"type": "payment", "customer_id": "C-13", "paid_date": TODAY, "amount": money("9.00")}
+    for number in ("13", "14"):
+        desk.facts({**bill, "invoice_id": f"I-{number}", "amount": money("9.00")})
+        parts = [{"invoice_id": f"I-{number}", "amount": money("9.00")}]
+        note = {"note_id": "N-14", "kind": "BANK", "due_date": "2026-09-01"}
+        by = {"note": note} if number == "14" else {}
+        desk.facts({**paid, **by, "payment_id": f"P-{number}", "allocations": parts})
+    gone = {"amount": money("0.00"), "version": 2, "payment_id": "P-13"}
+    note = {"type": "note", "customer_id": "C-13", "note_id": "N-14", "status": "DISHONOURED"}
+    desk.facts({**paid, **gone}, note)
 
 
 def _drift(desk: Desk, category: str, theirs: Json) -> Json:

@@ -26,6 +26,7 @@ from tests.faults.damages import CONTROLS, Control, plain, told
 from tests.faults.damages_decisions import DECISIONS
 from tests.faults.damages_exposure import EXPOSURE
 from tests.faults.damages_holds import HOLDS
+from tests.faults.damages_retold import RETOLD
 from tests.faults.ledgers import NOW, build, open_desk, random_events, report
 
 STORE = Path(__file__).parents[2] / "app" / "store"
@@ -60,7 +61,7 @@ def test_a_whole_ledger_is_clean(ledger: str) -> None:
     found = check_ledger(ledger, steps.append)
     assert found.clean, str(found)
     assert re.fullmatch(
-        r"15 accounts, \d+ journal entries, 28 documents, 31 decisions: all exact", str(found)
+        r"16 accounts, \d+ journal entries, 33 documents, 31 decisions: all exact", str(found)
     )
     assert (steps[0], steps[-1]) == ("groups", "hold decisions")
 
@@ -146,7 +147,7 @@ def test_it_shares_nothing_with_what_it_checks() -> None:
         assert "sqlalchemy" not in names, path.name
 
 
-@pytest.mark.parametrize("control", [*CONTROLS, *DECISIONS, *EXPOSURE, *HOLDS])
+@pytest.mark.parametrize("control", [*CONTROLS, *DECISIONS, *EXPOSURE, *HOLDS, *RETOLD])
 def test_one_damaged_thing_is_named(server: Server, whole: str, control: Control) -> None:
     with psycopg.connect(server.at(whole), row_factory=dict_row) as connection:
         # triggers and foreign keys sleep: this is what nothing in the service could do

@@ -59,6 +59,8 @@ def seen(world: World, name: str, on: date) -> list[Row]:
     for bill in world.invoices:
         if bill["customer_id"] != name or bill["issue_date"] > on or bill["amount_minor"] <= 0:
             continue
+        if not was_known(bill, on):
+            continue
         paid: dict[date, int] = {}
         for row in world.payments:
             when, minor = row["paid_date"], row["amount_minor"]
@@ -89,6 +91,12 @@ def seen(world: World, name: str, on: date) -> list[Row]:
             }
         )
     return found
+
+
+def was_known(bill: Row, on: date) -> bool:
+    """Tell whether a row is what was known at the end of a day, and nothing else yet."""
+    known_on, gone_on = bill["known_on"], bill["gone_on"]
+    return (known_on is None or known_on <= on) and (gone_on is None or on < gone_on)
 
 
 def behaviour(bills: list[Row], on: date, everybody: list[Row]) -> dict[str, float | None]:

@@ -66,9 +66,9 @@ def make(seed: int, customers: int = 8, invoices: int = 14) -> World:
     for name in ids[:-1]:
         terms = draw.choice([10, 30, 60])
         for _ in range(draw.randrange(invoices)):
-            bill = _bill(draw, name, len(bills), terms)
-            bills.append(bill)
-            payments += pay(draw, bill)
+            for bill in _retold(draw, _bill(draw, name, len(bills), terms), ids):
+                bills.append(bill)
+                payments += pay(draw, bill)
     return World(
         masters,
         bills,
@@ -92,13 +92,43 @@ def _bill(draw: Random, name: str, number: int, terms: int) -> Row:
     }
 
 
+def _retold(draw: Random, bill: Row, names: list[str]) -> list[Row]:
+    """Cut a bill up to three times, or not, at any day: each time it is told otherwise."""
+    found = [bill | {"known_on": None, "gone_on": None}]
+    for _ in range(draw.choice([0, 0, 0, 1, 2, 3])):
+        last = found[-1]
+        when = (last["known_on"] or bill["issue_date"]) + timedelta(days=draw.randrange(-10, 90))
+        if last["known_on"] is None or when > last["known_on"]:
+            last["gone_on"] = when
+            found.append(_told_otherwise(draw, last, names))
+    return found
+
+
+def _told_otherwise(draw: Random, bill: Row, names: list[str]) -> Row:
+    """Tell something else of a bill, or the same of it and only of what was paid."""
+    issued = bill["issue_date"] + timedelta(days=draw.randrange(-20, 20))
+    what: Row = draw.choice(
+        [
+            {},
+            {},
+            {"amount_minor": draw.choice([0, 100, 500])},
+            {"customer_id": draw.choice(names)},
+            {"issue_date": issued, "due_date": issued + timedelta(days=draw.choice([0, 30]))},
+            {"currency": draw.choice(["CNY", "USD"])},
+        ]
+    )
+    next_one = {"invoice": bill["invoice"] + 1, "known_on": bill["gone_on"], "gone_on": None}
+    return bill | what | next_one
+
+
 def pay(draw: Random, bill: Row, earliest: date | None = None) -> list[Row]:
     """Pay an invoice at once, in parts, too much, not quite, or not at all."""
     amount, due = bill["amount_minor"], bill["due_date"]
     shares = draw.choice(
         [[], [amount], [amount], [amount // 2, amount - amount // 2], [amount - 1]]
     )
-    when = [max(bill["issue_date"], due + timedelta(days=draw.randrange(-20, 60))) for _ in shares]
+    first = bill["issue_date"] - timedelta(days=draw.choice([0, 0, 5]))
+    when = [max(first, due + timedelta(days=draw.randrange(-20, 60))) for _ in shares]
     if earliest is not None:
         when = [max(earliest, one) + timedelta(days=draw.randrange(30)) for one in when]
     return [
@@ -144,7 +174,8 @@ def rewrite(world: World, after: date, seed: int) -> World:
     draw = Random(seed)
     later = after + timedelta(days=1)
     known = [row for row in world.payments if row["paid_date"] <= after]
-    old = [row for row in world.invoices if row["issue_date"] <= after]
+    names = [row["customer_id"] for row in world.customers]
+    old = [bill for row in world.invoices for bill in _retell(draw, row, after, names)]
     numbers = range(10_000, 10_000 + draw.randrange(20))
     new = [
         bill | {"issue_date": later + timedelta(days=5), "due_date": later + timedelta(days=40)}
@@ -161,6 +192,20 @@ def rewrite(world: World, after: date, seed: int) -> World:
         financials=_known(world.financials, after, draw) + _from(others.financials, later),
         signals=_known(world.signals, after, draw) + _from(others.signals, later),
     )
+
+
+def _retell(draw: Random, bill: Row, after: date, names: list[str]) -> list[Row]:
+    """Keep a bill if it was issued and told by a day, and tell it otherwise later, or not."""
+    if bill["issue_date"] > after or (bill["known_on"] is not None and bill["known_on"] > after):
+        return []
+    if bill["gone_on"] is not None and bill["gone_on"] <= after:
+        return [bill]
+    gone = draw.choice([None, after + timedelta(days=draw.randrange(1, 40))])
+    bill = bill | {"gone_on": gone}
+    if gone is None:
+        return [bill]
+    later = _told_otherwise(draw, bill, names)
+    return [bill, later | {"invoice": 20_000 + bill["invoice"]}]
 
 
 def _redispute(draw: Random, bill: Row, after: date) -> Row:

@@ -14,13 +14,18 @@ TODAY = date(2026, 6, 15)
 
 @dataclass(frozen=True, slots=True)
 class Bill:
-    """An invoice as a test says it; `paid` None is open, `amount` in minor units."""
+    """An invoice as a test says it; `paid` None is open, `amount` in minor units.
+
+    It is known so from `known_on` on (None: ever since), until `gone_on` (exclusive).
+    """
 
     customer: str
     issued: date
     terms: int = 30
     paid: date | None = None
     amount: int = 10_000
+    known_on: date | None = None
+    gone_on: date | None = None
 
     @property
     def due(self) -> date:
@@ -38,6 +43,8 @@ def ledger(bills: list[Bill]) -> Ledger:
         "due_date": [one.due for one in bills],
         "amount_minor": [one.amount for one in bills],
         "currency": ["CNY"] * len(bills),
+        "known_on": [one.known_on for one in bills],
+        "gone_on": [one.gone_on for one in bills],
     }
     paid = [(number, one) for number, one in zip(numbers, bills, strict=True) if one.paid]
     payments = {

@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 
 import polars as pl
@@ -24,7 +24,7 @@ from app.scoring.features import feature_frame
 from app.scoring.features_bills import background_of, settle
 from app.scoring.frames import OBSERVATIONS, FrameError, Ledger
 from app.texts import TEXTS
-from tests.scoring.brute_features import brute
+from tests.scoring.brute_features import brute, was_known
 from tests.scoring.feature_world import DAYS, Row, World, ask, day, make, rewrite
 
 SEEDS = st.integers(0, 2**32 - 1)
@@ -95,7 +95,7 @@ def test_the_scorecards_features_are_the_same(seed: int) -> None:
             master.get("since"),
             question["order_amount_minor"],
         )
-        known = payment_features(_histories(world, name), account, on)
+        known = payment_features(_histories(world, name, on), account, on)
         same = {key: getattr(known, key) for key in FEATURES}
         if question["order_amount_minor"] is not None:
             del same["order_habit"]  # an order's habit is in the account's currency there, too
@@ -103,7 +103,7 @@ def test_the_scorecards_features_are_the_same(seed: int) -> None:
         assert {key: row[key] for key in same} == pytest.approx(same), question
 
 
-def _histories(world: World, name: str) -> list[InvoiceHistory]:
+def _histories(world: World, name: str, on: date) -> list[InvoiceHistory]:
     return [
         InvoiceHistory(
             str(bill["invoice"]),
@@ -119,7 +119,7 @@ def _histories(world: World, name: str) -> list[InvoiceHistory]:
             bill["disputed_on"],
         )
         for bill in world.invoices
-        if bill["customer_id"] == name
+        if bill["customer_id"] == name and was_known(bill, on)
     ]
 
 
@@ -149,6 +149,30 @@ def test_a_customer_needs_its_own_rows_and_the_rates_of_all() -> None:
     rates = background_of(settle(world.ledger()))
     alone = replace(replace(world, invoices=mine).ledger(), background=rates)
     assert_frame_equal(table(world, asked), table(world, asked, alone))
+
+
+def test_who_has_no_currency_takes_that_of_the_newest_invoice_as_it_was_known() -> None:
+    told = [(0, "CNY", 100, None, day(50)), (1, "USD", 300, day(50), None)]
+    invoices = pl.DataFrame(
+        [
+            {
+                "customer_id": "C",
+                "invoice": number,
+                "issue_date": day(0),
+                "due_date": day(30),
+                "amount_minor": minor,
+                "currency": currency,
+                "known_on": known_on,
+                "gone_on": gone_on,
+            }
+            for number, currency, minor, known_on, gone_on in told
+        ],
+        infer_schema_length=None,
+    )
+    asked = pl.DataFrame({"customer_id": ["C"] * 3, "as_of": [day(49), day(50), day(60)]})
+    found = feature_frame(Ledger.of({"invoices": invoices}), asked)
+    assert found["open_amount_minor"].to_list() == [100, 300, 300]
+    assert found["invoices_known"].to_list() == [1, 1, 1]
 
 
 @pytest.mark.parametrize("pairs_at_once", [5, 100])

@@ -63,6 +63,28 @@ def test_a_window_that_is_open_is_no_row_even_where_it_is_paid(until: date, ther
     assert found.until == until
 
 
+def test_a_label_is_of_today_and_the_habit_of_before_is_what_was_known_then() -> None:
+    bills = [
+        Bill("C-1", DAY, paid=on(1, 20), gone_on=on(3, 1)),
+        Bill("C-1", DAY, known_on=on(3, 1)),  # taken back
+        Bill("C-1", on(2, 10), paid=on(3, 10)),
+        Bill("C-1", on(4, 10), terms=20, paid=on(4, 29)),
+    ]
+    found = rows_of([*bills, PROBE], late_days=0).matrix
+    own = found.customers == "C-1"
+    assert found.days[own].astype(str).tolist() == ["2026-01-01", "2026-02-10", "2026-04-10"]
+    assert found.labels[own].tolist() == [1, 0, 0]
+    assert found.known[own].tolist() == [0, 1, 2]
+    assert found.late[own].tolist() == [0, 0, 1]
+    late = found.values[own, found.names.index("prior_late_rate")]
+    assert late[2] > late[1]
+
+
+def test_what_was_taken_back_is_no_fact_of_the_ledgers_last_day() -> None:
+    gone = Bill("C-9", on(6, 1), paid=on(6, 2), gone_on=on(6, 5))
+    assert rows_of([Bill("C-1", DAY), PROBE, gone]).until == on(5, 20)
+
+
 def test_facts_after_today_are_not_known() -> None:
     later = Bill("C-2", on(3, 1), terms=0, paid=TODAY + timedelta(days=60))
     found = rows_of([Bill("C-1", DAY), PROBE, later])

@@ -1,5 +1,6 @@
 """A database with a segment, a rate and use cases of parties and facts, for tests of both."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -81,20 +82,32 @@ class Town:
 
     def fact(self, kind: str, customer_id: str, **fields: Any) -> str:  # noqa: ANN401 - any field
         """Report a fact (amounts in CNY unless told) and return what became of it."""
-        number = self.next()
+        told = self.written(kind, customer_id, **fields)
+        result = self.facts(ADMIN, parse_events([told]))[0]
+        assert result.problem is None or result.result == "quarantined", result
+        return result.result
+
+    def written(
+        self,
+        kind: str,
+        customer_id: str,
+        **fields: Any,  # noqa: ANN401 - any field
+    ) -> dict[str, Any]:
+        """Write a fact as the ERP does (amounts in CNY unless told), its event with an own id."""
         currency = fields.pop("currency", "CNY")
-        told = {
+        return {
             "source": "erp",
-            "event_id": f"e{number}",
+            "event_id": f"e{self.next()}",
             "type": kind,
             "customer_id": customer_id,
             "segment": "main",
             "occurred_at": self.clock().isoformat(),
             "version": 1,
         } | _priced(fields, currency)
-        result = self.facts(ADMIN, parse_events([told]))[0]
-        assert result.problem is None or result.result == "quarantined", result
-        return result.result
+
+    def report(self, facts: list[dict[str, Any]]) -> Counter[str]:
+        """Report written facts in one batch; count what became of them."""
+        return Counter(one.result for one in self.facts(ADMIN, parse_events(facts)))
 
     def invoice(self, customer_id: str, minor: int, currency: str = "CNY", due: str = "") -> None:
         """Report an open invoice."""

@@ -10,6 +10,7 @@ from app.store.schema import (
     parties,
     reconciliation,
     refresh,
+    retold,
     rules,
 )
 from app.store.schema.columns import metadata
@@ -25,5 +26,6 @@ __all__ = [
     "parties",
     "reconciliation",
     "refresh",
+    "retold",
     "rules",
 ]

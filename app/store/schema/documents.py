@@ -12,6 +12,7 @@ from sqlalchemy import (
     CheckConstraint,
     Column,
     Date,
+    DateTime,
     Index,
     Integer,
     Table,
@@ -31,6 +32,15 @@ def _document(name: str) -> list[Column[object]]:
         Column("segment_id", Text, primary_key=True),
         Column(name, Text, primary_key=True),
     ]
+
+
+def _told_at() -> Column[object]:
+    """Make the column of the moment when a document's version was told first."""
+    return Column(
+        "told_at",
+        DateTime(timezone=True),
+        comment="since when this version is known; null: ever since, as far as anybody knows",
+    )
 
 
 UNSPENT: Final = "state = 'LIVE' AND (reserved_minor > 0 OR counts_from IS NOT NULL)"
@@ -152,6 +162,7 @@ invoice = Table(
     minor("open_minor"),
     minor("excess_minor", default=True),
     content(),
+    _told_at(),
     CheckConstraint("open_minor BETWEEN 0 AND amount_minor", name="open"),
     Index("invoice_account_id_issue_date_idx", "account_id", "issue_date"),
     Index(
@@ -200,6 +211,7 @@ payment = Table(
     minor("prepayment_minor", default=True),
     minor("note_receivable_minor", default=True),
     content(),
+    _told_at(),
     one_of("status", "FINAL", "PROVISIONAL"),
     CheckConstraint(
         "(status = 'PROVISIONAL') = (haircut_percent IS NOT NULL)"
@@ -242,6 +254,7 @@ note = Table(
     required("status"),
     Column("recourse", Boolean, nullable=False, server_default=text("true")),
     content(),
+    _told_at(),
     one_of("status", "OPEN", "PAID", "DISCOUNTED", "ENDORSED", "DISHONOURED"),
 )
 
@@ -258,6 +271,7 @@ credit = Table(
     Column("credit_date", Date, nullable=False),
     minor("prepayment_minor", default=True),
     content(),
+    _told_at(),
     one_of("kind", "credit_note", "write_off"),
     Index(
         "credit_open_idx",
