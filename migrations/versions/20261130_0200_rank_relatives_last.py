@@ -11,7 +11,7 @@ Undo: forgets which relatives are due: the night scores them.
 from alembic import op
 
 revision = "20261130_0200"
-down_revision = "20261129_0100"
+down_revision = "20261130_0100"
 
 RANKS = "0: something adverse, does not wait; 1: other; 2: the night"
 
