@@ -423,6 +423,21 @@ def test_a_dispute_is_known_since_it_was_first_reported(database: Database, cloc
         assert shares == dict.fromkeys(REPORTS, share), days
 
 
+def test_a_dispute_that_was_only_ever_reported_closed_is_none(
+    database: Database, clock: Clock
+) -> None:
+    town = Town.found(database, clock)
+    town.put("C")
+    dates = {"issue_date": "2026-04-01", "due_date": "2026-05-01"}
+    town.fact("invoice", "C", invoice_id="I", amount=100, **dates)
+    at = {"occurred_at": "2026-05-10T04:00:00Z"}
+    town.fact("dispute", "C", invoice_id="I", open=False, version=2, **at)
+    day = town.today
+    assert _table(town, day)["disputed_share"].item() == 0
+    town.fact("dispute", "C", invoice_id="I", open=True, version=1, **at)
+    assert _table(town, day)["disputed_share"].item() == 1
+
+
 @pytest.mark.parametrize("is_paid", [True, False], ids=["known-when-paid", "known-today"])
 def test_a_flag_without_a_day_counts_once_it_can_be_known(
     database: Database, clock: Clock, *, is_paid: bool
@@ -434,8 +449,9 @@ def test_a_flag_without_a_day_counts_once_it_can_be_known(
     town.fact("dispute", "C", invoice_id="I", open=True, occurred_at="2026-04-01T04:00:00Z")
     if is_paid:
         parts = [{"invoice_id": "I", "amount": 100}]
-        paid = {"payment_id": "P", "amount": 100, "paid_date": "2026-06-01"}
-        town.fact("payment", "C", **paid, allocations=parts)
+        for day in ("2026-06-01", "2026-06-10"):  # the second time by mistake
+            paid = {"payment_id": f"P-{day}", "amount": 100, "paid_date": day}
+            town.fact("payment", "C", **paid, allocations=parts)
     now = datetime.now(UTC).date()
     days = [date(2026, 4, 20), date(2026, 5, 31), date(2026, 6, 1), now]
     found = [_table(town, day)["disputed_share"].item() for day in days]
