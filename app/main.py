@@ -38,7 +38,12 @@ _TAGS: Final = [
 ]
 
 _GC: Final = (50000, 20, 100)
-"""Thresholds of garbage collection after start-up, by generation."""
+"""Thresholds of garbage collection after start-up, by generation.
+
+What a batch of orders or facts holds until it is answered is tens of thousands of objects: a tenth
+of this had all of them looked at again and again, 6 % of what a batch costs. It takes no more
+memory in the end (158 MB after batches and facts over 128 connections).
+"""
 
 
 def create_app(

@@ -30,7 +30,7 @@ from app.cli.tables import Table, open_table
 from app.cli.tables_rejects import Reject, RejectWriter, reject_path
 from app.cli.tables_shape import Columns
 from app.composition import Composition, utc_now
-from app.domain.errors import FileRefusedError
+from app.domain.errors import BusyError, FileRefusedError
 from app.domain.money import minor_to_text
 from app.store.ids import IdSource
 from app.telemetry import set_up_log
@@ -134,8 +134,11 @@ def _score_touched(parts: Composition, account_ids: Collection[int]) -> str:
     """
     rater = parts.desk.scores.score_customers.rater
     run = RescoreTouched(ScorePortion(parts.database, utc_now, rater))
-    with models_loaded(parts.desk), Shown("scoring") as shown:
-        found = run(account_ids, lambda done, total: shown.show(done / total, f"{done} customers"))
+    try:
+        with models_loaded(parts.desk), Shown("scoring") as shown:
+            found = run(account_ids, lambda done, of: shown.show(done / of, f"{done} customers"))
+    except BusyError as trouble:
+        return f"scoring ended: {trouble.detail}; who was not scored stays due"
     typer.echo(f"{found.done} customers scored")
     return f"{found.rest()}; they stay due" if found.failed else ""
 

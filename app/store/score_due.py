@@ -142,7 +142,8 @@ def ripe(
 def remove(tx: Tx, customer_ids: Collection[str]) -> list[Due]:
     """Take customers off the list before they are scored in `tx`; returns the rows that were there.
 
-    Rows that others hold stay: these score the customer as well, one after the other.
+    Rows that others hold stay: these score the customer as well, one after the other, or only
+    look whether it is on the list, and it is scored once more.
     """
     ids = list(tx.execute(_LOCK, {"ids": sorted(customer_ids)}).scalars())
     return [Due(*row) for row in tx.execute(_REMOVE, {"ids": ids})] if ids else []

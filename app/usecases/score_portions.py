@@ -93,7 +93,8 @@ class ScorePortion:
                     waiting += ids[half:], ids[:half]
                     continue
                 found += _failed(ids, trouble)
-                in_a_row += 1
+                # who says that it cannot compute is there: a family of a hundred sees one's data
+                in_a_row = 0 if isinstance(trouble, ObservingError) else in_a_row + 1
                 if in_a_row == self.most_in_a_row:
                     raise
         return found
@@ -130,15 +131,14 @@ class RescoreTouched:
     def __call__(self, account_ids: Collection[int], told: Callable[[int, int], None]) -> Scored:
         """Score them and those of their groups; `told` hears how many were tried, of how many.
 
-        Where nobody can be scored it ends, and all of the portion it came to count as failed.
+        Raises:
+            BusyError: Many in a row could not be scored; what was committed stays.
+
         """
         with self.portion.database.read() as tx:
             ids = scores.of_accounts(tx, account_ids)
         found = Scored()
         for begin in range(0, len(ids), CHUNK):
-            try:
-                found += self.portion(ids[begin : begin + CHUNK])
-            except BusyError as trouble:
-                return found + _failed(ids[begin:], trouble)
+            found += self.portion(ids[begin : begin + CHUNK])
             told(min(begin + CHUNK, len(ids)), len(ids))
         return found

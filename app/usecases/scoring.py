@@ -37,7 +37,8 @@ One transaction, some 25 ms: a full batch of facts, which touches hundreds, take
 """
 
 COMMITTED: Final = timedelta(minutes=1)
-"""So long after the moment that facts say they came, they are there for every reader."""
+"""So long after the moment that facts say they came, they are there for every reader, as a
+rule; who is missed by a longer commit is scored in the night."""
 
 RENEWED: Final = timedelta(days=1)
 """A score that says the same is stored anew when the one stored is older than this."""
