@@ -5,7 +5,8 @@ Why: features see how the parent and the siblings pay, so a payment of one moves
     family that is busy all day would keep it from listing anybody else.
 Locks: ACCESS EXCLUSIVE on `score_due` while its rows, some thousand at most, are looked at once.
 Deploy: before the code that lists them; older code works them off like any others.
-Undo: after the code that lists them is gone. Forgets which relatives are due: the night scores them.
+Undo: after the code that lists them is gone. Forgets which relatives are due; the night scores
+    them.
 """
 
 from alembic import op
