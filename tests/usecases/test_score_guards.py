@@ -9,6 +9,7 @@ from itertools import count
 from typing import NoReturn
 
 import pytest
+import structlog
 from sqlalchemy import text
 from structlog.testing import capture_logs
 
@@ -160,6 +161,16 @@ class Breaking(RateByCard):
         raise self.trouble("crashed")
 
 
+@pytest.fixture
+def every_line() -> Iterator[None]:
+    """Let no line be left out, whatever level another test has set up and left."""
+    before = structlog.get_config()
+    structlog.reset_defaults()
+    yield
+    structlog.configure(**before)
+
+
+@pytest.mark.usefixtures("every_line")
 @pytest.mark.parametrize("trouble", [BusyError, ObservingError])
 def test_facts_are_in_whoever_cannot_be_scored(
     town: Town, who: str, trouble: type[Exception]
