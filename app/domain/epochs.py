@@ -8,12 +8,10 @@ version that was told no earlier than a higher one never stood.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
+from app.domain.feature_catalogue import LATE_30
 from app.domain.values import quick
-
-LATE_30: Final = 30
-"""More days late than this are late by the stricter of the two rates."""
 
 Body = Mapping[str, Any]
 """What features look at of a version, as `facts_retold.shown` writes it."""

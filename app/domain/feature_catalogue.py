@@ -188,6 +188,9 @@ FEATURE: Final[Mapping[str, Feature]] = {one.name: one for one in CATALOGUE}
 SMOOTHING: Final = 5.0
 """Invoices that the rate of all customers weighs in a smoothed rate of one customer."""
 
+LATE_30: Final = 30
+"""More days late than this are late by the stricter of the two rates."""
+
 RECENT_DAYS: Final = 90
 """What fell due in so many days before the date (the date included) is recent; a year's quarter."""
 

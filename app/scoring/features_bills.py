@@ -11,12 +11,8 @@ from typing import Final
 
 import polars as pl
 
-from app.domain.feature_catalogue import RECENT_DAYS
+from app.domain.feature_catalogue import LATE_30, RECENT_DAYS
 from app.scoring.frames import BACKGROUND, Ledger
-
-LATE_30: Final = 30
-"""More days late than this are late by the stricter of the two rates."""
-
 
 _TIMES: Final = ("known_on", "gone_on")
 

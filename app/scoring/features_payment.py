@@ -10,9 +10,8 @@ from typing import Final
 
 import polars as pl
 
-from app.domain.feature_catalogue import RECENT_DAYS, RECENT_RATE_DAYS
+from app.domain.feature_catalogue import LATE_30, RECENT_DAYS, RECENT_RATE_DAYS
 from app.domain.features import TREND_DAYS, TREND_INVOICES
-from app.scoring.features_bills import LATE_30
 
 _SEASON_AGE_DAYS: Final = 180
 """Invoices due less than this before the day are of this season, not of an earlier year's."""
