@@ -1,8 +1,10 @@
 """The schema: up, down and up again, equal to the tables the code knows, and evidence stays."""
 
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from threading import Barrier
+from types import MappingProxyType
 
 import psycopg
 import pytest
@@ -158,7 +160,20 @@ def test_without_its_triggers_evidence_would_be_lost(database_url: str, change: 
         connection.execute(statement)
 
 
-def add_row(connection: psycopg.Connection, table: str) -> str:
+@pytest.mark.parametrize(
+    ("table", "column"), [("journal", "kind"), ("decision", "kind"), ("decision", "outcome")]
+)
+def test_what_is_none_of_its_kinds_is_refused(database_url: str, table: str, column: str) -> None:
+    with (
+        psycopg.connect(database_url) as connection,
+        pytest.raises(psycopg.errors.CheckViolation, match=f"{table}_{column}_check"),
+    ):
+        add_row(connection, table, {column: "'ODD'"})
+
+
+def add_row(
+    connection: psycopg.Connection, table: str, chosen: Mapping[str, str] = MappingProxyType({})
+) -> str:
     """Put a row in, whatever it refers to; returns the name of one of its columns."""
     columns = connection.execute(
         "SELECT column_name, data_type FROM information_schema.columns WHERE table_name = %s"
@@ -167,7 +182,7 @@ def add_row(connection: psycopg.Connection, table: str) -> str:
         [table],
     ).fetchall()
     names = [name for name, _ in columns]
-    values = [CHOSEN.get((table, name), VALUES[kind]) for name, kind in columns]
+    values = [chosen.get(name) or CHOSEN.get((table, name), VALUES[kind]) for name, kind in columns]
     more = {name: value for (of, name), value in CHOSEN.items() if of == table}
     more = {name: value for name, value in more.items() if name not in names}
     names, values = [*more, *names], [*more.values(), *values]

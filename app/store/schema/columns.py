@@ -1,7 +1,7 @@
 """What the tables share: metadata, naming of constraints, and the types of recurring columns."""
 
 from sqlalchemy import BigInteger, CheckConstraint, Column, DateTime, MetaData, Text, text
-from sqlalchemy.dialects.postgresql import BYTEA
+from sqlalchemy.dialects.postgresql import BYTEA, DOMAIN
 
 metadata = MetaData(
     naming_convention={
@@ -36,6 +36,16 @@ def one_of(column: str, *values: str) -> CheckConstraint:
     """Make the check that a text column holds one of `values`."""
     listed = ", ".join(f"'{value}'" for value in values)
     return CheckConstraint(f"{column} IN ({listed})", name=column)
+
+
+def kind_of(table: str, column: str, *values: str) -> Column[str]:
+    """Make a required column of a domain of its own that allows `values`.
+
+    A table's check is prepared anew for every partition that a statement writes to.
+    """
+    domain, listed = f"{table}_{column}", ", ".join(f"'{value}'" for value in values)
+    kind = DOMAIN(domain, Text(), constraint_name=f"{domain}_check", check=f"VALUE IN ({listed})")
+    return Column(column, kind, nullable=False)
 
 
 def content() -> Column[bytes]:

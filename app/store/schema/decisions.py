@@ -17,7 +17,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import BYTEA, JSON, JSONB, UUID
 
-from app.store.schema.columns import instant, metadata, one_of, required
+from app.store.schema.columns import instant, kind_of, metadata, one_of, required
 
 rule_set = Table(
     "rule_set",
@@ -64,12 +64,12 @@ decision = Table(
     "decision",
     metadata,
     Column("decision_id", UUID(as_uuid=False), primary_key=True),
-    required("kind"),
+    kind_of("decision", "kind", "CHECK", "AUTHORIZATION", "RELEASE"),
     Column("account_id", BigInteger, nullable=False),
     required("segment_id"),
     required("customer_id"),
     required("order_id"),
-    required("outcome"),
+    kind_of("decision", "outcome", "APPROVE", "HOLD", "REJECT"),
     required("judged"),
     required("client"),
     Column("actor", Text),
@@ -78,8 +78,6 @@ decision = Table(
     Column("input_version", Integer, nullable=False),
     Column("status", SmallInteger, nullable=False),
     Column("record", BYTEA, nullable=False, comment="inputs and answer, see app/store/packing.py"),
-    one_of("kind", "CHECK", "AUTHORIZATION", "RELEASE"),
-    one_of("outcome", "APPROVE", "HOLD", "REJECT"),
     Index("decision_account_id_decision_id_idx", "account_id", "decision_id"),
     Index("decision_segment_id_order_id_idx", "segment_id", "order_id"),
     postgresql_partition_by="RANGE (decision_id)",

@@ -13,27 +13,15 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import BYTEA, JSON, JSONB, UUID
 
-from app.store.schema.columns import instant, metadata, minor, one_of, required
+from app.store.schema.columns import instant, kind_of, metadata, minor, one_of, required
 
 journal = Table(
     "journal",
     metadata,
     Column("account_id", BigInteger, primary_key=True, autoincrement=False),
     Column("seq", BigInteger, primary_key=True, autoincrement=False),
-    required("kind"),
-    required("ref"),
-    Column("decision_id", UUID(as_uuid=False)),
-    instant("at"),
-    minor("authorized_minor"),
-    minor("open_delivery_minor"),
-    minor("open_item_minor"),
-    minor("note_receivable_minor"),
-    minor("prepayment_minor"),
-    Column("limit_minor", BigInteger),
-    Column("unlimited", Boolean, nullable=False),
-    minor("forced_minor"),
-    Column("foreign_use", JSONB),
-    one_of(
+    kind_of(
+        "journal",
         "kind",
         "AUTHORIZE",
         "TOLERANCE",
@@ -48,6 +36,18 @@ journal = Table(
         "CURRENCY",
         "ADJUSTMENT",
     ),
+    required("ref"),
+    Column("decision_id", UUID(as_uuid=False)),
+    instant("at"),
+    minor("authorized_minor"),
+    minor("open_delivery_minor"),
+    minor("open_item_minor"),
+    minor("note_receivable_minor"),
+    minor("prepayment_minor"),
+    Column("limit_minor", BigInteger),
+    Column("unlimited", Boolean, nullable=False),
+    minor("forced_minor"),
+    Column("foreign_use", JSONB),
     postgresql_partition_by="HASH (account_id)",
 )
 
