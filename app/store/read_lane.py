@@ -1,5 +1,6 @@
 """The read lane's connection: a batch of questions is one round trip, whatever their kinds."""
 
+import asyncio
 from collections.abc import Sequence
 from datetime import datetime
 from time import monotonic
@@ -27,7 +28,7 @@ REPLAN_S: Final = 10.0
 
 
 class ReadConnection:
-    """One connection that only reads; used by one task at a time."""
+    """One connection that only reads; several batches may be in flight, and are read in turn."""
 
     def __init__(self, url: str, *, prepare: bool = True, replan_s: float = REPLAN_S) -> None:
         """Remember the address; the connection is made when it is first needed."""
@@ -36,6 +37,7 @@ class ReadConnection:
         self._replan_s = replan_s
         self._planned_s = 0.0
         self._wire: Wire | None = None
+        self._connecting = asyncio.Lock()
 
     async def fetch(self, wants: Sequence[Want], at: datetime) -> list[Row]:
         """Read what questions ask for as it stands at `at`; one row each, in their order.
@@ -69,26 +71,34 @@ class ReadConnection:
         for kind, rows in asked.items():
             told = {"asked": orjson.dumps(rows).decode(), "at": at}
             statements.append((_STATEMENTS[kind], told))
+        wire = None
         try:
             wire = await self._connected()
             found = await wire.exchange_tuples(statements)
         except type_of_lock_trouble as error:
-            if self._wire is None or self._wire.lost:
+            if wire is None or wire.lost:
                 raise LostError("the database was out of reach; try again") from error
             raise BusyError("the database took too long; try again") from error
         except (psycopg.OperationalError, psycopg.errors.FeatureNotSupported) as error:
-            await self.close()  # the last one: a plan from before a migration
+            await self._drop(wire)  # the last one: a plan from before a migration
             raise LostError("the database was out of reach; try again") from error
         return [row for rows in found[-len(asked) :] for row in rows]
 
     async def _connected(self) -> Wire:
-        if self._wire is None or self._wire.lost:
-            await self.close()
-            self._wire = await Wire.connect(self._url, prepare=self._prepare)
-        return self._wire
+        async with self._connecting:  # who else finds it lost waits for the same new one
+            if self._wire is None or self._wire.lost:
+                await self._drop(self._wire)
+                self._wire = await Wire.connect(self._url, prepare=self._prepare)
+            return self._wire
 
     async def close(self) -> None:
         """Close the connection; the next question makes another."""
-        wire, self._wire = self._wire, None
-        if wire is not None:
-            await wire.close()
+        await self._drop(self._wire)
+
+    async def _drop(self, wire: Wire | None) -> None:
+        """Close a connection; there may be another one by now."""
+        if wire is None:
+            return
+        if self._wire is wire:
+            self._wire = None
+        await wire.close()

@@ -1,7 +1,8 @@
-"""The read lane: what was asked while the last round trip was in flight is read in the next one.
+"""The read lane: what was asked while round trips were in flight is read in the next one.
 
 One task alone owns one connection and is never cancelled, only drained. It brings rows; whoever
-asked makes the answer of its own row, so that a bug there is nobody else's.
+asked makes the answer of its own row, so that a bug there is nobody else's. Two round trips may
+be in flight: while the server reads one batch, the other's answers leave.
 """
 
 import asyncio
@@ -9,6 +10,7 @@ from collections import deque
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Final, Protocol
 
 import structlog
@@ -21,11 +23,14 @@ from app.telemetry import READ_BATCH_SIZE, READ_QUEUE
 _TRIES: Final = 2
 """How often a batch is read when the connection is lost; reading twice harms nobody."""
 
+_MOST_IN_FLIGHT: Final = 2
+"""Round trips in flight, inclusive: more of them would only make batches small."""
+
 log = structlog.get_logger(__name__)
 
 
 class Source(Protocol):
-    """Where rows come from: one round trip a batch."""
+    """Where rows come from: one round trip a batch, several at a time."""
 
     def fetch(self, wants: Sequence[Want], at: datetime) -> Coroutine[None, None, list[Row]]:
         """Read one row a question, in their order, as of a moment."""
@@ -60,6 +65,7 @@ class ReadLane:
     queue: int = 2048
     _waiting: deque[_Item] = field(default_factory=deque)
     _arrived: asyncio.Event = field(default_factory=asyncio.Event)
+    _in_flight: set[asyncio.Task[None]] = field(default_factory=set)
     _task: asyncio.Task[None] | None = None
     _closing: bool = False
 
@@ -108,19 +114,34 @@ class ReadLane:
 
     async def _work(self) -> None:
         while True:
-            if not self._waiting:
-                if self._closing:
+            if len(self._in_flight) >= _MOST_IN_FLIGHT or (self._closing and not self._waiting):
+                if not self._in_flight:
                     return
+                await asyncio.wait(self._in_flight, return_when=asyncio.FIRST_COMPLETED)
+            elif self._waiting:
+                self._begin()
+            else:
                 self._arrived.clear()
                 await self._arrived.wait()
-                continue
-            count = min(len(self._waiting), self.batch)
-            taken = [self._waiting.popleft() for _ in range(count)]
-            READ_QUEUE.dec(count)
-            items = [item for item in taken if not item.answer.done()]  # others have hung up
-            if items:
-                READ_BATCH_SIZE.observe(len(items))
-                await self._settle(items)
+
+    def _begin(self) -> None:
+        """Take what waits, and have it read."""
+        count = min(len(self._waiting), self.batch)
+        taken = [self._waiting.popleft() for _ in range(count)]
+        READ_QUEUE.dec(count)
+        items = [item for item in taken if not item.answer.done()]  # others have hung up
+        if items:
+            READ_BATCH_SIZE.observe(len(items))
+            settling = asyncio.create_task(self._settle(items))
+            self._in_flight.add(settling)
+            settling.add_done_callback(partial(self._settled, items))
+
+    def _settled(self, items: list[_Item], settling: asyncio.Task[None]) -> None:
+        """Let nobody wait for a batch that is over, whatever became of it."""
+        self._in_flight.discard(settling)
+        bug = settling.exception()
+        if bug is not None:
+            _refuse(items, bug)
 
     async def _settle(self, items: list[_Item]) -> None:
         """Answer items together; a bug takes them apart until it is alone with its caller."""

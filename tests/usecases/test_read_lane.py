@@ -127,7 +127,28 @@ def test_without_a_database_everybody_hears_busy_and_the_next_are_tried() -> Non
     told = run(script, [*(str(place) for place in range(256)), "later"])
     assert {type(one) for one in told[:256]} == {LostError}
     assert told[256] == "later"
-    assert [len(one) for one in script.batches] == [256, 256, 1]
+    assert [len(one) for one in script.batches] == [256, 1, 256]
+
+
+def test_two_round_trips_are_in_flight_and_no_more() -> None:
+    script = Script()
+
+    async def work() -> None:
+        lane = ReadLane(script, now, batch=1)
+        await lane.start()
+        asking = [asyncio.create_task(lane.read(want(place))) for place in range(4)]
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert script.batches == [["0"], ["1"]]
+        assert waiting() == 2
+        stopping = asyncio.create_task(lane.stop())
+        script.gate.set()
+        told = await asyncio.gather(*asking)
+        await stopping
+        assert [one.row[1] for one in told] == ["0", "1", "2", "3"]
+        assert script.closed
+
+    asyncio.run(work())
 
 
 def test_a_server_that_is_slow_is_not_asked_again_at_once() -> None:
@@ -205,12 +226,19 @@ def test_a_client_that_hangs_up_takes_nothing_away() -> None:
     assert script.batches == [["0", "1", "2"], ["4"]]  # who had gone before was not read for
 
 
-def test_a_lane_that_never_began_or_has_died_lets_nobody_wait() -> None:
+def test_a_bug_of_the_lane_is_heard_and_others_are_answered() -> None:
     class Broken(Script):
         async def fetch(self, wants: Sequence[Want], at: datetime) -> list[Row]:
-            return (await super().fetch(wants, at))[1:]  # a row too few: a bug of the source
+            rows = await super().fetch(wants, at)
+            return rows[1:] if wants[0].ref == "0" else rows  # a row too few
 
-    script = Broken()
+    told = run(Broken(), ["0", "1"], batch=1)
+    assert isinstance(told[0], ValueError)
+    assert told[1] == "1"
+
+
+def test_a_lane_that_never_began_or_has_died_lets_nobody_wait() -> None:
+    script = Script()
 
     async def work() -> None:
         lane = ReadLane(script, now, batch=1)
@@ -218,15 +246,16 @@ def test_a_lane_that_never_began_or_has_died_lets_nobody_wait() -> None:
             await lane.read(want("early"))
         await lane.start()
         asking = [asyncio.create_task(lane.read(want(place))) for place in range(3)]
-        script.gate.set()
-        done = asyncio.gather(*asking[1:], return_exceptions=True)
-        assert {type(one) for one in await asyncio.wait_for(done, 5)} == {BusyError}
+        await script.began.wait()
+        (task,) = (one for one in asyncio.all_tasks() if one.get_name() == "read-lane")
+        task.cancel()
+        with pytest.raises(BusyError):
+            await asyncio.wait_for(asking[2], 5)
         assert not lane.alive()
         with pytest.raises(BusyError):
             await lane.read(want("late"))
-        asking[0].cancel()
-        with pytest.raises(ValueError, match="zip"):
-            await lane.stop()
+        script.gate.set()  # what is in flight comes home
+        assert [one.row[1] for one in await asyncio.gather(*asking[:2])] == ["0", "1"]
 
     asyncio.run(work())
 
@@ -253,6 +282,21 @@ def test_a_connection_that_breaks_is_made_again_unnoticed(database: Database) ->
             assert (await reads.account(ADMIN, "C-1", "main")).customer_id == "C-1"
             assert lane.alive()
             await lane.stop()
+
+    asyncio.run(work())
+
+
+def test_batches_in_flight_share_one_connection(database: Database) -> None:
+    async def work() -> None:
+        async with Wire(database.url) as wire:
+            source = ReadConnection(wire.address)
+            for made in (1, 2):
+                told = await asyncio.gather(*(source.fetch([want(one)], now()) for one in "abc"))
+                assert [len(rows) for rows in told] == [1, 1, 1]
+                assert wire.connections == made
+                wire.cut()
+                await asyncio.sleep(0.01)
+            await source.close()
 
     asyncio.run(work())
 
