@@ -29,12 +29,12 @@ class Want:
 class Payer:
     """What is known of a payer besides the account.
 
-    `overdue` maps a currency to [late, open, oldest due date], in minor units.
+    `open_items` maps a currency to what is late and open, in minor units, and the oldest due date.
     """
 
     account_id: int
     input: Mapping[str, Any]
-    overdue: Mapping[str, Sequence[Any]]
+    open_items: Mapping[str, tuple[int, int, date]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +150,7 @@ def loaded(rows: Sequence[Rows]) -> Loaded:
         accounts={row["account_id"]: accounts.from_row(row) for row in account_rows},
         payers={
             (row["segment_id"], row["ref"]): Payer(
-                row["account_id"], row["input"] or {}, row["overdue"] or {}
+                row["account_id"], row["input"] or {}, _open_items(row)
             )
             for row in ground_rows
             if row["account_id"] is not None
@@ -173,3 +173,15 @@ def loaded(rows: Sequence[Rows]) -> Loaded:
             if row["mode"] is not None
         },
     )
+
+
+def _open_items(row: Mapping[str, Any]) -> dict[str, tuple[int, int, date]]:
+    """Read what is open: in the account's currency alone, or in each by itself."""
+    if row["by_currency"] is not None:
+        return {
+            code: (int(late or 0), int(opened), date.fromisoformat(due))
+            for code, (late, opened, due) in row["by_currency"].items()
+        }
+    if row["open"] is None:
+        return {}
+    return {row["currency"]: (row["late"] or 0, row["open"], row["due"])}

@@ -74,21 +74,31 @@ SELECT n.segment_id, n.ref, r.customer_id, b.account_id, i.data AS input,
     CASE WHEN n.first THEN (
         SELECT max(f.last_at) FROM feed f WHERE f.segment_id = s.segment_id) END AS ledger_at,
     CASE WHEN n.first THEN d.today END AS today,
-    (SELECT jsonb_object_agg(currency, jsonb_build_array(late, open, due)) FROM (
-        SELECT v.currency, sum(v.open_minor) FILTER (WHERE v.due_date < d.today) AS late,
-            sum(v.open_minor) AS open, min(v.due_date) AS due
-        FROM invoice v WHERE v.account_id = b.account_id AND v.open_minor > 0
-        GROUP BY v.currency) AS sums) AS overdue
+    b.currency, o.late, o.open, o.due,
+    CASE WHEN o.mixed THEN (
+        SELECT jsonb_object_agg(currency, jsonb_build_array(late, open, due)) FROM (
+            SELECT v.currency, sum(v.open_minor) FILTER (WHERE v.due_date < d.today) AS late,
+                sum(v.open_minor) AS open, min(v.due_date) AS due
+            FROM invoice v WHERE v.account_id = b.account_id AND v.open_minor > 0
+            GROUP BY v.currency) AS sums) END AS by_currency
 FROM unnest(%(pair_segments)s, %(pair_refs)s, %(pair_firsts)s) AS n(segment_id, ref, first)
 LEFT JOIN segment s ON s.segment_id = n.segment_id
 LEFT JOIN customer_ref r ON r.ref = n.ref
 LEFT JOIN account b ON b.customer_id = r.customer_id AND b.segment_id = n.segment_id
 LEFT JOIN account_input i ON i.account_id = b.account_id AND i.version = b.input_version
 CROSS JOIN LATERAL (SELECT (%(at)s AT TIME ZONE s.time_zone)::date AS today) AS d
+CROSS JOIN LATERAL (
+    SELECT (sum(v.open_minor) FILTER (WHERE v.due_date < d.today))::bigint AS late,
+        sum(v.open_minor)::bigint AS open, min(v.due_date) AS due,
+        bool_or(v.currency <> b.currency) AS mixed
+    FROM invoice v WHERE v.account_id = b.account_id AND v.open_minor > 0) AS o
 """
 """A row for each pair of segment and customer asked about; what is unknown is null.
 
-What is the segment's own is in the first row of it alone: hundreds may be asked about at once."""
+Open items are summed as if all were of the account's currency: where some are not, `by_currency`
+has each by itself. What is the segment's own is in the first row of it alone: hundreds may be asked
+about at once.
+"""
 
 USES: Final = """
 SELECT u.* FROM unnest(%(segments)s, %(orders)s) AS n(segment_id, order_id)

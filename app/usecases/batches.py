@@ -239,8 +239,9 @@ def read_inputs(version: int, data: Mapping[str, Any], at: datetime) -> Inputs:
 
 
 def _overdue(payer: Payer, today: date) -> Overdue:
-    late = {code: int(sums[0]) for code, sums in payer.overdue.items() if sums[0]}
-    open_items = {code: int(sums[1]) for code, sums in payer.overdue.items()}
-    dues = [date.fromisoformat(str(sums[2])) for sums in payer.overdue.values()]
+    found = payer.open_items
+    late = {code: overdue for code, (overdue, _, _) in found.items() if overdue}
+    open_items = {code: opened for code, (_, opened, _) in found.items()}
+    dues = [due for _, _, due in found.values()]
     days = max(0, (today - min(dues)).days) if dues else 0
     return Overdue(late, open_items, days)

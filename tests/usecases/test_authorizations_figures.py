@@ -1,5 +1,6 @@
 """What changes by itself before an order is judged, limits and rates by date; and its figures."""
 
+import asyncio
 from collections.abc import Mapping
 from datetime import date, timedelta
 from typing import Any
@@ -8,6 +9,8 @@ from uuid import uuid4
 import pytest
 
 from app.store.database import Database
+from app.store.lane import Lane
+from app.store.lane_rows import Want
 from tests.server import Clock
 from tests.usecases.counter import TODAY, Counter, outcomes, reasons
 from tests.usecases.town import Town
@@ -192,6 +195,38 @@ def test_who_pays_as_told_gets_the_order(database: Database, clock: Clock) -> No
     assert outcomes(desk.ask(desk.order(desk.question("SO-1", "60.00")))) == ["APPROVE"]
     assert desk.account().headroom == 0
     desk.exact()
+
+
+@pytest.mark.parametrize("currencies", ["", "CNY", "USD", "USD CNY", "CNY USD CNY"])
+def test_a_batch_knows_what_is_open_and_late_in_each_currency(
+    database: Database, clock: Clock, currencies: str
+) -> None:
+    town = Town.found(database, clock)
+    town.put("C-1")
+    Counter(database, at=clock()).rate("USD", "CNY", "7", clock().date())
+    expected: dict[str, tuple[int, int, date]] = {}
+    for days, currency in enumerate(currencies.split()):
+        due = clock().date() - days * DAY  # the first is due today: not late yet
+        town.fact(
+            "invoice",
+            "C-1",
+            invoice_id=f"I-{days}",
+            currency=currency,
+            amount=10_00 + days,
+            issue_date="2026-01-01",
+            due_date=due.isoformat(),
+        )
+        late, opened, _ = expected.get(currency, (0, 0, due))
+        expected[currency] = (late + (days and 10_00 + days), opened + 10_00 + days, due)
+
+    async def look() -> Mapping[str, Any]:
+        lane = Lane(database.url)
+        found = await lane.look(Want({("main", "C-1")}, (), clock()))
+        await lane.rollback()
+        await lane.close()
+        return found.payers["main", "C-1"].open_items
+
+    assert asyncio.run(look()) == expected
 
 
 def test_goods_that_left_are_carried_by_facts(database: Database, clock: Clock) -> None:
