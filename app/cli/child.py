@@ -20,6 +20,9 @@ from app.cli.failures import EXPECTED, WrongUseError, explain
 OPEN: Final = b"o"
 """What a child says once it does its work."""
 
+NICE: Final = 10
+"""How much background work, and what it starts, gives way: to a tenth of what answering gets."""
+
 
 class Line:
     """The connection to the parent: says that the child is open, ends it when the parent is gone.
@@ -58,7 +61,8 @@ def run() -> NoReturn:
             case ["answer", handle]:
                 import_module("app.cli.child_answer").answer(int(handle), line.say_open)
             case ["work"]:
-                work = import_module("app.cli.work")
+                os.nice(NICE)  # somebody waits for an answer, nobody for this
+                work = import_module("app.cli.working")
                 work.work_until_stopped(read_settings(), line.say_open)
             case other:
                 raise WrongUseError(f"no such child: {other}")
