@@ -6,13 +6,14 @@ service that was asked for everything once would stay as large as all of that to
 """
 
 import ctypes
+import gc
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-_STEP_BYTES: Final = 16 * 1024 * 1024
+_STEP_BYTES: Final = 8 * 1024 * 1024
 """By how much a process must have grown since it was tidied last: to look for holes takes 10 ms."""
 
 _STATM: Final = Path("/proc/self/statm")
@@ -58,7 +59,13 @@ class Memory:
         return grown or (resting and self._unfinished)
 
     def tidy(self, *, resting: bool) -> None:
-        """Give back what is free, and remember what is left."""
+        """Give back what is free, and remember what is left.
+
+        What refers to itself is collected seldom once it is old (see `tune_memory`): a failed
+        attempt at a large batch would stay for good. Where nobody waits there is time to look.
+        """
+        if resting:
+            gc.collect()
         self.give_back()
         self._least = self.resident()
         self._unfinished = not resting
