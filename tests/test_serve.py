@@ -353,7 +353,7 @@ def test_help_lists_every_command(here: Here) -> None:
 def test_a_service_does_not_carry_what_it_does_not_need() -> None:
     """Not in this process, where other tests import them."""
     needless = {"polars", "openpyxl", "lightgbm", "sklearn", "optbinning", "matplotlib"}
-    needless |= {"typer", "rich", "pygments", "pydantic.v1"}
+    needless |= {"typer", "rich", "pygments", "pydantic.v1", "cryptography", "obstore"}
     look = (
         "import sys, app.cli.main, app.cli.service, app.cli.child, app.cli.child_answer,"
         " app.cli.working; print({name for name in sys.modules if sys.modules[name]}"
