@@ -32,6 +32,11 @@ class Signer(Protocol):
 class Trusted(Protocol):
     """The keys whose signatures let a model in."""
 
+    @property
+    def keys(self) -> Mapping[str, object]:
+        """The public keys, by id."""
+        ...
+
     def check(self, manifest: bytes, signatures: bytes) -> str:
         """Find a signature of the manifest's bytes by a trusted key, and return the key's id.
 
