@@ -120,6 +120,8 @@ def test_the_embedded_service_from_first_start_to_second(tmp_path: Path, here: H
         assert 'aval_processes{type="api"} 1.0' in metrics.text
         assert "aval_work_runs_total" in work_shown(ops)
         assert niceness(work_pid(service)) > niceness(service.process.pid)
+        session = Path(f"/proc/{work_pid(service)}/autogroup")
+        assert not session.exists() or session.read_text(encoding="ascii").endswith(" nice 10\n")
         beside = here("key list", AVAL_STATE_DIR=str(state))
         assert beside.stdout.startswith("admin\tworks\tadmin\tevery segment\t")
         second = aval("serve", "--port", "0", AVAL_STATE_DIR=str(state))
