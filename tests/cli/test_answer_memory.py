@@ -1,6 +1,8 @@
 """A service that has grown gives back what is free, and only then looks for it."""
 
 import gc
+import subprocess
+import sys
 import weakref
 
 import pytest
@@ -73,3 +75,29 @@ def test_what_is_free_goes_back() -> None:
     assert full - before > 20 * MIB
     assert full - left > 10 * MIB
     assert len(kept) == 300
+
+
+def test_threads_take_memory_from_one_place() -> None:
+    """What glibc calls an arena, a `<heap>` of its own report; in a process without any thread."""
+    program = """if True:
+        import ctypes, re, sys, threading
+        from app.cli.answer_memory import share_arena
+        if sys.argv[1] == "share":
+            share_arena()
+        kept = []
+        for _ in range(4):
+            thread = threading.Thread(target=lambda: kept.append(bytearray(100_000)))
+            thread.start()
+            thread.join()
+        libc = ctypes.CDLL(None)
+        stdout = ctypes.c_void_p.in_dll(libc, "stdout")
+        libc.malloc_info(0, stdout)
+        libc.fflush(stdout)
+    """
+    places = [
+        subprocess.run(
+            [sys.executable, "-c", program, how], capture_output=True, text=True, check=True
+        ).stdout.count("<heap nr=")
+        for how in ("share", "each")
+    ]
+    assert places[0] == 1 < places[1]
