@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from app.cli.main import COLUMNS
+from app.cli.commands import COLUMNS
 from app.settings import PREFIX, Settings
 
 ROOT = Path(__file__).parents[1]

@@ -17,8 +17,8 @@ import httpx2
 import psycopg
 import pytest
 
+from app.cli.commands import COLUMNS, spread_options
 from app.cli.failures import explain
-from app.cli.main import COLUMNS, spread_options
 from app.domain.errors import BusyError, FieldError, SchemaOldError
 from app.store.embedded import start_embedded
 from app.store.migrate import migrate
@@ -119,6 +119,9 @@ def test_the_embedded_service_from_first_start_to_second(tmp_path: Path, here: H
         assert 'aval_requests_total{method="GET",route="/readyz",status="200"} 1.0' in metrics.text
         assert 'aval_processes{type="api"} 1.0' in metrics.text
         assert "aval_work_runs_total" in work_shown(ops)
+        assert niceness(work_pid(service)) > niceness(service.process.pid)
+        session = Path(f"/proc/{work_pid(service)}/autogroup")
+        assert not session.exists() or session.read_text(encoding="ascii").endswith(" nice 10\n")
         beside = here("key list", AVAL_STATE_DIR=str(state))
         assert beside.stdout.startswith("admin\tworks\tadmin\tevery segment\t")
         second = aval("serve", "--port", "0", AVAL_STATE_DIR=str(state))
@@ -133,6 +136,19 @@ def test_the_embedded_service_from_first_start_to_second(tmp_path: Path, here: H
         assert again.status_code == 200
         assert service.end(signal.SIGINT) == 0
     assert not (state / "pg" / "postmaster.pid").exists()
+
+
+def work_pid(service: Service) -> int:
+    """Wait until background work has begun."""
+    until = time.monotonic() + PATIENCE_S
+    while not (found := re.search(r'"child":"aval work","pid":(\d+)', service.said())):
+        assert time.monotonic() < until, service.said()
+        time.sleep(0.02)
+    return int(found[1])
+
+
+def niceness(pid: int) -> int:
+    return os.getpriority(os.PRIO_PROCESS, pid)
 
 
 def work_shown(ops: int) -> str:
@@ -336,12 +352,25 @@ def test_help_lists_every_command(here: Here) -> None:
     assert [name for name in COLUMNS if f"\n  {name} " not in told] == []
 
 
-def test_a_service_does_not_carry_what_reads_files() -> None:
+def test_a_service_does_not_carry_what_it_does_not_need() -> None:
     """Not in this process, where other tests import them."""
-    heavy = {"polars", "openpyxl", "lightgbm", "sklearn", "optbinning", "matplotlib"}
+    needless = {"polars", "openpyxl", "lightgbm", "sklearn", "optbinning", "matplotlib"}
+    needless |= {"typer", "rich", "pygments", "pydantic.v1", "cryptography", "obstore"}
     look = (
-        f"import sys, app.cli.serve, app.cli.work, app.cli.train; print({heavy} & {{*sys.modules}})"
+        "import sys, app.cli.main, app.cli.service, app.cli.child, app.cli.child_answer,"
+        " app.cli.working; print({name for name in sys.modules if sys.modules[name]}"
+        f" & {needless})"
     )
+    said = subprocess.run(
+        [sys.executable, "-c", look], capture_output=True, text=True, check=True, timeout=PATIENCE_S
+    )
+    assert said.stdout == "set()\n"
+
+
+def test_training_from_the_terminal_reads_no_frames_itself() -> None:
+    """What needs them is a process of its own."""
+    heavy = {"polars", "openpyxl", "lightgbm", "sklearn", "optbinning", "matplotlib"}
+    look = f"import sys, app.cli.train; print({heavy} & {{*sys.modules}})"
     said = subprocess.run(
         [sys.executable, "-c", look], capture_output=True, text=True, check=True, timeout=PATIENCE_S
     )

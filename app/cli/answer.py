@@ -12,7 +12,7 @@ from typing import Final
 
 import uvicorn
 
-from app.cli.answer_memory import Memory
+from app.cli.answer_memory import Memory, share_arena
 from app.cli.answer_writes import JoiningProtocol
 from app.cli.failures import RefusedError
 from app.composition import Composition
@@ -42,6 +42,7 @@ class ApiServer(uvicorn.Server):
 
     def __init__(self, parts: Composition, door: Door) -> None:
         """Prepare; nothing is answered before `answer`."""
+        share_arena()
         config = uvicorn.Config(
             application(parts),
             loop="uvloop",

@@ -12,6 +12,7 @@ import sys
 import threading
 from contextlib import suppress
 from importlib import import_module
+from pathlib import Path
 from typing import Final, NoReturn
 
 from app.cli.database import read_settings
@@ -19,6 +20,9 @@ from app.cli.failures import EXPECTED, WrongUseError, explain
 
 OPEN: Final = b"o"
 """What a child says once it does its work."""
+
+NICE: Final = 10
+"""How much background work, and what it starts, gives way: to a tenth of what answering gets."""
 
 
 class Line:
@@ -49,6 +53,17 @@ class Line:
         os.kill(os.getpid(), signal.SIGTERM)
 
 
+def _give_way() -> None:
+    """Let who answers go first: somebody waits for that, nobody for this.
+
+    Where Linux shares processors between sessions first, a process's own niceness counts within its
+    session only, and a child is a session of its own.
+    """
+    os.nice(NICE)
+    with suppress(OSError):  # not everywhere
+        Path("/proc/self/autogroup").write_text(str(NICE), encoding="ascii")
+
+
 def run() -> NoReturn:
     """Run as what the arguments say; exit codes are those of `aval`."""
     line = Line(int(sys.argv[1]))
@@ -58,7 +73,8 @@ def run() -> NoReturn:
             case ["answer", handle]:
                 import_module("app.cli.child_answer").answer(int(handle), line.say_open)
             case ["work"]:
-                work = import_module("app.cli.work")
+                _give_way()
+                work = import_module("app.cli.working")
                 work.work_until_stopped(read_settings(), line.say_open)
             case other:
                 raise WrongUseError(f"no such child: {other}")

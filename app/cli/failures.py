@@ -5,7 +5,6 @@ from typing import Final
 from psycopg import Error as DriverError
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from typer.exceptions import TyperException
 
 from app.api.operations import PortTakenError
 from app.domain.errors import BusyError, CreditError, SchemaOldError
@@ -25,7 +24,6 @@ class WrongUseError(Exception):
 
 
 EXPECTED: Final = (
-    TyperException,
     WrongUseError,
     SettingsError,
     CreditError,
@@ -41,15 +39,13 @@ EXPECTED: Final = (
 
 def explain(error: Exception) -> tuple[int, str]:
     """Say in one line what went wrong, and which exit code it means."""
-    wrong_use = isinstance(error, TyperException | WrongUseError | SettingsError | CreditError)
+    wrong_use = isinstance(error, WrongUseError | SettingsError | CreditError)
     unreachable = isinstance(error, BusyError | SchemaOldError)
     return WRONG_USE if wrong_use and not unreachable else FAILED, _line(error)
 
 
 def _line(error: BaseException) -> str:
     match error:
-        case TyperException():
-            return f"{error.format_message()} (see aval --help)"
         case BusyError() if isinstance(error.__cause__, DBAPIError):
             return _line(error.__cause__)
         case CreditError():

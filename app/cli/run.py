@@ -22,7 +22,9 @@ from app.cli.ledger_totals import Expected
 from app.cli.master_rows import CUSTOMER_COLUMNS, LIMIT_COLUMNS
 from app.cli.sample import sample_customers, sample_ledger, sample_limits
 from app.cli.sample_lines import lines_to_try
-from app.cli.serve import KEY_FILE, Host, Plan, Port, make_first_key, serve_until_stopped
+from app.cli.serve import Host, Port
+from app.cli.serve_options import DEFAULTS, ServeOptions
+from app.cli.service import KEY_FILE, Plan, make_first_key, serve_until_stopped
 from app.cli.tables import Table, open_table
 from app.cli.tables_rejects import RejectWriter, reject_path
 from app.cli.tables_shape import Columns
@@ -50,7 +52,7 @@ def register(cli: typer.Typer) -> None:
     cli.command("run")(_run)
 
 
-def _run(host: Host = "127.0.0.1", port: Port = 8000) -> None:
+def _run(host: Host = DEFAULTS.host, port: Port = DEFAULTS.port) -> None:
     """Serve with a sample ledger, loaded and scored on the first run, until Ctrl-C."""
     settings = _quiet(read_settings())
 
@@ -62,7 +64,7 @@ def _run(host: Host = "127.0.0.1", port: Port = 8000) -> None:
         # Beside the service, because the lines are made by asking it.
         Thread(target=_show, args=(url, settings), name="lines", daemon=True).start()
 
-    serve_until_stopped(Plan(settings, host, port, before=prepare, after=show))
+    serve_until_stopped(Plan(settings, ServeOptions(host, port), before=prepare, after=show))
 
 
 def _quiet(settings: Settings) -> Settings:

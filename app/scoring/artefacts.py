@@ -18,7 +18,7 @@ from app.domain.errors import BusyError
 from app.domain.errors_models import ModelRefusedError, ModelStateError
 from app.domain.manifests import MANIFEST
 from app.domain.scores import ModelVersion
-from app.scoring.signing import SIGNATURE
+from app.scoring.packages import SIGNATURE
 
 _AWAY: Final = (BaseError, OSError, ValueError)
 _OPTIONS: Final[dict[str, Any]] = {

@@ -63,6 +63,7 @@ class Link:
                     stdout=subprocess.DEVNULL,
                     start_new_session=True,
                 )
+            share_niceness(self._process.pid)
             self.library = str(receive_frame(ours, time.monotonic() + START_S)["ready"])
         except (OSError, KeyError) as error:
             self.kill()
@@ -100,6 +101,18 @@ class Link:
             process.wait(_GONE_S)
         self._sock.close()
         shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def share_niceness(pid: int) -> None:
+    """Make a process, a session of its own, as nice towards other sessions as this one is.
+
+    Its own niceness it has from us, but where Linux shares processors between sessions first, that
+    counts within its session only.
+    """
+    with suppress(OSError):  # not everywhere
+        nice = Path("/proc/self/autogroup").read_text(encoding="ascii").split()[-1]
+        if nice != "0":
+            Path(f"/proc/{pid}/autogroup").write_text(nice, encoding="ascii")
 
 
 def child_environment(folder: Path, *, has_libgomp: bool | None = None) -> dict[str, str]:

@@ -1,24 +1,21 @@
-"""Where this installation keeps its models, which key it signs with, and whose it trusts."""
+"""Where this installation keeps its models, which key it signs with, and whose it trusts.
+
+What signs and what stores is imported by its first use: cryptography and obstore are a tenth of a
+service that has no models (docs/decisions/0082-a-service-carries-what-it-uses.md).
+"""
 
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 from threading import Lock
 
-import structlog
-
-from app.domain.errors import BusyError
 from app.domain.manifests import MANIFEST, Manifest
 from app.domain.manifests_check import MOST_MODEL_BYTES
 from app.domain.manifests_json import MOST_BYTES
 from app.domain.scores import ModelVersion
-from app.scoring import signing
-from app.scoring.artefacts import ArtefactStore, open_store
-from app.scoring.signing import SIGNATURE, KeyFileError, SigningKey, TrustedKeys
+from app.scoring.packages import MOST_SIGNATURE_BYTES, SIGNATURE, Packages, Signer, Trusted
 from app.scoring.verification import SignedPackage
-
-_log = structlog.get_logger(__name__)
 
 
 @dataclass(slots=True)
@@ -33,7 +30,7 @@ class Shelf:
     key_file: Path
     makes_key: bool = True
     trusted: tuple[str, ...] = ()
-    _store: ArtefactStore | None = None
+    _store: Packages | None = None
     _lock: Lock = field(default_factory=Lock)
 
     @classmethod
@@ -46,29 +43,22 @@ class Shelf:
             trusted=tuple(one for part in trusted.split(",") if (one := part.strip())),
         )
 
-    def signer(self) -> SigningKey:
+    def signer(self) -> Signer:
         """Read the key to sign with; made with mode 0600 where it may be and is not there.
 
         Raises:
             BusyError: There is no usable key; says why.
 
         """
-        try:
-            if self.makes_key and not self.key_file.exists():
-                with suppress(KeyFileError):  # somebody else was faster, or reading tells why not
-                    made = signing.make_key(self.key_file)
-                    _log.info("model_key_made", file=str(self.key_file), key_id=made.key_id)
-            return signing.read_key(self.key_file)
-        except KeyFileError as error:
-            raise BusyError(f"models cannot be signed here: {error}") from error
+        keys = import_module("app.scoring.shelf_keys")
+        found: Signer = keys.find_signer(self.key_file, makes_key=self.makes_key)
+        return found
 
-    def trust(self) -> TrustedKeys:
+    def trust(self) -> Trusted:
         """Give the keys that are trusted now: those of the settings, and its own if it has one."""
-        own: tuple[str, ...] = ()
-        if self.key_file.exists():
-            with suppress(KeyFileError):
-                own = (signing.read_key(self.key_file).public,)
-        return TrustedKeys.of((*self.trusted, *own))
+        keys = import_module("app.scoring.shelf_keys")
+        found: Trusted = keys.trusted_keys(self.key_file, self.trusted)
+        return found
 
     def read(self, model: ModelVersion, manifest: Manifest) -> SignedPackage:
         """Read what must be checked of a version.
@@ -81,7 +71,7 @@ class Shelf:
         store = self._open()
         return SignedPackage(
             manifest=store.read(model, MANIFEST, MOST_BYTES),
-            signature=store.read(model, SIGNATURE, signing.MOST_BYTES),
+            signature=store.read(model, SIGNATURE, MOST_SIGNATURE_BYTES),
             model=store.read(model, manifest.model.name, MOST_MODEL_BYTES),
         )
 
@@ -99,8 +89,8 @@ class Shelf:
         """
         self._open().write(model, files)
 
-    def _open(self) -> ArtefactStore:
+    def _open(self) -> Packages:
         with self._lock:
             if self._store is None:
-                self._store = open_store(self.place)
+                self._store = import_module("app.scoring.artefacts").open_store(self.place)
             return self._store

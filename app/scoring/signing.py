@@ -28,11 +28,8 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from app.domain.errors_models import ModelRefusedError
+from app.scoring.packages import MOST_SIGNATURE_BYTES, SIGNATURE
 
-SIGNATURE: Final = "signature.json"
-"""The name of the signatures' file within a package."""
-
-MOST_BYTES: Final = 16_384
 PAYLOAD_TYPE: Final = "application/vnd.aval.manifest+json"
 
 _MOST_SIGNATURES: Final = 8
@@ -175,7 +172,7 @@ def _encoded(manifest: bytes) -> bytes:
 
 def _read_signatures(data: bytes) -> list[tuple[str, bytes]]:
     try:
-        if len(data) > MOST_BYTES:
+        if len(data) > MOST_SIGNATURE_BYTES:
             raise ModelRefusedError(f"{SIGNATURE} is too long", "model.signature")
         parsed = orjson.loads(data)
         if parsed["payload_type"] != PAYLOAD_TYPE:

@@ -20,9 +20,9 @@ from app.domain.points_model import check_points
 from app.domain.scorecard import Scorecard
 from app.domain.scorecard_json import scorecard_from_json
 from app.scoring.loadable import Loadable
+from app.scoring.packages import Trusted
 from app.scoring.process_frames import Message, PipeError
 from app.scoring.process_link import Link, library_version
-from app.scoring.signing import TrustedKeys
 from app.scoring.validator import VALIDATOR, check_text, loadable_part
 
 _TRIAL_S: Final = 30
@@ -44,7 +44,7 @@ def checked_with() -> str:
 
 
 def verify(
-    signed: SignedPackage, expected: RegisteredModel, trusted: TrustedKeys, *, remembered: bool
+    signed: SignedPackage, expected: RegisteredModel, trusted: Trusted, *, remembered: bool
 ) -> Loadable:
     """Check a stored version; `remembered`: the same bytes passed structure and trial before.
 

@@ -8,17 +8,20 @@ which `portfolio_retold` reads.
 
 from collections.abc import Iterator, Sequence
 from itertools import groupby
-from typing import Any
+from operator import itemgetter
+from typing import Any, Final
 
-from sqlalchemy import bindparam, text
-from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.types import String
+import psycopg
 
 from app.domain.features import InvoiceHistory, Payment
 from app.store.database import Tx
 
-_AT_ONCE = 2000
+_AT_ONCE: Final = 2000
 """Rows in memory at a time where several customers are read."""
+
+_CURSOR: Final = "histories"
+"""Always the same name, which SQLAlchemy's have not: psycopg remembers the text of a statement, and
+a hundred that never come again would each hold on to a piece of what was memory of its time."""
 
 LOWERED = """
 SELECT p.paid_date AS day, l.amount_minor + l.discount_minor AS minor
@@ -35,7 +38,7 @@ WHERE c.segment_id = i.segment_id AND c.invoice_id = i.invoice_id
 """
 """What lowered an invoice `i` and when: `day` and `minor` of each payment, discount and credit."""
 
-_HISTORIES = text(f"""
+_HISTORIES: Final = f"""
 SELECT a.customer_id, i.invoice_id, i.issue_date, i.due_date, i.amount_minor, i.currency,
     paid.days, paid.amounts, d.since
 FROM account a
@@ -45,11 +48,9 @@ LEFT JOIN LATERAL (
 {LOWERED}) AS lowered
 ) AS paid ON true
 LEFT JOIN dispute d ON d.segment_id = i.segment_id AND d.invoice_id = i.invoice_id
-WHERE a.customer_id = any(:ids) AND i.amount_minor > 0
+WHERE a.customer_id = any(%(ids)s) AND i.amount_minor > 0
 ORDER BY a.customer_id
-""").bindparams(  # noqa: S608 - made of a statement of this file
-    bindparam("ids", type_=ARRAY(String))
-)
+"""  # noqa: S608 - made of a statement of this file
 
 
 def histories(
@@ -57,16 +58,23 @@ def histories(
 ) -> Iterator[tuple[str, tuple[InvoiceHistory, ...]]]:
     """Read the invoices of customers over all segments, one customer in memory at a time.
 
-    Customers without an invoice are absent. Read the iterator to its end within `tx`.
+    Customers without an invoice are absent. Read the iterator to its end within `tx`, and no other
+    one meanwhile.
     """
-    found = tx.execute(
-        _HISTORIES,
-        {"ids": list(customer_ids)},
-        execution_options={"stream_results": len(customer_ids) > 1},
-    )
-    rows = found.yield_per(_AT_ONCE) if len(customer_ids) > 1 else found.all()
-    for customer_id, of_customer in groupby(rows, key=lambda row: row[0]):
+    for customer_id, of_customer in groupby(_rows(tx, list(customer_ids)), key=itemgetter(0)):
         yield customer_id, tuple(_history(row) for row in of_customer)
+
+
+def _rows(tx: Tx, ids: list[str]) -> Iterator[tuple[Any, ...]]:
+    cursor: psycopg.Cursor[tuple[Any, ...]]
+    if len(ids) == 1:
+        cursor = tx.connection.cursor()  # type: ignore[assignment]
+    else:
+        cursor = tx.connection.cursor(_CURSOR)  # type: ignore[assignment]
+        cursor.itersize = _AT_ONCE  # type: ignore[attr-defined]
+    with cursor:
+        cursor.execute(_HISTORIES, {"ids": ids})
+        yield from cursor
 
 
 def _history(row: Any) -> InvoiceHistory:  # noqa: ANN401 - a row of `_HISTORIES`

@@ -15,8 +15,8 @@ from app.domain.manifests_check import check_manifest
 from app.domain.manifests_json import manifest_to_bytes
 from app.domain.models import ModelState, Package, Promotion, RegisteredModel, Standing
 from app.domain.scores import ModelVersion
+from app.scoring.packages import SIGNATURE
 from app.scoring.shelf import Shelf
-from app.scoring.signing import SIGNATURE
 from app.scoring.verification import (
     check_attachments,
     check_bytes,

@@ -26,8 +26,8 @@ from app.domain.manifests_check import MOST_ATTACHMENT_BYTES, MOST_MODEL_BYTES, 
 from app.domain.manifests_json import MOST_BYTES, manifest_from_bytes
 from app.scoring.foreign_text import golden_rows, read_header
 from app.scoring.mlflow_folder import Foreign, mlflow_files, read_mlflow
+from app.scoring.packages import SIGNATURE
 from app.scoring.shelf import Shelf
-from app.scoring.signing import SIGNATURE
 from app.scoring.verification import probabilities_of
 from app.store import models, scores
 from app.store.database import Database

@@ -306,3 +306,32 @@ def test_a_link_dies_once() -> None:
     link.kill()
     link.kill()
     assert not link.alive()
+
+
+def test_a_child_is_as_nice_as_its_parent() -> None:
+    """Both ways that Linux knows: of a process, and of a session where it groups by these."""
+    child = (
+        "from app.scoring.process_frames import send_frame; import socket, sys, time;"
+        " line = socket.socket(fileno=int(sys.argv[1]));"
+        " send_frame(line, {'ready': '1'}, time.monotonic() + 9); line.recv(1)"
+    )
+    program = f"""if True:
+        import os
+        from pathlib import Path
+        from app.scoring.process_link import Link
+        os.nice(5)
+        group = Path("/proc/self/autogroup")
+        if group.exists():
+            group.write_text("5")
+        link = Link(program={child!r})
+        print(os.getpriority(os.PRIO_PROCESS, link.pid))
+        there = Path(f"/proc/{{link.pid}}/autogroup")
+        print(there.read_text().split()[-1] if group.exists() else 5)
+        link.kill()
+    """
+    ended = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, check=True, start_new_session=True
+    )
+    own, session = ended.stdout.split()
+    assert int(own) == min(19, os.getpriority(os.PRIO_PROCESS, 0) + 5)
+    assert int(session) == 5

@@ -186,6 +186,19 @@ def test_what_lowers_an_invoice_is_what_the_ledger_counts(town: Town, case: str)
         assert tx.execute(text(query)).scalar_one() == lowered
 
 
+def test_several_customers_are_read_by_a_statement_that_is_always_the_same(town: Town) -> None:
+    for name in ("C-1", "C-2"):
+        town.put(name)
+        sell(town, name, 0)
+    with town.database.read() as tx:
+        for _ in range(2):
+            read = behaviour.histories(tx, ["C-1", "C-2"])
+            assert [next(read)[0]] == ["C-1"]
+            opened = tx.execute(text("SELECT name FROM pg_cursors WHERE name <> ''")).scalars()
+            assert opened.all() == ["histories"]
+            assert [name for name, _ in read] == ["C-2"]
+
+
 def test_dispute_is_dated_by_its_report(town: Town) -> None:
     town.put("C-1")
     invoice_id = sell(town, "C-1", 0)
