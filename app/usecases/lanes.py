@@ -20,10 +20,6 @@ from app.usecases.queues import FairQueue
 _SMOOTHING: Final = 0.2
 """How much the last batch counts in the pace that waiting is judged by."""
 
-_TURNS: Final = 2
-"""Turns of the event loop between the first question that meets an idle lane and its batch: whose
-requests have arrived with it are read in them, and come along. No time is waited for."""
-
 Decide = Callable[[Lane, Sequence[Ask]], Coroutine[None, None, list[Answer | CreditError]]]
 
 
@@ -146,8 +142,6 @@ class BatchingLane:
             elif not self._closing:
                 self._arrived.clear()
                 await self._arrived.wait()
-                for _ in range(_TURNS):
-                    await asyncio.sleep(0)
             elif self._ahead is not None and not self._ahead.task.done():
                 await asyncio.wait([self._ahead.task])
             else:

@@ -98,26 +98,6 @@ def test_a_flood_of_one_client_keeps_no_other_waiting() -> None:
     assert "mine" in {name for batch in script.batches[:3] for name in batch}
 
 
-def test_who_arrives_with_the_one_that_wakes_the_lane_comes_along() -> None:
-    script = Slow()
-
-    async def work() -> None:
-        lane = lane_of(script)
-        await lane.start()
-        await asyncio.sleep(0.01)  # it is idle
-
-        async def later(turns: int) -> None:
-            for _ in range(turns):
-                await asyncio.sleep(0)
-            await lane.ask(ask(str(turns)))
-
-        await asyncio.gather(*(later(turns) for turns in (0, 1, 2, 20)))
-        await lane.stop()
-
-    asyncio.run(work())
-    assert script.batches == [["0", "1", "2"], ["20"]]
-
-
 @pytest.mark.parametrize("count", [1, 3])
 def test_all_of_a_request_are_answered_in_their_order(count: int) -> None:
     async def work() -> list[Answer | BaseException]:
