@@ -39,6 +39,7 @@ from app.store.facts_load import load, lock_orders
 from app.store.facts_payers import Payers, find_payers, with_groups
 from app.store.facts_save import Saving
 from app.usecases.books import Books
+from app.usecases.collecting import uncollected
 from app.usecases.dates import business_date
 from app.usecases.score_marks import Told, touch
 
@@ -105,10 +106,13 @@ def run_batch(tx: Tx, task: Task, scope: Scope) -> Done:
     """
     facts_inbox.use_indexes(tx)
     batch = _Batch.lock(tx, task, scope)
-    batch.open_clerks()
-    results = batch.apply()
-    moved = batch.save(results) or any(one.problem for one in results)
-    return Done(results, {one for held in batch.work.values() for one in held.accounts}, moved)
+    with uncollected():
+        batch.open_clerks()
+        results = batch.apply()
+        moved = batch.save(results) or any(one.problem for one in results)
+        accounts = {one for held in batch.work.values() for one in held.accounts}
+        del batch  # what it held is gone before anybody looks for cycles again
+    return Done(results, accounts, moved)
 
 
 @dataclass(slots=True)
@@ -253,7 +257,7 @@ class _Batch:
         told = Told(task.events, results, self.payers.accounts, task.segments)
         touch(self.books, self.work.values(), told)
         self.books.close()
-        superseded = self._supersede()
+        superseded = self._supersede(results)
         if task.rows:
             self._let_go(results)
             return True
@@ -261,12 +265,14 @@ class _Batch:
         facts_inbox.touch_feed(tx, task.events, task.at)
         return superseded
 
-    def _supersede(self) -> bool:
+    def _supersede(self, results: Sequence[Result]) -> bool:
         """Close what waited for a document of which a version not older has been applied."""
+        if not self.waiting:
+            return False
         applied = {
-            cause: version
-            for saving in self.work.values()
-            for cause, version in saving.clerk.changes.causes.items()
+            event.cause: event.version
+            for event, result in zip(self.task.events, results, strict=True)
+            if result.result == "applied"
         }
         own = {row.quarantine_id for row in self.task.rows}
         ended = {
