@@ -143,12 +143,12 @@ class _Batch:
         payers = find_payers(tx, refs)
         if payers.missing:
             raise AccountsMissingError(payers.missing)
-        named = {(event.segment_id, one) for event in task.events for one in orders_named(event)}
-        wanted = named | scope.orders
-        orders = {
-            segment: lock_orders(tx, segment, {one for held, one in wanted if held == segment})
-            for segment in sorted({event.segment_id for event in task.events})
-        }
+        wanted: dict[str, set[str]] = {event.segment_id: set() for event in task.events}
+        for event in task.events:
+            wanted[event.segment_id].update(orders_named(event))
+        for segment, one in scope.orders:
+            wanted[segment].add(one)
+        orders = {one: lock_orders(tx, one, named) for one, named in sorted(wanted.items())}
         books = Books.open(tx, payers.paths | with_groups(tx, scope.accounts), task.at)
         if find_payers(tx, refs) != payers:
             raise WidenError(set(), set())
@@ -299,7 +299,9 @@ def _dated(event: Event, segment: Segment) -> Event:
     """Fill in the day where the event does not say it: when it occurred, in the segment."""
     body, at = event.body, event.occurred_at
     if isinstance(body, CreditBody) and body.credit_date is None:
-        return changed(event, body=changed(body, credit_date=business_date(segment, at)))
+        day = business_date(segment, at)
+        dated = CreditBody(body.amount, body.currency, body.invoice_id, day)
+        return changed(event, body=dated)
     if isinstance(body, DisputeBody) and body.since is None:
         return replace(event, body=replace(body, since=business_date(segment, at)))
     return event
