@@ -3,7 +3,6 @@
 An event is applied wholly or not at all; one that is found wrong leaves no trace in the book.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -29,7 +28,7 @@ from app.domain.facts import (
 from app.domain.facts_balances import Balances, Place, Posted
 from app.domain.facts_book import Book, UseKey
 from app.domain.facts_orders import OrderChange, Stamp, record_order
-from app.domain.facts_reach import ShareKey, rests_on
+from app.domain.facts_reach import ShareKey, rests_on, uses_first
 from app.domain.facts_retold import Retold, earliest, told_at
 from app.domain.orders import Order, OrderUse
 from app.domain.values import changed
@@ -206,7 +205,7 @@ class Clerk:
     def _settle(self, step: _Step, event: Event) -> Posted | Problem:
         """Compute the touched shares anew and stage the differences."""
         moves: dict[Place, Use] = {}
-        for key in _uses_first(step.touched):
+        for key in uses_first(step.touched):
             if not self._is_ours(key):
                 continue
             before, after = self.shares.get(key), self._share(step, key)
@@ -299,15 +298,3 @@ def place_of(event: Event) -> tuple[Table, DocumentKey]:
 def _move(moves: dict[Place, Use], share: Share, use: Use) -> None:
     place = share.account_id, share.currency
     moves[place] = moves[place] + use if place in moves else use
-
-
-def _uses_first(touched: Iterable[ShareKey]) -> list[ShareKey]:
-    """Sort, so that what an order carries is known before its reservation is computed."""
-    found = sorted(touched)
-    if len(found) > 1:
-        found.sort(key=_is_order)
-    return found
-
-
-def _is_order(key: ShareKey) -> bool:
-    return key[0] == "order"

@@ -5,7 +5,7 @@ to touch beyond the locked set ends the attempt; the next one locks that too.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
 from typing import Self
@@ -14,7 +14,6 @@ from app.domain.adjustments import Lowerings
 from app.domain.callers import Caller
 from app.domain.facts import (
     EXPECTED,
-    CreditBody,
     DisputeBody,
     Event,
     NoteBody,
@@ -31,7 +30,6 @@ from app.domain.money import Rate
 from app.domain.orders import Order
 from app.domain.rates import find_rate
 from app.domain.segments import Segment
-from app.domain.values import changed
 from app.store import adjustments, facts_inbox, facts_quarantine, rates
 from app.store.database import Tx
 from app.store.facts_inbox import Waiting
@@ -40,7 +38,7 @@ from app.store.facts_payers import Payers, find_payers, with_groups
 from app.store.facts_save import Saving
 from app.usecases.books import Books
 from app.usecases.collecting import uncollected
-from app.usecases.dates import business_date
+from app.usecases.dates import business_date, dated
 from app.usecases.score_marks import Told, touch
 
 OrderKey = tuple[str, str]
@@ -241,7 +239,7 @@ class _Batch:
             problem = Problem("customer_unknown", detail, "customer_id", cause)
             return Result(event.event_id, "quarantined", problem=problem)
         segment = self.task.segments[event.segment_id]
-        return self.work[event.segment_id].clerk.apply(_dated(event, segment), account_id)
+        return self.work[event.segment_id].clerk.apply(dated(event, segment), account_id)
 
     def save(self, results: Sequence[Result]) -> bool:
         """Write everything, events before the feed, where all meet; say whether any wait no more.
@@ -293,15 +291,3 @@ class _Batch:
             if result.problem:
                 account_id = self.payers.accounts.get((event.segment_id, event.customer_ref))
                 facts_inbox.keep_waiting(self.tx, row.quarantine_id, account_id, result.problem)
-
-
-def _dated(event: Event, segment: Segment) -> Event:
-    """Fill in the day where the event does not say it: when it occurred, in the segment."""
-    body, at = event.body, event.occurred_at
-    if isinstance(body, CreditBody) and body.credit_date is None:
-        day = business_date(segment, at)
-        dated = CreditBody(body.amount, body.currency, body.invoice_id, day)
-        return changed(event, body=dated)
-    if isinstance(body, DisputeBody) and body.since is None:
-        return replace(event, body=replace(body, since=business_date(segment, at)))
-    return event
