@@ -9,7 +9,7 @@ from contextlib import contextmanager
 def uncollected() -> Iterator[None]:
     """Look for no cycles of garbage within the block, which is to end soon.
 
-    A full batch of facts makes hundreds of thousands of objects that are in no cycle: looking at
+    A full batch of facts makes some hundred thousand objects that are in no cycle: looking at
     them time and again was a fifteenth of its processor time. It is the whole process that does not
     look: of two blocks at once the first to end lets it look again, which costs time, nothing else.
     """
