@@ -73,6 +73,8 @@ class Lowerings:
 
     def ways(self, moves: Mapping[Purse, Use]) -> dict[Purse, Use]:
         """Say what must give way before these moves, so that nothing falls below 0."""
+        if not self.own:
+            return {}
         found = {}
         for purse, move in moves.items():
             if purse in self.own and (way := _below(self.own[purse] + move)):
@@ -81,6 +83,8 @@ class Lowerings:
 
     def keep(self, moves: Mapping[Purse, Use], ways: Mapping[Purse, Use], ref: str) -> None:
         """Let moves and what gave way to them stand; `ref` names the document that moved."""
+        if not self.own:
+            return
         for purse, way in ways.items():
             self.own[purse] += way
             self.gave.append((purse, way, ref))

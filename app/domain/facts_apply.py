@@ -3,7 +3,6 @@
 An event is applied wholly or not at all; one that is found wrong leaves no trace in the book.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -29,7 +28,7 @@ from app.domain.facts import (
 from app.domain.facts_balances import Balances, Place, Posted
 from app.domain.facts_book import Book, UseKey
 from app.domain.facts_orders import OrderChange, Stamp, record_order
-from app.domain.facts_reach import ShareKey, rests_on
+from app.domain.facts_reach import ShareKey, rests_on, uses_first
 from app.domain.facts_retold import Retold, earliest, told_at
 from app.domain.orders import Order, OrderUse
 from app.domain.values import changed
@@ -46,7 +45,6 @@ _NO_USE: Final = OrderUse()
 class Changes:
     """What is to be saved: documents by table and key, shares, orders, what ended with orders.
 
-    `causes` names the documents that were applied, with their version, as the quarantine does;
     `accounts` are those whose documents changed. `retold` is what versions before the newest said.
     """
 
@@ -57,7 +55,6 @@ class Changes:
     past: list[Order] = field(default_factory=list)
     cancelled_holds: list[str] = field(default_factory=list)
     accounts: set[int] = field(default_factory=set)
-    causes: dict[str, int] = field(default_factory=dict)
     retold: Retold = field(default_factory=Retold)
 
 
@@ -65,9 +62,12 @@ class Changes:
 class _Step:
     """One event under way: what it touches, what shares and uses become.
 
-    `held` is what was in the places it wrote to, in that order, `root` the order as it was.
+    `place` is its document's and `before` what was there. `held` is what was in the places it wrote
+    to, in that order, `root` the order as it was.
     """
 
+    place: DocumentPlace
+    before: Held[Body] | None
     held: list[tuple[DocumentPlace, Held[Body] | None]] = field(default_factory=list)
     touched: set[ShareKey] = field(default_factory=set)
     order: OrderChange | None = None
@@ -99,7 +99,7 @@ class Clerk:
             return Result(event.event_id, "stale")
         if held and held.version == event.version:
             return self._repeat(event, held, account_id)
-        step = _Step()
+        step = _Step(place, held)
         self._put(step, event, self._held(event, account_id))
         posted = self._settle(step, event)
         if isinstance(posted, Problem):
@@ -107,8 +107,9 @@ class Clerk:
             return Result(event.event_id, "quarantined", problem=posted)
         self._keep(step, posted)
         self.changes.retold.replace(place, held, self.book)
-        self.changes.accounts |= {account_id, held.account_id} if held else {account_id}
-        self.changes.causes[event.cause] = event.version
+        self.changes.accounts.add(account_id)
+        if held:
+            self.changes.accounts.add(held.account_id)
         return Result(event.event_id, "applied", posted.over_limit)
 
     def _held(self, event: Event, account_id: int) -> Held[Body]:
@@ -133,7 +134,7 @@ class Clerk:
             return Result(event.event_id, "quarantined", problem=problem)
         first = earliest(held, self._held(event, account_id))
         if first is not held:
-            step = _Step()
+            step = _Step(place_of(event), held)
             self._put(step, event, first)
             self.changes.documents.update(place for place, _ in step.held)
             if isinstance(first.body, CreditBody) and first.body != held.body:
@@ -142,12 +143,13 @@ class Clerk:
 
     def _put(self, step: _Step, event: Event, held: Held[Body]) -> None:
         """Put the event's document in the book, and what it expects that has not come yet."""
-        table, key = place = place_of(event)
+        table, key = step.place
         # Where nothing was, nothing rests on it that does not rest on it afterwards; but the first
         # delivery of an id takes what lines of that id alone billed for themselves.
-        if table == "delivery" or self.book.held(table, key):
+        if table == "delivery" or step.before:
             step.touched.update(rests_on(self.book, table, key))
-        self._hold(step, place, held)
+        step.held.append((step.place, step.before))
+        self.book.hold(table, key, held)
         step.touched.update(rests_on(self.book, table, key))
         body = held.body
         if isinstance(body, PaymentBody):
@@ -155,7 +157,7 @@ class Clerk:
                 self._expect(step, one.invoice_id, held.account_id, body)
             if body.note and body.note.note_id not in self.book.notes:
                 expected = Held(held.account_id, EXPECTED, b"", NoteBody("OPEN"))
-                self._hold(step, ("note", (body.note.note_id, "")), expected)
+                self._hold_new(step, ("note", (body.note.note_id, "")), expected)
         elif isinstance(body, CreditBody) and body.invoice_id:
             self._expect(step, body.invoice_id, held.account_id, body)
         elif isinstance(body, OrderBody):
@@ -173,17 +175,21 @@ class Clerk:
             return
         day = day_of(body)
         expected = Held(account_id, EXPECTED, b"", InvoiceBody(0, body.currency, day, day))
-        self._hold(step, ("invoice", (invoice_id, "")), expected)
+        self._hold_new(step, ("invoice", (invoice_id, "")), expected)
 
-    def _hold(self, step: _Step, place: DocumentPlace, held: Held[Body]) -> None:
-        step.held.append((place, self.book.held(*place)))
+    def _hold_new(self, step: _Step, place: DocumentPlace, held: Held[Body]) -> None:
+        step.held.append((place, None))
         self.book.hold(*place, held)
 
     def _record(self, step: _Step, event: Event, body: OrderBody, account_id: int) -> None:
         book, order_id = self.book, event.document_id
         step.root = book.orders.get(order_id)
-        root = step.root or Order(book.segment_id, order_id, account_id, body.currency)
-        after = changed(root, account_id=account_id, currency=body.currency, version=event.version)
+        now = account_id, body.currency, event.version
+        if step.root is None:
+            root = after = Order(book.segment_id, order_id, *now)
+        else:
+            root = step.root
+            after = changed(root, account_id=now[0], currency=now[1], version=now[2])
         step.order = record_order(root, after, body, self.stamp)
         book.orders[order_id] = step.order.order
 
@@ -199,17 +205,17 @@ class Clerk:
     def _settle(self, step: _Step, event: Event) -> Posted | Problem:
         """Compute the touched shares anew and stage the differences."""
         moves: dict[Place, Use] = {}
-        for key in _uses_first(step.touched):
-            before = self.shares.get(key)
-            after = self._share(step, key) if self._is_ours(key) else before
+        for key in uses_first(step.touched):
+            if not self._is_ours(key):
+                continue
+            before, after = self.shares.get(key), self._share(step, key)
             if before == after:
                 continue
             step.shares[key] = after
-            for share, sign in ((before, -1), (after, 1)):
-                if share and share.use:
-                    place = share.account_id, share.currency
-                    use = share.use if sign > 0 else -share.use
-                    moves[place] = moves[place] + use if place in moves else use
+            if before and before.use:
+                _move(moves, before, -before.use)
+            if after and after.use:
+                _move(moves, after, after.use)
         posted = self.balances.stage(moves, event.ref)
         if isinstance(posted, Problem) and not posted.cause:
             return replace(posted, cause=event.cause)
@@ -250,16 +256,18 @@ class Clerk:
         """Let the event stand."""
         self.balances.keep(posted)
         changes = self.changes
-        changes.documents.update([place for place, _ in step.held])
-        changes.shares.update(step.shares)
+        for place, _ in step.held:
+            changes.documents.add(place)
         for key, share in step.shares.items():
-            for one in (self.shares.get(key), share):
-                changes.accounts.update({one.account_id} if one else ())
+            changes.shares.add(key)
+            before = self.shares.pop(key, None)
+            if before:
+                changes.accounts.add(before.account_id)
             if share is None:
-                self.shares.pop(key, None)
-            else:
-                self.shares[key] = share
-            if key[0] == "order" and share:
+                continue
+            changes.accounts.add(share.account_id)
+            self.shares[key] = share
+            if key[0] == "order":
                 order = self.book.orders[key[1]]
                 self.book.orders[key[1]] = changed(order, reserved=share.use.authorized)
         for use_key, use in step.uses.items():
@@ -287,9 +295,6 @@ def place_of(event: Event) -> tuple[Table, DocumentKey]:
             return event.kind, (event.document_id, "")
 
 
-def _uses_first(touched: Iterable[ShareKey]) -> list[ShareKey]:
-    """Sort, so that what an order carries is known before its reservation is computed."""
-    found = sorted(touched)
-    if len(found) == 1:
-        return found
-    return [one for one in found if one[0] != "order"] + [one for one in found if one[0] == "order"]
+def _move(moves: dict[Place, Use], share: Share, use: Use) -> None:
+    place = share.account_id, share.currency
+    moves[place] = moves[place] + use if place in moves else use

@@ -52,7 +52,7 @@ class Balances:
         and a rate that is missing make a problem; `cause` is empty for the former.
         """
         ways = self.lowerings.ways(moves)
-        gave = self._post(ways, (ref, "ADJUSTMENT"))
+        gave = self._post(ways, (ref, "ADJUSTMENT")) if ways else _NOTHING
         if isinstance(gave, Problem):
             return gave
         posted = self._post(moves, (ref, kind), {one.account.account_id: one for one in gave[0]})
@@ -74,12 +74,13 @@ class Balances:
         ref, kind = how
         entries: list[Entry] = []
         over: list[OverLimit] = []
-        for account_id, uses in self._along_paths(moves).items():
+        for account_id, uses in self._along_paths(moves):
             last = so_far.get(account_id) if so_far else None
-            held = self.accounts[account_id] if last is None else last.account
-            before = self._revalue(held)
-            if before is not held:
-                entries.append(Entry(before, "FX_REVALUATION", ref))
+            before = held = self.accounts[account_id] if last is None else last.account
+            if held.foreign:
+                before = self._revalue(held)
+                if before is not held:
+                    entries.append(Entry(before, "FX_REVALUATION", ref))
             after = self._move(before, uses, gives=so_far is None)
             if isinstance(after, Problem):
                 return after
@@ -95,31 +96,29 @@ class Balances:
         self.entries += posted.entries
         self.lowerings.keep(posted.moves, posted.ways, posted.ref)
 
-    def _along_paths(self, moves: Mapping[Place, Use]) -> dict[int, dict[str, Use]]:
+    def _along_paths(self, moves: Mapping[Place, Use]) -> list[tuple[int, dict[str, Use]]]:
+        """Give what is to be posted on each account, by currency; what comes to nothing is not."""
         if len(moves) == 1:
-            ((place, use),) = moves.items()
-            path = self.accounts[place[0]].path if use else ()
-            return {one: {place[1]: use} for one in path}
+            ((account_id, currency), use) = next(iter(moves.items()))
+            return [(one, {currency: use}) for one in self.accounts[account_id].path] if use else []
         found: dict[int, dict[str, Use]] = {}
         for (account_id, currency), use in moves.items():
             for one in self.accounts[account_id].path:
                 uses = found.setdefault(one, {})
                 uses[currency] = uses[currency] + use if currency in uses else use
-        return {one: uses for one, uses in found.items() if any(uses.values())}
+        kept = {
+            one: {code: use for code, use in uses.items() if use} for one, uses in found.items()
+        }
+        return [(one, uses) for one, uses in kept.items() if uses]
 
     def _revalue(self, account: Account) -> Account:
-        if not account.foreign:
-            return account
         newer = {code: self.find(code, account.currency) for code in account.foreign}
         return revalue(account, {code: rate for code, rate in newer.items() if rate})
 
     def _move(self, account: Account, uses: Mapping[str, Use], *, gives: bool) -> Account | Problem:
         after = account
         for currency in sorted(uses):
-            use = uses[currency]
-            if not use:
-                continue
-            rate = None
+            use, rate = uses[currency], None
             if currency != account.currency:
                 rate = self.find(currency, account.currency)
                 # What only goes down may go at the rate that values it: the position has one.
@@ -127,13 +126,17 @@ class Balances:
                 if rate is None and (grows or currency not in account.foreign):
                     return _rate_missing(currency, account.currency)
             after = force(after, currency, use, rate)
-        if _largest(after.use) > MAX_TOTAL or any(
-            _largest(held.use) > MAX_TOTAL for held in after.foreign.values()
+        foreign = after.foreign
+        if _largest(after.use) > MAX_TOTAL or (
+            foreign and any(_largest(held.use) > MAX_TOTAL for held in foreign.values())
         ):
             return Problem(
                 "amount_out_of_range", "a total of the account would pass 10^18 minor units"
             )
         return after if after.seq == account.seq + 1 else _one_step(account, after)
+
+
+_NOTHING: Final[tuple[list[Entry], list[OverLimit]]] = ([], [])
 
 
 def _largest(use: Use) -> int:

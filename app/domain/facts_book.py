@@ -42,7 +42,6 @@ UseKey = tuple[str, int, str]
 _K = TypeVar("_K")
 _V = TypeVar("_V")
 
-_EMPTY: Final[dict[str, list[Line]]] = {}
 _NO_USE: Final = OrderUse()
 
 
@@ -216,7 +215,8 @@ class Book:
         order_id, account_id, currency = key
         own = "" if order_id.startswith(NO_ORDER) else order_id
         names = {order_id[len(NO_ORDER) :]} if not own else self.index.deliveries_of.get(own, ())
-        lines = list(self._billed(self.index.lines_of.get(own, _EMPTY), account_id, currency))
+        of_order = self.index.lines_of.get(own)
+        lines = list(self._billed(of_order, account_id, currency)) if of_order else []
         finals = [line for line in lines if line.final]
         delivered = []
         for name in sorted(names):
@@ -228,10 +228,12 @@ class Book:
                 and held.body.currency == currency
             ):
                 delivered.append((name, held.body.amount))
-            alone = list(self._billed(self.index.lines_on.get(name, _EMPTY), account_id, currency))
-            finals += [line for line in alone if line.final]
-            if alone and self.home_of(name, account_id, currency) == order_id:
-                lines += alone
+            on_delivery = self.index.lines_on.get(name)
+            if on_delivery:
+                alone = list(self._billed(on_delivery, account_id, currency))
+                finals += [line for line in alone if line.final]
+                if alone and self.home_of(name, account_id, currency) == order_id:
+                    lines += alone
         if not lines and not delivered:
             return _NO_USE
         return use_of_order(delivered, lines, finals)

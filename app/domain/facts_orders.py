@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from app.domain.facts import OrderBody
 from app.domain.orders import Order
@@ -31,6 +32,21 @@ class OrderChange:
     cancelled_hold: str | None = None
 
 
+_BARE: Final = {
+    "authorization_id": None,
+    "state": "NONE",
+    "authorized": 0,
+    "reserved": 0,
+    "expires_at": None,
+    "authorized_at": None,
+    "released_max": None,
+    "released_until": None,
+    "counts_from": None,
+    "untested": False,
+}
+"""An order without its authorization, and without what a person allowed its old payer."""
+
+
 def record_order(before: Order, after: Order, body: OrderBody, stamp: Stamp) -> OrderChange:
     """Apply a fact that is newer than all that was seen of the order.
 
@@ -41,35 +57,18 @@ def record_order(before: Order, after: Order, body: OrderBody, stamp: Stamp) -> 
     """
     moved = (before.account_id, before.currency) != (after.account_id, after.currency)
     if body.is_over:
-        return _close(before, _bare(after) if moved else after, moved=moved)
+        return _close(before, changed(after, **_BARE) if moved else after, moved=moved)
     if before.state == "LIVE" and not moved:
         return OrderChange(changed(after, authorized=body.amount, closed_version=None))
-    fresh = changed(
-        _bare(after),
-        state="LIVE",
-        authorization_id=stamp.new_id(),
-        authorized=body.amount,
-        authorized_at=stamp.at,
-        closed_version=None,
-    )
+    given = {
+        "state": "LIVE",
+        "authorization_id": stamp.new_id(),
+        "authorized": body.amount,
+        "authorized_at": stamp.at,
+        "closed_version": None,
+    }
+    fresh = changed(after, **(_BARE | given))
     return OrderChange(fresh, past=before if before.authorization_id else None)
-
-
-def _bare(order: Order) -> Order:
-    """Give an order without its authorization, and without what a person allowed its old payer."""
-    return changed(
-        order,
-        authorization_id=None,
-        state="NONE",
-        authorized=0,
-        reserved=0,
-        expires_at=None,
-        authorized_at=None,
-        released_max=None,
-        released_until=None,
-        counts_from=None,
-        untested=False,
-    )
 
 
 def _close(before: Order, after: Order, *, moved: bool) -> OrderChange:

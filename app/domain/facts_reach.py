@@ -63,26 +63,39 @@ def rests_on_credit(book: Book, key: tuple[str, str]) -> Iterator[ShareKey]:
 
 def rests_on_delivery(book: Book, delivery_id: str) -> Iterator[ShareKey]:
     """Give what any delivery of an id may change."""
-    yield from _uses(book.uses_of_delivery(delivery_id))
+    return _uses(book.uses_of_delivery(delivery_id))
 
 
-def rests_on(book: Book, table: Table, key: tuple[str, str]) -> Iterator[ShareKey]:
-    """Give the shares that rest on a document; `key` is its id and the second part of its key."""
+def rests_on(book: Book, table: Table, key: tuple[str, str]) -> Iterable[ShareKey]:
+    """Give the shares that rest on a document; `key` is its id and the second part of its key.
+
+    They are found while they are gone through: the book is to stay as it is meanwhile.
+    """
     match table:
         case "invoice":
-            yield from rests_on_invoice(book, key[0])
+            return rests_on_invoice(book, key[0])
         case "payment":
-            yield from rests_on_payment(book, key[0])
+            return rests_on_payment(book, key[0])
         case "note":
-            yield from rests_on_note(book, key[0])
+            return rests_on_note(book, key[0])
         case "credit":
-            yield from rests_on_credit(book, key)
+            return rests_on_credit(book, key)
         case "delivery":
-            yield from rests_on_delivery(book, key[0])
-        case "order_fact":
-            yield "order", key[0], "", 0
-        case "dispute":
-            pass
+            return rests_on_delivery(book, key[0])
+        case "order_fact" | "dispute":
+            return [("order", key[0], "", 0)] if table == "order_fact" else []
+
+
+def uses_first(touched: Iterable[ShareKey]) -> list[ShareKey]:
+    """Sort, so that what an order carries is known before its reservation is computed."""
+    found = sorted(touched)
+    if len(found) > 1:
+        found.sort(key=_is_order)
+    return found
+
+
+def _is_order(key: ShareKey) -> bool:
+    return key[0] == "order"
 
 
 def _uses(keys: Iterable[UseKey]) -> Iterator[ShareKey]:

@@ -35,7 +35,7 @@ Mark = tuple[str, str, str, int]
 """(invoice_id, kind, document_id, account): of an invoice one that it was with, of others 0."""
 
 _TABLES: Final[frozenset[Table]] = frozenset({"invoice", "payment", "credit", "note"})
-_OTHERS: Final = OrderBody | DeliveryBody | DisputeBody
+_OTHERS: Final = (OrderBody, DeliveryBody, DisputeBody)
 
 
 @dataclass(slots=True)
@@ -53,8 +53,10 @@ class Retold:
 
     def replace(self, place: Place, before: Held[Body] | None, book: Book) -> None:
         """Note that a document was told for the first time or anew; `book` has what is held now."""
+        if place[0] not in _TABLES:
+            return
         after = book.held(*place)
-        if place[0] not in _TABLES or after is None:
+        if after is None:
             return
         if before and before.version > EXPECTED:
             self.hear(place, before, book)
@@ -62,8 +64,10 @@ class Retold:
 
     def hear(self, place: Place, told: Held[Body], book: Book) -> None:
         """Note a version that is older than what is held."""
+        if place[0] not in _TABLES:
+            return
         held = book.held(*place)
-        if place[0] not in _TABLES or held is None:
+        if held is None:
             return
         known = self.versions.get((place, told.version))
         if known is None or _is_before(told.told_at, known.told_at):

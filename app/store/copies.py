@@ -62,11 +62,11 @@ def copy_in(tx: Tx, table: Table, names: Sequence[str], rows: Iterable[Sequence[
         raise TakenError(table.name) from taken
 
 
-def _with_ids(row: Sequence[object], ids: set[int]) -> list[object]:
-    return [
-        uuid.UUID(str(value)) if at in ids and value is not None else value
-        for at, value in enumerate(row)
-    ]
+def _with_ids(row: Sequence[object], ids: set[int]) -> Sequence[object]:
+    for at in ids:
+        if row[at] is not None:
+            row = [*row[:at], uuid.UUID(str(row[at])), *row[at + 1 :]]
+    return row
 
 
 @cache

@@ -70,15 +70,14 @@ def use_indexes(tx: Tx) -> None:
 def read_inbox(tx: Tx, events: Sequence[Event]) -> Inbox:
     """Read what is known of events; under the locks of their accounts no twin comes in between."""
     inbox = Inbox()
-    keys: dict[EventKey, set[bytes]] = {}
-    for event in events:
-        keys.setdefault((event.source, event.event_id), set()).add(event.digest)
-    again = set()
+    quarantined = set()
+    keys = {(event.source, event.event_id) for event in events}
     for row in tx.execute(_KNOWN, _pairs(keys)):
         key = row.source, row.event_id
         inbox.known[key] = bytes(row.content)
-        if row.result == "quarantined" or keys[key] != {inbox.known[key]}:
-            again.add(key)
+        if row.result == "quarantined":
+            quarantined.add(key)
+    again = quarantined | (_told_otherwise(inbox, events) if inbox.known else set())
     for row in tx.execute(_TOLD, _pairs(again)) if again else ():
         told = Result(row.event_id, "duplicate")
         if row.status == "OPEN":
@@ -86,6 +85,12 @@ def read_inbox(tx: Tx, events: Sequence[Event]) -> Inbox:
             told = Result(row.event_id, "quarantined", problem=problem)
         inbox.told[(row.source, row.event_id), bytes(row.content)] = told
     return inbox
+
+
+def _told_otherwise(inbox: Inbox, events: Sequence[Event]) -> set[EventKey]:
+    """Give the ids that were used before, for other content than an event's."""
+    keys = (((event.source, event.event_id), event.digest) for event in events)
+    return {key for key, digest in keys if inbox.known.get(key, digest) != digest}
 
 
 def _pairs(keys: Iterable[EventKey]) -> dict[str, str]:

@@ -87,7 +87,7 @@ class _Loader:
 
     tx: Tx
     loaded: Loaded
-    own: set[tuple[Table, tuple[str, str]]] = field(default_factory=set)
+    own: dict[Table, set[tuple[str, str]]] = field(default_factory=dict)
     deliveries: set[str] = field(default_factory=set)
     orders: set[str] = field(default_factory=set)
     invoices: set[str] = field(default_factory=set)
@@ -96,24 +96,28 @@ class _Loader:
 
     def name(self, event: Event) -> None:
         """Note what an event speaks of."""
-        self.own.add(place_of(event))
+        table, key = place_of(event)
+        self.own.setdefault(table, set()).add(key)
         body = event.body
         if isinstance(body, InvoiceBody):
             self.invoices.add(event.document_id)
             self._follow(body.lines)
         elif isinstance(body, PaymentBody):
-            self.invoices |= {one.invoice_id for one in body.allocations}
-            self.notes |= {body.note.note_id} if body.note else set()
+            self.invoices.update([one.invoice_id for one in body.allocations])
+            if body.note:
+                self.notes.add(body.note.note_id)
         elif isinstance(body, DeliveryBody):
             self.deliveries.add(event.document_id)
-            self.orders |= {body.order_id} if body.order_id else set()
+            if body.order_id:
+                self.orders.add(body.order_id)
         elif isinstance(body, CreditBody):
-            self.invoices |= {body.invoice_id} if body.invoice_id else set()
+            if body.invoice_id:
+                self.invoices.add(body.invoice_id)
         elif isinstance(body, OrderBody):
             self.orders.add(event.document_id)
 
     def _own(self, table: Table) -> list[str]:
-        return [key[0] for held, key in self.own if held == table]
+        return [key[0] for key in self.own.get(table, ())]
 
     def _follow(self, lines: Iterable[Line]) -> None:
         for line in lines:
@@ -131,7 +135,7 @@ class _Loader:
     def _keep(self, table: Table, key: tuple[str, str], held: Held[Any]) -> None:
         self.loaded.book.hold(table, key, held)
         self.loaded.versions[table, key] = held.version
-        if (table, key) in self.own:
+        if key in self.own.get(table, ()):
             self.loaded.accounts.add(held.account_id)
 
     def load_deliveries(self) -> None:

@@ -44,11 +44,12 @@ def find_payers(tx: Tx, wanted: Collection[PayerKey]) -> Payers:
     accounts: dict[PayerKey, int] = {}
     customers: dict[str, str] = {}
     paths: set[int] = set()
-    for row in tx.execute(_PAYERS, {"segments": segments, "refs": joined(refs)}):
-        customers[row.ref] = row.customer_id
-        if (row.segment_id, row.ref) in wanted:
-            accounts[row.segment_id, row.ref] = row.account_id
-            paths.update(row.path)
+    found = tx.execute(_PAYERS, {"segments": segments, "refs": joined(refs)})
+    for ref, customer_id, segment_id, account_id, path in found:
+        customers[ref] = customer_id
+        if (segment_id, ref) in wanted:
+            accounts[segment_id, ref] = account_id
+            paths.update(path)
     missing = {
         (segment, customers[ref])
         for segment, ref in wanted

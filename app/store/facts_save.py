@@ -16,6 +16,7 @@ from app.domain.facts import Table as Kind
 from app.domain.facts_apply import Clerk, DocumentKey
 from app.domain.orders import Order
 from app.store import facts_rows
+from app.store.copies import copy_in
 from app.store.database import Tx
 from app.store.facts_bulk import delete_of, insert_new, replace_version, upsert
 from app.store.facts_load import Loaded
@@ -60,78 +61,57 @@ class Saving:
         changed: dict[str, set[DocumentKey]] = {kind: set() for kind in _TABLES}
         for table, key in self.clerk.changes.documents:
             changed[table].add(key)
+        invoices, payments = (sorted(changed[kind]) for kind in ("invoice", "payment"))
         for what, name, second, _ in self.clerk.changes.shares:
             if what in changed:
                 changed[what].add((name, second))
         for kind in _TABLES:
             self._save_kind(tx, kind, sorted(changed[kind]))
-        self._save_parts(tx)
+        self._save_lines(tx, [name for name, _ in invoices])
+        self._save_allocations(tx, [name for name, _ in payments])
         save_retold(tx, self.clerk.book.segment_id, self.clerk.changes.retold)
         self._save_uses(tx)
         self._save_orders(tx, at)
         self._cancel_holds(tx, caller, at)
 
     def _save_kind(self, tx: Tx, kind: Kind, keys: list[DocumentKey]) -> None:
-        fresh: list[Row] = []
+        book, shares, versions = self.clerk.book, self.clerk.shares, self.loaded.versions
+        written = facts_rows.DOCUMENTS[kind]
+        fresh: list[facts_rows.Row] = []
         known: list[Row] = []
         for key in keys:
-            row = self._row(kind, key)
-            was = self.loaded.versions.get((kind, key))
+            row = written.row(book, key, shares.get((kind, *key, 0)))
+            was = versions.get((kind, key))
             if was is None:
                 fresh.append(row)
             else:
-                known.append(row | {"was": was})
-        insert_new(tx, _TABLES[kind], fresh)
+                known.append({**dict(zip(written.columns, row, strict=True)), "was": was})
+        if fresh:
+            copy_in(tx, _TABLES[kind], written.columns, fresh)
         replaced = replace_version(tx, _TABLES[kind], known)
         if replaced != len(known):
             message = f"{len(known)} documents were read under lock but {replaced} were there still"
             raise AssertionError(message)
 
-    def _row(self, kind: Kind, key: tuple[str, str]) -> Row:
-        book, share = self.clerk.book, self.clerk.shares.get((kind, *key, 0))
-        row: Row
-        match kind:
-            case "invoice":
-                row = facts_rows.invoice_row(key[0], book.invoices[key[0]], share)
-            case "payment":
-                row = facts_rows.payment_row(key[0], book.payments[key[0]], share)
-            case "credit":
-                row = facts_rows.credit_row(key, book.credits[key], share)
-            case "delivery":
-                row = facts_rows.delivery_row(key, book.deliveries[key])
-            case "note":
-                row = facts_rows.note_row(key[0], book.notes[key[0]])
-            case "order_fact":
-                row = facts_rows.order_fact_row(key[0], book.order_facts[key[0]])
-            case "dispute":
-                row = facts_rows.dispute_row(key[0], book.disputes[key[0]])
-        return {"segment_id": book.segment_id} | row
+    def _save_lines(self, tx: Tx, invoices: list[str]) -> None:
+        """Replace the lines of changed invoices."""
+        book, table = self.clerk.book, documents.invoice_line
+        delete_of(tx, table, "invoice_id", book.segment_id, self._known("invoice", invoices))
+        rows = [row for key in invoices for row in facts_rows.line_rows(book, key)]
+        if rows:
+            copy_in(tx, table, facts_rows.LINE, rows)
 
-    def _save_parts(self, tx: Tx) -> None:
-        """Replace the lines of changed invoices and the allocations of changed payments."""
-        book = self.clerk.book
-        invoices, payments = self._changed("invoice"), self._changed("payment")
-        lines = [
-            row for key in invoices for row in facts_rows.line_rows(key, book.invoices[key].body)
-        ]
-        parts = [
-            row
-            for key in payments
-            for row in facts_rows.allocation_rows(key, book.payments[key].body)
-        ]
-        segment = book.segment_id
-        self._replace_parts(tx, documents.invoice_line, "invoice_id", invoices)
-        self._replace_parts(tx, documents.allocation, "payment_id", payments)
-        insert_new(tx, documents.invoice_line, _within(segment, lines))
-        insert_new(tx, documents.allocation, _within(segment, parts))
+    def _save_allocations(self, tx: Tx, payments: list[str]) -> None:
+        """Replace the allocations of changed payments."""
+        book, table = self.clerk.book, documents.allocation
+        delete_of(tx, table, "payment_id", book.segment_id, self._known("payment", payments))
+        rows = [row for key in payments for row in facts_rows.allocation_rows(book, key)]
+        if rows:
+            copy_in(tx, table, facts_rows.ALLOCATION, rows)
 
-    def _replace_parts(self, tx: Tx, table: Table, parent: str, changed: list[str]) -> None:
-        kind: Kind = "invoice" if parent == "invoice_id" else "payment"
-        held = [key for key in changed if (kind, (key, "")) in self.loaded.versions]
-        delete_of(tx, table, parent, self.clerk.book.segment_id, held)
-
-    def _changed(self, kind: Kind) -> list[str]:
-        return sorted(key[0] for held, key in self.clerk.changes.documents if held == kind)
+    def _known(self, kind: Kind, ids: list[str]) -> list[str]:
+        """Give those of documents that were there before this batch."""
+        return [one for one in ids if (kind, (one, "")) in self.loaded.versions]
 
     def _save_uses(self, tx: Tx) -> None:
         book = self.clerk.book

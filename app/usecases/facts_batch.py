@@ -5,7 +5,7 @@ to touch beyond the locked set ends the attempt; the next one locks that too.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
 from typing import Self
@@ -14,7 +14,6 @@ from app.domain.adjustments import Lowerings
 from app.domain.callers import Caller
 from app.domain.facts import (
     EXPECTED,
-    CreditBody,
     DisputeBody,
     Event,
     NoteBody,
@@ -31,7 +30,6 @@ from app.domain.money import Rate
 from app.domain.orders import Order
 from app.domain.rates import find_rate
 from app.domain.segments import Segment
-from app.domain.values import changed
 from app.store import adjustments, facts_inbox, facts_quarantine, rates
 from app.store.database import Tx
 from app.store.facts_inbox import Waiting
@@ -39,7 +37,8 @@ from app.store.facts_load import load, lock_orders
 from app.store.facts_payers import Payers, find_payers, with_groups
 from app.store.facts_save import Saving
 from app.usecases.books import Books
-from app.usecases.dates import business_date
+from app.usecases.collecting import uncollected
+from app.usecases.dates import business_date, dated
 from app.usecases.score_marks import Told, touch
 
 OrderKey = tuple[str, str]
@@ -105,10 +104,13 @@ def run_batch(tx: Tx, task: Task, scope: Scope) -> Done:
     """
     facts_inbox.use_indexes(tx)
     batch = _Batch.lock(tx, task, scope)
-    batch.open_clerks()
-    results = batch.apply()
-    moved = batch.save(results) or any(one.problem for one in results)
-    return Done(results, {one for held in batch.work.values() for one in held.accounts}, moved)
+    with uncollected():
+        batch.open_clerks()
+        results = batch.apply()
+        moved = batch.save(results) or any(one.problem for one in results)
+        accounts = {one for held in batch.work.values() for one in held.accounts}
+        del batch  # what it held is gone before anybody looks for cycles again
+    return Done(results, accounts, moved)
 
 
 @dataclass(slots=True)
@@ -139,12 +141,12 @@ class _Batch:
         payers = find_payers(tx, refs)
         if payers.missing:
             raise AccountsMissingError(payers.missing)
-        named = {(event.segment_id, one) for event in task.events for one in orders_named(event)}
-        wanted = named | scope.orders
-        orders = {
-            segment: lock_orders(tx, segment, {one for held, one in wanted if held == segment})
-            for segment in sorted({event.segment_id for event in task.events})
-        }
+        wanted: dict[str, set[str]] = {event.segment_id: set() for event in task.events}
+        for event in task.events:
+            wanted[event.segment_id].update(orders_named(event))
+        for segment, one in scope.orders:
+            wanted[segment].add(one)
+        orders = {one: lock_orders(tx, one, named) for one, named in sorted(wanted.items())}
         books = Books.open(tx, payers.paths | with_groups(tx, scope.accounts), task.at)
         if find_payers(tx, refs) != payers:
             raise WidenError(set(), set())
@@ -237,7 +239,7 @@ class _Batch:
             problem = Problem("customer_unknown", detail, "customer_id", cause)
             return Result(event.event_id, "quarantined", problem=problem)
         segment = self.task.segments[event.segment_id]
-        return self.work[event.segment_id].clerk.apply(_dated(event, segment), account_id)
+        return self.work[event.segment_id].clerk.apply(dated(event, segment), account_id)
 
     def save(self, results: Sequence[Result]) -> bool:
         """Write everything, events before the feed, where all meet; say whether any wait no more.
@@ -253,7 +255,7 @@ class _Batch:
         told = Told(task.events, results, self.payers.accounts, task.segments)
         touch(self.books, self.work.values(), told)
         self.books.close()
-        superseded = self._supersede()
+        superseded = self._supersede(results)
         if task.rows:
             self._let_go(results)
             return True
@@ -261,12 +263,14 @@ class _Batch:
         facts_inbox.touch_feed(tx, task.events, task.at)
         return superseded
 
-    def _supersede(self) -> bool:
+    def _supersede(self, results: Sequence[Result]) -> bool:
         """Close what waited for a document of which a version not older has been applied."""
+        if not self.waiting:
+            return False
         applied = {
-            cause: version
-            for saving in self.work.values()
-            for cause, version in saving.clerk.changes.causes.items()
+            event.cause: event.version
+            for event, result in zip(self.task.events, results, strict=True)
+            if result.result == "applied"
         }
         own = {row.quarantine_id for row in self.task.rows}
         ended = {
@@ -287,13 +291,3 @@ class _Batch:
             if result.problem:
                 account_id = self.payers.accounts.get((event.segment_id, event.customer_ref))
                 facts_inbox.keep_waiting(self.tx, row.quarantine_id, account_id, result.problem)
-
-
-def _dated(event: Event, segment: Segment) -> Event:
-    """Fill in the day where the event does not say it: when it occurred, in the segment."""
-    body, at = event.body, event.occurred_at
-    if isinstance(body, CreditBody) and body.credit_date is None:
-        return changed(event, body=changed(body, credit_date=business_date(segment, at)))
-    if isinstance(body, DisputeBody) and body.since is None:
-        return replace(event, body=replace(body, since=business_date(segment, at)))
-    return event

@@ -24,6 +24,7 @@ from app.domain.facts import (
     OrderBody,
     PaymentBody,
 )
+from app.usecases.collecting import uncollected
 from app.usecases.facts_fields import Fields
 
 MOST_EVENTS: Final = 5000
@@ -50,7 +51,8 @@ def parse_events(data: Sequence[object]) -> list[Event]:
     """
     if not 0 < len(data) <= MOST_EVENTS:
         raise FieldError(f"must have 1 to {MOST_EVENTS} items", "events")
-    return [parse_event(one, f"events[{place}].") for place, one in enumerate(data)]
+    with uncollected():
+        return [parse_event(one, f"events[{place}].") for place, one in enumerate(data)]
 
 
 def parse_event(data: object, path: str = "") -> Event:

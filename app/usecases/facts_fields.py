@@ -136,7 +136,8 @@ class Fields:
 
     def optional_id(self, name: str) -> str | None:
         """Read an id, or None."""
-        return None if self._data.get(name) is None else self.id(name)
+        value = self._data.get(name)
+        return value if value is None or _is_plain_id(value) else self._odd_id(name)
 
     def _odd_id(self, name: str) -> str:
         value: str = self._need(name, str)

@@ -24,9 +24,9 @@ class Told:
 def touch(books: Books, work: Iterable[Saving], told: Told) -> None:
     """Say whose documents are being saved: these accounts, and the groups above them."""
     adverse = set()
+    today = {name: business_date(one, books.at) for name, one in told.segments.items()}
     for event, result in zip(told.events, told.results, strict=True):
-        today = business_date(told.segments[event.segment_id], books.at)
-        if result.result == "applied" and is_adverse(event, today):
+        if result.result == "applied" and is_adverse(event, today[event.segment_id]):
             adverse.add(told.accounts.get((event.segment_id, event.customer_ref)))
     for account_id in {one for saving in work for one in saving.accounts}:
         urgency = Urgency.ADVERSE if account_id in adverse else Urgency.EVENT

@@ -1,0 +1,33 @@
+"""Cycles are not looked for within the block, and always are after it."""
+
+import gc
+
+import pytest
+
+from app.usecases.collecting import uncollected
+
+
+def test_cycles_are_looked_for_again_once_the_block_ends() -> None:
+    with uncollected():
+        assert not gc.isenabled()
+
+    assert gc.isenabled()
+
+
+def test_cycles_are_looked_for_again_after_a_fault_in_the_block() -> None:
+    with pytest.raises(ValueError, match="odd"), uncollected():
+        raise ValueError("odd")
+
+    assert gc.isenabled()
+
+
+def test_of_two_blocks_at_once_the_first_to_end_lets_cycles_be_looked_for() -> None:
+    first, second = uncollected(), uncollected()
+    first.__enter__()
+    second.__enter__()
+
+    first.__exit__(None, None, None)
+    assert gc.isenabled()
+    second.__exit__(None, None, None)
+
+    assert gc.isenabled()
