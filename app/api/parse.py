@@ -16,6 +16,7 @@ DEPTH: Final = 32
 _EXACT: Final = 2**53
 """The largest float, inclusive, below which every integer is itself."""
 
+_ATOMS: Final = frozenset({str, int, bool, type(None)})
 _BLANK_COLONS: Final = (b" :", b"\n:", b"\t:", b"\r:")
 _ESCAPES: Final = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
 _UNSTORABLE: Final = re.compile("[\0\ud800-\udfff]")
@@ -102,7 +103,7 @@ def _count_keys(value: object, depth: int) -> int:
     if not depth:
         raise _SurprisedError
     for one in parts:
-        if type(one) is not str:
+        if type(one) not in _ATOMS:
             count += _count_keys(one, depth - 1)
     return count
 

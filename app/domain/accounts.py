@@ -65,7 +65,14 @@ class Use:
 
     def __bool__(self) -> bool:
         """Tell whether anything is there."""
-        return self != _NOTHING
+        # written out: a comparison with nothing would make two tuples
+        return bool(
+            self.authorized
+            or self.open_delivery
+            or self.open_item
+            or self.note_receivable
+            or self.prepayment
+        )
 
     @property
     def exposure(self) -> int:
