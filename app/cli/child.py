@@ -17,6 +17,7 @@ from typing import Final, NoReturn
 
 from app.cli.database import read_settings
 from app.cli.failures import EXPECTED, WrongUseError, explain
+from app.scoring.process_link import be_nice
 
 OPEN: Final = b"o"
 """What a child says once it does its work."""
@@ -61,7 +62,7 @@ def _give_way() -> None:
     """
     os.nice(NICE)
     with suppress(OSError):  # not everywhere
-        Path("/proc/self/autogroup").write_text(str(NICE), encoding="ascii")
+        be_nice(Path("/proc/self/autogroup"), str(NICE))
 
 
 def run() -> NoReturn:

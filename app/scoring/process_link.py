@@ -109,10 +109,24 @@ def share_niceness(pid: int) -> None:
     Its own niceness it has from us, but where Linux shares processors between sessions first, that
     counts within its session only.
     """
-    with suppress(OSError):  # not everywhere
+    with suppress(OSError, IndexError):  # not everywhere, and empty for who never had a session
         nice = Path("/proc/self/autogroup").read_text(encoding="ascii").split()[-1]
         if nice != "0":
-            Path(f"/proc/{pid}/autogroup").write_text(nice, encoding="ascii")
+            be_nice(Path(f"/proc/{pid}/autogroup"), nice)
+
+
+def be_nice(autogroup: Path, nice: str) -> None:
+    """Write how nice a session is; of all machine's processes one may in a tenth of a second.
+
+    Raises:
+        OSError: It cannot be told here.
+
+    """
+    try:
+        autogroup.write_text(nice, encoding="ascii")
+    except BlockingIOError:
+        time.sleep(0.15)
+        autogroup.write_text(nice, encoding="ascii")
 
 
 def child_environment(folder: Path, *, has_libgomp: bool | None = None) -> dict[str, str]:

@@ -12,10 +12,11 @@ from typing import Any, Final
 import psycopg
 from psycopg import sql
 from sqlalchemy import BigInteger, Boolean, Date, DateTime, Integer, Table, Text
-from sqlalchemy.dialects.postgresql import BYTEA, DOMAIN, JSON, JSONB, UUID
+from sqlalchemy.dialects.postgresql import BYTEA, JSON, JSONB, UUID
 from sqlalchemy.types import TypeEngine
 
 from app.store.database import Tx
+from app.store.schema.columns import TextDomain
 
 _TYPES: Final[dict[type[TypeEngine[Any]], str]] = {
     BigInteger: "int8",
@@ -23,11 +24,11 @@ _TYPES: Final[dict[type[TypeEngine[Any]], str]] = {
     BYTEA: "bytea",
     Date: "date",
     DateTime: "timestamptz",
-    DOMAIN: "text",  # all of ours are
     Integer: "int4",
     JSON: "text",  # documents are written already, and are sent as text is
     JSONB: "jsonb",
     Text: "text",
+    TextDomain: "text",
     UUID: "uuid",
 }
 

@@ -37,7 +37,7 @@ class ReadConnection:
         self._replan_s = replan_s
         self._planned_s = 0.0
         self._wire: Wire | None = None
-        self._connecting = asyncio.Lock()
+        self._connecting: asyncio.Task[Wire] | None = None
 
     async def fetch(self, wants: Sequence[Want], at: datetime) -> list[Row]:
         """Read what questions ask for as it stands at `at`; one row each, in their order.
@@ -79,17 +79,29 @@ class ReadConnection:
             if wire is None or wire.lost:
                 raise LostError("the database was out of reach; try again") from error
             raise BusyError("the database took too long; try again") from error
+        except psycopg.errors.InvalidSqlStatementName as error:
+            # the batch before could not prepare what this one had sent to be executed
+            raise BusyError("the database took too long; try again") from error
         except (psycopg.OperationalError, psycopg.errors.FeatureNotSupported) as error:
             await self._drop(wire)  # the last one: a plan from before a migration
             raise LostError("the database was out of reach; try again") from error
         return [row for rows in found[-len(asked) :] for row in rows]
 
     async def _connected(self) -> Wire:
-        async with self._connecting:  # who else finds it lost waits for the same new one
-            if self._wire is None or self._wire.lost:
-                await self._drop(self._wire)
-                self._wire = await Wire.connect(self._url, prepare=self._prepare)
+        """Give the connection; all who find it lost wait for the same attempt, and hear of it."""
+        if self._connecting is None and self._wire is not None and not self._wire.lost:
             return self._wire
+        if self._connecting is None:
+            self._connecting = asyncio.create_task(self._connect())
+        return await asyncio.shield(self._connecting)
+
+    async def _connect(self) -> Wire:
+        try:
+            await self._drop(self._wire)
+            self._wire = await Wire.connect(self._url, prepare=self._prepare)
+            return self._wire
+        finally:
+            self._connecting = None
 
     async def close(self) -> None:
         """Close the connection; the next question makes another."""

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import psycopg
 import pytest
 from prometheus_client import REGISTRY
+from psycopg.conninfo import make_conninfo
 
 from app.domain.errors import BusyError
 from app.domain.segments import Segment
@@ -297,6 +298,39 @@ def test_batches_in_flight_share_one_connection(database: Database) -> None:
                 wire.cut()
                 await asyncio.sleep(0.01)
             await source.close()
+
+    asyncio.run(work())
+
+
+def test_who_finds_no_connection_shares_the_attempt_and_its_failure(database: Database) -> None:
+    async def work() -> None:
+        async with Wire(database.url, down=True) as wire:
+            source = ReadConnection(wire.address)
+            fetches = (source.fetch([want(one)], now()) for one in "abc")
+            told = await asyncio.gather(*fetches, return_exceptions=True)
+            assert [type(one) for one in told] == [LostError] * 3
+            assert wire.connections == 1
+            wire.down = False
+            assert len(await source.fetch([want("a")], now())) == 1
+            await source.close()
+
+    asyncio.run(work())
+
+
+def test_what_the_batch_before_could_not_prepare_is_asked_for_again(database: Database) -> None:
+    """The statement is sent by name behind the one that should have made the name."""
+    impatient = make_conninfo(database.url, options="-c lock_timeout=200ms")
+
+    async def work() -> None:
+        source = ReadConnection(impatient)
+        await source.fetch([want("a")], now())  # connected, and only scores are prepared
+        with psycopg.connect(database.url) as other:
+            other.execute("LOCK TABLE account IN ACCESS EXCLUSIVE MODE")
+            fetches = (source.fetch([Want("ACCOUNT", one, "main")], now()) for one in "ab")
+            told = await asyncio.gather(*fetches, return_exceptions=True)
+            assert [type(one) for one in told] == [BusyError] * 2
+        assert len(await source.fetch([Want("ACCOUNT", "a", "main")], now())) == 1
+        await source.close()
 
     asyncio.run(work())
 

@@ -2,6 +2,7 @@
 
 from sqlalchemy import BigInteger, CheckConstraint, Column, DateTime, MetaData, Text, text
 from sqlalchemy.dialects.postgresql import BYTEA, DOMAIN
+from sqlalchemy.types import OperatorClass
 
 metadata = MetaData(
     naming_convention={
@@ -15,6 +16,12 @@ metadata = MetaData(
 
 MAX_TOTAL = 10**18
 """The largest total of an account, in minor units: far above any sum of documents, below bigint."""
+
+
+class TextDomain(DOMAIN):
+    """A domain over text, which is compared as text is."""
+
+    operator_classes = OperatorClass.STRING
 
 
 def minor(name: str, *, default: bool = False) -> Column[int]:
@@ -44,7 +51,9 @@ def kind_of(table: str, column: str, *values: str) -> Column[str]:
     A table's check is prepared anew for every partition that a statement writes to.
     """
     domain, listed = f"{table}_{column}", ", ".join(f"'{value}'" for value in values)
-    kind = DOMAIN(domain, Text(), constraint_name=f"{domain}_check", check=f"VALUE IN ({listed})")
+    kind = TextDomain(
+        domain, Text(), constraint_name=f"{domain}_check", check=f"VALUE IN ({listed})"
+    )
     return Column(column, kind, nullable=False)
 
 
