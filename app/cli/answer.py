@@ -89,7 +89,8 @@ class ApiServer(uvicorn.Server):
         if counter % _TIDY_TICKS == 0:
             resting = not self.server_state.tasks
             if self._memory.untidy(resting=resting):
-                await asyncio.to_thread(self._memory.tidy, resting=resting)  # others run meanwhile
+                # others run while the C library looks for holes
+                await asyncio.to_thread(self._memory.tidy, resting=resting)
         return await super().on_tick(counter)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:

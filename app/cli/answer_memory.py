@@ -76,7 +76,8 @@ class Memory:
         """Give back what is free, and remember what is left.
 
         What refers to itself is collected seldom once it is old (see `tune_memory`): a failed
-        attempt at a large batch would stay for good. Where nobody waits there is time to look.
+        attempt at a large batch would stay for good. Where nobody waits there is time to look at
+        what was made since the start; whoever comes just then waits until that is over.
         """
         if resting:
             gc.collect()
