@@ -32,7 +32,7 @@ def resident_bytes() -> int:
 
 
 def share_arena() -> None:
-    """Let all threads take memory from one place; before there are any, and with glibc only.
+    """Let all threads that begin from now on take memory from one place; with glibc only.
 
     Else each of the first eight a processor has its own, with its own holes. They take turns for
     the interpreter, so they seldom meet there.

@@ -9,12 +9,14 @@ which `portfolio_retold` reads.
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 from operator import itemgetter
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import psycopg
 
 from app.domain.features import InvoiceHistory, Payment
 from app.store.database import Tx
+
+_Row = tuple[Any, ...]
 
 _AT_ONCE: Final = 2000
 """Rows in memory at a time where several customers are read."""
@@ -65,13 +67,14 @@ def histories(
         yield customer_id, tuple(_history(row) for row in of_customer)
 
 
-def _rows(tx: Tx, ids: list[str]) -> Iterator[tuple[Any, ...]]:
-    cursor: psycopg.Cursor[tuple[Any, ...]]
+def _rows(tx: Tx, ids: list[str]) -> Iterator[_Row]:
+    connection = cast("psycopg.Connection[_Row]", tx.connection.driver_connection)
+    cursor: psycopg.Cursor[_Row] | psycopg.ServerCursor[_Row]
     if len(ids) == 1:
-        cursor = tx.connection.cursor()  # type: ignore[assignment]
+        cursor = connection.cursor()
     else:
-        cursor = tx.connection.cursor(_CURSOR)  # type: ignore[assignment]
-        cursor.itersize = _AT_ONCE  # type: ignore[attr-defined]
+        cursor = connection.cursor(_CURSOR)
+        cursor.itersize = _AT_ONCE
     with cursor:
         cursor.execute(_HISTORIES, {"ids": ids})
         yield from cursor

@@ -139,6 +139,8 @@ class ReadLane:
     def _settled(self, items: list[_Item], settling: asyncio.Task[None]) -> None:
         """Let nobody wait for a batch that is over, whatever became of it."""
         self._in_flight.discard(settling)
+        if settling.cancelled():  # the process ends, and who waits with it
+            return
         bug = settling.exception()
         if bug is not None:
             _refuse(items, bug)

@@ -10,7 +10,8 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PosixPath
+from typing import ClassVar
 
 import pytest
 
@@ -21,7 +22,7 @@ from app.domain.models import Alias
 from app.domain.scores import ModelVersion
 from app.scoring.loadable import Loadable
 from app.scoring.process import ScoringProcess
-from app.scoring.process_link import Link, carried_libgomp, child_environment
+from app.scoring.process_link import Link, be_nice, carried_libgomp, child_environment
 from app.scoring.process_pipe import ProcessLimits
 from app.scoring.verification import check_package
 from tests.scoring.packages import constant, points, row, sample
@@ -306,6 +307,23 @@ def test_a_link_dies_once() -> None:
     link.kill()
     link.kill()
     assert not link.alive()
+
+
+class Busy(PosixPath):
+    """A file that takes nothing at first: the kernel lets one process at a time tell it."""
+
+    told: ClassVar[list[str]] = []
+
+    def write_text(self, data: str, *_: object, **__: object) -> int:
+        self.told.append(data)
+        if len(self.told) == 1:
+            raise BlockingIOError
+        return len(data)
+
+
+def test_niceness_is_told_again_where_another_one_was_told_just_before() -> None:
+    be_nice(Busy("autogroup"), "10")
+    assert Busy.told == ["10", "10"]
 
 
 def test_a_child_is_as_nice_as_its_parent() -> None:
