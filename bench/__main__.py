@@ -44,10 +44,10 @@ class Run:
     levels: tuple[int, ...] = (1, 8, 32, 128)
     weigh_s: float = 10.0
     slow_s: float = 3.0
-    scheduled_s: float = 15.0
+    scheduled_s: float = 60.0
     worker_s: float = 4.0
     grown_s: float = 4.0
-    batches: tuple[tuple[int, int], ...] = ((1, 10), (8, 3), (32, 1), (128, 1))
+    batches: tuple[tuple[int, int], ...] = ((1, 10), (8, 4), (32, 1), (128, 1))
     turns: int = 1
     sizes: Sizes | None = None
     out: Path | None = RESULTS
@@ -145,7 +145,7 @@ def _compare(counter: Meter, run: Run, folder: Path) -> tuple[list[str], str, li
         with counter.part("open loop"):
             steps.on_schedule(counter, sides, run.customers, run.scheduled_s)
         for side in sides:
-            _in_bulk(counter, run, side)
+            _in_bulk(counter, run, side, echo)
         others = [("echo", echo)]
         others += [(f"naive on {side.name}", one) for side, one in zip(sides, naives, strict=True)]
         processes = steps.processes(counter, sides, others)
@@ -182,11 +182,13 @@ def _closed(
             counter.for_time(row, connections, run.seconds, run.warm_s)
 
 
-def _in_bulk(counter: Meter, run: Run, side: Side) -> None:
+def _in_bulk(counter: Meter, run: Run, side: Side, echo: servers.Server) -> None:
+    each = dict(run.batches)
     with counter.part("batches"):
-        bulk.in_batches(counter, side, run.customers, dict(run.batches))
+        for _ in range(run.rounds):
+            bulk.in_batches(counter, side, of_echo(echo), run.customers, each)
     with counter.part("facts"):
-        bulk.reporting(counter, side, run.customers, dict(run.batches))
+        bulk.reporting(counter, side, run.customers, each)
         if run.turns:
             bulk.beside_pgbench(counter, side, run.turns)
 

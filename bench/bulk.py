@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http.client import HTTPConnection
 from itertools import count
 from typing import Final
@@ -12,7 +12,8 @@ import psycopg
 from bench import facts, figures
 from bench.asks import head, request
 from bench.databases import Side
-from bench.rounds import Meter, of_aval, say
+from bench.reach import LEVEL
+from bench.rounds import Meter, Row, of_aval, say
 from bench.tallies import Tally
 
 BATCH: Final = 1_000
@@ -43,14 +44,22 @@ class Reports:
         return f"B-{(place * BATCH + deal % BATCH) % self.customers}"
 
 
-def in_batches(meter: Meter, side: Side, customers: int, each: Mapping[int, int]) -> None:
-    """Authorize in batches; `each` is how many a connection, by the number of connections."""
+def in_batches(
+    meter: Meter, side: Side, echo: Row, customers: int, each: Mapping[int, int]
+) -> None:
+    """Authorize in batches; `each` is how many a connection, by the number of connections.
+
+    The echo is asked before each of them, for a second: minutes after the closed loops a machine
+    may have another pace.
+    """
     refusal = _probe(side)
     if refusal:
         meter.found.missing[figures.BATCH, side.name] = refusal
         return
     row = of_aval(side, figures.BATCH, "batch", customers, size=BATCH)
+    beside = replace(echo, what=figures.BESIDE, side=side.name)
     for connections, batches in each.items():
+        meter.for_time(beside, LEVEL, 1.0, 0.2)
         meter.whole(row, row.source(meter.next_run()), connections, batches)
 
 

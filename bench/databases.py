@@ -16,17 +16,21 @@ from urllib.parse import quote, urlsplit, urlunsplit
 import psycopg
 from psycopg import sql
 
-from app.store.embedded import DEFAULTS, running_url
+from app.store.embedded import DEFAULTS, max_wal_size, running_url
 from bench import processes, servers
 
 GIVEN: Final = "AVAL_BENCH_DATABASE_URL"
 """Names a server whose user may make databases; without it one is started from the PATH."""
 
 _OLDEST: Final = 150_000
-_SETTINGS: Final = tuple(
-    f"{name}={DEFAULTS[name]}" for name in ("shared_buffers", "max_connections", "timezone")
+_SAME: Final = (
+    "shared_buffers",
+    "checkpoint_timeout",
+    "autovacuum_vacuum_cost_delay",
+    "max_connections",
+    "timezone",
 )
-"""What the embedded database runs with."""
+"""What the system's server is set to as the embedded one is, and `max_wal_size`."""
 
 
 class MissingError(Exception):
@@ -135,7 +139,10 @@ def _started() -> Iterator[str]:
         data = Path(place) / "pg"
         made = ["--username=aval", "--encoding=UTF8", "--locale=C", "--auth=trust", "-k"]
         _run(who, place, ["initdb", "-D", str(data), *made])
-        settings = [*_SETTINGS, "listen_addresses=''", f"unix_socket_directories={place}"]
+        same = {name: DEFAULTS[name] for name in _SAME}
+        same["max_wal_size"] = max_wal_size(Path(place))
+        settings = [f"{name}={value}" for name, value in same.items()]
+        settings += ["listen_addresses=''", f"unix_socket_directories={place}"]
         options = " ".join(f"-c {setting}" for setting in settings)
         start = ["pg_ctl", "-D", str(data), "-w", "-l", f"{place}/log", "-o", options, "start"]
         _run(who, place, start)

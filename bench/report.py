@@ -16,6 +16,10 @@ from bench.figures import Found, Key
 from bench.reach import reach
 from bench.tallies import Tally
 
+_SHOWN: Final = (
+    *("server_version", "shared_buffers", "max_wal_size", "checkpoint_timeout"),
+    *("autovacuum_vacuum_cost_delay", "fsync", "synchronous_commit"),
+)
 _WRITES: Final = 50
 _COLUMNS: Final = (
     "| what | on | connections | a second | of echo | p50 ms | p99 ms | p99.9 ms"
@@ -82,10 +86,7 @@ def machine(sides: Sequence[Side], found: Found, folder: Path) -> list[str]:
         f"a write of 8 KiB with fsync takes {fsync_ms(folder):.2f} ms",
     ]
     for side in sides:
-        settings = {
-            name: ask(side.url, f"SHOW {name}")
-            for name in ("server_version", "shared_buffers", "fsync", "synchronous_commit")
-        }
+        settings = {name: ask(side.url, f"SHOW {name}") for name in _SHOWN}
         rest = ", ".join(f"{name} {value}" for name, value in settings.items() if "ver" not in name)
         told.append(f"{side.name}: PostgreSQL {settings['server_version']}, {rest}")
     measured = {side.name for side in sides}

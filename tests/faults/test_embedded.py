@@ -32,6 +32,7 @@ from app.store.embedded import (
     EmbeddedPostgres,
     cluster,
     leftovers,
+    max_wal_size,
     programs,
     running_url,
     start_embedded,
@@ -217,8 +218,13 @@ def test_what_is_set_unless_told_otherwise(place: Path) -> None:
     names = ("fsync", "max_connections", "shared_buffers", "data_checksums", "listen_addresses")
     locale = "SELECT datlocprovider, datlocale, pg_encoding_to_char(encoding) FROM pg_database"
     with start_embedded(place) as server:
+        log = max_wal_size(place)
         shown = [fetch(server.url, f"SHOW {name}")[0][0] for name in names]
         assert shown == ["on", "100", DEFAULTS["shared_buffers"], "on", ""]
+        same = f"SELECT pg_size_bytes(current_setting('max_wal_size')) = pg_size_bytes('{log}')"
+        assert fetch(server.url, same) == [(True,)]
+        assert fetch(server.url, "SHOW checkpoint_timeout") == [("15min",)]
+        assert fetch(server.url, "SHOW autovacuum_vacuum_cost_delay") == [("10ms",)]
         assert set(fetch(server.url, locale)) == {("b", "C.UTF-8", "UTF8")}
 
 

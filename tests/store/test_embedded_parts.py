@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from app.store.embedded import cluster
+from app.store.embedded.disk import wal_mib
 from app.store.embedded.memory import buffers_mib, machine_bytes
 
 GIB = 1 << 30
@@ -31,6 +32,19 @@ def test_an_eighth_of_what_there_is(
         limits.append(tmp_path / str(number))
         limits[-1].write_text(text)
     assert buffers_mib(machine, *limits) == expected
+
+
+@pytest.mark.parametrize(
+    ("disk", "expected"),
+    [
+        pytest.param(GIB, 1024, id="small"),
+        pytest.param(32 * GIB, 2048, id="a-sixteenth"),
+        pytest.param(64 * GIB, 4096, id="just-large"),
+        pytest.param(900 * GIB, 4096, id="large"),
+    ],
+)
+def test_the_log_takes_a_sixteenth_of_the_disk(disk: int, expected: int) -> None:
+    assert wal_mib(disk) == expected
 
 
 def test_this_machine_has_memory() -> None:

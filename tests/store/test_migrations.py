@@ -205,3 +205,15 @@ def test_decisions_have_partitions_of_their_months(database_url: str) -> None:
     assert {
         f"decision_p{month}" for month in ("203111", "203112", "203201", "203202")
     } <= tables_of(database_url)
+
+
+def test_analyze_samples_little_of_each_part_of_the_journal(database_url: str) -> None:
+    query = (
+        "SELECT attrelid::regclass::text, attname, attstattarget FROM pg_attribute"
+        " WHERE attrelid::regclass::text LIKE 'journal%' AND attnum > 0 AND NOT attisdropped"
+        " AND attrelid IN (SELECT oid FROM pg_class WHERE relkind IN ('r', 'p'))"
+    )
+    with psycopg.connect(database_url) as connection:
+        rows = connection.execute(query).fetchall()
+    assert len({table for table, _, _ in rows}) == 17
+    assert {(column, target) for _, column, target in rows if target != 10} == set()

@@ -4,6 +4,7 @@
 left behind, `server` makes, starts and stops.
 """
 
+from app.store.embedded.disk import max_wal_size
 from app.store.embedded.errors import AlreadyRunningError, EmbeddedError
 from app.store.embedded.server import DEFAULTS, EmbeddedPostgres, running_url, start_embedded
 
@@ -12,6 +13,7 @@ __all__ = [
     "AlreadyRunningError",
     "EmbeddedError",
     "EmbeddedPostgres",
+    "max_wal_size",
     "running_url",
     "start_embedded",
 ]

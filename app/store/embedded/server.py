@@ -15,6 +15,7 @@ import psycopg
 from psycopg.conninfo import make_conninfo
 
 from app.store.embedded import cluster, leftovers
+from app.store.embedded.disk import max_wal_size
 from app.store.embedded.errors import AlreadyRunningError, EmbeddedError
 from app.store.embedded.memory import shared_buffers
 from app.store.embedded.programs import find_programs
@@ -23,13 +24,15 @@ DEFAULTS: Mapping[str, str] = MappingProxyType(
     {
         "max_connections": "100",
         "shared_buffers": shared_buffers(),
+        "checkpoint_timeout": "15min",
+        "autovacuum_vacuum_cost_delay": "10ms",
         "fsync": "on",
         "timezone": "UTC",
         "log_timezone": "UTC",
         "log_line_prefix": "%m [%p] ",
     }
 )
-"""What `options` may change; sockets and names are not among them."""
+"""What `options` may change, and `max_wal_size`; sockets and names are not among them."""
 
 _ADMISSION_S = 2  # how long one attempt to connect may take; libpq knows nothing shorter
 _SAY_EVERY_S = 3.0
@@ -111,7 +114,8 @@ def start_embedded(
             state = state_dir.resolve()
             state.mkdir(parents=True, exist_ok=True)
             _lock(state / "service.lock", undo)
-            start = _Start(state, {**DEFAULTS, **options}, say, time.monotonic() + timeout_s)
+            settings = {**DEFAULTS, "max_wal_size": max_wal_size(state), **options}
+            start = _Start(state, settings, say, time.monotonic() + timeout_s)
             seen = start.rotate_log()
             process = start.launch(undo)
             start.wait(process, timeout_s, seen)
