@@ -13,10 +13,13 @@ from typing import Literal
 
 import pytest
 import structlog
+from hypothesis import given
+from hypothesis import strategies as st
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, generate_latest
 
 from app import telemetry
 from app.telemetry import LABEL_NAMES, METRICS, OTHER, Bounded, label_names
+from app.telemetry.bounded import Repeated
 from app.telemetry.lines import LineLogger, Lines
 
 PAGE = Path(__file__).parent.parent / "docs" / "metrics.md"
@@ -74,7 +77,7 @@ def test_counting_functions_reach_their_metrics() -> None:
         return REGISTRY.get_sample_value(name, labels) or 0
 
     before = read("aval_decisions_total", check_point="ORDER", outcome="HOLD")
-    telemetry.count_decision("ORDER", "HOLD", ["OVER_LIMIT", "OVERDUE"], 0.002)
+    telemetry.count_decisions({("ORDER", "HOLD"): 1}, ["OVER_LIMIT", "OVERDUE"], 0.002)
     telemetry.count_request("/v1/customers/{customer_id}", "GET", "200", 0.001)
     telemetry.count_ledger_event("invoice", "applied", 3)
     telemetry.set_pool(used=2, size=8)
@@ -85,6 +88,33 @@ def test_counting_functions_reach_their_metrics() -> None:
     assert read("aval_ledger_events_total", type="invoice", result="applied") >= 3
     assert read("aval_pool_connections", state="used") == 2
     assert read("aval_build_info", version="0.1.0") == 1
+
+
+@given(st.floats(0, 2e7), st.integers(1, 9))
+def test_an_amount_repeated_is_one_observed_as_often(amount: float, times: int) -> None:
+    """Buckets, sum and count are the library's own."""
+    pages = []
+    for repeated in (True, False):
+        registry, buckets = CollectorRegistry(), (0.5, 2.5, 3600.0, 1e6)
+        histogram = Repeated("h", "-", buckets=buckets, registry=registry)
+        if repeated:
+            histogram.repeat(amount, times)
+        for _ in range(0 if repeated else times):
+            histogram.observe(amount)
+        pages.append(
+            [registry.get_sample_value("h_bucket", {"le": str(le)}) for le in (*buckets, "+Inf")]
+        )
+        assert registry.get_sample_value("h_sum") == pytest.approx(amount * times)
+    assert pages[0] == pages[1]
+    assert pages[0][-1] == times
+
+
+@pytest.mark.parametrize("amount", [0.5, 2.5, 3600])
+def test_a_bucket_takes_its_own_bound(amount: float) -> None:
+    """An amount on a bound counts under it, as the library has it."""
+    registry = CollectorRegistry()
+    Repeated("h", "-", buckets=(0.5, 2.5, 3600), registry=registry).repeat(amount, 1)
+    assert registry.get_sample_value("h_bucket", {"le": str(float(amount))}) == 1
 
 
 def test_log_line_is_json_with_context(stream: io.StringIO) -> None:

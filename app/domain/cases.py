@@ -105,8 +105,9 @@ class Case:
     @property
     def unbookable(self) -> bool:
         """Whether more is to be reserved somewhere than can be valued."""
-        more = self.needed > self.reserved
-        return more and any(self.lacks_rate(account) for account in self.situation.accounts)
+        if self.needed <= self.reserved:
+            return False
+        return True in [self.lacks_rate(account) for account in self.situation.accounts]
 
     def ceiling(self, account: Account) -> int | None:
         """Up to where a grant may go: effective limit and tolerance; None where unlimited."""

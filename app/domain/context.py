@@ -23,7 +23,7 @@ def order_context(
         "customer_active": situation.inputs.active,
         "order_rejected": order is not None and order.rejected,
         "order_forced_hold": order is not None and order.hold_kind == "FORCED",
-        "account_stopped": any(account.status == "STOPPED" for account in situation.accounts),
+        "account_stopped": "STOPPED" in [account.status for account in situation.accounts],
         "account_quarantined": payer.quarantined,
         "account_overdue_days": situation.overdue.days,
         "fx_missing": f"{question.amount.currency}/{missing[0]}" if missing else "",

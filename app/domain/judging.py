@@ -231,6 +231,8 @@ def _outcome(reasons: tuple[Fired, ...]) -> Outcome:
 
 def _degraded(case: Case, fired: tuple[Fired, ...]) -> tuple[str, ...]:
     """List what the decision lacks; quarantined facts whatever the policy says of them."""
+    if not fired and not case.payer.quarantined:
+        return ()
     codes = ["LEDGER_QUARANTINE"] if case.payer.quarantined else []
     codes += [row.reason for row in fired if row.reason in DEGRADING]
     return tuple(dict.fromkeys(codes))

@@ -6,8 +6,9 @@ gate that does not hold settles the whole `&&`, errors in its other parts includ
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Any, Final, Literal, NamedTuple
 
 from app.domain.cel import Binary, Choice, Items, Logic, Name, Node, Unary
@@ -30,6 +31,8 @@ _MIRRORED: Final = {">": "<", "<": ">", ">=": "<=", "<=": ">=", "==": "==", "!="
 _MOST_GATES: Final = 8
 _MOST_KEPT: Final = 64
 """Plans kept for contexts in which names are missing."""
+_MOST_SEEN: Final = 1024
+"""Combinations of values whose rows are kept: few, unless a policy names customers one by one."""
 
 Asked = tuple[int, Row, Test | None]
 """Place in the table, the row, and what is still to be asked; None: the gate was all of it."""
@@ -130,6 +133,9 @@ class Plan:
         default_factory=dict
     )
     _places: Mapping[str, int] = field(init=False)
+    _exact: Callable[[Context], Any] = field(init=False)
+    """Reads what is compared for equality: few combinations of it ever occur."""
+    _seen: dict[Any, list[Asked]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Sort the rows by their gates."""
@@ -154,6 +160,8 @@ class Plan:
                 limits = [gate.values[0] for gate, _ in rows]
                 table = self._above if kind == "ABOVE" else self._below
                 table.append((name, limits, [asked for _, asked in rows]))
+        exact = [gate[0] for gate in (*self._equal, *self._unequal)]
+        self._exact = itemgetter(*dict.fromkeys(exact)) if exact else _nothing
 
     def fire(self, context: Context, account_id: int | None = None) -> list[Fired]:
         """Ask the rows; returns what fired in the table's order, unknown rows last."""
@@ -180,23 +188,31 @@ class Plan:
         return found
 
     def _hits(self, context: Context) -> list[Asked]:
-        """Collect the rows whose gates hold."""
-        hits = self._always.copy()
-        for name, table in self._equal:
-            passed = table.get(context[name])
-            if passed is not None:
-                hits += passed
-        for name, value, asked in self._unequal:
-            if context[name] != value:
-                hits += asked
+        """Collect the rows whose gates hold; the list is not the caller's to change."""
+        exact = self._exact(context)
+        hits = self._seen.get(exact)
+        if hits is None:
+            if len(self._seen) >= _MOST_SEEN:
+                self._seen.clear()
+            hits = self._seen[exact] = self._hits_exactly(context)
         for name, limits, asked in self._above:
             count = bisect_left(limits, context[name])
             if count:
-                hits += asked[:count]
+                hits = hits + asked[:count]
         for name, limits, asked in self._below:
             count = bisect_right(limits, context[name])
             if count < len(limits):
-                hits += asked[count:]
+                hits = hits + asked[count:]
+        return hits
+
+    def _hits_exactly(self, context: Context) -> list[Asked]:
+        """Collect the rows that have no gates, and those whose values are equal, or are not."""
+        hits = self._always.copy()
+        for name, table in self._equal:
+            hits += table.get(context[name], ())
+        for name, value, asked in self._unequal:
+            if context[name] != value:
+                hits += asked
         return hits
 
     def _fire_without(self, context: Context, account_id: int | None) -> list[Fired]:
@@ -222,6 +238,10 @@ class Plan:
         found += [(place, missing(row, name, account_id)) for place, row, name in touched_rows]
         found.sort(key=_place)
         return [one for _, one in found]
+
+
+def _nothing(_: Context) -> None:
+    return None
 
 
 def _place(found: tuple[Any, ...]) -> int:

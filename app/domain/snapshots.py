@@ -4,8 +4,9 @@ Slow inputs are not here: they are stored once, by version (`account_input`).
 """
 
 from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 from app.domain.accounts import Account, Use
@@ -68,9 +69,9 @@ def question_from_json(data: Mapping[str, Any]) -> Question:
 
 def situation_to_json(situation: Situation) -> dict[str, Any]:
     """Write a situation without its slow inputs."""
-    order, overdue = situation.order, situation.overdue
+    at, order, overdue = situation.at, situation.order, situation.overdue
     data: dict[str, Any] = {
-        "at": situation.at.isoformat(),
+        "at": _written(at) if at.tzinfo is UTC else at.isoformat(),
         "today": situation.today.isoformat(),
         "mode": situation.mode,
         "accounts": [_account_to_json(account) for account in situation.accounts],
@@ -90,6 +91,11 @@ def situation_to_json(situation: Situation) -> dict[str, Any]:
     if situation.horizon_days is not None:
         data["horizon_days"] = situation.horizon_days
     return data
+
+
+@lru_cache(maxsize=64)  # the decisions of a batch share their moment; equal ones must read alike
+def _written(moment: datetime) -> str:
+    return moment.isoformat()
 
 
 def situation_from_json(data: Mapping[str, Any], inputs: Inputs) -> Situation:

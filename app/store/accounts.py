@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, Final
 
 import orjson
-from sqlalchemy import RowMapping, and_, any_, func, literal, select, text
+from sqlalchemy import and_, any_, func, literal, select, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import BigInteger
 
@@ -18,31 +18,31 @@ from app.store.schema.evidence import journal
 from app.store.schema.parties import account, customer_ref
 
 
-def from_row(row: Mapping[str, Any] | RowMapping) -> Account:
+def from_row(row: Any) -> Account:  # noqa: ANN401 - a lane's row or SQLAlchemy's
     """Read a row of `account`."""
     return Account(
-        account_id=row["account_id"],
-        customer_id=row["customer_id"],
-        segment_id=row["segment_id"],
-        path=tuple(row["path"]),
-        currency=row["currency"],
-        status=row["status"],
-        limit_minor=row["limit_minor"],
-        unlimited=row["unlimited"],
-        limit_expired=row["limit_expired"],
-        limit_changes_on=row["limit_changes_on"],
+        account_id=row.account_id,
+        customer_id=row.customer_id,
+        segment_id=row.segment_id,
+        path=tuple(row.path),
+        currency=row.currency,
+        status=row.status,
+        limit_minor=row.limit_minor,
+        unlimited=row.unlimited,
+        limit_expired=row.limit_expired,
+        limit_changes_on=row.limit_changes_on,
         use=Use(
-            row["authorized_minor"],
-            row["open_delivery_minor"],
-            row["open_item_minor"],
-            row["note_receivable_minor"],
-            row["prepayment_minor"],
+            row.authorized_minor,
+            row.open_delivery_minor,
+            row.open_item_minor,
+            row.note_receivable_minor,
+            row.prepayment_minor,
         ),
-        foreign=foreign_from_json(row["foreign_use"]) if row["foreign_use"] else {},
-        forced=row["forced_minor"],
-        seq=row["seq"],
-        input_version=row["input_version"],
-        quarantined=row["quarantined"],
+        foreign=foreign_from_json(row.foreign_use) if row.foreign_use else {},
+        forced=row.forced_minor,
+        seq=row.seq,
+        input_version=row.input_version,
+        quarantined=row.quarantined,
     )
 
 
@@ -80,22 +80,18 @@ def customer_of(tx: Tx, ref: str) -> str:
 
 def find(tx: Tx, customer_id: str, segment_id: str) -> Account | None:
     """Read a customer's account in a segment without a lock; None where there is none yet."""
-    row = (
-        tx.execute(
-            select(account).where(
-                and_(account.c.customer_id == customer_id, account.c.segment_id == segment_id)
-            )
+    row = tx.execute(
+        select(account).where(
+            and_(account.c.customer_id == customer_id, account.c.segment_id == segment_id)
         )
-        .mappings()
-        .one_or_none()
-    )
+    ).one_or_none()
     return from_row(row) if row else None
 
 
 def get_many(tx: Tx, ids: Collection[int]) -> dict[int, Account]:
     """Read accounts by id without a lock."""
     query = select(account).where(_among(ids))
-    return {row["account_id"]: from_row(row) for row in tx.execute(query).mappings()}
+    return {row.account_id: from_row(row) for row in tx.execute(query)}
 
 
 def lock(tx: Tx, ids: Collection[int]) -> dict[int, Account]:
@@ -111,7 +107,7 @@ def lock(tx: Tx, ids: Collection[int]) -> dict[int, Account]:
         .order_by(account.c.account_id)
         .with_for_update(key_share=True)
     )
-    return {row["account_id"]: from_row(row) for row in tx.execute(query).mappings()}
+    return {row.account_id: from_row(row) for row in tx.execute(query)}
 
 
 def with_foreign(tx: Tx, after: int, most: int) -> list[Account]:
@@ -122,7 +118,7 @@ def with_foreign(tx: Tx, after: int, most: int) -> list[Account]:
         .order_by(account.c.account_id)
         .limit(most)
     )
-    return [from_row(row) for row in tx.execute(query).mappings()]
+    return [from_row(row) for row in tx.execute(query)]
 
 
 def lock_idle(tx: Tx, ids: Collection[int]) -> dict[int, Account]:
@@ -133,7 +129,7 @@ def lock_idle(tx: Tx, ids: Collection[int]) -> dict[int, Account]:
         .order_by(account.c.account_id)
         .with_for_update(key_share=True, skip_locked=True)
     )
-    return {row["account_id"]: from_row(row) for row in tx.execute(query).mappings()}
+    return {row.account_id: from_row(row) for row in tx.execute(query)}
 
 
 def _among(ids: Collection[int]) -> Any:  # noqa: ANN401 - a column expression

@@ -74,8 +74,8 @@ def lock_orders(tx: Tx, segment_id: str, ids: Iterable[str]) -> dict[str, Order]
     wanted = sorted(ids)
     if not wanted:
         return {}
-    rows = tx.execute(ask.LOCK_ORDERS, ask.values(segment_id, wanted)).mappings()
-    return {row["order_id"]: order_from_row(row) for row in rows}
+    rows = tx.execute(ask.LOCK_ORDERS, ask.values(segment_id, wanted))
+    return {row.order_id: order_from_row(row) for row in rows}
 
 
 @dataclass(slots=True)

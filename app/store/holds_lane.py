@@ -20,7 +20,7 @@ FOR NO KEY UPDATE OF o SKIP LOCKED
 """
 
 _HELD: Final = """
-SELECT h.hold_id, h.ask, h.reasons, h.auto_release, r.customer_id
+SELECT h.hold_id, r.customer_id, h.ask, h.reasons, h.auto_release
 FROM unnest(%(holds)s) AS n(hold_id) JOIN order_hold h ON h.hold_id = n.hold_id::uuid
 JOIN customer_ref r ON r.ref = h.customer_id
 WHERE h.status = 'OPEN' AND h.kind = 'AUTOMATIC'
@@ -33,7 +33,7 @@ class Held:
     """An open automatic hold as it stands under the lock of its order.
 
     `ask` is the question that was held, of the customer that `customer_id` is now; `reasons` are
-    as told then.
+    as told then. Fields stand as the columns of `_HELD` do.
     """
 
     hold_id: str
@@ -60,8 +60,8 @@ class HoldLane(Lane):
         }
         ids = {"holds": texts([one.hold_id for one in wanted])}
         taken, rows = await self._begin("BEGIN", (_TAKE, pairs), (_HELD, ids))
-        locked = {row["hold_id"] for row in taken}
-        found = {row["hold_id"]: Held(**row) for row in rows if row["hold_id"] in locked}
+        locked = {row.hold_id for row in taken}
+        found = {row.hold_id: Held(*row) for row in rows if row.hold_id in locked}
         return [found[one.hold_id] for one in wanted if one.hold_id in found]
 
     async def meet(self, held: Sequence[Held], at: datetime) -> Loaded:

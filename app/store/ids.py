@@ -9,6 +9,7 @@ _COUNTER_BITS: Final = 12
 _NODE_BITS: Final = 62
 _COUNTER: Final = (1 << _COUNTER_BITS) - 1
 _TAIL: Final = (1 << 48) - 1
+_DIGITS: Final = [f"{count:03x}" for count in range(_COUNTER + 1)]
 
 
 class IdSource:
@@ -37,4 +38,4 @@ class IdSource:
             if millis != self._millis:  # a batch draws thousands within one
                 self._millis = millis
                 self._head = f"{millis >> 16:08x}-{millis & 0xFFFF:04x}-7"
-            return f"{self._head}{stamp & _COUNTER:03x}{self._tail}"
+            return self._head + _DIGITS[stamp & _COUNTER] + self._tail

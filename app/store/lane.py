@@ -85,7 +85,7 @@ class Lane:
             (lane_sql.CLAIM, claim_columns(claims)),
             *reads(want, lane_sql.LOCK_ORDERS, lane_sql.LOCK_ACCOUNTS),
         )
-        claimed = {(row["client"], row["key"]) for row in rows[0]}
+        claimed = set(rows[0])
         found = loaded(rows[1:])
         self._locked = dict(found.accounts)
         twice = [claim for claim in claims if (claim.client, claim.key) not in claimed]
@@ -112,8 +112,8 @@ class Lane:
         if len(rows) != len(twice):
             raise BusyError("a key is being cleared away; try again")
         return {
-            (row["client"], row["key"]): Known(
-                row["hash"], row["status"] or 0, unpack(row["record"])[1] if row["record"] else b""
+            (row.client, row.key): Known(
+                row.hash, row.status or 0, unpack(row.record)[1] if row.record else b""
             )
             for row in rows
         }
@@ -132,11 +132,11 @@ class Lane:
         )
         return [
             Rate(
-                row["base"],
-                row["quote"],
-                row["rate"].normalize(),
-                row["rate_date"].isoformat(),
-                row["source"],
+                row.base,
+                row.quote,
+                row.rate.normalize(),
+                row.rate_date.isoformat(),
+                row.source,
             )
             for row in rows
         ]
@@ -157,7 +157,7 @@ class Lane:
         if not rows:
             message = f"no rule set {version} is stored"
             raise LookupError(message)
-        data: Mapping[str, Any] = rows[0]["data"]
+        data: Mapping[str, Any] = rows[0].data
         return data
 
     async def outlook(
@@ -275,7 +275,6 @@ class Lane:
 
 def _limits_of(ids: Collection[int], rows: Rows) -> dict[int, list[CreditLimit]]:
     found: dict[int, list[CreditLimit]] = {key: [] for key in ids}
-    for row in rows:
-        account_id, order = row.pop("account_id"), row.pop("ordinal")
-        found[account_id].append(CreditLimit(**row, order=order))
+    for account_id, *limit in rows:
+        found[account_id].append(CreditLimit(*limit))
     return found

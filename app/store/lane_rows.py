@@ -145,43 +145,41 @@ def loaded(rows: Sequence[Rows]) -> Loaded:
     """Make domain objects of what `reads` brought, in its order."""
     order_rows, account_rows, ground_rows, use_rows = rows
     return Loaded(
-        customers={row["ref"]: row["customer_id"] for row in ground_rows if row["customer_id"]},
-        orders={(row["segment_id"], row["order_id"]): orders.from_row(row) for row in order_rows},
-        accounts={row["account_id"]: accounts.from_row(row) for row in account_rows},
+        customers={row.ref: row.customer_id for row in ground_rows if row.customer_id},
+        orders={(row.segment_id, row.order_id): orders.from_row(row) for row in order_rows},
+        accounts={row.account_id: accounts.from_row(row) for row in account_rows},
         payers={
-            (row["segment_id"], row["ref"]): Payer(
-                row["account_id"], row["input"] or {}, _open_items(row)
-            )
+            (row.segment_id, row.ref): Payer(row.account_id, row.input or {}, _open_items(row))
             for row in ground_rows
-            if row["account_id"] is not None
+            if row.account_id is not None
         },
         uses={
-            (row["segment_id"], row["order_id"], row["account_id"], row["currency"]): OrderUse(
-                row["delivered_minor"], row["invoiced_minor"]
+            (row.segment_id, row.order_id, row.account_id, row.currency): OrderUse(
+                row.delivered_minor, row.invoiced_minor
             )
             for row in use_rows
         },
         segments={
-            row["segment_id"]: SegmentState(
-                row["mode"],
-                row["rule_set_version"],
-                row["today"],
-                row["ledger_at"],
-                row["credit_horizon_days"],
+            row.segment_id: SegmentState(
+                row.mode,
+                row.rule_set_version,
+                row.today,
+                row.ledger_at,
+                row.credit_horizon_days,
             )
             for row in ground_rows
-            if row["mode"] is not None
+            if row.mode is not None
         },
     )
 
 
-def _open_items(row: Mapping[str, Any]) -> dict[str, tuple[int, int, date]]:
+def _open_items(row: Any) -> dict[str, tuple[int, int, date]]:  # noqa: ANN401 - of GROUND
     """Read what is open: in the account's currency alone, or in each by itself."""
-    if row["by_currency"] is not None:
+    if row.by_currency is not None:
         return {
             code: (int(late or 0), int(opened), date.fromisoformat(due))
-            for code, (late, opened, due) in row["by_currency"].items()
+            for code, (late, opened, due) in row.by_currency.items()
         }
-    if row["open"] is None:
+    if row.open is None:
         return {}
-    return {row["currency"]: (row["late"] or 0, row["open"], row["due"])}
+    return {row.currency: (row.late or 0, row.open, row.due)}

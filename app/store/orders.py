@@ -1,6 +1,6 @@
 """Order roots: find, lock in (segment, order) order, write."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Final
@@ -8,7 +8,6 @@ from typing import Any, Final
 from sqlalchemy import (
     Date,
     DateTime,
-    RowMapping,
     Select,
     cast,
     func,
@@ -32,28 +31,28 @@ UseKey = tuple[str, str, int, str]
 """(segment_id, order_id, account_id, currency)."""
 
 
-def from_row(row: Mapping[str, Any] | RowMapping) -> Order:
+def from_row(row: Any) -> Order:  # noqa: ANN401 - a lane's row or SQLAlchemy's
     """Read a row of `credit_order`."""
     return Order(
-        segment_id=row["segment_id"],
-        order_id=row["order_id"],
-        account_id=row["account_id"],
-        currency=row["currency"],
-        version=row["version"],
-        closed_version=row["closed_version"],
-        authorization_id=row["authorization_id"] and str(row["authorization_id"]),
-        state=row["state"],
-        authorized=row["authorized_minor"],
-        reserved=row["reserved_minor"],
-        expires_at=row["expires_at"],
-        authorized_at=row["authorized_at"],
-        released_max=row["released_max_minor"],
-        released_until=row["released_until"],
-        rejected=row["rejected"],
-        hold_id=row["hold_id"] and str(row["hold_id"]),
-        hold_kind=row["hold_kind"],
-        counts_from=row["counts_from"],
-        untested=row["untested"],
+        segment_id=row.segment_id,
+        order_id=row.order_id,
+        account_id=row.account_id,
+        currency=row.currency,
+        version=row.version,
+        closed_version=row.closed_version,
+        authorization_id=row.authorization_id and str(row.authorization_id),
+        state=row.state,
+        authorized=row.authorized_minor,
+        reserved=row.reserved_minor,
+        expires_at=row.expires_at,
+        authorized_at=row.authorized_at,
+        released_max=row.released_max_minor,
+        released_until=row.released_until,
+        rejected=row.rejected,
+        hold_id=row.hold_id and str(row.hold_id),
+        hold_kind=row.hold_kind,
+        counts_from=row.counts_from,
+        untested=row.untested,
     )
 
 
@@ -105,9 +104,7 @@ def _read(tx: Tx, keys: Collection[Key], *, locked: bool) -> dict[Key, Order]:
     )
     if locked:
         query = query.with_for_update(key_share=True)
-    return {
-        (row["segment_id"], row["order_id"]): from_row(row) for row in tx.execute(query).mappings()
-    }
+    return {(row.segment_id, row.order_id): from_row(row) for row in tx.execute(query)}
 
 
 def get_many(tx: Tx, keys: Collection[Key]) -> dict[Key, Order]:
@@ -146,7 +143,7 @@ def lock_expired(tx: Tx, at: datetime, most: int, whose: Whose = EVERYBODY) -> l
     """
     query = whose.among(_expired(at)).limit(most)
     locked = query.with_for_update(key_share=True, skip_locked=True)
-    return [from_row(row) for row in tx.execute(locked).mappings()]
+    return [from_row(row) for row in tx.execute(locked)]
 
 
 def payers_expired(tx: Tx, at: datetime, most: int, whose: Whose = EVERYBODY) -> list[int]:
@@ -184,7 +181,7 @@ def lock_due(
     """
     query = whose.among(_due(at, after)).limit(most)
     locked = query.with_for_update(key_share=True, skip_locked=True, of=credit_order)
-    return [from_row(row) for row in tx.execute(locked).mappings()]
+    return [from_row(row) for row in tx.execute(locked)]
 
 
 def payers_due(

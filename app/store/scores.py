@@ -113,9 +113,9 @@ def read_subjects(tx: Tx, ids: Sequence[str]) -> list[Subject]:
     """Read customers as they stand, unlocked; merged ones are left out."""
     held: dict[str, dict[int, Account]] = {key: {} for key in ids}
     told: dict[int, Mapping[str, Any] | None] = {}
-    for row in tx.execute(_OF_ACCOUNT, {"ids": list(ids)}).mappings().all():
-        held[row["customer_id"]][row["account_id"]] = from_row(row)
-        told[row["account_id"]] = row["score"]
+    for row in tx.execute(_OF_ACCOUNT, {"ids": list(ids)}).all():
+        held[row.customer_id][row.account_id] = from_row(row)
+        told[row.account_id] = row.score
     return [
         Subject(
             *row,

@@ -8,7 +8,7 @@ are psycopg's.
 
 import asyncio
 import re
-from collections import deque
+from collections import deque, namedtuple
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -31,9 +31,11 @@ Parameters = dict[str, Any]
 Statement = tuple[str, Parameters | None]
 """SQL with `%(name)s` for parameters, and their values: arrays, texts, numbers, dates, moments."""
 
-Rows = list[dict[str, Any]]
+Rows = list[Any]
+"""Rows whose values are read by the names of their columns, as attributes."""
+
 Tuple = tuple[Any, ...]
-Make = Callable[[Sequence[Any]], dict[str, Any]]
+Make = Callable[[Sequence[Any]], Any]
 _R = TypeVar("_R")
 
 _NAME: Final = re.compile(r"%\((\w+)\)s")
@@ -131,7 +133,7 @@ class Wire:
     async def exchange(
         self, statements: Sequence[Statement], sent: Callable[[], None] | None = None
     ) -> list[Rows]:
-        """Send statements together and give the rows of each, by column name.
+        """Send statements together and give the rows of each, as tuples with the columns' names.
 
         What follows a statement that fails is not executed. `sent` is called once they are on
         their way; another exchange may follow from then on.
@@ -260,11 +262,11 @@ class Wire:
         return taken
 
     def _named(self, statement: str, result: PGresult) -> Make:
-        """Find how a statement's rows become mappings; its columns are looked at once."""
+        """Find how a statement's rows get their names; its columns are looked at once."""
         make = self._makers.get(statement)
         if make is None:
             places = range(result.nfields)
-            make = _by_name([(result.fname(place) or b"").decode() for place in places])
+            make = _by_name(tuple((result.fname(place) or b"").decode() for place in places))
             if self._prepare:  # else a migration may change the columns unnoticed
                 self._makers[statement] = make
         return make
@@ -293,8 +295,9 @@ def _wake(under_way: _Exchange) -> None:
         under_way.done.set_result(None)
 
 
-def _by_name(names: Sequence[str]) -> Make:
-    def make(values: Sequence[Any]) -> dict[str, Any]:
-        return dict(zip(names, values, strict=True))
-
+@lru_cache(maxsize=256)
+def _by_name(names: tuple[str, ...]) -> Make:
+    # a third of what a dictionary takes; a column without a proper name is read by its place
+    row: Any = namedtuple("row", names, rename=True)  # type: ignore[misc]  # noqa: PYI024
+    make: Make = row._make
     return make

@@ -5,7 +5,7 @@ and what passes a cap is counted as `other`. `labels()` is resolved once per set
 Durations are seconds.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from prometheus_client import Counter, Gauge, Histogram
@@ -13,6 +13,7 @@ from prometheus_client.metrics import MetricWrapperBase
 
 from app.telemetry.bounded import OTHER as OTHER
 from app.telemetry.bounded import Bounded as Bounded
+from app.telemetry.bounded import Repeated
 from app.telemetry.holds import HOLD_METRICS as HOLD_METRICS
 from app.telemetry.holds import HOLD_RELEASE_SECONDS as HOLD_RELEASE_SECONDS
 from app.telemetry.holds import HOLDS_JUDGED as HOLDS_JUDGED
@@ -77,7 +78,7 @@ DECISION_REASONS: Final = Bounded(
     Counter("aval_decision_reasons", "Reasons given in decisions.", ["code"]), most=200
 )
 DECISION_SECONDS: Final = Bounded(
-    Histogram(
+    Repeated(
         "aval_decision_seconds", "From question to answer.", ["check_point"], buckets=_DECISION_S
     ),
     most=10,
@@ -90,7 +91,7 @@ BATCH_SIZE: Final = Histogram(
 LEDGER_EVENTS: Final = Bounded(
     Counter("aval_ledger_events", "Facts taken in.", ["type", "result"]), most=50
 )
-SCORE_AGE_SECONDS: Final = Histogram(
+SCORE_AGE_SECONDS: Final = Repeated(
     "aval_score_age_seconds",
     "Age of the score a decision used, when it used one.",
     buckets=(3600, 21_600, 86_400, 172_800, 604_800, 2_592_000, 7_776_000),
@@ -212,10 +213,16 @@ def count_request(route: str, method: str, status: str, seconds: float) -> None:
     REQUEST_SECONDS.labels(route, method).observe(seconds)
 
 
-def count_decision(check_point: str, outcome: str, reasons: Iterable[str], seconds: float) -> None:
-    """Count one decision; `reasons` are codes, `seconds` the time since the question came in."""
-    DECISIONS.labels(check_point, outcome).inc()
-    DECISION_SECONDS.labels(check_point).observe(seconds)
+def count_decisions(
+    outcomes: Mapping[tuple[str, str], int], reasons: Iterable[str], seconds: float
+) -> None:
+    """Count decisions that were given at once, by check point and outcome.
+
+    `reasons` are the codes of all of them, `seconds` the time since their questions came in.
+    """
+    for (check_point, outcome), count in outcomes.items():
+        DECISIONS.labels(check_point, outcome).inc(count)
+        DECISION_SECONDS.labels(check_point).repeat(seconds, count)
     for code in reasons:
         DECISION_REASONS.labels(code).inc()
 

@@ -1,6 +1,7 @@
 """Authorize orders and check limits: take a batch, lock, judge, write, commit, then answer."""
 
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -29,7 +30,7 @@ from app.telemetry import (
     ORDER_HOLDS_CLOSED,
     ORDER_HOLDS_OPENED,
     SCORE_AGE_SECONDS,
-    count_decision,
+    count_decisions,
 )
 from app.usecases.answers import Decided, render
 from app.usecases.asks import Answer, Ask, to_json
@@ -83,7 +84,9 @@ class AuthorizeOrders:
         await lane.record(record, batch.accounts)
         for one in done:
             answers[id(one.ask)] = Answer(one.status, one.body)
-            _count(one, time.perf_counter() - began)
+        _count(done, time.perf_counter() - began)
+        if len(leaders) == len(asks) and not known:
+            return [answers[id(ask)] for ask in asks]
         first = [by_key[ask.caller.client, ask.key] for ask in asks]
         return [
             _remembered(ask, known) or _followed(ask, leader, answers[id(leader)])
@@ -107,8 +110,7 @@ class AuthorizeOrders:
         judged = [one for one in results if isinstance(one, Judged)]
         done = await self._answer(lane, judged, batch.rates)
         await lane.log(at, [decision_row(one) for one in done])
-        for one in done:
-            _count(one, time.perf_counter() - began)
+        _count(done, time.perf_counter() - began)
         bodies = iter(done)
         return [
             one if isinstance(one, CreditError) else Answer(one.status, next(bodies).body)
@@ -171,10 +173,8 @@ class AuthorizeOrders:
         rows, limits = await lane.outlook(payers, set().union(*wanted))
         invoices: dict[int, list[OpenInvoice]] = {key: [] for key in payers}
         for row in rows:
-            open_money = Money(row["open_minor"], row["currency"])
-            invoices[row["account_id"]].append(
-                OpenInvoice(row["invoice_id"], row["due_date"], open_money)
-            )
+            open_money = Money(row.open_minor, row.currency)
+            invoices[row.account_id].append(OpenInvoice(row.invoice_id, row.due_date, open_money))
         told = {}
         for one in held:
             payer, today = one.situation.accounts[0].account_id, one.situation.today
@@ -275,16 +275,25 @@ def _want(asks: Sequence[Ask], at: datetime) -> Want:
     )
 
 
-def _count(one: Judged, seconds: float) -> None:
-    judgement: Judgement = one.judgement
-    codes = [row.reason for row in judgement.reasons]
-    count_decision(one.ask.question.check_point, judgement.outcome, codes, seconds)
-    score, before = one.situation.inputs.score, one.situation.order
-    if score is not None:
-        scored_at = datetime.fromisoformat(str(score["scored_at"]))
-        SCORE_AGE_SECONDS.observe((one.situation.at - scored_at).total_seconds())
+def _count(done: Sequence[Judged], seconds: float) -> None:
+    outcomes = Counter[tuple[str, str]](
+        [(one.ask.question.check_point, one.judgement.outcome) for one in done]
+    )
+    codes = [row.reason for one in done for row in one.judgement.reasons]
+    count_decisions(outcomes, codes, seconds)
+    for one in done:
+        score, order = one.situation.inputs.score, one.situation.order
+        if score is not None:
+            scored_at = datetime.fromisoformat(str(score["scored_at"]))
+            SCORE_AGE_SECONDS.repeat((one.situation.at - scored_at).total_seconds(), 1)
+        if one.hold_id is not None or order is not None:
+            _count_hold(one)
+
+
+def _count_hold(one: Judged) -> None:
+    judgement, before = one.judgement, one.situation.order
     if one.ask.kind != "CHECK" and one.hold_id and (before is None or before.hold_id is None):
-        ORDER_HOLDS_OPENED.labels(codes[0]).inc()
+        ORDER_HOLDS_OPENED.labels(judgement.reasons[0].reason).inc()
     after = judgement.order
     if before and before.hold_id and after and after.hold_id is None and one.ask.kind != "CHECK":
         ORDER_HOLDS_CLOSED.labels(one.ask.kind).inc()

@@ -101,7 +101,10 @@ class Batch:
 
         """
         try:
-            return tuple(self.accounts[one] for one in self.accounts[account_id].path)
+            payer = self.accounts[account_id]
+            if len(payer.path) == 1:
+                return (payer,)
+            return tuple([self.accounts[one] for one in payer.path])
         except KeyError as error:
             raise BusyError("a customer was moved to another group meanwhile") from error
 
@@ -181,9 +184,10 @@ class Batch:
         currency = question.amount.currency
         rates = {}
         for account in accounts:
-            rate = None if account.currency == currency else self.rate(currency, account)
-            if rate is not None:
-                rates[account.currency] = rate
+            if account.currency != currency:
+                rate = self.rate(currency, account)
+                if rate is not None:
+                    rates[account.currency] = rate
         key = (question.segment_id, question.order_id, payer.account_id, currency)
         return Situation(
             at=self.at,
@@ -239,9 +243,10 @@ def read_inputs(version: int, data: Mapping[str, Any], at: datetime) -> Inputs:
 
 
 def _overdue(payer: Payer, today: date) -> Overdue:
-    found = payer.open_items
-    late = {code: overdue for code, (overdue, _, _) in found.items() if overdue}
-    open_items = {code: opened for code, (_, opened, _) in found.items()}
-    dues = [due for _, _, due in found.values()]
-    days = max(0, (today - min(dues)).days) if dues else 0
-    return Overdue(late, open_items, days)
+    late, open_items, oldest = {}, {}, today
+    for code, (overdue, opened, due) in payer.open_items.items():
+        if overdue:
+            late[code] = overdue
+        open_items[code] = opened
+        oldest = min(oldest, due)
+    return Overdue(late, open_items, (today - oldest).days)

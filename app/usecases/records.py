@@ -71,6 +71,9 @@ def record_of(batch: Batch, done: Sequence[Judged], refused: Iterable[Ask]) -> R
             record.known.append(order)
     holds: dict[str, dict[str, Any]] = {}
     for one in done:
+        before = one.situation.order
+        if one.hold_id is None and (before is None or before.hold_id is None):
+            continue  # nearly all
         row, event = _hold(one)
         if row is not None:
             # several asks of one order in a batch: the hold keeps when and why it was opened

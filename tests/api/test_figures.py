@@ -13,8 +13,8 @@ from app.telemetry import METRICS, gauge_rules
 
 CHILD = """
 from app import telemetry
-telemetry.count_decision("ORDER", "HOLD", ["OVER_LIMIT"], 0.002)
-telemetry.count_decision("ORDER", "HOLD", [], 9.0)
+telemetry.count_decisions({("ORDER", "HOLD"): 1}, ["OVER_LIMIT"], 0.002)
+telemetry.count_decisions({("ORDER", "HOLD"): 1}, [], 9.0)
 telemetry.set_build("0.1.0")
 telemetry.set_pool(used=3, size=8)
 telemetry.LANE_QUEUE.inc(5)

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from app.store.arrays import blobs, flags, ints, texts
-from app.store.wire import Wire
+from app.store.wire import Rows, Wire
 
 T = TypeVar("T")
 TEXT = st.text(alphabet=st.characters(exclude_characters="\0", exclude_categories=["Cs"]))
@@ -35,12 +35,12 @@ def rows_of(
     *,
     prepare: bool = True,
     **arrays: Any,  # noqa: ANN401 - any array
-) -> list[dict[str, Any]]:
+) -> Rows:
     """Send arrays as columns and give the rows that come back."""
     names = ", ".join(f"%({name})s" for name in arrays)
     sql = f"SELECT * FROM unnest({names}) AS n({', '.join(arrays)})"  # noqa: S608 - our own names
 
-    async def ask(wire: Wire) -> list[dict[str, Any]]:
+    async def ask(wire: Wire) -> Rows:
         return (await wire.exchange([(sql, arrays)]))[0]
 
     return on_wire(url, ask, prepare=prepare)
@@ -64,7 +64,7 @@ def test_arrays_come_back_as_they_went(
         f=flags([row[2] for row in rows]),
         b=blobs([row[3] for row in rows]),
     )
-    assert [(one["t"], one["i"], one["f"], one["b"]) for one in told] == rows
+    assert [(one.t, one.i, one.f, one.b) for one in told] == rows
 
 
 def test_single_values_have_their_types(database_url: str) -> None:
@@ -72,20 +72,29 @@ def test_single_values_have_their_types(database_url: str) -> None:
     sent = {"n": -5, "t": "ä'\\\"", "f": False, "d": date(1970, 1, 1), "m": at, "z": None}
     columns = ", ".join(f"%({name})s AS {name}" for name in sent if name != "z")
 
-    async def ask(wire: Wire) -> list[dict[str, Any]]:
+    async def ask(wire: Wire) -> Rows:
         sql = f"SELECT {columns}, %(z)s::text AS z"
         return (await wire.exchange([(sql, sent)]))[0]
 
-    assert on_wire(database_url, ask) == [sent]
+    (row,) = on_wire(database_url, ask)
+    assert row._asdict() == sent
+
+
+def test_columns_are_read_by_name_and_without_a_proper_one_by_place(database_url: str) -> None:
+    async def ask(wire: Wire) -> Rows:
+        return (await wire.exchange([('SELECT 1 AS one, 2 AS "class", 3', None)]))[0]
+
+    (row,) = on_wire(database_url, ask)
+    assert (row.one, *row) == (1, 1, 2, 3)
 
 
 def test_an_id_is_text(database_url: str) -> None:
     wanted = "019332b4-6c00-7000-8000-000000000003"
 
-    async def ask(wire: Wire) -> list[dict[str, Any]]:
+    async def ask(wire: Wire) -> Rows:
         return (await wire.exchange([("SELECT %(id)s::uuid AS id", {"id": wanted})]))[0]
 
-    assert on_wire(database_url, ask) == [{"id": wanted}]
+    assert on_wire(database_url, ask) == [(wanted,)]
 
 
 @pytest.mark.parametrize("prepare", [True, False])
@@ -94,7 +103,7 @@ def test_what_follows_a_failure_is_not_done_and_the_wire_goes_on(
 ) -> None:
     bad = ("SELECT 1 / %(n)s::bigint AS n", {"n": 0})
 
-    async def act(wire: Wire) -> list[list[dict[str, Any]]]:
+    async def act(wire: Wire) -> list[Rows]:
         await wire.exchange([("CREATE TABLE t (n bigint PRIMARY KEY)", None)])
         for _ in range(2):  # the second time finds what the first could not prepare
             with pytest.raises(psycopg.errors.DivisionByZero):
@@ -107,16 +116,16 @@ def test_what_follows_a_failure_is_not_done_and_the_wire_goes_on(
         insert = ("INSERT INTO t VALUES (%(n)s)", {"n": 2})
         return await wire.exchange([insert, ("SELECT n FROM t", None)])
 
-    assert on_wire(database_url, act, prepare=prepare) == [[], [{"n": 2}]]
+    assert on_wire(database_url, act, prepare=prepare) == [[], [(2,)]]
 
 
 def test_more_than_a_socket_takes_at_once(database_url: str) -> None:
     big = ["x" * 1_000_000] * 40
     (told,) = on_wire(database_url, lambda wire: _lengths(wire, big))
-    assert told == [{"n": 1_000_000}] * 40
+    assert told == [(1_000_000,)] * 40
 
 
-async def _lengths(wire: Wire, values: list[str]) -> list[list[dict[str, Any]]]:
+async def _lengths(wire: Wire, values: list[str]) -> list[Rows]:
     sql = "SELECT length(t)::bigint AS n FROM unnest(%(t)s || '{}'::text[]) AS n(t)"
     return await wire.exchange([(sql, {"t": texts(values)})])
 
@@ -135,7 +144,7 @@ def test_an_idle_wire_notices_its_end(database_url: str) -> None:
     async def act(wire: Wire) -> bool:
         ((row,),) = await wire.exchange([("SELECT pg_backend_pid() AS pid", None)])
         with psycopg.connect(database_url, autocommit=True) as other:
-            other.execute("SELECT pg_terminate_backend(%s)", (row["pid"],))
+            other.execute("SELECT pg_terminate_backend(%s)", (row.pid,))
         for _ in range(200):
             await asyncio.sleep(0.01)
             if wire.lost:
@@ -201,7 +210,7 @@ def test_exchanges_are_answered_in_the_order_they_were_sent(database_url: str) -
         second = asyncio.create_task(wire.exchange([("SELECT 2 AS n", None)]))
         done, _ = await asyncio.wait([first, second], return_when=asyncio.FIRST_COMPLETED)
         assert first in done
-        return [(await first)[0][0]["n"], (await second)[0][0]["n"]]
+        return [(await first)[0][0].n, (await second)[0][0].n]
 
     assert on_wire(database_url, ask) == [1, 2]
 
@@ -221,7 +230,7 @@ def test_what_is_behind_a_failed_transaction_is_not_done(database_url: str) -> N
         await wire.exchange([("ROLLBACK", None)])
         await wire.exchange(behind)
         (rows,) = await wire.exchange([("SELECT count(*) AS n FROM mark", None)])
-        return int(rows[0]["n"])
+        return int(rows[0].n)
 
     assert on_wire(database_url, ask) == 0
 
