@@ -142,7 +142,7 @@ class Settings(BaseSettings):
     )
     lanes: int = Field(1, ge=1, le=8, description="Write lanes, a connection each, per process")
     large_lanes: int = Field(
-        2, ge=0, le=8, description="Write lanes for large requests; 0: they share the others"
+        3, ge=0, le=8, description="Write lanes for large requests; 0: they share the others"
     )
     lane_batch: int = Field(
         256, ge=1, le=1024, description="Most requests that a lane takes at once"

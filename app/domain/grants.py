@@ -1,20 +1,35 @@
 """What an approval changes: the order's reservation, and each account on the payer's path."""
 
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Final
 
 from app.domain.accounts import Account, Kind, Use, booked, over, stands
 from app.domain.cases import Case
-from app.domain.decisions import Judgement
 from app.domain.errors import FieldError
 from app.domain.facts_balances import MAX_TOTAL
 from app.domain.horizons import counts_from
 from app.domain.orders import Order
+from app.domain.values import quick
 
 _UNSEEN: Final = Order("", "", 0, "")
 """Stands for an order that nobody asked about before: nothing is known of it."""
+
+
+@quick
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What an approval does: `order`, `after` and `ceilings` are those of a `Judgement`."""
+
+    order: Order | None
+    after: tuple[tuple[Account, Kind], ...]
+    ceilings: Mapping[int, int]
+
+
+NO_GRANT: Final = Grant(None, (), MappingProxyType({}))
 
 
 def order_seen(case: Case) -> Order:
@@ -37,7 +52,7 @@ def _newest(known: int | None, asked: int | None) -> int | None:
     return max(known, asked)
 
 
-def granted(case: Case, judgement: Judgement, new_id: str) -> Judgement:
+def grant_of(case: Case, new_id: str) -> Grant:
     """Reserve: the order's new state, and each account's, with the kind of its journal entry.
 
     Raises:
@@ -48,7 +63,9 @@ def granted(case: Case, judgement: Judgement, new_id: str) -> Judgement:
     ceilings: dict[int, int] = {}
     for account in case.situation.accounts:
         moved, kind = _booked(case, account)
-        if moved.use != account.use or moved.foreign != account.foreign:
+        if moved.use.authorized != account.use.authorized or (
+            moved.use != account.use or moved.foreign != account.foreign
+        ):
             after.append((moved, kind))
             ceiling = case.ceiling(account)
             if kind in {"AUTHORIZE", "TOLERANCE"} and ceiling is not None:
@@ -60,19 +77,7 @@ def granted(case: Case, judgement: Judgement, new_id: str) -> Judgement:
             for account in case.situation.freed
             if account.account_id not in path and case.bare(account) != account
         ]
-    return Judgement(
-        judgement.outcome,
-        judgement.judged,
-        judgement.reasons,
-        judgement.warnings,
-        judgement.binding,
-        judgement.ship_up_to,
-        _authorized(case, new_id),
-        tuple(after),
-        ceilings,
-        judgement.degraded,
-        judgement.tested,
-    )
+    return Grant(_authorized(case, new_id), tuple(after), ceilings)
 
 
 def _authorized(case: Case, new_id: str) -> Order:

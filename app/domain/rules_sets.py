@@ -67,7 +67,7 @@ class RuleSet:
     is_scoped: bool = field(init=False, repr=False, compare=False)
     """Whether any row is not for everybody at every check point."""
     _plans: dict[object, Plan] = field(init=False, repr=False, compare=False)
-    _tolerance: Fraction = field(init=False, repr=False, compare=False)
+    _tolerance: tuple[int, int] = field(init=False, repr=False, compare=False)
     _places: Mapping[str, int] = field(init=False, repr=False, compare=False)
     _scoped: Mapping[str, frozenset[str]] = field(init=False, repr=False, compare=False)
 
@@ -80,7 +80,7 @@ class RuleSet:
         path = {name for row in self.rows if row.scope == "path" for name in row.shown()}
         keep(self, "path_reads_order", not path <= PATH_NAMES)
         keep(self, "_plans", {})
-        keep(self, "_tolerance", Fraction(self.tolerance_percent) / 100)
+        keep(self, "_tolerance", (Fraction(self.tolerance_percent) / 100).as_integer_ratio())
         keep(self, "_places", {row.rule_id: place for place, row in enumerate(self.rows)})
         scoped = {
             one: frozenset[str]().union(*(row.reach.values(one) for row in self.rows))
@@ -95,8 +95,8 @@ class RuleSet:
 
     def ceiling(self, limit_minor: int) -> int:
         """Give limit and tolerance together, rounded down to a minor unit."""
-        tolerance = self._tolerance
-        return limit_minor + limit_minor * tolerance.numerator // tolerance.denominator
+        more, of = self._tolerance
+        return limit_minor + limit_minor * more // of
 
     def place_of(self, one: Fired) -> int:
         """Give a row's place in the table; one that is not in it stands after all that are."""

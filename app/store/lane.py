@@ -182,7 +182,7 @@ class Lane:
                 asking again with the same key tells.
 
         """
-        changed = [held for key, held in after.items() if held != self._locked.get(key)]
+        changed = [held for key, held in after.items() if _differs(held, self._locked.get(key))]
         parameters = {
             "at": record.at,
             **order_columns(record.fresh),
@@ -271,6 +271,11 @@ class Lane:
             await self.close()
             self._wire = await Wire.connect(self._url, prepare=self._prepare)
         return self._wire
+
+
+def _differs(held: Account, locked: Account | None) -> bool:
+    """Compare two accounts; nearly all differ in their `seq`, which is seen without the rest."""
+    return locked is None or held.seq != locked.seq or held != locked
 
 
 def _limits_of(ids: Collection[int], rows: Rows) -> dict[int, list[CreditLimit]]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import lru_cache
 from itertools import count
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 
 import orjson
 import psycopg
@@ -31,9 +31,7 @@ Parameters = dict[str, Any]
 Statement = tuple[str, Parameters | None]
 """SQL with `%(name)s` for parameters, and their values: arrays, texts, numbers, dates, moments."""
 
-Rows = list[Any]
-"""Rows whose values are read by the names of their columns, as attributes."""
-
+Rows = list[Any]  # tuples whose values have the names of their columns
 Tuple = tuple[Any, ...]
 Make = Callable[[Sequence[Any]], Any]
 _R = TypeVar("_R")
@@ -299,5 +297,4 @@ def _wake(under_way: _Exchange) -> None:
 def _by_name(names: tuple[str, ...]) -> Make:
     # a third of what a dictionary takes; a column without a proper name is read by its place
     row: Any = namedtuple("row", names, rename=True)  # type: ignore[misc]  # noqa: PYI024
-    make: Make = row._make
-    return make
+    return cast("Make", row._make)

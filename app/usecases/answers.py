@@ -51,7 +51,7 @@ def render(
         "amount": money(question.amount.minor, currency),
         **_figures(binding),
         "ship_up_to": money(judgement.ship_up_to, currency),
-        "fx": _fx(situation, account, currency),
+        "fx": None if account.currency == currency else _fx(situation, account),
         "traffic_light": light(judgement, score),
         "score": score.get("score"),
         "reasons": [_reason(row, situation) for row in judgement.reasons],
@@ -108,9 +108,9 @@ def _figures(binding: Figures) -> dict[str, Any]:
     }
 
 
-def _fx(situation: Situation, account: Account, currency: str) -> dict[str, str] | None:
+def _fx(situation: Situation, account: Account) -> dict[str, str] | None:
     rate = situation.rates.get(account.currency)
-    if rate is None or account.currency == currency:
+    if rate is None:
         return None
     return {
         "base": rate.base,

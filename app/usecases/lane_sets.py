@@ -11,9 +11,9 @@ from app.usecases.lanes import BatchingLane
 from app.usecases.score_orders import OrderPds
 from app.usecases.turns import Turns
 
-_LARGE_AT_ONCE: Final = 3
-_LARGE_OF_ONE: Final = 2
-"""Large requests under way, of all and of one client: one is read while the other is decided."""
+_LARGE_AT_ONCE: Final = 4
+_LARGE_OF_ONE: Final = 3
+"""Large requests under way, of all and of one client: two are decided while one is read or told."""
 
 
 @dataclass(slots=True)

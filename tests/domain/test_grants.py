@@ -8,7 +8,7 @@ import pytest
 from app.domain.accounts import Account, Use
 from app.domain.cases import Case
 from app.domain.decisions import Judgement, Mode
-from app.domain.grants import granted, order_seen
+from app.domain.grants import grant_of
 from app.domain.money import Money
 from app.domain.orders import Order
 from tests.domain.situations import (
@@ -186,8 +186,9 @@ def approve_untested(desk: Desk, minor: int) -> Judgement:
     """Grant as if the test of the limit had been lost."""
     asked = question(minor)
     case = Case(asked, desk.situation(asked), desk.rules)
-    told = replace(desk.check(asked), outcome="APPROVE", order=order_seen(case), after=())
-    return granted(case, told, "A-1")
+    grant = grant_of(case, "A-1")
+    told = replace(desk.check(asked), outcome="APPROVE", order=grant.order, after=grant.after)
+    return replace(told, ceilings=grant.ceilings)
 
 
 @pytest.mark.parametrize(

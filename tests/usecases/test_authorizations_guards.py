@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from app.domain.cases import Case
 from app.domain.decisions import Judgement, Question
 from app.domain.errors import CreditError
-from app.domain.grants import granted, order_seen
+from app.domain.grants import grant_of
 from app.domain.judging import judge
 from app.domain.rules import read_rule_set
 from app.domain.rules_standard import STANDARD
@@ -68,8 +68,14 @@ class Heedless:
         situation = batch.situation(ask.question, ask.caller)
         told = judge(ask.question, situation, RULES, ask.decision_id)
         case = Case(ask.question, situation, RULES)
-        untested = replace(told, outcome="APPROVE", order=order_seen(case), after=())
-        judgement: Judgement = granted(case, untested, ask.decision_id)
+        grant = grant_of(case, ask.decision_id)
+        judgement: Judgement = replace(
+            told,
+            outcome="APPROVE",
+            order=grant.order,
+            after=grant.after,
+            ceilings=grant.ceilings,
+        )
         batch.apply(judgement, ask.decision_id)
         return Judged(ask, situation, judgement, 1, None, b"{}")
 
