@@ -5,7 +5,7 @@ Imports everybody; imported by the entry points, of which `main` makes an applic
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import resources
 from typing import Any, Final, Protocol
@@ -161,12 +161,10 @@ def _lanes(settings: Settings, authorize: AuthorizeOrders, pds: OrderPds) -> Lan
         return BatchingLane(connection, decide, make_account, sizes)
 
     sizes = LaneSizes(settings.lane_batch, settings.lane_queue, settings.lane_wait_s)
-    # smaller batches: one is read while another is judged, and rows are locked for less long
-    smaller = replace(sizes, batch=max(1, settings.lane_batch // 2))
     return Lanes(
         [lane(authorize, sizes) for _ in range(settings.lanes)],
         lane(authorize.check, sizes),
-        [lane(authorize, smaller) for _ in range(settings.large_lanes)],
+        [lane(authorize, sizes.for_large()) for _ in range(settings.large_lanes)],
         pds=pds,
     )
 

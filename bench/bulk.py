@@ -1,6 +1,7 @@
 """Large requests: batches of authorizations, and facts in bulk with pgbench beside them."""
 
 import json
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from http.client import HTTPConnection
@@ -15,6 +16,9 @@ from bench.databases import Side
 from bench.reach import LEVEL
 from bench.rounds import Meter, Row, of_aval, say
 from bench.tallies import Tally
+
+_REST_S: Final = 3.0
+"""What was measured before leaves work to the server and to `aval work`."""
 
 BATCH: Final = 1_000
 """Authorizations of a batch, and events of a request at the numbers of connections."""
@@ -49,8 +53,8 @@ def in_batches(
 ) -> None:
     """Authorize in batches; `each` is how many a connection, by the number of connections.
 
-    The echo is asked before each of them, for a second: minutes after the closed loops a machine
-    may have another pace.
+    The echo is asked before the first of them, when the machine has rested: minutes after the
+    closed loops it may have another pace.
     """
     refusal = _probe(side)
     if refusal:
@@ -58,8 +62,9 @@ def in_batches(
         return
     row = of_aval(side, figures.BATCH, "batch", customers, size=BATCH)
     beside = replace(echo, what=figures.BESIDE, side=side.name)
+    time.sleep(_REST_S)
+    meter.for_time(beside, LEVEL, 2.0, 0.5)
     for connections, batches in each.items():
-        meter.for_time(beside, LEVEL, 1.0, 0.2)
         meter.whole(row, row.source(meter.next_run()), connections, batches)
 
 

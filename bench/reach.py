@@ -123,7 +123,7 @@ GOALS: Final = (
     _share(figures.SCORE, 0.50, 0.75),
     _share(figures.CARD, 0.50, 0.75),
     Goal(
-        "authorizations in batches / echo requests between them, both at their best",
+        f"authorizations in batches at their best / echo before them, {LEVEL} connections",
         1.3,
         2.5,
         [figures.BATCH, figures.BESIDE],

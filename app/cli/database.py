@@ -25,7 +25,7 @@ from app.telemetry import set_up_log
 
 log = logging.getLogger(__name__)
 
-_STARTING_S: Final = 10.0
+_STARTING_S: Final = 60.0
 """How long a command waits for a service that holds the state directory but does not answer yet."""
 
 _FOR_COMMANDS: Final = 30

@@ -21,7 +21,7 @@ from app.store.embedded import running_url
 from app.store.revision import require_head
 from app.work import Loop, loops, open_database, rating, run
 
-_STARTING_S: Final = 10.0
+_STARTING_S: Final = 60.0
 """How long it waits for the service whose embedded database it is to work on."""
 
 _COUNTED_ELSEWHERE: Final = "PROMETHEUS_MULTIPROC_DIR"

@@ -31,8 +31,9 @@ _MIRRORED: Final = {">": "<", "<": ">", ">=": "<=", "<=": ">=", "==": "==", "!="
 _MOST_GATES: Final = 8
 _MOST_KEPT: Final = 64
 """Plans kept for contexts in which names are missing."""
-_MOST_SEEN: Final = 1024
-"""Combinations of values whose rows are kept: few, unless a policy names customers one by one."""
+_MOST_SEEN: Final = 64
+"""Combinations of values whose rows a plan keeps: few, unless a policy reads attributes, which may
+have any value; what is kept is forgotten then, again and again."""
 
 Asked = tuple[int, Row, Test | None]
 """Place in the table, the row, and what is still to be asked; None: the gate was all of it."""

@@ -11,9 +11,14 @@ from app.usecases.lanes import BatchingLane
 from app.usecases.score_orders import OrderPds
 from app.usecases.turns import Turns
 
-_LARGE_AT_ONCE: Final = 4
-_LARGE_OF_ONE: Final = 3
-"""Large requests under way, of all and of one client: two are decided while one is read or told."""
+LARGE_TURNS: Final = (4, 3)
+SHARED_TURNS: Final = (3, 2)
+"""Large requests under way, of all and of one client: two are decided while one is read or told.
+
+On lanes that they share with single questions, fewer: more of one client would not find room.
+"""
+
+_TURN_S: Final = 10.0
 
 
 @dataclass(slots=True)
@@ -30,7 +35,11 @@ class Lanes:
     checks: BatchingLane
     large: Sequence[BatchingLane] = ()
     pds: OrderPds | None = None
-    turns: Turns = field(default_factory=lambda: Turns(_LARGE_AT_ONCE, _LARGE_OF_ONE, 10.0))
+    turns: Turns = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Bound what is large."""
+        self.turns = Turns(*(LARGE_TURNS if self.large else SHARED_TURNS), _TURN_S)
 
     async def start(self) -> None:
         """Start all lanes."""

@@ -7,7 +7,7 @@ statements of a batch are on their way, COMMIT among them, the next one begins b
 
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from app.domain.errors import BusyError, CreditError
@@ -19,6 +19,9 @@ from app.usecases.queues import FairQueue
 
 _SMOOTHING: Final = 0.2
 """How much the last batch counts in the pace that waiting is judged by."""
+
+_LARGE_QUEUE: Final = 8_192
+"""Room for three large requests of one client beside one of another: see `LARGE_TURNS`."""
 
 Decide = Callable[[Lane, Sequence[Ask]], Coroutine[None, None, list[Answer | CreditError]]]
 
@@ -36,6 +39,15 @@ class LaneSizes:
     queue: int = 2048
     wait_s: float = 2.0
     patience_s: float = 2.0
+
+    def for_large(self) -> "LaneSizes":
+        """Give those of a lane for large requests.
+
+        Batches are smaller: one is read while another is judged, and rows are locked for less
+        long. What waits is bounded by the turns of large requests: all that have one must fit
+        into a client's share of one lane, as they do where they are of one customer.
+        """
+        return replace(self, batch=max(1, self.batch // 2), queue=max(self.queue, _LARGE_QUEUE))
 
 
 @dataclass(slots=True)

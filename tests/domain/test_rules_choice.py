@@ -210,16 +210,38 @@ SEEN = st.fixed_dictionaries(
 @settings(max_examples=150)
 @given(
     st.lists(st.sampled_from(CONDITIONS), max_size=12),
-    SEEN,
+    st.lists(SEEN, min_size=1, max_size=6),
     st.sets(st.sampled_from(["score_value", "attribute_plant", "account_overdue_days"])),
 )
 def test_the_index_says_what_asking_each_row_says(
-    conditions: list[str], seen: dict[str, Any], absent: set[str]
+    conditions: list[str], seen: list[dict[str, Any]], absent: set[str]
 ) -> None:
+    """Of one order after the other, and again: what a plan keeps of one is not another's."""
     rows = [row(f"r{place}", when=when) for place, when in enumerate(conditions)]
     rules = policy(*rows)
-    context = {name: value for name, value in (USUAL | seen).items() if name not in absent}
-    assert Plan(rules.rows).fire(context) == ask_each(rules.rows, context)
+    plan = Plan(rules.rows)
+    for one in (*seen, *seen):
+        context = {name: value for name, value in (USUAL | one).items() if name not in absent}
+        assert plan.fire(context) == ask_each(rules.rows, context)
+
+
+@pytest.mark.parametrize("condition", ["score_class != 'A'", "!(score_class == 'A')"])
+def test_what_a_plan_keeps_is_of_these_values_alone(condition: str) -> None:
+    rules = policy(row("r1", when=condition), row("r2", when="account_overdue_days > 7"))
+    plan = Plan(rules.rows)
+    for known, days in (("B", 9), ("A", 9), ("B", 0), ("A", 0), ("B", 9), ("A", 9)):
+        context = USUAL | {"score_class": known, "account_overdue_days": days}
+        found = [one.row.rule_id for one in plan.fire(context)]
+        assert found == ["r1"] * (known == "B") + ["r2"] * (days > 7)
+
+
+def test_a_plan_keeps_few_values() -> None:
+    rules = policy(row("r1", when="attribute_plant == 'P7'"))
+    plan = Plan(rules.rows)
+    for number in range(1000):
+        fired = plan.fire(USUAL | {"attribute_plant": f"P{number}"})
+        assert bool(fired) == (number == 7)
+    assert len(plan._seen) <= 64  # noqa: SLF001 - what it keeps shows nowhere else
 
 
 SCOPES_OF_ROWS: tuple[RowScope, ...] = ("order", "path")

@@ -35,16 +35,18 @@ def test_an_eighth_of_what_there_is(
 
 
 @pytest.mark.parametrize(
-    ("disk", "expected"),
+    ("disk", "free", "expected"),
     [
-        pytest.param(GIB, 1024, id="small"),
-        pytest.param(32 * GIB, 2048, id="a-sixteenth"),
-        pytest.param(64 * GIB, 4096, id="just-large"),
-        pytest.param(900 * GIB, 4096, id="large"),
+        pytest.param(GIB, GIB, 1024, id="small"),
+        pytest.param(32 * GIB, 20 * GIB, 2048, id="a-sixteenth"),
+        pytest.param(64 * GIB, 20 * GIB, 4096, id="just-large"),
+        pytest.param(900 * GIB, 800 * GIB, 4096, id="large"),
+        pytest.param(900 * GIB, 8 * GIB, 2048, id="nearly-full"),
+        pytest.param(900 * GIB, GIB, 1024, id="full"),
     ],
 )
-def test_the_log_takes_a_sixteenth_of_the_disk(disk: int, expected: int) -> None:
-    assert wal_mib(disk) == expected
+def test_the_log_takes_a_sixteenth_of_the_disk(disk: int, free: int, expected: int) -> None:
+    assert wal_mib(disk, free) == expected
 
 
 def test_this_machine_has_memory() -> None:

@@ -131,7 +131,8 @@ def test_a_lane_that_is_full_turns_away_its_own_part_only() -> None:
 
 def test_large_requests_take_turns_and_one_that_waits_too_long_is_turned_away() -> None:
     async def work() -> list[object]:
-        lanes = Lanes([lane_of(Slow())], lane_of(Slow()), turns=Turns(3, 2, 0.2))
+        lanes = Lanes([lane_of(Slow())], lane_of(Slow()))
+        lanes.turns = Turns(3, 2, 0.2)
         inside, most, gate = 0, 0, asyncio.Event()
 
         async def large(*, waits: bool) -> int:
@@ -155,6 +156,34 @@ def test_large_requests_take_turns_and_one_that_waits_too_long_is_turned_away() 
         return list[object](await asyncio.gather(*holding, *waiting))
 
     assert set(asyncio.run(work())) == {2}
+
+
+@pytest.mark.parametrize("large", [0, 1, 3])
+def test_whoever_has_a_turn_finds_room_though_all_is_of_one_customer(large: int) -> None:
+    """As many requests of one client as may be under way, and one of another, on one lane."""
+
+    def roomy() -> BatchingLane:
+        sizes = LaneSizes(wait_s=60.0).for_large()
+        return BatchingLane(Lane(NOWHERE), Slow(0.00001), lambda *_: None, sizes)
+
+    async def request(lanes: Lanes, client: str, number: int) -> list[Answer | BaseException]:
+        async with lanes.turn(client):
+            return await lanes.ask_all([ask(f"{number}-{n}", client) for n in range(1000)])
+
+    async def work() -> list[list[Answer | BaseException]]:
+        lanes = Lanes([lane_of(Slow(0.00001), wait_s=60.0)], lane_of(Slow()))
+        if large:
+            lanes = Lanes(lanes.authorizations, lanes.checks, [roomy() for _ in range(large)])
+        await lanes.start()
+        clients = ["shop", *["erp"] * (lanes.turns.most_own + 3)]
+        asking = [request(lanes, client, number) for number, client in enumerate(clients)]
+        told = await asyncio.gather(*asking)
+        await lanes.stop()
+        assert (lanes.turns.at_once, lanes.turns.most_own) == ((4, 3) if large else (3, 2))
+        return told
+
+    for one in asyncio.run(work()):
+        assert {type(answer) for answer in one} == {Answer}
 
 
 def test_large_requests_have_lanes_of_their_own() -> None:
