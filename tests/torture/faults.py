@@ -66,15 +66,23 @@ def kill_service(ground: Ground) -> None:
 
 def kill_database(ground: Ground) -> None:
     """Kill PostgreSQL."""
-    os.kill(ground.database.pid, signal.SIGKILL)
+    _kill(ground.database)
     time.sleep(0.1)
 
 
 def kill_all(ground: Ground) -> None:
     """Kill everything at once, as a power cut does."""
-    os.kill(ground.database.pid, signal.SIGKILL)
+    _kill(ground.database)
     for service in ground.services:
         service.kill()
+
+
+def _kill(database: EmbeddedPostgres) -> None:
+    """Kill PostgreSQL and wait for its end: what still ends looks alive, and is not revived."""
+    os.kill(database.pid, signal.SIGKILL)
+    until = time.monotonic() + PATIENCE_S
+    while database.alive() and time.monotonic() < until:
+        time.sleep(0.005)
 
 
 def kill_at_a_point(ground: Ground) -> None:
