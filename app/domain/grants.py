@@ -63,6 +63,7 @@ def grant_of(case: Case, new_id: str) -> Grant:
     ceilings: dict[int, int] = {}
     for account in case.situation.accounts:
         moved, kind = _booked(case, account)
+        # what nearly all of them change is looked at first, before all of both is compared
         if moved.use.authorized != account.use.authorized or (
             moved.use != account.use or moved.foreign != account.foreign
         ):
