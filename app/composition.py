@@ -156,15 +156,17 @@ def _lanes(settings: Settings, authorize: AuthorizeOrders, pds: OrderPds) -> Lan
         with database.begin() as tx:
             ensure_accounts(tx, customer_id, segment_id)
 
-    def lane(decide: Decide, sizes: LaneSizes) -> BatchingLane:
-        connection = store_lane.Lane(database.url, prepare=settings.prepare == "on")
+    def lane(decide: Decide, sizes: LaneSizes, *, aside: bool = False) -> BatchingLane:
+        prepare = settings.prepare == "on"
+        connection = store_lane.Lane(database.url, prepare=prepare, aside=aside)
         return BatchingLane(connection, decide, make_account, sizes)
 
     sizes = LaneSizes(settings.lane_batch, settings.lane_queue, settings.lane_wait_s)
+    large, aside = sizes.for_large(), settings.large_lanes_aside == "on"
     return Lanes(
         [lane(authorize, sizes) for _ in range(settings.lanes)],
         lane(authorize.check, sizes),
-        [lane(authorize, sizes.for_large()) for _ in range(settings.large_lanes)],
+        [lane(authorize, large, aside=aside) for _ in range(settings.large_lanes)],
         pds=pds,
     )
 

@@ -144,6 +144,11 @@ class Settings(BaseSettings):
     large_lanes: int = Field(
         3, ge=0, le=8, description="Write lanes for large requests; 0: they share the others"
     )
+    large_lanes_aside: Literal["on", "off"] = Field(
+        "on",
+        description="`on`: the database's processes of these lanes leave one processor to the"
+        " service, where it may tell them so: on one machine, over a Unix socket",
+    )
     lane_batch: int = Field(
         256, ge=1, le=1024, description="Most requests that a lane takes at once"
     )

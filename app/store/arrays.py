@@ -5,6 +5,7 @@ parsed by the server. Elements are never altered: a text array may hold any stri
 """
 
 from collections.abc import Sequence
+from datetime import date, datetime
 from functools import lru_cache
 from struct import Struct, pack
 from typing import Any, Final, cast
@@ -30,6 +31,21 @@ _ONE_INT: Final = _HEAD(1, 0, 20, 1, 1)
 # Half of all columns hold one value throughout a batch (one segment, one state, nothing at all),
 # and the same ones in the next batch.
 _KEPT: Final = 4096
+
+
+_OIDS: Final[dict[type, int]] = {bool: 16, int: 20, str: 25, date: 1082, datetime: 1184}
+
+
+def scalar(value: Any) -> Sent:  # noqa: ANN401 - a parameter
+    """Write a parameter that is no array, as text.
+
+    Raises:
+        KeyError: Its type is none that lanes send.
+
+    """
+    if value is None:
+        return None, 0, 0
+    return str(value).encode(), _OIDS[type(value)], 0
 
 
 def _array(kind: tuple[int, int], cells: bytes, count: int, *, nulls: bool = False) -> Sent:

@@ -10,6 +10,7 @@ from time import monotonic
 from typing import Any, Final
 
 import psycopg
+import structlog
 from psycopg.conninfo import make_conninfo
 
 from app.domain.accounts import Account
@@ -31,7 +32,10 @@ from app.store.lane_write import (
     seldom,
 )
 from app.store.packing import unpack
+from app.store.processors import leave_one
 from app.store.wire import Rows, Statement, Wire
+
+_log = structlog.get_logger(__name__)
 
 ALIVE: Final = {
     "connect_timeout": 5,
@@ -60,10 +64,14 @@ class Lane:
     `when_sent` is called when the last statements of a batch are on their way.
     """
 
-    def __init__(self, url: str, *, prepare: bool = True) -> None:
-        """Remember the address; the connection is made when it is first needed."""
+    def __init__(self, url: str, *, prepare: bool = True, aside: bool = False) -> None:
+        """Remember the address; the connection is made when it is first needed.
+
+        `aside`: the server's process leaves one processor to us, where that can be (see there).
+        """
         self._url = make_conninfo(url, **ALIVE)
         self._prepare = prepare
+        self._met = _ask_aside if aside else None
         self._wire: Wire | None = None
         self._replan = prepare
         self._replan_s = _FIRST_REPLAN_S
@@ -269,8 +277,13 @@ class Lane:
     async def _connected(self) -> Wire:
         if self._wire is None or self._wire.lost:
             await self.close()
-            self._wire = await Wire.connect(self._url, prepare=self._prepare)
+            self._wire = await Wire.connect(self._url, prepare=self._prepare, met=self._met)
         return self._wire
+
+
+def _ask_aside(connection: psycopg.AsyncConnection[Any]) -> None:
+    refusal = leave_one(connection)
+    _log.info("lane_aside", process=connection.info.backend_pid, done=not refusal, why=refusal)
 
 
 def _differs(held: Account, locked: Account | None) -> bool:

@@ -11,7 +11,6 @@ import re
 from collections import deque, namedtuple
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
 from functools import lru_cache
 from itertools import count
 from typing import Any, Final, TypeVar, cast
@@ -25,7 +24,7 @@ from psycopg.pq.abc import PGconn, PGresult
 from psycopg.types.json import set_json_loads
 from psycopg.types.string import TextLoader
 
-from app.store.arrays import Sent
+from app.store.arrays import scalar
 
 Parameters = dict[str, Any]
 Statement = tuple[str, Parameters | None]
@@ -34,6 +33,7 @@ Statement = tuple[str, Parameters | None]
 Rows = list[Any]  # tuples whose values have the names of their columns
 Tuple = tuple[Any, ...]
 Make = Callable[[Sequence[Any]], Any]
+Met = Callable[[psycopg.AsyncConnection[Any]], object]
 _R = TypeVar("_R")
 
 _NAME: Final = re.compile(r"%\((\w+)\)s")
@@ -52,21 +52,6 @@ def _numbered(statement: str) -> tuple[bytes, tuple[str, ...]]:
     names = tuple(dict.fromkeys(_NAME.findall(statement)))
     places = {name: f"${place}" for place, name in enumerate(names, 1)}
     return _NAME.sub(lambda found: places[found[1]], statement).encode(), names
-
-
-_OIDS: Final[dict[type, int]] = {bool: 16, int: 20, str: 25, date: 1082, datetime: 1184}
-
-
-def _sent(value: Any) -> Sent:  # noqa: ANN401 - a parameter
-    """Write a parameter that is no array: those are written already.
-
-    Raises:
-        KeyError: Its type is none that lanes send.
-
-    """
-    if value is None:
-        return None, 0, 0
-    return str(value).encode(), _OIDS[type(value)], 0
 
 
 @dataclass(slots=True, eq=False)
@@ -107,14 +92,17 @@ class Wire:
         self._watching = True
 
     @classmethod
-    async def connect(cls, url: str, *, prepare: bool) -> "Wire":
-        """Connect.
+    async def connect(cls, url: str, *, prepare: bool, met: Met | None = None) -> "Wire":
+        """Connect; `met` is shown the fresh connection.
 
         Raises:
             psycopg.OperationalError: The server is out of reach.
 
         """
-        return cls(await psycopg.AsyncConnection.connect(url, autocommit=True), prepare=prepare)
+        connection = await psycopg.AsyncConnection.connect(url, autocommit=True)
+        if met is not None:
+            met(connection)
+        return cls(connection, prepare=prepare)
 
     @property
     def lost(self) -> bool:
@@ -175,7 +163,7 @@ class Wire:
         """Put a statement into the buffer; list what its results are."""
         sql, names = _numbered(statement)
         given = map(parameters.__getitem__, names) if parameters else ()
-        sent = [one if type(one) is tuple else _sent(one) for one in given]
+        sent = [one if type(one) is tuple else scalar(one) for one in given]
         values, oids, formats = zip(*sent, strict=True) if sent else ((), (), ())
         if not self._prepare:
             self._pgconn.send_query_params(sql, values, oids, formats, form)
