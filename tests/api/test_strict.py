@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from app.api.parse import DEPTH, parse_strict
+from app.api.parse import DEPTH, MARKS, parse_strict
 from app.api.strict import BODY_BYTES, LONG_BODY_BYTES, StrictRoute
 from app.domain.errors import BadRequestError, FieldError
 from tests.api.probe import GOOD, ask, make_app
@@ -240,6 +240,19 @@ def test_strict_json_is_read_as_the_standard_library_reads_it(value: object) -> 
 def test_any_bytes_are_read_or_refused(raw: bytes) -> None:
     with suppress(BadRequestError, FieldError):
         parse_strict(raw)
+
+
+@pytest.mark.parametrize("part", [b"[]", b"{}", b'"ab"', b'{"a":[]}'])
+def test_what_a_body_may_hold_is_bounded_before_it_is_read(part: bytes) -> None:
+    """Three bytes become seventy in memory; the second half of a body need not be JSON."""
+    each = 1 + part.count(b"[") + part.count(b"{")
+    most = MARKS // each  # one comma less than there are parts, and the outermost bracket
+    read = parse_strict(b"[" + b",".join([part] * most) + b"]")
+    assert isinstance(read, list)
+    assert len(read) == most
+    for rest in (b"]", b"!"):
+        with pytest.raises(BadRequestError, match="more than 600,000 commas and opening brackets"):
+            parse_strict(b"[" + b",".join([part] * (most + 1)) + rest)
 
 
 def test_without_strictness_the_framework_would_take_it() -> None:
