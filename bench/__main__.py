@@ -45,6 +45,7 @@ class Run:
     weigh_s: float = 10.0
     slow_s: float = 3.0
     scheduled_s: float = 60.0
+    settling_s: float = 30.0
     worker_s: float = 4.0
     grown_s: float = 4.0
     batches: tuple[tuple[int, int], ...] = ((1, 10), (8, 4), (32, 1), (128, 1))
@@ -59,6 +60,7 @@ QUICK: Final = Run(
     weigh_s=2.0,
     slow_s=1.5,
     scheduled_s=3.0,
+    settling_s=1.0,
     worker_s=1.0,
     grown_s=1.0,
     batches=((1, 2), (8, 1)),
@@ -143,7 +145,7 @@ def _compare(counter: Meter, run: Run, folder: Path) -> tuple[list[str], str, li
                 slow = of_naive(side, server, figures.SLOW_NAIVE, MEMBERS, "G")
                 steps.slowly(counter, side, slow, run.slow_s, run.rounds)
         with counter.part("open loop"):
-            steps.on_schedule(counter, sides, run.customers, run.scheduled_s)
+            steps.on_schedule(counter, sides, run.customers, run.scheduled_s, run.settling_s)
         for side in sides:
             _in_bulk(counter, run, side, echo)
         others = [("echo", echo)]

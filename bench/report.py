@@ -35,10 +35,11 @@ _NOTES: Final = """
 Clients are keep-alive connections in one process on the same machine: they, the service and
 PostgreSQL share its cores, and at one connection a request waits for each of them in turn. They
 are closed loops unless a row says otherwise; an open loop sends by a fixed schedule and counts
-latency from when a request was due, so that waiting is not hidden. The echo is a bare FastAPI that
-reads the same body through a model and sends it back: no token, log, metrics or database. The
-naive service is one ORM session and one transaction a request (`bench/naive.py`), on the same
-PostgreSQL. Aval runs as it ships: API key, request log, metrics, every decision stored and
+latency from when a request was due, so that waiting is not hidden; it begins half a minute before
+it counts, when vacuums and writes that earlier rows left behind are done. The echo is a bare
+FastAPI that reads the same body through a model and sends it back: no token, log, metrics or
+database. The naive service is one ORM session and one transaction a request (`bench/naive.py`), on
+the same PostgreSQL. Aval runs as it ships: API key, request log, metrics, every decision stored and
 committed with `fsync` before it is answered. Programs take turns in rounds whose order is reversed
 each time; figures are over all rounds. `a second` counts authorizations and events where a request
 carries many. `of echo` is that rate as a share of the echo's requests at the same number of

@@ -109,10 +109,10 @@ class Meter:
         source = row.source(self.next_run())
         self.measure(row, Plan(row.port, source, connections, seconds, warm_s))
 
-    def at_rate(self, row: Row, rate: float, seconds: float) -> None:
-        """Drive an open loop of 64 connections; a second warms up."""
+    def at_rate(self, row: Row, rate: float, seconds: float, warm_s: float = 1.0) -> None:
+        """Drive an open loop of 64 connections."""
         source = row.source(self.next_run())
-        self.measure(row, Plan(row.port, source, 64, seconds, 1.0, rate=rate))
+        self.measure(row, Plan(row.port, source, 64, seconds, warm_s, rate=rate))
 
     def whole(self, row: Row, source: Requests, connections: int, each: int) -> None:
         """Send so many large requests a connection; all of them count."""

@@ -1,5 +1,7 @@
 """The parts of a run beside the closed loops: disk, slow commits, a fixed schedule, memory."""
 
+import os
+import time
 from collections.abc import Sequence
 
 import psycopg
@@ -12,6 +14,8 @@ from bench.seeds import MEMBERS
 from bench.servers import Server
 
 _SIZE = "SELECT sum(pg_total_relation_size(oid)) FROM pg_class WHERE relkind IN ('r', 'm')"
+_VACUUMING = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'autovacuum worker'"
+_SETTLE_S = 120.0
 _WRITTEN = "SELECT pg_current_wal_lsn() - '0/0'::pg_lsn"
 _AUTHORIZED = "SELECT count(*) FROM decision WHERE kind = 'AUTHORIZATION'"
 
@@ -52,13 +56,28 @@ def slowly(meter: Meter, side: Side, naive: Row, seconds: float, rounds: int) ->
             meter.for_time(row, 64, seconds, 1.0)
 
 
-def on_schedule(meter: Meter, sides: Sequence[Side], customers: int, seconds: float) -> None:
-    """Send at half the highest rate that was found, whatever the service does."""
+def on_schedule(
+    meter: Meter, sides: Sequence[Side], customers: int, seconds: float, warm_s: float
+) -> None:
+    """Send at half the highest rate that was found, whatever the service does.
+
+    What the loads before it left to do, for either server and for the system, is over by then, and
+    `warm_s` of this load have been.
+    """
     for side in sides:
         fastest = meter.found.best(figures.UNIFORM, side.name)
         if fastest is not None:
+            _settle(sides)
             row = of_aval(side, figures.HALF, "authorize", customers)
-            meter.at_rate(row, fastest.rate / 2, seconds)
+            meter.at_rate(row, fastest.rate / 2, seconds, warm_s)
+
+
+def _settle(sides: Sequence[Side]) -> None:
+    """Wait until nobody vacuums, at most two minutes, and what is written lies on the disk."""
+    until_s = time.monotonic() + _SETTLE_S
+    while any(ask(side.url, _VACUUMING) for side in sides) and time.monotonic() < until_s:
+        time.sleep(1.0)
+    os.sync()
 
 
 def processes(meter: Meter, sides: Sequence[Side], others: Sequence[tuple[str, Server]]) -> str:
