@@ -48,7 +48,8 @@ class Run:
     settling_s: float = 30.0
     worker_s: float = 4.0
     grown_s: float = 4.0
-    batches: tuple[tuple[int, int], ...] = ((1, 10), (8, 4), (32, 1), (128, 1))
+    batches: tuple[tuple[int, int], ...] = ((1, 10), (8, 12), (32, 3), (128, 1))
+    facts: tuple[tuple[int, int], ...] = ((1, 10), (8, 4), (32, 1), (128, 1))
     turns: int = 1
     sizes: Sizes | None = None
     out: Path | None = RESULTS
@@ -64,6 +65,7 @@ QUICK: Final = Run(
     worker_s=1.0,
     grown_s=1.0,
     batches=((1, 2), (8, 1)),
+    facts=((1, 2), (8, 1)),
     turns=0,
     out=None,
 )
@@ -185,12 +187,11 @@ def _closed(
 
 
 def _in_bulk(counter: Meter, run: Run, side: Side, echo: servers.Server) -> None:
-    each = dict(run.batches)
     with counter.part("batches"):
         for _ in range(run.rounds):
-            bulk.in_batches(counter, side, of_echo(echo), run.customers, each)
+            bulk.in_batches(counter, side, of_echo(echo), run.customers, dict(run.batches))
     with counter.part("facts"):
-        bulk.reporting(counter, side, run.customers, each)
+        bulk.reporting(counter, side, run.customers, dict(run.facts))
         if run.turns:
             bulk.beside_pgbench(counter, side, run.turns)
 

@@ -172,8 +172,10 @@ class _Drive:
                 client = idle.popleft()
                 self._send(client, next(client.requests), self._first_s + dues.popleft())
             wait_s = max(0.0, dues[0] - now_s) if dues and idle else 1.0
-            select.select([self._poll], [], [], wait_s)  # unlike epoll's, its time-out is in µs
-            idle.extend(self._answered(0))
+            # unlike epoll's, its time-out is in µs
+            ready, _, _ = select.select([self._poll], [], [], wait_s)
+            if ready or not dues or not idle:
+                idle.extend(self._answered(0))
 
     def _send(self, client: _Client, request: bytes, since_s: float) -> None:
         client.since_s = since_s
