@@ -147,7 +147,7 @@ class Settings(BaseSettings):
     large_lanes_aside: Literal["on", "off"] = Field(
         "on",
         description="`on`: the database's processes of these lanes leave one processor to the"
-        " service, where it may tell them so: on one machine, over a Unix socket",
+        " service, where they are on its machine and its to tell (docs/running.md)",
     )
     lane_batch: int = Field(
         256, ge=1, le=1024, description="Most requests that a lane takes at once"

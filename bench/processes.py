@@ -1,7 +1,8 @@
 """What processes cost: CPU time and memory, as Linux counts them in /proc."""
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -79,6 +80,18 @@ def together(pids: Iterable[int]) -> int:
             if line.startswith("Pss:"):
                 total += int(line.split()[1]) * _KIB
     return total
+
+
+def apart(pids: Sequence[int]) -> int:
+    """Count the processes that may not run on all processors that the first of them may run on."""
+    found = [one for pid in pids if (one := _processors(pid))]
+    return sum(one < found[0] for one in found)
+
+
+def _processors(pid: int) -> set[int]:
+    with suppress(ProcessLookupError):
+        return os.sched_getaffinity(pid)
+    return set()
 
 
 def parent_of(pid: int) -> int | None:

@@ -14,6 +14,7 @@ from bench import figures
 from bench.databases import Side, ask
 from bench.figures import Found, Key
 from bench.reach import reach
+from bench.steps import SETTLE_S
 from bench.tallies import Tally
 
 _SHOWN: Final = (
@@ -33,19 +34,20 @@ ratio.
 """
 _NOTES: Final = """
 Clients are keep-alive connections in one process on the same machine: they, the service and
-PostgreSQL share its cores, and at one connection a request waits for each of them in turn. They
-are closed loops unless a row says otherwise; an open loop sends by a fixed schedule and counts
-latency from when a request was due, so that waiting is not hidden; it begins half a minute before
-it counts, when vacuums and writes that earlier rows left behind are done. The echo is a bare
-FastAPI that reads the same body through a model and sends it back: no token, log, metrics or
-database. The naive service is one ORM session and one transaction a request (`bench/naive.py`), on
-the same PostgreSQL. Aval runs as it ships: API key, request log, metrics, every decision stored and
-committed with `fsync` before it is answered. Programs take turns in rounds whose order is reversed
-each time; figures are over all rounds. `a second` counts authorizations and events where a request
-carries many. `of echo` is that rate as a share of the echo's requests at the same number of
-connections. CPU is user and system time, in microseconds for each authorization, event or request:
-of the service's processes, of all of PostgreSQL's, and of the clients. Disk is what tables and
-indexes grew by.
+PostgreSQL share its cores, and at one connection a request waits for each of them in turn. They are
+closed loops unless a row says otherwise; an open loop sends by a fixed schedule and counts latency
+from when a request was due, so that waiting is not hidden; it begins half a minute before it
+counts, after waiting (two minutes at most) for vacuums and writes that earlier rows left behind.
+The echo is a bare FastAPI that reads the same body through a model and sends it back: no token,
+log, metrics or database. The naive service is one ORM session and one transaction a request
+(`bench/naive.py`), on the same PostgreSQL. Aval runs as it ships: API key, request log, metrics,
+every decision stored and committed with `fsync` before it is answered. Programs take turns in
+rounds whose order is reversed each time; figures are over all rounds. `a second` counts
+authorizations and events where a request carries many. Of batches every request counts, from the
+first to the last, so they take some eight seconds; all others are counted in a part of their load.
+`of echo` is that rate as a share of the echo's requests at the same number of connections. CPU is
+user and system time, in microseconds for each authorization, event or request: of the service's
+processes, of all of PostgreSQL's, and of the clients. Disk is what tables and indexes grew by.
 """
 
 
@@ -149,6 +151,16 @@ def remarks(found: Found) -> list[str]:
                 f"{side}: an authorization takes {disk:,.0f} bytes of disk,"
                 f" and {wal:,.0f} bytes of write-ahead log"
             )
+    for side in figures.SIDES:
+        if (figures.ASIDE, side) in found.numbers:
+            aside = found.numbers[figures.ASIDE, side]
+            lines.append(
+                f"{side}: {aside:.0f} of PostgreSQL's processes left a processor to the service"
+            )
+        if (figures.WAITED, side) in found.numbers:
+            waited_s = found.numbers[figures.WAITED, side]
+            end = ", and then no longer" if waited_s >= SETTLE_S else ""
+            lines.append(f"{side}: the fixed schedule waited {waited_s:.0f} s for vacuums{end}")
     if spreads:
         lines.append(
             f"the fastest round of a row was {median(spreads):.2f} times its slowest (median),"

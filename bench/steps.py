@@ -3,19 +3,20 @@
 import os
 import time
 from collections.abc import Sequence
+from typing import Final
 
 import psycopg
 
 from bench import figures
 from bench.databases import Side, ask, slow_commits
-from bench.processes import memory_of, own_cpu_s, together
+from bench.processes import apart, memory_of, own_cpu_s, together
 from bench.rounds import Meter, Row, in_turns, of_aval
 from bench.seeds import MEMBERS
 from bench.servers import Server
 
 _SIZE = "SELECT sum(pg_total_relation_size(oid)) FROM pg_class WHERE relkind IN ('r', 'm')"
 _VACUUMING = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'autovacuum worker'"
-_SETTLE_S = 120.0
+SETTLE_S: Final = 120.0
 _WRITTEN = "SELECT pg_current_wal_lsn() - '0/0'::pg_lsn"
 _AUTHORIZED = "SELECT count(*) FROM decision WHERE kind = 'AUTHORIZATION'"
 
@@ -67,17 +68,22 @@ def on_schedule(
     for side in sides:
         fastest = meter.found.best(figures.UNIFORM, side.name)
         if fastest is not None:
-            _settle(sides)
+            meter.found.numbers[figures.WAITED, side.name] = _settle(sides)
             row = of_aval(side, figures.HALF, "authorize", customers)
             meter.at_rate(row, fastest.rate / 2, seconds, warm_s)
 
 
-def _settle(sides: Sequence[Side]) -> None:
-    """Wait until nobody vacuums, at most two minutes, and what is written lies on the disk."""
-    until_s = time.monotonic() + _SETTLE_S
-    while any(ask(side.url, _VACUUMING) for side in sides) and time.monotonic() < until_s:
+def _settle(sides: Sequence[Side]) -> float:
+    """Wait until nobody vacuums, at most `SETTLE_S`, and what is written lies on the disk.
+
+    Gives the seconds that were waited for vacuums.
+    """
+    waited_s = 0.0
+    while any(ask(side.url, _VACUUMING) for side in sides) and waited_s < SETTLE_S:
         time.sleep(1.0)
+        waited_s += 1.0
     os.sync()
+    return waited_s
 
 
 def processes(meter: Meter, sides: Sequence[Side], others: Sequence[tuple[str, Server]]) -> str:
@@ -95,6 +101,7 @@ def processes(meter: Meter, sides: Sequence[Side], others: Sequence[tuple[str, S
         lines += _sum(f"Aval on {side.name}, its other processes", rest)
         if side.stored_by:
             pids, used_s = side.stored_by.pids(), side.stored_by.cpu_s()
+            meter.found.numbers[figures.ASIDE, side.name] = apart(pids)
             cells = f"{used_s:.0f} | | {together(pids) / 1e6:.0f}"
             lines.append(f"| PostgreSQL, {side.name}, all processes | {cells} |")
     lines += [_line(name, server.pid) for name, server in others]

@@ -16,26 +16,24 @@ import psycopg
 _PEER: Final = struct.Struct("3i")
 """What the kernel says of who listens at a Unix socket: process, user, group."""
 
-_FEWEST: Final = 2
-"""Processors that one can be left of."""
-
 
 def leave_one(connection: psycopg.AsyncConnection[Any]) -> str:
     """Keep the server's process of a connection off the first processor that we may run on.
 
     Empty if that was done, else why not: nothing can be gained, or it is not ours to do. The
-    process is the child of who listens at our own socket, so it is the server's and no other.
+    process is the child of who listens where we are connected, so it is the server's and no other.
     """
     if not hasattr(os, "sched_setaffinity"):
         return "not on this system"
-    ours = sorted(os.sched_getaffinity(0))
-    if len(ours) < _FEWEST:
-        return "there is one processor"
     pid = connection.info.backend_pid
     try:
-        if _listener(connection.fileno()) != _parent(pid):
+        listener = _listener(connection.fileno())
+        if listener is None or listener != _parent(pid):
             return "the server is elsewhere"
-        os.sched_setaffinity(pid, ours[1:])
+        left = os.sched_getaffinity(pid) - {min(os.sched_getaffinity(0))}
+        if not left:
+            return "there is one processor"
+        os.sched_setaffinity(pid, left)
     except OSError as error:
         return error.strerror or str(error)
     return ""

@@ -244,15 +244,42 @@ def test_any_bytes_are_read_or_refused(raw: bytes) -> None:
 
 @pytest.mark.parametrize("part", [b"[]", b"{}", b'"ab"', b'{"a":[]}'])
 def test_what_a_body_may_hold_is_bounded_before_it_is_read(part: bytes) -> None:
-    """Three bytes become seventy in memory; the second half of a body need not be JSON."""
+    """Three bytes become seventy in memory; what is refused need not be JSON to its end."""
     each = 1 + part.count(b"[") + part.count(b"{")
     most = MARKS // each  # one comma less than there are parts, and the outermost bracket
     read = parse_strict(b"[" + b",".join([part] * most) + b"]")
     assert isinstance(read, list)
     assert len(read) == most
     for rest in (b"]", b"!"):
-        with pytest.raises(BadRequestError, match="more than 600,000 commas and opening brackets"):
+        with pytest.raises(BadRequestError, match="more than 850,000 commas and opening brackets"):
             parse_strict(b"[" + b",".join([part] * (most + 1)) + rest)
+
+
+def test_the_densest_body_that_may_be_sent_is_read() -> None:
+    """Invoices of 1,000 lines that name nothing, as many as 8 MiB hold."""
+    line = b'{"amount":{"amount":"1","currency":"CNY"}}'
+    lines = b"[" + b",".join([line] * 1000) + b"]"
+    count = LONG_BODY_BYTES // (len(lines) + 1)
+    read = parse_strict(b"[" + b",".join([lines] * count) + b"]")
+    assert isinstance(read, list)
+    assert len(read) == count
+
+
+@pytest.mark.parametrize("last", [b'"k0"', b'"k99999"'], ids=["the-first", "the-last"])
+def test_a_key_that_comes_twice_is_found_among_many(last: bytes) -> None:
+    """In one walk: to look for each among all would take minutes."""
+    keys = b",".join(b'"k%d":0' % number for number in range(100_000))
+    with pytest.raises(BadRequestError, match=f"the key '{last.decode()[1:-1]}' occurs twice"):
+        parse_strict(b"{" + keys + b"," + last + b":0}")
+
+
+def test_where_a_character_cannot_be_stored_is_told_and_no_path_else_is_made() -> None:
+    """A key of half a megabyte above as many values: a path for each would be terabytes."""
+    long = b'{"' + b"k" * 500_000 + b'":[' + b"0," * 200_000 + b'0],"x":{"y":[1,"\\ud83d'
+    with pytest.raises(FieldError) as told:
+        parse_strict(long + b'"]}}')
+    assert told.value.field == "x.y[1]"
+    assert isinstance(parse_strict(long + b'\\ude00"]}}'), dict)
 
 
 def test_without_strictness_the_framework_would_take_it() -> None:
