@@ -43,11 +43,12 @@ log, metrics or database. The naive service is one ORM session and one transacti
 (`bench/naive.py`), on the same PostgreSQL. Aval runs as it ships: API key, request log, metrics,
 every decision stored and committed with `fsync` before it is answered. Programs take turns in
 rounds whose order is reversed each time; figures are over all rounds. `a second` counts
-authorizations and events where a request carries many. Of batches every request counts, from the
-first to the last, so they take some eight seconds; all others are counted in a part of their load.
-`of echo` is that rate as a share of the echo's requests at the same number of connections. CPU is
-user and system time, in microseconds for each authorization, event or request: of the service's
-processes, of all of PostgreSQL's, and of the clients. Disk is what tables and indexes grew by.
+authorizations and events where a request carries many. Of requests that carry many every one
+counts, from the first to the last, though one side or the other has nothing to do at both ends;
+batches take some eight seconds at 8 and 32 connections, so that it is little. `of echo` is that
+rate as a share of the echo's requests at the same number of connections. CPU is user and system
+time, in microseconds for each authorization, event or request: of the service's processes, of all
+of PostgreSQL's, and of the clients. Disk is what tables and indexes grew by.
 """
 
 

@@ -109,8 +109,8 @@ class Meter:
         source = row.source(self.next_run())
         self.measure(row, Plan(row.port, source, connections, seconds, warm_s))
 
-    def at_rate(self, row: Row, rate: float, seconds: float, warm_s: float = 1.0) -> None:
-        """Drive an open loop of 64 connections."""
+    def at_rate(self, row: Row, rate: float, seconds: float, warm_s: float) -> None:
+        """Drive an open loop of 64 connections; `warm_s` of it come before and do not count."""
         source = row.source(self.next_run())
         self.measure(row, Plan(row.port, source, 64, seconds, warm_s, rate=rate))
 

@@ -17,6 +17,7 @@ from bench.servers import Server
 _SIZE = "SELECT sum(pg_total_relation_size(oid)) FROM pg_class WHERE relkind IN ('r', 'm')"
 _VACUUMING = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'autovacuum worker'"
 SETTLE_S: Final = 120.0
+"""How long the fixed schedule waits for vacuums at most."""
 _WRITTEN = "SELECT pg_current_wal_lsn() - '0/0'::pg_lsn"
 _AUTHORIZED = "SELECT count(*) FROM decision WHERE kind = 'AUTHORIZATION'"
 

@@ -23,7 +23,7 @@ four in 43 bytes (the line of an invoice that names nothing), 780,000 in the lon
 _EXACT: Final = 2**53
 """The largest float, inclusive, below which every integer is itself."""
 
-_MARKS: Final = (b",", b"[", b"{")
+_COUNTED: Final = (b",", b"[", b"{")
 _ATOMS: Final = frozenset({str, int, bool, type(None)})
 _BLANK_COLONS: Final = (b" :", b"\n:", b"\t:", b"\r:")
 _ESCAPES: Final = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
@@ -68,7 +68,7 @@ def parse_strict(raw: bytes) -> object:
 
     """
     # before anything is read: what is read is in memory
-    if len(raw) > MARKS and sum(map(raw.count, _MARKS)) > MARKS:
+    if len(raw) > MARKS and sum(map(raw.count, _COUNTED)) > MARKS:
         raise BadRequestError(f"the body has more than {MARKS:,} commas and opening brackets")
     value = parse_plain(raw)
     return parse_closely(raw) if value is None else value

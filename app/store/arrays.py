@@ -2,6 +2,7 @@
 
 `unnest` makes rows of them again. psycopg's own lists cost several times this, and JSON must be
 parsed by the server. Elements are never altered: a text array may hold any string without NUL.
+Single values, which are few, go as text.
 """
 
 from collections.abc import Sequence
@@ -36,7 +37,7 @@ _KEPT: Final = 4096
 _OIDS: Final[dict[type, int]] = {bool: 16, int: 20, str: 25, date: 1082, datetime: 1184}
 
 
-def scalar(value: Any) -> Sent:  # noqa: ANN401 - a parameter
+def scalar(value: int | str | date | None) -> Sent:
     """Write a parameter that is no array, as text.
 
     Raises:

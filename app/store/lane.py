@@ -67,7 +67,7 @@ class Lane:
     def __init__(self, url: str, *, prepare: bool = True, aside: bool = False) -> None:
         """Remember the address; the connection is made when it is first needed.
 
-        `aside`: the server's process leaves one processor to us, where that can be (see there).
+        `aside`: the server's process leaves one processor to us, where that can be (`leave_one`).
         """
         self._url = make_conninfo(url, **ALIVE)
         self._prepare = prepare
