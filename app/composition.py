@@ -19,6 +19,7 @@ from app.settings import Settings
 from app.store import lane as store_lane
 from app.store import read_lane as store_read_lane
 from app.store.database import OVERFLOW, Database
+from app.store.guesses import Guesses
 from app.store.holds_lane import HoldLane
 from app.store.ids import IdSource
 from app.store.revision import require_head
@@ -156,9 +157,11 @@ def _lanes(settings: Settings, authorize: AuthorizeOrders, pds: OrderPds) -> Lan
         with database.begin() as tx:
             ensure_accounts(tx, customer_id, segment_id)
 
+    guesses = Guesses()
+
     def lane(decide: Decide, sizes: LaneSizes, *, aside: bool = False) -> BatchingLane:
         prepare = settings.prepare == "on"
-        connection = store_lane.Lane(database.url, prepare=prepare, aside=aside)
+        connection = store_lane.Lane(database.url, prepare=prepare, aside=aside, guesses=guesses)
         return BatchingLane(connection, decide, make_account, sizes)
 
     sizes = LaneSizes(settings.lane_batch, settings.lane_queue, settings.lane_wait_s)

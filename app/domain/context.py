@@ -7,6 +7,7 @@ from app.domain.accounts import Account
 from app.domain.decisions import Figures, Question, Situation
 from app.domain.money import convert
 from app.domain.rules import Value
+from app.domain.scores_json import scored_at
 
 
 def order_context(
@@ -17,7 +18,7 @@ def order_context(
     What cannot be known is left out, so that the rules hold with MISSING_INPUT instead of
     passing; `ledger_age_days` is 0 while no source has ever reported (nothing can be stale yet).
     """
-    payer, order = situation.accounts[0], situation.order
+    payer, order, score = situation.accounts[0], situation.order, situation.inputs.score
     missing = [figures.account.currency for figures in tested if figures.fx_missing]
     context: dict[str, Value] = {
         "customer_active": situation.inputs.active,
@@ -28,7 +29,8 @@ def order_context(
         "account_overdue_days": situation.overdue.days,
         "fx_missing": f"{question.amount.currency}/{missing[0]}" if missing else "",
         "ledger_age_days": _age_days(situation.ledger_at, situation.at),
-        **_score_context(situation),
+        "score_class": "" if score is None else str(score["risk_class"]),
+        "score_age_days": 0 if score is None else _age_days(scored_at(score), situation.at),
     }
     overdue = worth(payer, situation.overdue.amounts)
     open_items = worth(payer, situation.overdue.open_items)
@@ -70,14 +72,3 @@ def worth(account: Account, amounts: Mapping[str, int]) -> int | None:
 
 def _age_days(then: datetime | None, now: datetime) -> int:
     return 0 if then is None else max(0, (now - then).days)
-
-
-def _score_context(situation: Situation) -> dict[str, Value]:
-    score = situation.inputs.score
-    if score is None:
-        return {"score_class": "", "score_age_days": 0}
-    scored_at = datetime.fromisoformat(str(score["scored_at"]))
-    return {
-        "score_class": str(score["risk_class"]),
-        "score_age_days": _age_days(scored_at, situation.at),
-    }

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import date, datetime
+from functools import lru_cache
 from typing import Any, Final
 
 from app.domain.scores import (
@@ -54,6 +55,16 @@ def _score_to_json(score: Score) -> dict[str, Any]:
         "source": score.source.value,
         "model": {"name": score.model.name, "version": score.model.version},
     }
+
+
+def scored_at(score: Mapping[str, Any]) -> datetime:
+    """Read since when a score is one, as it is stored."""
+    return _moment(score["scored_at"])
+
+
+@lru_cache(maxsize=1024)  # of each question of a batch it is read twice: to judge, and to count
+def _moment(told: str) -> datetime:
+    return datetime.fromisoformat(told)
 
 
 def score_from_json(data: Mapping[str, Any]) -> Score:

@@ -5,11 +5,10 @@ import threading
 import time
 from typing import Final
 
-_COUNTER_BITS: Final = 12
 _NODE_BITS: Final = 62
-_COUNTER: Final = (1 << _COUNTER_BITS) - 1
 _TAIL: Final = (1 << 48) - 1
-_DIGITS: Final = [f"{count:03x}" for count in range(_COUNTER + 1)]
+_MANY: Final = 1 << 12
+_DIGITS: Final = [f"{count:03x}" for count in range(_MANY)]
 
 
 class IdSource:
@@ -23,19 +22,18 @@ class IdSource:
         """Draw the random part."""
         node = secrets.randbits(_NODE_BITS)
         self._tail = f"-{0x8000 | node >> 48:04x}-{node & _TAIL:012x}"
-        self._head, self._millis = "", 0
-        self._last = 0
+        self._head, self._millis, self._count = "", 0, 0
         self._lock = threading.Lock()
 
     def __call__(self) -> str:
         """Give the next id."""
         with self._lock:  # handlers in threads share it with the lanes
-            stamp = time.time_ns() // 1_000_000 << _COUNTER_BITS
-            if stamp <= self._last:
-                stamp = self._last + 1
-            self._last = stamp
-            millis = stamp >> _COUNTER_BITS
-            if millis != self._millis:  # a batch draws thousands within one
-                self._millis = millis
-                self._head = f"{millis >> 16:08x}-{millis & 0xFFFF:04x}-7"
-            return self._head + _DIGITS[stamp & _COUNTER] + self._tail
+            millis, count = time.time_ns() // 1_000_000, self._count + 1
+            if millis <= self._millis and count < _MANY:  # a batch draws thousands within one
+                self._count = count
+                return self._head + _DIGITS[count] + self._tail
+            # a clock that was set back, or a full millisecond: go on with the next one
+            self._millis = millis = max(millis, self._millis + 1)
+            self._count = 0
+            self._head = f"{millis >> 16:08x}-{millis & 0xFFFF:04x}-7"
+            return self._head + _DIGITS[0] + self._tail

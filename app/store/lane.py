@@ -10,7 +10,6 @@ from time import monotonic
 from typing import Any, Final
 
 import psycopg
-import structlog
 from psycopg.conninfo import make_conninfo
 
 from app.domain.accounts import Account
@@ -21,7 +20,19 @@ from app.domain.rates import MAX_AGE_DAYS
 from app.store import lane_sql
 from app.store.arrays import ints, texts
 from app.store.database import type_of_lock_trouble
-from app.store.lane_rows import Claim, DecisionRow, Known, Loaded, Record, Want, loaded, reads
+from app.store.guesses import Guesses, strays
+from app.store.lane_rows import (
+    Claim,
+    DecisionRow,
+    Known,
+    Loaded,
+    Record,
+    Want,
+    limits_of,
+    loaded,
+    rate_of,
+    reads,
+)
 from app.store.lane_write import (
     account_columns,
     claim_columns,
@@ -32,10 +43,8 @@ from app.store.lane_write import (
     seldom,
 )
 from app.store.packing import unpack
-from app.store.processors import leave_one
+from app.store.processors import ask_aside
 from app.store.wire import Rows, Statement, Wire
-
-_log = structlog.get_logger(__name__)
 
 ALIVE: Final = {
     "connect_timeout": 5,
@@ -64,15 +73,23 @@ class Lane:
     `when_sent` is called when the last statements of a batch are on their way.
     """
 
-    def __init__(self, url: str, *, prepare: bool = True, aside: bool = False) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        prepare: bool = True,
+        aside: bool = False,
+        guesses: Guesses | None = None,
+    ) -> None:
         """Remember the address; the connection is made when it is first needed.
 
-        `aside`: the server's process leaves one processor to us, where that can be (`leave_one`).
+        `aside`: the server's process leaves one processor to us, where that can be (`ask_aside`).
         """
         self._url = make_conninfo(url, **ALIVE)
         self._prepare = prepare
-        self._met = _ask_aside if aside else None
+        self._met = ask_aside if aside else None
         self._wire: Wire | None = None
+        self._guesses = guesses or Guesses(slots=1024)
         self._replan = prepare
         self._replan_s = _FIRST_REPLAN_S
         self._planned_s = monotonic()
@@ -88,15 +105,12 @@ class Lane:
             BusyError: A lock or the database was out of reach; nothing was changed.
 
         """
-        rows = await self._begin(
-            "BEGIN",
-            (lane_sql.CLAIM, claim_columns(claims)),
-            *reads(want, lane_sql.LOCK_ORDERS, lane_sql.LOCK_ACCOUNTS),
-        )
-        claimed = set(rows[0])
-        found = loaded(rows[1:])
+        claim = (lane_sql.CLAIM, claim_columns(claims))
+        sql = (lane_sql.LOCK_ORDERS, lane_sql.LOCK_ACCOUNTS)
+        (claimed,), found = await self._read("BEGIN", [claim], want, sql)
         self._locked = dict(found.accounts)
-        twice = [claim for claim in claims if (claim.client, claim.key) not in claimed]
+        keys = set(claimed)
+        twice = [claim for claim in claims if (claim.client, claim.key) not in keys]
         return found, await self._known(twice)
 
     async def look(self, want: Want) -> Loaded:
@@ -106,11 +120,27 @@ class Lane:
             BusyError: The database was out of reach.
 
         """
-        rows = await self._begin(
-            "BEGIN ISOLATION LEVEL REPEATABLE READ",
-            *reads(want, lane_sql.READ_ORDERS, lane_sql.READ_ACCOUNTS),
-        )
-        return loaded(rows)
+        sql = (lane_sql.READ_ORDERS, lane_sql.READ_ACCOUNTS)
+        _, found = await self._read("BEGIN ISOLATION LEVEL REPEATABLE READ", [], want, sql)
+        return found
+
+    async def _read(
+        self, begin: str, first: Sequence[Statement], want: Want, sql: tuple[str, str]
+    ) -> tuple[list[Rows], Loaded]:
+        """Begin, do what comes first and read the rest; gives the rows of what came first.
+
+        It is read by guessed accounts; once more where one was wrong, or an order is another
+        payer's; and a third time by none, should what was right have become wrong in between.
+        """
+        guessed, moved = self._guesses.of(want.refs), False
+        while True:
+            rows = await self._begin(begin, *first, *reads(want, *sql, guessed, moved=moved))
+            found = loaded(rows[len(first) :])
+            right = self._guesses.confirm(guessed, found)
+            if len(right) == len(guessed) and (moved or not strays(found)):
+                return rows[: len(first)], found
+            await self.rollback()
+            guessed, moved = {} if moved else right, True
 
     async def _known(self, twice: Sequence[Claim]) -> dict[Any, Known]:
         if not twice:
@@ -128,31 +158,15 @@ class Lane:
 
     async def rates(self, currencies: Collection[str], first: date, last: date) -> list[Rate]:
         """Read the rates among currencies that conversions of these days may take, inclusive."""
-        (rows,) = await self._run(
-            (
-                lane_sql.RATES,
-                {
-                    "first": first - timedelta(days=MAX_AGE_DAYS),
-                    "last": last,
-                    "currencies": texts(sorted(currencies)),
-                },
-            )
-        )
-        return [
-            Rate(
-                row.base,
-                row.quote,
-                row.rate.normalize(),
-                row.rate_date.isoformat(),
-                row.source,
-            )
-            for row in rows
-        ]
+        days = {"first": first - timedelta(days=MAX_AGE_DAYS), "last": last}
+        parameters = {**days, "currencies": texts(sorted(currencies))}
+        (rows,) = await self._run((lane_sql.RATES, parameters))
+        return [rate_of(row) for row in rows]
 
     async def limits(self, ids: Collection[int]) -> dict[int, list[CreditLimit]]:
         """Read the approved limits of accounts."""
         (rows,) = await self._run((lane_sql.LIMITS, {"ids": ints(sorted(ids))}))
-        return _limits_of(ids, rows)
+        return limits_of(ids, rows)
 
     async def rule_set(self, version: int) -> Mapping[str, Any]:
         """Read a rule set's data.
@@ -180,7 +194,7 @@ class Lane:
             return (await self._run(invoices))[0], {}
         limits = (lane_sql.LIMITS, {"ids": ints(sorted(limited))})
         rows, found = await self._run(invoices, limits)
-        return rows, _limits_of(limited, found)
+        return rows, limits_of(limited, found)
 
     async def record(self, record: Record, after: Mapping[int, Account]) -> None:
         """Write everything in one statement, the accounts under their guards, and commit.
@@ -281,18 +295,6 @@ class Lane:
         return self._wire
 
 
-def _ask_aside(connection: psycopg.AsyncConnection[Any]) -> None:
-    refusal = leave_one(connection)
-    _log.info("lane_aside", process=connection.info.backend_pid, done=not refusal, why=refusal)
-
-
 def _differs(held: Account, locked: Account | None) -> bool:
     """Compare two accounts; nearly all differ in their `seq`, which is seen without the rest."""
     return locked is None or held.seq != locked.seq or held != locked
-
-
-def _limits_of(ids: Collection[int], rows: Rows) -> dict[int, list[CreditLimit]]:
-    found: dict[int, list[CreditLimit]] = {key: [] for key in ids}
-    for account_id, *limit in rows:
-        found[account_id].append(CreditLimit(*limit))
-    return found

@@ -3,23 +3,29 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from app.domain.accounts import Account, Entry
 from app.domain.decisions import Mode
+from app.domain.limits import CreditLimit
+from app.domain.money import Rate
 from app.domain.orders import Order, OrderUse
 from app.domain.values import quick
 from app.store import accounts, lane_sql, orders
-from app.store.arrays import flags, texts
+from app.store.arrays import flags, ints, texts
 from app.store.orders import UseKey
 from app.store.wire import Rows, Statement
+
+Pair = tuple[str, str]
+"""A payer as somebody asks about it: (segment, reference of a customer)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Want:
     """What a batch asks about: payers as (segment, reference), orders as (segment, order id)."""
 
-    refs: Collection[tuple[str, str]]
+    refs: Collection[Pair]
     orders: Collection[tuple[str, str]]
     at: datetime
 
@@ -55,7 +61,7 @@ class Loaded:
     customers: Mapping[str, str]
     orders: dict[tuple[str, str], Order]
     accounts: dict[int, Account]
-    payers: Mapping[tuple[str, str], Payer]
+    payers: Mapping[Pair, Payer]
     uses: Mapping[UseKey, OrderUse]
     segments: Mapping[str, SegmentState]
 
@@ -121,13 +127,33 @@ class Record:
     rooms: dict[int, int] = field(default_factory=dict)
 
 
-def reads(want: Want, read_orders: str, read_accounts: str) -> list[Statement]:
-    """List the reads of a batch; orders before accounts, everything else after both."""
+def reads(
+    want: Want,
+    read_orders: str,
+    read_accounts: str,
+    guessed: Mapping[Pair, int] = MappingProxyType({}),
+    *,
+    moved: bool = True,
+) -> list[Statement]:
+    """List the reads of a batch; orders before accounts, everything else after both.
+
+    `guessed` are accounts of some payers, read as they are (see `Guesses`); those of the others are
+    looked up. So are the accounts of orders that are there already, or, `moved` False, it is taken
+    that these are of who asks about them.
+    """
     orders, pairs = sorted(want.orders), sorted(want.refs)
+    sought = [pair for pair in pairs if pair not in guessed]
+    strays = orders if moved else []
     parameters = {
         "pair_segments": texts([segment for segment, _ in pairs]),
         "pair_refs": texts([ref for _, ref in pairs]),
+        "pair_guesses": ints([guessed.get(pair, 0) for pair in pairs]),
         "pair_firsts": flags(_firsts([segment for segment, _ in pairs])),
+        "guessed": ints(list(guessed.values())),
+        "sought_segments": texts(sorted({segment for segment, _ in sought})),
+        "sought_refs": texts([ref for _, ref in sought]),
+        "moved_segments": texts([segment for segment, _ in strays]),
+        "moved_orders": texts([order for _, order in strays]),
         "segments": texts([segment for segment, _ in orders]),
         "orders": texts([order for _, order in orders]),
         "at": want.at,
@@ -183,3 +209,17 @@ def _open_items(row: Any) -> dict[str, tuple[int, int, date]]:  # noqa: ANN401 -
     if row.open is None:
         return {}
     return {row.currency: (row.late or 0, row.open, row.due)}
+
+
+def rate_of(row: Any) -> Rate:  # noqa: ANN401 - of RATES
+    """Read a rate."""
+    day = row.rate_date.isoformat()
+    return Rate(row.base, row.quote, row.rate.normalize(), day, row.source)
+
+
+def limits_of(ids: Collection[int], rows: Rows) -> dict[int, list[CreditLimit]]:
+    """Read the limits of accounts, each account's in the order of LIMITS."""
+    found: dict[int, list[CreditLimit]] = {key: [] for key in ids}
+    for account_id, *limit in rows:
+        found[account_id].append(CreditLimit(*limit))
+    return found

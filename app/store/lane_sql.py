@@ -21,14 +21,26 @@ On tables it knows as empty the planner finds reading a whole index as good as l
 and would keep that plan for good.
 """
 
-CLAIM: Final = """
+
+def _rows(columns: str) -> str:
+    """Make rows `n` of arrays: "column parameter, column parameter, …".
+
+    In the list of a SELECT each row is made when it is asked for; `unnest` of FROM writes every
+    array into a store of its own first, and reads all of them back.
+    """
+    pairs = [pair.split() for pair in columns.split(",")]
+    cells = [f"unnest(%({parameter})s) AS {column}" for column, parameter in pairs]
+    return f"(SELECT {', '.join(cells)}) AS n"
+
+
+CLAIM: Final = f"""
 INSERT INTO request_key (client, key, hash, decision_id)
 SELECT client, key, hash, decision_id::uuid
-FROM unnest(%(clients)s, %(keys)s, %(hashes)s, %(decisions)s) AS n(client, key, hash, decision_id)
+FROM {_rows("client clients, key keys, hash hashes, decision_id decisions")}
 ORDER BY client COLLATE "C", key COLLATE "C"
 ON CONFLICT DO NOTHING
 RETURNING client, key
-"""
+"""  # noqa: S608 - put together from our own constants
 
 KNOWN: Final = """
 SELECT k.client, k.key, k.hash, d.status, d.record
@@ -42,19 +54,21 @@ DELETE FROM request_key k USING unnest(%(clients)s, %(keys)s) AS n(client, key)
 WHERE k.client = n.client AND k.key = n.key
 """
 
-_ORDERS: Final = """
-SELECT o.* FROM unnest(%(segments)s, %(orders)s) AS n(segment_id, order_id)
+_ORDERS: Final = f"""
+SELECT o.* FROM {_rows("segment_id segments, order_id orders")}
 JOIN credit_order o ON o.segment_id = n.segment_id AND o.order_id = n.order_id
 ORDER BY o.segment_id COLLATE "C", o.order_id COLLATE "C"
-"""
+"""  # noqa: S608 - put together from our own constants
 
 _ACCOUNTS: Final = """
 SELECT a.* FROM account a WHERE a.account_id = any(ARRAY(
+    SELECT unnest(%(guessed)s)
+    UNION
     SELECT unnest(b.path) FROM customer_ref r JOIN account b ON b.customer_id = r.customer_id
-    WHERE r.ref = any(%(pair_refs)s) AND b.segment_id = any(%(pair_segments)s)
+    WHERE r.ref = any(%(sought_refs)s) AND b.segment_id = any(%(sought_segments)s)
     UNION
     SELECT unnest(b.path)
-    FROM unnest(%(segments)s, %(orders)s) AS n(segment_id, order_id)
+    FROM unnest(%(moved_segments)s, %(moved_orders)s) AS n(segment_id, order_id)
     JOIN credit_order o ON o.segment_id = n.segment_id AND o.order_id = n.order_id
     JOIN account b ON b.account_id = o.account_id))
 ORDER BY a.account_id
@@ -65,8 +79,9 @@ LOCK_ACCOUNTS: Final = _ACCOUNTS + "FOR NO KEY UPDATE OF a"
 READ_ORDERS: Final = _ORDERS
 READ_ACCOUNTS: Final = _ACCOUNTS
 
-GROUND: Final = """
-SELECT n.segment_id, n.ref, r.customer_id, b.account_id, i.data AS input,
+GROUND: Final = f"""
+SELECT n.segment_id, n.ref, coalesce(r.customer_id, b.customer_id) AS customer_id, b.account_id,
+    i.data AS input,
     CASE WHEN n.first THEN s.mode END AS mode,
     CASE WHEN NOT n.first THEN NULL WHEN s.next_rule_set_at <= %(at)s
         THEN s.next_rule_set_version ELSE s.rule_set_version END AS rule_set_version,
@@ -81,10 +96,12 @@ SELECT n.segment_id, n.ref, r.customer_id, b.account_id, i.data AS input,
                 sum(v.open_minor) AS open, min(v.due_date) AS due
             FROM invoice v WHERE v.account_id = b.account_id AND v.open_minor > 0
             GROUP BY v.currency) AS sums) END AS by_currency
-FROM unnest(%(pair_segments)s, %(pair_refs)s, %(pair_firsts)s) AS n(segment_id, ref, first)
+FROM {_rows("segment_id pair_segments, ref pair_refs, guess pair_guesses, first pair_firsts")}
 LEFT JOIN segment s ON s.segment_id = n.segment_id
-LEFT JOIN customer_ref r ON r.ref = n.ref
-LEFT JOIN account b ON b.customer_id = r.customer_id AND b.segment_id = n.segment_id
+LEFT JOIN customer_ref r ON r.ref = CASE WHEN n.guess = 0 THEN n.ref END
+LEFT JOIN account b ON b.account_id = CASE WHEN n.guess <> 0 THEN n.guess ELSE (
+    SELECT x.account_id FROM account x
+    WHERE x.customer_id = r.customer_id AND x.segment_id = n.segment_id) END
 LEFT JOIN account_input i ON i.account_id = b.account_id AND i.version = b.input_version
 CROSS JOIN LATERAL (SELECT (%(at)s AT TIME ZONE s.time_zone)::date AS today) AS d
 CROSS JOIN LATERAL (
@@ -92,18 +109,21 @@ CROSS JOIN LATERAL (
         sum(v.open_minor)::bigint AS open, min(v.due_date) AS due,
         bool_or(v.currency <> b.currency) AS mixed
     FROM invoice v WHERE v.account_id = b.account_id AND v.open_minor > 0) AS o
-"""
+"""  # noqa: S608 - put together from our own constants
 """A row for each pair of segment and customer asked about; what is unknown is null.
+
+A guessed account (0: none) is read as it is, and who asked sees whether it is the one; no index is
+searched for a key that is null.
 
 Open items are summed as if all were of the account's currency: where some are not, `by_currency`
 has each by itself. What is the segment's own is in the first row of it alone: hundreds may be asked
 about at once.
 """
 
-USES: Final = """
-SELECT u.* FROM unnest(%(segments)s, %(orders)s) AS n(segment_id, order_id)
+USES: Final = f"""
+SELECT u.* FROM {_rows("segment_id segments, order_id orders")}
 JOIN order_use u ON u.segment_id = n.segment_id AND u.order_id = n.order_id
-"""
+"""  # noqa: S608 - put together from our own constants
 
 RATES: Final = """
 SELECT base, quote, rate, rate_date, source FROM fx_rate
@@ -127,22 +147,34 @@ SELECT account_id, invoice_id, currency, due_date, open_minor FROM (
 WHERE place <= 500 ORDER BY account_id, due_date, invoice_id
 """
 
-DECISIONS: Final = """
+_DECISION_ROWS: Final = _rows(
+    "id d_ids, kind d_kinds, account_id d_accounts, segment_id d_segments, customer_id"
+    " d_customers, order_id d_orders, outcome d_outcomes, judged d_judged, client d_clients,"
+    " actor d_actors, rule_set d_rule_sets, input d_inputs, status d_statuses, record"
+    " d_records"
+)
+
+DECISIONS: Final = f"""
 INSERT INTO decision (decision_id, kind, account_id, segment_id, customer_id, order_id, outcome,
     judged, client, actor, evaluated_at, rule_set_version, input_version, status, record)
 SELECT id::uuid, kind, account_id, segment_id, customer_id, order_id, outcome, judged, client,
     actor, %(at)s, rule_set, input, status, record
-FROM unnest(%(d_ids)s, %(d_kinds)s, %(d_accounts)s, %(d_segments)s, %(d_customers)s, %(d_orders)s,
-    %(d_outcomes)s, %(d_judged)s, %(d_clients)s, %(d_actors)s, %(d_rule_sets)s, %(d_inputs)s,
-    %(d_statuses)s, %(d_records)s)
-AS n(id, kind, account_id, segment_id, customer_id, order_id, outcome, judged, client, actor,
-    rule_set, input, status, record)
-"""
+FROM {_DECISION_ROWS}
+"""  # noqa: S608 - put together from our own constants
 
 _ORDER_COLUMNS: Final = (
     "segment_id, order_id, account_id, currency, version, closed_version, authorization_id, state,"
     " authorized_minor, reserved_minor, expires_at, authorized_at, released_max_minor,"
     " released_until, rejected, hold_id, hold_kind, counts_from, untested"
+)
+
+_ORDER_CELLS: Final = _rows(
+    "segment_id o_segments, order_id o_ids, account_id o_accounts, currency o_currencies,"
+    " version o_versions, closed_version o_closed, authorization_id o_authorizations, state"
+    " o_states, authorized_minor o_authorized, reserved_minor o_reserved, expires_at o_expire,"
+    " authorized_at o_since, released_max_minor o_released, released_until o_until, rejected"
+    " o_rejected, hold_id o_holds, hold_kind o_kinds, counts_from o_counting, untested"
+    " o_untested"
 )
 
 _ORDER_ROWS: Final = f"""
@@ -152,12 +184,22 @@ SELECT segment_id, order_id, account_id, currency, version, closed_version,
     released_max_minor, released_until::timestamptz AS released_until, rejected,
     hold_id::uuid AS hold_id, hold_kind, counts_from::date AS counts_from,
     untested
-FROM unnest(%(o_segments)s, %(o_ids)s, %(o_accounts)s, %(o_currencies)s, %(o_versions)s,
-    %(o_closed)s, %(o_authorizations)s, %(o_states)s, %(o_authorized)s, %(o_reserved)s,
-    %(o_expire)s, %(o_since)s, %(o_released)s, %(o_until)s, %(o_rejected)s, %(o_holds)s,
-    %(o_kinds)s, %(o_counting)s, %(o_untested)s)
-AS n({_ORDER_COLUMNS})
+FROM {_ORDER_CELLS}
 """  # noqa: S608 - put together from our own constants
+
+_JOURNAL_ROWS: Final = _rows(
+    "account_id j_accounts, seq j_seqs, kind j_kinds, ref j_refs, decision_id j_decisions,"
+    " authorized j_authorized, deliveries j_deliveries, items j_items, notes j_notes,"
+    " prepayments j_prepayments, limit_minor j_limits, unlimited j_unlimited, forced j_forced,"
+    " foreign_use j_foreign"
+)
+
+_ACCOUNT_ROWS: Final = _rows(
+    "account_id a_accounts, seq a_seqs, authorized a_authorized, deliveries a_deliveries,"
+    " items a_items, notes a_notes, prepayments a_prepayments, limit_minor a_limits, unlimited"
+    " a_unlimited, forced a_forced, foreign_use a_foreign, expired a_expired, change a_change,"
+    " locked a_locked, room a_rooms"
+)
 
 RECORD: Final = f"""
 WITH fresh AS (
@@ -169,11 +211,7 @@ journal AS (
         limit_minor, unlimited, forced_minor, foreign_use)
     SELECT account_id, seq, kind, ref, decision_id::uuid, %(at)s, authorized, deliveries, items,
         notes, prepayments, limit_minor, unlimited, forced, foreign_use::jsonb
-    FROM unnest(%(j_accounts)s, %(j_seqs)s, %(j_kinds)s, %(j_refs)s, %(j_decisions)s,
-        %(j_authorized)s, %(j_deliveries)s, %(j_items)s, %(j_notes)s, %(j_prepayments)s,
-        %(j_limits)s, %(j_unlimited)s, %(j_forced)s, %(j_foreign)s)
-    AS n(account_id, seq, kind, ref, decision_id, authorized, deliveries, items, notes,
-        prepayments, limit_minor, unlimited, forced, foreign_use)
+    FROM {_JOURNAL_ROWS}
 ),
 decisions AS ({DECISIONS}),
 written AS (
@@ -183,11 +221,7 @@ written AS (
         prepayment_minor = n.prepayments, limit_minor = n.limit_minor, unlimited = n.unlimited,
         limit_expired = n.expired, limit_changes_on = n.change::date, forced_minor = n.forced,
         foreign_use = n.foreign_use::jsonb
-    FROM unnest(%(a_accounts)s, %(a_seqs)s, %(a_authorized)s, %(a_deliveries)s, %(a_items)s,
-        %(a_notes)s, %(a_prepayments)s, %(a_limits)s, %(a_unlimited)s, %(a_forced)s,
-        %(a_foreign)s, %(a_expired)s, %(a_change)s, %(a_locked)s, %(a_rooms)s)
-    AS n(account_id, seq, authorized, deliveries, items, notes, prepayments, limit_minor,
-        unlimited, forced, foreign_use, expired, change, locked, room)
+    FROM {_ACCOUNT_ROWS}
     WHERE a.account_id = n.account_id AND a.seq = n.locked
         AND (n.room IS NULL OR a.authorized_minor + a.open_delivery_minor + a.open_item_minor
             + a.note_receivable_minor - a.prepayment_minor <= n.room)

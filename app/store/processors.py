@@ -12,9 +12,18 @@ from pathlib import Path
 from typing import Any, Final
 
 import psycopg
+import structlog
+
+_log = structlog.get_logger(__name__)
 
 _PEER: Final = struct.Struct("3i")
 """What the kernel says of who listens at a Unix socket: process, user, group."""
+
+
+def ask_aside(connection: psycopg.AsyncConnection[Any]) -> None:
+    """Have the server's process of a connection leave us one (`leave_one`), and log what came."""
+    refusal = leave_one(connection)
+    _log.info("lane_aside", process=connection.info.backend_pid, done=not refusal, why=refusal)
 
 
 def leave_one(connection: psycopg.AsyncConnection[Any]) -> str:

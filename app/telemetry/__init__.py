@@ -108,6 +108,16 @@ POOL_CONNECTIONS: Final = Bounded(
 LANE_QUEUE: Final = Gauge(
     "aval_lane_queue", "Requests waiting at the lanes.", multiprocess_mode="livesum"
 )
+LANE_GUESSES: Final = Bounded(
+    Counter(
+        "aval_lane_guesses",
+        "Accounts of payers in lanes: `right` (guessed, and it was the one), `sought` (looked up),"
+        " `wrong`; and orders of a payer who did not ask, `stray`. After these two a batch is read"
+        " again.",
+        ["result"],
+    ),
+    most=5,
+)
 READ_BATCH_SIZE: Final = Histogram(
     "aval_read_batch_size",
     "Accounts, scores and cards read in one round trip.",
@@ -189,6 +199,7 @@ METRICS: Final[tuple[MetricWrapperBase, ...]] = tuple(
         *RULE_METRICS,
         POOL_CONNECTIONS,
         LANE_QUEUE,
+        LANE_GUESSES,
         READ_BATCH_SIZE,
         READ_QUEUE,
         QUARANTINE_SIZE,

@@ -23,6 +23,7 @@ from app.domain.money import Money, Rate
 from app.domain.payments import OpenInvoice
 from app.domain.rates import find_rate
 from app.domain.rules import RuleSet, read_rule_set
+from app.domain.scores_json import scored_at
 from app.domain.values import changed
 from app.store.lane import Lane
 from app.store.lane_rows import Claim, Known, Loaded, Want
@@ -284,8 +285,8 @@ def _count(done: Sequence[Judged], seconds: float) -> None:
     for one in done:
         score, order = one.situation.inputs.score, one.situation.order
         if score is not None:
-            scored_at = datetime.fromisoformat(str(score["scored_at"]))
-            SCORE_AGE_SECONDS.repeat((one.situation.at - scored_at).total_seconds(), 1)
+            age = one.situation.at - scored_at(score)
+            SCORE_AGE_SECONDS.repeat(age.total_seconds(), 1)
         if one.hold_id is not None or order is not None:
             _count_hold(one)
 
