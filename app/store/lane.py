@@ -129,8 +129,8 @@ class Lane:
     ) -> tuple[list[Rows], Loaded]:
         """Begin, do what comes first and read the rest; gives the rows of what came first.
 
-        It is read by guessed accounts; once more where one was wrong, or an order is another
-        payer's; and a third time by none, should what was right have become wrong in between.
+        It is read by guessed accounts, and anew by those that were right where one was wrong, or
+        where an order is another payer's: each time by fewer, until all is read.
         """
         guessed, moved = self._guesses.of(want.refs), False
         while True:
@@ -140,7 +140,7 @@ class Lane:
             if len(right) == len(guessed) and (moved or not strays(found)):
                 return rows[: len(first)], found
             await self.rollback()
-            guessed, moved = {} if moved else right, True
+            guessed, moved = right, True
 
     async def _known(self, twice: Sequence[Claim]) -> dict[Any, Known]:
         if not twice:

@@ -148,10 +148,10 @@ WHERE place <= 500 ORDER BY account_id, due_date, invoice_id
 """
 
 _DECISION_ROWS: Final = _rows(
-    "id d_ids, kind d_kinds, account_id d_accounts, segment_id d_segments, customer_id"
-    " d_customers, order_id d_orders, outcome d_outcomes, judged d_judged, client d_clients,"
-    " actor d_actors, rule_set d_rule_sets, input d_inputs, status d_statuses, record"
-    " d_records"
+    "id d_ids, kind d_kinds, account_id d_accounts, segment_id d_segments,"
+    " customer_id d_customers, order_id d_orders, outcome d_outcomes, judged d_judged,"
+    " client d_clients, actor d_actors, rule_set d_rule_sets, input d_inputs,"
+    " status d_statuses, record d_records"
 )
 
 DECISIONS: Final = f"""
@@ -170,11 +170,11 @@ _ORDER_COLUMNS: Final = (
 
 _ORDER_CELLS: Final = _rows(
     "segment_id o_segments, order_id o_ids, account_id o_accounts, currency o_currencies,"
-    " version o_versions, closed_version o_closed, authorization_id o_authorizations, state"
-    " o_states, authorized_minor o_authorized, reserved_minor o_reserved, expires_at o_expire,"
-    " authorized_at o_since, released_max_minor o_released, released_until o_until, rejected"
-    " o_rejected, hold_id o_holds, hold_kind o_kinds, counts_from o_counting, untested"
-    " o_untested"
+    " version o_versions, closed_version o_closed, authorization_id o_authorizations,"
+    " state o_states, authorized_minor o_authorized, reserved_minor o_reserved,"
+    " expires_at o_expire, authorized_at o_since, released_max_minor o_released,"
+    " released_until o_until, rejected o_rejected, hold_id o_holds, hold_kind o_kinds,"
+    " counts_from o_counting, untested o_untested"
 )
 
 _ORDER_ROWS: Final = f"""
@@ -196,9 +196,9 @@ _JOURNAL_ROWS: Final = _rows(
 
 _ACCOUNT_ROWS: Final = _rows(
     "account_id a_accounts, seq a_seqs, authorized a_authorized, deliveries a_deliveries,"
-    " items a_items, notes a_notes, prepayments a_prepayments, limit_minor a_limits, unlimited"
-    " a_unlimited, forced a_forced, foreign_use a_foreign, expired a_expired, change a_change,"
-    " locked a_locked, room a_rooms"
+    " items a_items, notes a_notes, prepayments a_prepayments, limit_minor a_limits,"
+    " unlimited a_unlimited, forced a_forced, foreign_use a_foreign, expired a_expired,"
+    " change a_change, locked a_locked, room a_rooms"
 )
 
 RECORD: Final = f"""

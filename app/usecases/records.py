@@ -10,7 +10,7 @@ from app.domain.decisions import Judgement, Situation
 from app.domain.snapshots import question_to_json, situation_to_json
 from app.domain.values import changed, quick
 from app.store.lane_rows import DecisionRow, Record
-from app.usecases.asks import Ask
+from app.usecases.asks import Ask, to_json
 from app.usecases.batches import Batch
 
 _OF_OPEN: Final = ("opened_at", "ask", "reasons", "unblock", "auto_release")
@@ -109,7 +109,7 @@ def decision_row(one: Judged) -> DecisionRow:
         one.rule_set_version,
         situation.inputs.version,
         one.status,
-        orjson.dumps(inputs),
+        to_json(inputs),
         one.body,
     )
 

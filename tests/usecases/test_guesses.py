@@ -211,7 +211,7 @@ MOVES = st.one_of(
 @settings(
     max_examples=20,
     deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    suppress_health_check=[HealthCheck.function_scoped_fixture],  # every example has its own ids
 )
 @given(moves=st.lists(MOVES, min_size=1, max_size=6))
 def test_no_history_misleads(town: Town, moves: list[tuple[str, str, str | None]]) -> None:
