@@ -31,9 +31,10 @@ CHUNK: Final = 50
 """Customers scored in one transaction."""
 
 MOST_AT_ONCE: Final = 50
-"""Customers that are scored right after facts; the others wait for background work.
+"""So many customers are scored right after facts, in one transaction of some 25 ms.
 
-One transaction, some 25 ms: a full batch of facts, which touches hundreds, takes ten times that.
+Where more are due all are left to background work, which has to come for most of them anyway: a
+full batch of facts touches hundreds, and which of them came first would say nothing.
 """
 
 COMMITTED: Final = timedelta(minutes=1)
@@ -98,7 +99,8 @@ class RescoreAccounts:
     def __call__(self, account_ids: Collection[int], most: int = MOST_AT_ONCE) -> int:
         """Score them and those of their groups; returns how many.
 
-        At most `most` of those whose score is due and does not rest.
+        Of those whose score is due and does not rest, all or, where these are more than `most`,
+        none.
 
         Raises:
             BusyError: The database or the model was out of reach, or features cannot be computed
@@ -109,8 +111,8 @@ class RescoreAccounts:
             return 0
         at = self.score.now()
         with self.score.database.read() as tx:
-            ids = score_due.ripe(tx, account_ids, at, self.cooldown, most)
-        return self.score(ids)
+            ids = score_due.ripe(tx, account_ids, at, self.cooldown, most + 1)
+        return self.score(ids) if len(ids) <= most else 0
 
     def afterwards(self, account_ids: Collection[int]) -> None:
         """Score them if that can be done now: the facts are in, and what is not done stays due."""

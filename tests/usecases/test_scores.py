@@ -388,12 +388,17 @@ def test_rescore_follows_facts_and_groups(town: Town, desk: Scores) -> None:
     assert not read(desk, "G").stale
 
 
-def test_rescore_is_bounded(town: Town, desk: Scores) -> None:
+def test_more_than_a_few_are_left_to_background_work(town: Town, desk: Scores) -> None:
     for customer_id in ("C-1", "C-2", "C-3"):
         town.put(customer_id, since=date(2015, 1, 1))
         town.invoice(customer_id, 500)
     ids = [town.account(customer_id).account_id for customer_id in ("C-1", "C-2", "C-3")]
-    assert desk.rescore(ids, most=2) == 2
+    assert desk.rescore(ids, most=2) == 0
+    for customer_id in ("C-1", "C-2", "C-3"):
+        with pytest.raises(NotScoredError):
+            read(desk, customer_id)
+    assert desk.rescore(ids, most=3) == 3
+    assert not any(read(desk, one).stale for one in ("C-1", "C-2", "C-3"))
     assert desk.rescore([]) == 0
 
 
