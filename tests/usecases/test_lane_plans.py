@@ -58,17 +58,27 @@ SELECT FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_ba
 """
 
 
-def scans(url: str) -> dict[str, int]:
-    """Count the sequential scans of every large table; who scanned has disconnected by then."""
+FEW: Final = 1_000
+"""More entries of an index than the questions need, and far fewer than it has once it has grown."""
+
+_WHOLE: Final = "SELECT relname, seq_scan FROM pg_stat_user_tables WHERE relname LIKE ANY(%s)"
+_ENTRIES: Final = """
+SELECT relname || ' ' || indexrelname, idx_tup_read FROM pg_stat_user_indexes
+WHERE relname LIKE ANY(%s)
+"""
+
+
+def counts(url: str, query: str = _WHOLE) -> dict[str, int]:
+    """Count what was read of every large table; who read it has disconnected by then.
+
+    `_WHOLE`: sequential scans by table; `_ENTRIES`: entries read by index.
+    """
     with psycopg.connect(url, autocommit=True) as connection:
         for _ in range(500):  # a backend reports what it did as it ends
             if not connection.execute(_OTHERS).fetchall():
                 break
             time.sleep(0.01)
-        rows = connection.execute(
-            "SELECT relname, seq_scan FROM pg_stat_user_tables WHERE relname LIKE ANY(%s)",
-            ([*LARGE],),
-        ).fetchall()
+        rows = connection.execute(query.encode(), ([*LARGE],)).fetchall()
     assert len(rows) > len(LARGE)
     return dict(rows)
 
@@ -83,14 +93,19 @@ def grow(url: str) -> None:
 
 
 def questions(desk: Counter, turn: str) -> list[list[Ask]]:
-    """Put questions of every kind: new and known orders, keys that come again, holds, checks."""
+    """Put questions of every kind: new and known orders, keys that come again, holds, checks.
+
+    Accounts are guessed and looked up, and one order comes to be of another payer.
+    """
     first = desk.order(desk.question(f"SO-{turn}", "10.00"), f"K-{turn}")
     again = desk.order(desk.question(f"SO-{turn}", "20.00"))
     held = desk.order(desk.question(f"SO-{turn}-big", "9000000.00", customer_id="C-2"))
     less = desk.order(desk.question(f"SO-{turn}-big", "5.00", customer_id="C-2"))
     check = desk.check(desk.question(f"SO-{turn}-new", "7.00"))
     member = desk.order(desk.question(f"SO-{turn}-group", "1.00", customer_id="C-3"))
-    return [[first, member, check], [first, again, held], [less, check]]
+    moved = desk.order(desk.question(f"SO-{turn}", "3.00", customer_id="C-2"))
+    new = desk.order(desk.question(f"SO-{turn}-late", "2.00", customer_id=f"C-{turn}"))
+    return [[first, member, check], [first, again, held], [less, check], [moved], [new, less]]
 
 
 async def put(lanes: Lanes, desk: Counter, turn: str) -> None:
@@ -105,6 +120,8 @@ def desk(database: Database) -> Counter:
     desk.add("C-1", 1_000_00)
     desk.add("C-2", 1_000_00)
     desk.add("C-3", 1_000_00, parent="G")
+    desk.add("C-empty", 1_000_00)
+    desk.add("C-grown", 1_000_00)
     return desk
 
 
@@ -122,17 +139,23 @@ def test_lanes_never_read_a_whole_table(desk: Counter) -> None:
             await lanes.stop()
 
     desk.database.close()
-    before = scans(url)
+    before, entries_before = counts(url), counts(url, _ENTRIES)
     asyncio.run(run())
     desk.database.close()
-    assert {name: count for name, count in scans(url).items() if count > before[name]} == {}
+    assert {name: count for name, count in counts(url).items() if count > before[name]} == {}
+    entries = counts(url, _ENTRIES)
+    assert {
+        name: count for name, count in entries.items() if count - entries_before[name] > FEW
+    } == {}
+    read = {name for name, count in entries.items() if count > entries_before[name]}
+    assert "account account_pkey" in read  # the control: what is read is counted
 
 
 def test_a_whole_table_that_is_read_is_counted(desk: Counter) -> None:
     """The control: the counter counts, also where a table has no rows."""
     url = desk.database.url
     desk.database.close()
-    before = scans(url)["credit_order"]
+    before = counts(url)["credit_order"]
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("SELECT currency FROM credit_order")
-    assert scans(url)["credit_order"] == before + 1
+    assert counts(url)["credit_order"] == before + 1
