@@ -84,16 +84,51 @@ def test_the_newest_is_the_one_alembic_finds() -> None:
     assert head_revision() == ScriptDirectory(str(MIGRATIONS)).get_current_head()
 
 
+LOOKS = (
+    """SELECT proname, pg_get_functiondef(oid) FROM pg_proc
+    WHERE pronamespace = 'public'::regnamespace AND prokind = 'f'""",
+    """SELECT c.relname, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull,
+        coalesce(a.attstattarget, -1), a.attstorage, a.attidentity, c.reloptions::text,
+        pg_get_expr(d.adbin, d.adrelid), col_description(c.oid, a.attnum)
+    FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
+        LEFT JOIN pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum
+    WHERE c.relnamespace = 'public'::regnamespace AND a.attnum > 0 AND NOT a.attisdropped""",
+    """SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid), convalidated
+    FROM pg_constraint WHERE connamespace = 'public'::regnamespace""",
+    """SELECT tablename, indexname, indexdef FROM pg_indexes WHERE schemaname = 'public'""",
+    """SELECT tgrelid::regclass::text, tgname, pg_get_triggerdef(oid), tgenabled
+    FROM pg_trigger WHERE NOT tgisinternal""",
+)
+"""What makes a schema without its rows, by PostgreSQL's catalogue."""
+
+
+def look_of(url: str) -> set[tuple[object, ...]]:
+    with psycopg.connect(url) as connection:
+        return {
+            tuple(row) for query in LOOKS for row in connection.execute(query.encode()).fetchall()
+        }
+
+
 def test_up_down_up_leaves_what_the_code_knows(empty_database_url: str) -> None:
+    """Each step down leaves exactly what was before its step up."""
     url = empty_database_url
-    migrate(url)
-    first = tables_of(url)
+    steps = [step.revision for step in ScriptDirectory(str(MIGRATIONS)).walk_revisions()][::-1]
+    looks = []
+    for revision in steps:
+        migrate(url, revision)
+        looks.append(look_of(url))
     assert revision_of(url) == head_revision()
+    command.check(alembic_config(url))
+    other = {}
+    for number in reversed(range(1, len(steps))):
+        command.downgrade(alembic_config(url), "-1")
+        if difference := look_of(url) ^ looks[number - 1]:
+            other[steps[number]] = difference
+    assert other == {}
     command.downgrade(alembic_config(url), "base")
     assert tables_of(url) == {"alembic_version", "migration_lock"}
     migrate(url)
-    assert tables_of(url) == first
-    command.check(alembic_config(url))
+    assert look_of(url) == looks[-1]
 
 
 def test_an_old_schema_is_refused_and_both_revisions_named(empty_database_url: str) -> None:
@@ -206,6 +241,31 @@ def test_decisions_have_partitions_of_their_months(database_url: str) -> None:
         f"decision_p{month}" for month in ("203111", "203112", "203201", "203202")
     } <= tables_of(database_url)
 
+
+@pytest.mark.parametrize("target", [-1, 0, 25])
+def test_partitions_take_over_what_an_operator_set(database_url: str, target: int) -> None:
+    """-1, the server's default, is what they are born with: there is nothing to take over."""
+    with psycopg.connect(database_url) as connection:
+        columns = [row[0] for row in connection.execute(COLUMNS, ["decision"]).fetchall()]
+        for column in columns:
+            connection.execute(
+                sql.SQL("ALTER TABLE ONLY decision ALTER COLUMN {} SET STATISTICS {}").format(
+                    sql.Identifier(column), sql.Literal(target)
+                )
+            )
+        connection.execute("SELECT aval_make_decision_partitions('2033-11-30', 1)")
+        found = connection.execute(TARGETS, ["decision_p203311"]).fetchall()
+    assert found == [(target,)] * len(columns)
+
+
+COLUMNS = """
+SELECT attname FROM pg_attribute
+WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped
+"""
+TARGETS = """
+SELECT coalesce(attstattarget, -1) FROM pg_attribute
+WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped
+"""
 
 SAMPLED = {
     "account": "account",
