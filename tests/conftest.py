@@ -52,6 +52,7 @@ QUICK = {
     "fsync": "off",
     "full_page_writes": "off",
     "max_connections": "200",
+    "shared_buffers": "128MB",  # all of it is looked through for each database that is dropped
 }
 SMALL = {"wal_recycle": "off", "wal_init_zero": "off", "min_wal_size": "32MB"}
 """For the data directory that is copied: no spare files of the log."""

@@ -8,30 +8,84 @@ import pytest
 
 from app.store.embedded import cluster
 from app.store.embedded.disk import wal_mib
-from app.store.embedded.memory import buffers_mib, machine_bytes
+from app.store.embedded.memory import (
+    buffers_mib,
+    limits,
+    machine_bytes,
+    most_mib,
+    shared_buffers,
+    told,
+)
 
 GIB = 1 << 30
 
 
 @pytest.mark.parametrize(
-    ("machine", "told", "expected"),
+    ("machine", "bounds", "expected"),
     [
         pytest.param(GIB // 2, [], 128, id="small"),
         pytest.param(2 * GIB, [], 256, id="an-eighth"),
-        pytest.param(64 * GIB, [], 512, id="large"),
-        pytest.param(64 * GIB, ["max\n"], 512, id="a-container-without-a-limit"),
+        pytest.param(64 * GIB, [], 3072, id="large"),
+        pytest.param(64 * GIB, ["max\n"], 3072, id="a-container-without-a-limit"),
         pytest.param(64 * GIB, [f"{2 * GIB}\n"], 256, id="a-container"),
         pytest.param(2 * GIB, ["9223372036854771712\n"], 256, id="no-limit-the-old-way"),
     ],
 )
 def test_an_eighth_of_what_there_is(
-    machine: int, told: list[str], expected: int, tmp_path: Path
+    machine: int, bounds: list[str], expected: int, tmp_path: Path
 ) -> None:
-    limits = [tmp_path / "absent"]
-    for number, text in enumerate(told):
-        limits.append(tmp_path / str(number))
-        limits[-1].write_text(text)
-    assert buffers_mib(machine, *limits) == expected
+    files = [tmp_path / "absent"]
+    for number, text in enumerate(bounds):
+        files.append(tmp_path / str(number))
+        files[-1].write_text(text)
+    assert buffers_mib(machine, files) == expected
+
+
+@pytest.mark.parametrize(
+    ("groups", "files"),
+    [
+        pytest.param("0::/\n", ["memory.max"], id="a-container"),
+        pytest.param(
+            "0::/system.slice/aval.service\n",
+            ["system.slice/aval.service/memory.max", "system.slice/memory.max", "memory.max"],
+            id="a-unit",
+        ),
+        pytest.param(
+            "9:name=systemd:/\n4:hugetlb,memory:/docker/1a:b\n0::/\n",
+            [
+                "memory/docker/1a:b/memory.limit_in_bytes",
+                "memory/docker/memory.limit_in_bytes",
+                "memory/memory.limit_in_bytes",
+                "memory.max",
+            ],
+            id="the-old-way",
+        ),
+        pytest.param("", [], id="another-system"),
+    ],
+)
+def test_control_groups_are_looked_at_up_to_the_root(
+    groups: str, files: list[str], tmp_path: Path
+) -> None:
+    assert list(limits(groups, tmp_path)) == [tmp_path / file for file in files]
+
+
+def test_a_bound_of_a_group_above_counts(tmp_path: Path) -> None:
+    unit = tmp_path / "system.slice" / "aval.service"
+    unit.mkdir(parents=True)
+    (unit / "memory.max").write_text("max\n")
+    (unit.parent / "memory.max").write_text(f"{4 * GIB}\n")
+    assert buffers_mib(64 * GIB, limits("0::/system.slice/aval.service\n", tmp_path)) == 512
+
+
+@pytest.mark.parametrize(("mode", "expected"), [("0\n", 3072), ("2\n", 512), (None, 3072)])
+def test_who_is_promised_no_more_than_there_is_asks_for_less(
+    mode: str | None, expected: int, tmp_path: Path
+) -> None:
+    if mode is not None:
+        (tmp_path / "overcommit").write_text(mode)
+    most = most_mib(tmp_path / "overcommit")
+    assert most == expected
+    assert buffers_mib(64 * GIB, [], most) == expected
 
 
 @pytest.mark.parametrize(
@@ -51,6 +105,12 @@ def test_the_log_takes_a_sixteenth_of_the_disk(disk: int, free: int, expected: i
 
 def test_this_machine_has_memory() -> None:
     assert machine_bytes() > GIB // 4
+    assert shared_buffers().endswith(("MB", "GB"))
+
+
+@pytest.mark.parametrize(("mib", "text"), [(512, "512MB"), (2048, "2GB"), (3013, "3013MB")])
+def test_a_size_is_written_as_the_server_shows_it(mib: int, text: str) -> None:
+    assert told(mib) == text
 
 
 def test_an_address_of_the_longest_length_stays_in_the_data_directory() -> None:
