@@ -2,7 +2,8 @@
 
 A lane is one task that alone owns one connection. It is never cancelled, only drained: a client
 that hangs up takes nothing away from the transaction its question is part of. While the last
-statements of a batch are on their way, COMMIT among them, the next one begins behind them.
+statements of a batch are on their way, COMMIT among them, the next one begins behind them, unless
+it would be much smaller.
 """
 
 import asyncio
@@ -19,6 +20,9 @@ from app.usecases.queues import FairQueue
 
 _SMOOTHING: Final = 0.2
 """How much the last batch counts in the pace that waiting is judged by."""
+
+_WORTH: Final = 10
+"""Questions that cost about as much as a batch costs by itself: see decision 90."""
 
 _LARGE_QUEUE: Final = 8_192
 """Room for three large requests of one client beside one of another: see `LARGE_TURNS`."""
@@ -129,7 +133,8 @@ class BatchingLane:
         for place, ask in enumerate(asks):
             self._waiting.put(client, Item(ask, together, place))
         LANE_QUEUE.inc(len(asks))
-        self._arrived.set()
+        if len(self._waiting) >= self._worth():
+            self._arrived.set()
         return await together.all()
 
     def _admit(self, client: str) -> None:
@@ -149,7 +154,7 @@ class BatchingLane:
         while True:
             if self._ahead is not None and self._ahead.failed:
                 await self._recover(self._ahead)
-            elif self._waiting:
+            elif len(self._waiting) >= self._worth():
                 await self._next()
             elif not self._closing:
                 self._arrived.clear()
@@ -158,6 +163,16 @@ class BatchingLane:
                 await asyncio.wait([self._ahead.task])
             else:
                 return
+
+    def _worth(self) -> int:
+        """Say how many must wait before a batch begins: behind another as many as that has, or ten.
+
+        The server takes it after that one's COMMIT anyway, and as many more come along by then.
+        """
+        ahead = self._ahead
+        if ahead is None or ahead.task.done() or self._closing:
+            return 1
+        return min(_WORTH, len(ahead.part.items))
 
     async def _next(self) -> None:
         """Take what waits and decide it, until its last statements are on their way."""
@@ -190,8 +205,8 @@ class BatchingLane:
 
         def over(task: asyncio.Task[list[Answer | CreditError]]) -> None:
             free.set()
+            self._arrived.set()  # who waits for this one's end, and what recovers it
             if task.cancelled() or task.exception() is not None:
-                self._arrived.set()
                 return
             if self._ahead is not None and self._ahead.task is task:
                 self._ahead = None  # who holds it holds its answers, and all that came with them

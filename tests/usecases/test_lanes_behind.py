@@ -125,6 +125,91 @@ def test_the_next_batch_begins_while_a_commit_is_under_way() -> None:
     with_lane(stages, act)
 
 
+def test_few_wait_for_the_commit_and_as_many_as_are_ahead_do_not() -> None:
+    stages = Stages()
+
+    async def act(asking: Asking) -> None:
+        await asking.put("a")
+        await asking.put("b", "c", "d")
+        stages.let("a")
+        await settle()
+        stages.load("b+c+d").set()
+        await asking.put("e", "f")
+        assert stages.began == ["a", "b+c+d"]
+        stages.commit("b+c+d").set()
+        await settle()
+        assert stages.began == ["a", "b+c+d", "e+f"]  # nobody waits once it is committed
+        stages.load("e+f").set()
+        await asking.put("g")
+        assert stages.began[-1] == "e+f"
+        await asking.put("h")
+        assert stages.began[-1] == "g+h"  # as many as the batch that is ahead
+        assert not asking.asked["e"].done()
+        stages.let("e+f", "g+h")
+        assert len(await asking.all()) == 8
+
+    with_lane(stages, act)
+
+
+def test_ten_begin_behind_however_many_are_ahead() -> None:
+    many, ten = [f"b{number}" for number in range(30)], [f"c{number}" for number in range(10)]
+    stages = Stages()
+
+    async def act(asking: Asking) -> None:
+        await asking.put("a")
+        await asking.put(*many)
+        stages.let("a")
+        await settle()
+        stages.load("+".join(many)).set()
+        await asking.put(*ten[:9])
+        assert stages.began == ["a", "+".join(many)]
+        await asking.put(ten[9])
+        assert stages.began == ["a", "+".join(many), "+".join(ten)]
+        stages.let("+".join(many), "+".join(ten))
+        await asking.all()
+
+    with_lane(stages, act)
+
+
+def test_few_that_wait_are_decided_before_a_lane_stops() -> None:
+    stages = Stages()
+
+    async def act(asking: Asking) -> None:
+        await asking.put("a")
+        await asking.put("b", "c")
+        stages.let("a")
+        await settle()
+        stages.load("b+c").set()
+        await asking.put("d")
+        stopping = asyncio.create_task(asking.lane.stop())
+        await settle()
+        assert stages.began == ["a", "b+c", "d"]
+        stages.let("b+c", "d")
+        await stopping
+        assert await asking.all() == ["a", "b", "c", "d"]
+
+    with_lane(stages, act)
+
+
+@pytest.mark.parametrize("trouble", [BusyError("locked"), ValueError("a bug")])
+def test_few_that_wait_are_decided_after_what_fails(trouble: Exception) -> None:
+    stages = Stages({"b+c": [trouble]})
+
+    async def act(asking: Asking) -> None:
+        await asking.put("a")
+        await asking.put("b", "c")
+        stages.let("a")
+        await settle()
+        stages.load("b+c").set()
+        await asking.put("d")
+        assert stages.began == ["a", "b+c"]
+        stages.let("b+c", "b", "c", "d")
+        assert await asking.all() == ["a", "b", "c", "d"]
+        assert stages.began == ["a", "b+c", "b", "c", "d"]
+
+    with_lane(stages, act)
+
+
 class Kept(Ask):
     """An ask of which one can tell whether anybody still holds it."""
 
