@@ -13,6 +13,7 @@ import psycopg
 from bench import facts, figures
 from bench.asks import head, request
 from bench.databases import Side
+from bench.load import Plan
 from bench.reach import LEVEL
 from bench.rounds import Meter, Row, of_aval, say
 from bench.tallies import Tally
@@ -53,8 +54,8 @@ def in_batches(
 ) -> None:
     """Authorize in batches; `each` is how many a connection, by the number of connections.
 
-    The echo is asked before the first of them, when the machine has rested: minutes after the
-    closed loops it may have another pace.
+    The echo is asked before and after each of them, when the machine has rested, and compared with
+    that one alone: its pace changes within minutes.
     """
     refusal = _probe(side)
     if refusal:
@@ -62,10 +63,10 @@ def in_batches(
         return
     row = of_aval(side, figures.BATCH, "batch", customers, size=BATCH)
     beside = replace(echo, what=figures.BESIDE, side=side.name)
-    time.sleep(_REST_S)
-    meter.for_time(beside, LEVEL, 2.0, 0.5)
     for connections, batches in each.items():
+        _ask_echo(meter, beside, connections)
         meter.whole(row, row.source(meter.next_run()), connections, batches)
+        _ask_echo(meter, beside, connections)
 
 
 def reporting(meter: Meter, side: Side, customers: int, each: Mapping[int, int]) -> None:
@@ -93,6 +94,12 @@ def beside_pgbench(meter: Meter, side: Side, turns: int) -> None:
             what = row.name.removesuffix(", two senders")
             key = figures.Key(what, side.name, clients.get(row.name, facts.CLIENTS))
             meter.found.add(key, Tally(seconds=1.0, items=round(row.rate)))
+
+
+def _ask_echo(meter: Meter, beside: Row, batches_at: int) -> None:
+    time.sleep(_REST_S)
+    plan = Plan(beside.port, beside.source(meter.next_run()), LEVEL, 1.0, 0.3)
+    meter.measure(beside, plan, batches_at)
 
 
 def _probe(side: Side) -> str:

@@ -89,9 +89,12 @@ class Meter:
         self._runs += 1
         return f"{self._runs}"
 
-    def measure(self, row: Row, plan: Plan) -> None:
-        """Measure once, and add it to the row; what breaks off is noted, the others go on."""
-        key = Key(row.what, row.side, plan.connections)
+    def measure(self, row: Row, plan: Plan, level: int | None = None) -> None:
+        """Measure once, and add it to the row; what breaks off is noted, the others go on.
+
+        `level` is the number of connections that the row is kept under, where it is another's.
+        """
+        key = Key(row.what, row.side, level or plan.connections)
         say(f"{row.what} on {row.side}, {plan.connections} connections")
         service_s, database_s = _cpu_s(row.served_by), _cpu_s(row.stored_by)
         try:
