@@ -40,8 +40,7 @@ def make_cluster(programs: Programs, data: Path, *, sync: bool) -> None:
         OSError: The directory could not be made.
 
     """
-    for half in data.parent.glob(f"{data.name}.new-*"):
-        shutil.rmtree(half, ignore_errors=True)
+    _remove_halves(data)
     if (data / "PG_VERSION").exists():
         return
     if data.exists() and any(data.iterdir()):
@@ -54,7 +53,13 @@ def make_cluster(programs: Programs, data: Path, *, sync: bool) -> None:
         new.rename(data)
         _flush(data.parent)
     finally:
-        shutil.rmtree(new, ignore_errors=True)  # nothing is there once it was renamed
+        # Ours, unless it was renamed, and what the `initdb` of a killed start has written since.
+        _remove_halves(data)
+
+
+def _remove_halves(data: Path) -> None:
+    for half in data.parent.glob(f"{data.name}.new-*"):
+        shutil.rmtree(half, ignore_errors=True)
 
 
 def _initdb(programs: Programs, new: Path, data: Path, arguments: list[str]) -> None:
