@@ -67,24 +67,29 @@ def _best_over(what: str, other: str) -> Value:
     return value
 
 
+def _pairs(found: Found, what: str, other: str, side: str) -> list[tuple[Tally, Tally]]:
+    """Put two rows beside each other at every number of connections that both were measured at."""
+    both = [
+        (found.tallies.get(Key(what, side, key.connections)), tally)
+        for key, tally in found.tallies.items()
+        if (key.what, key.side) == (other, side)
+    ]
+    return [(one, two) for one, two in both if one]
+
+
 def _best_batches(found: Found, side: str) -> float | None:
     """Compare batches with the echo around them; the best over all numbers of connections."""
-    ratios = []
-    for key, tally in found.tallies.items():
-        echo = found.tallies.get(Key(figures.BESIDE, side, key.connections))
-        if (key.what, key.side) == (figures.BATCH, side) and echo and echo.rate:
-            ratios.append(tally.rate / echo.rate)
-    return max(ratios, default=None)
+    pairs = _pairs(found, figures.BATCH, figures.BESIDE, side)
+    return max((batch.rate / echo.rate for batch, echo in pairs if echo.rate), default=None)
 
 
 def _grown(found: Found, side: str) -> float | None:
     """Compare the p50 on the large ledger with that on the small one; the worst of all levels."""
-    ratios = []
-    for key, tally in found.tallies.items():
-        small = found.tallies.get(Key(figures.SMALL, side, key.connections))
-        if (key.what, key.side) == (figures.LARGE, side) and small:
-            ratios.append(tally.percentiles_ms(50)[0] / small.percentiles_ms(50)[0])
-    return max(ratios, default=None)
+    pairs = _pairs(found, figures.LARGE, figures.SMALL, side)
+    return max(
+        (large.percentiles_ms(50)[0] / small.percentiles_ms(50)[0] for large, small in pairs),
+        default=None,
+    )
 
 
 def _waiting(found: Found, side: str) -> float | None:

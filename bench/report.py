@@ -47,9 +47,9 @@ authorizations and events where a request carries many. Of requests that carry m
 counts, from the first to the last, though one side or the other has nothing to do at both ends;
 batches take some eight seconds at 8 and 32 connections, so that it is little. `of echo` is that
 rate as a share of the echo's requests at the same number of connections; the echo around batches
-has 32 of its own, and the row has the number of theirs. CPU is user and system
-time, in microseconds for each authorization, event or request: of the service's processes, of all
-of PostgreSQL's, and of the clients. Disk is what tables and indexes grew by.
+has 32 of its own, and the row has the number of theirs. CPU is user and system time, in
+microseconds for each authorization, event or request: of the service's processes, of all of
+PostgreSQL's, and of the clients. Disk is what tables and indexes grew by.
 """
 
 

@@ -167,10 +167,10 @@ class BatchingLane:
     def _worth(self) -> int:
         """Say how many must wait before a batch begins: behind another as many as that has, or ten.
 
-        The server takes it after that one's COMMIT anyway, and as many more come along by then.
+        The server takes it after that one's COMMIT anyway, and more may come along by then.
         """
         ahead = self._ahead
-        if ahead is None or ahead.task.done() or self._closing:
+        if ahead is None or self._closing:
             return 1
         return min(_WORTH, len(ahead.part.items))
 

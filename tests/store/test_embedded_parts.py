@@ -2,6 +2,8 @@
 
 import sys
 import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,7 @@ from app.store.embedded.memory import (
     shared_buffers,
     told,
 )
+from app.store.embedded.programs import find_programs
 
 GIB = 1 << 30
 
@@ -105,12 +108,26 @@ def test_the_log_takes_a_sixteenth_of_the_disk(disk: int, free: int, expected: i
 
 def test_this_machine_has_memory() -> None:
     assert machine_bytes() > GIB // 4
-    assert shared_buffers().endswith(("MB", "GB"))
+    number, unit = int(shared_buffers()[:-2]), shared_buffers()[-2:]
+    assert 128 <= number * {"MB": 1, "GB": 1024}[unit] <= 3072
 
 
 @pytest.mark.parametrize(("mib", "text"), [(512, "512MB"), (2048, "2GB"), (3013, "3013MB")])
 def test_a_size_is_written_as_the_server_shows_it(mib: int, text: str) -> None:
     assert told(mib) == text
+
+
+def test_what_a_killed_start_still_writes_is_gone_in_the_end() -> None:
+    """Its `initdb` lives on for a moment, here until another one is at work."""
+    with tempfile.TemporaryDirectory(prefix="aval-test-") as folder, ThreadPoolExecutor(1) as pool:
+        data = Path(folder) / "pg"
+        making = pool.submit(cluster.make_cluster, find_programs(data), data, sync=False)
+        while not (making.done() or list(data.parent.glob("pg.new-*/base"))):
+            time.sleep(0.005)
+        assert not making.done()
+        (data.parent / "pg.new-late" / "base").mkdir(parents=True)
+        making.result(30)
+        assert [path.name for path in data.parent.iterdir()] == ["pg"]
 
 
 def test_an_address_of_the_longest_length_stays_in_the_data_directory() -> None:

@@ -17,6 +17,12 @@ from app.store.read_rows import Kind, Want
 from tests.conftest import Server
 
 CUSTOMERS = 20_000
+PLACES = 20
+ROWS_READ = "SELECT sum(seq_tup_read + coalesce(idx_tup_fetch, 0))::bigint FROM pg_stat_user_tables"
+OTHERS = """
+SELECT count(*) - 1 FROM pg_stat_activity
+WHERE datname = current_database() AND backend_type = 'client backend'
+"""
 STATEMENTS = {
     "accounts": read_sql.ACCOUNTS,
     "scores": read_sql.SCORES,
@@ -210,11 +216,3 @@ def _number(connection: psycopg.Connection[Any], query: str) -> int:
     found = connection.execute(query.encode()).fetchone()
     assert found is not None
     return int(found[0])
-
-
-PLACES = 20
-ROWS_READ = "SELECT sum(seq_tup_read + coalesce(idx_tup_fetch, 0))::bigint FROM pg_stat_user_tables"
-OTHERS = """
-SELECT count(*) - 1 FROM pg_stat_activity
-WHERE datname = current_database() AND backend_type = 'client backend'
-"""

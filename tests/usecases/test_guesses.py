@@ -233,7 +233,7 @@ MOVES = st.one_of(
 
 
 @settings(
-    max_examples=15,
+    max_examples=20,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],  # every example has its own ids
 )

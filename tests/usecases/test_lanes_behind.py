@@ -125,15 +125,20 @@ def test_the_next_batch_begins_while_a_commit_is_under_way() -> None:
     with_lane(stages, act)
 
 
+async def begin(asking: Asking, stages: Stages, *names: str) -> None:
+    """Let questions come together while one is decided: their batch's COMMIT is under way."""
+    await asking.put("a")
+    await asking.put(*names)
+    stages.let("a")
+    await settle()
+    stages.load("+".join(names)).set()
+
+
 def test_few_wait_for_the_commit_and_as_many_as_are_ahead_do_not() -> None:
     stages = Stages()
 
     async def act(asking: Asking) -> None:
-        await asking.put("a")
-        await asking.put("b", "c", "d")
-        stages.let("a")
-        await settle()
-        stages.load("b+c+d").set()
+        await begin(asking, stages, "b", "c", "d")
         await asking.put("e", "f")
         assert stages.began == ["a", "b+c+d"]
         stages.commit("b+c+d").set()
@@ -156,11 +161,7 @@ def test_ten_begin_behind_however_many_are_ahead() -> None:
     stages = Stages()
 
     async def act(asking: Asking) -> None:
-        await asking.put("a")
-        await asking.put(*many)
-        stages.let("a")
-        await settle()
-        stages.load("+".join(many)).set()
+        await begin(asking, stages, *many)
         await asking.put(*ten[:9])
         assert stages.began == ["a", "+".join(many)]
         await asking.put(ten[9])
@@ -175,11 +176,7 @@ def test_few_that_wait_are_decided_before_a_lane_stops() -> None:
     stages = Stages()
 
     async def act(asking: Asking) -> None:
-        await asking.put("a")
-        await asking.put("b", "c")
-        stages.let("a")
-        await settle()
-        stages.load("b+c").set()
+        await begin(asking, stages, "b", "c")
         await asking.put("d")
         stopping = asyncio.create_task(asking.lane.stop())
         await settle()
@@ -196,11 +193,7 @@ def test_few_that_wait_are_decided_after_what_fails(trouble: Exception) -> None:
     stages = Stages({"b+c": [trouble]})
 
     async def act(asking: Asking) -> None:
-        await asking.put("a")
-        await asking.put("b", "c")
-        stages.let("a")
-        await settle()
-        stages.load("b+c").set()
+        await begin(asking, stages, "b", "c")
         await asking.put("d")
         assert stages.began == ["a", "b+c"]
         stages.let("b+c", "b", "c", "d")
