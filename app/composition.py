@@ -22,6 +22,7 @@ from app.store.database import OVERFLOW, Database
 from app.store.guesses import Guesses
 from app.store.holds_lane import HoldLane
 from app.store.ids import IdSource
+from app.store.processors import Courtesy
 from app.store.revision import require_head
 from app.usecases.authorizations import AuthorizeOrders
 from app.usecases.facts import ApplyFacts, Facts, ListQuarantine
@@ -93,9 +94,8 @@ def compose(
     settings: Settings, database_url: str, now: Callable[[], datetime] = utc_now
 ) -> Composition:
     """Put everything together on a database, which is reached when it is first needed."""
-    database = Database(
-        database_url, pool_size=settings.pool_size, prepare=settings.prepare == "on"
-    )
+    prepare, courtesy = settings.prepare == "on", Courtesy(settings.database_nice)
+    database = Database(database_url, pool_size=settings.pool_size, prepare=prepare, met=courtesy)
     seed = SeedDatabase(database, now, STANDARD, _scorecard())
     new_id = IdSource()
     models = compose_models(settings, database, now, new_id)
@@ -160,8 +160,8 @@ def _lanes(settings: Settings, authorize: AuthorizeOrders, pds: OrderPds) -> Lan
     guesses = Guesses()
 
     def lane(decide: Decide, sizes: LaneSizes, *, aside: bool = False) -> BatchingLane:
-        prepare = settings.prepare == "on"
-        connection = store_lane.Lane(database.url, prepare=prepare, aside=aside, guesses=guesses)
+        prepare, courtesy = settings.prepare == "on", Courtesy(settings.database_nice, aside)
+        connection = store_lane.Lane(database.url, prepare=prepare, met=courtesy, guesses=guesses)
         return BatchingLane(connection, decide, make_account, sizes)
 
     sizes = LaneSizes(settings.lane_batch, settings.lane_queue, settings.lane_wait_s)
@@ -176,11 +176,13 @@ def _lanes(settings: Settings, authorize: AuthorizeOrders, pds: OrderPds) -> Lan
 
 def _judge(settings: Settings, url: str, new_id: IdSource) -> HoldsJudge:
     """Judge holds again on request; the connection lives as long as the request."""
-    return HoldsJudge(lambda: HoldLane(url, prepare=settings.prepare == "on"), new_id)
+    prepare, courtesy = settings.prepare == "on", Courtesy(settings.database_nice)
+    return HoldsJudge(lambda: HoldLane(url, prepare=prepare, met=courtesy), new_id)
 
 
 def _read_lane(settings: Settings, url: str, now: Callable[[], datetime]) -> ReadLane:
-    source = store_read_lane.ReadConnection(url, prepare=settings.prepare == "on")
+    prepare, courtesy = settings.prepare == "on", Courtesy(settings.database_nice)
+    source = store_read_lane.ReadConnection(url, prepare=prepare, met=courtesy)
     return ReadLane(source, now, settings.lane_batch, settings.lane_queue)
 
 

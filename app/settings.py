@@ -149,6 +149,13 @@ class Settings(BaseSettings):
         description="`on`: the database's processes of these lanes leave one processor to the"
         " service, where they are on its machine and its to tell (docs/running.md)",
     )
+    database_nice: int = Field(
+        5,
+        ge=0,
+        le=19,
+        description="So much nicer than the process that asks them the database's processes are,"
+        " where they are on its machine and its to tell (docs/running.md); 0: left alone",
+    )
     lane_batch: int = Field(
         256, ge=1, le=1024, description="Most requests that a lane takes at once"
     )

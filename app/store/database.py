@@ -3,7 +3,7 @@
 This file and the lane are the only places that commit (see docs/decisions/0006).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -74,8 +74,18 @@ class Database:
     Transactions are READ COMMITTED; correctness rests on row locks, never on isolation.
     """
 
-    def __init__(self, url: str, *, pool_size: int = 8, prepare: bool = True) -> None:
-        """Make the pool; nothing is connected yet. `prepare=False` suits transaction poolers."""
+    def __init__(
+        self,
+        url: str,
+        *,
+        pool_size: int = 8,
+        prepare: bool = True,
+        met: Callable[[psycopg.Connection[Any]], object] | None = None,
+    ) -> None:
+        """Make the pool; nothing is connected yet. `prepare=False` suits transaction poolers.
+
+        `met` is shown each connection that is made.
+        """
         self.url = url
         self.engine: Engine = create_engine(
             dialect_url(url),
@@ -89,6 +99,8 @@ class Database:
         )
         event.listen(self.engine, "checkout", self._watch)
         event.listen(self.engine, "checkin", self._watch)
+        if met is not None:
+            event.listen(self.engine, "connect", lambda fresh, _: met(fresh))
 
     def _watch(self, *_: object) -> None:
         pool = self.engine.pool

@@ -43,8 +43,7 @@ from app.store.lane_write import (
     seldom,
 )
 from app.store.packing import unpack
-from app.store.processors import ask_aside
-from app.store.wire import Rows, Statement, Wire
+from app.store.wire import Met, Rows, Statement, Wire
 
 ALIVE: Final = {
     "connect_timeout": 5,
@@ -78,16 +77,16 @@ class Lane:
         url: str,
         *,
         prepare: bool = True,
-        aside: bool = False,
+        met: Met | None = None,
         guesses: Guesses | None = None,
     ) -> None:
         """Remember the address; the connection is made when it is first needed.
 
-        `aside`: the server's process leaves one processor to us, where that can be (`ask_aside`).
+        `met` is shown each connection that is made.
         """
         self._url = make_conninfo(url, **ALIVE)
         self._prepare = prepare
-        self._met = ask_aside if aside else None
+        self._met = met
         self._wire: Wire | None = None
         self._guesses = guesses or Guesses(slots=1024)
         self._replan = prepare

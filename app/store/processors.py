@@ -1,13 +1,16 @@
-"""Processors: the server's work for large requests leaves one of them to the service.
+"""Processors: how the server's processes that work for a service share them with it.
 
-A service is one thread, and a large request keeps a process of the server as busy as itself. The
-scheduler cannot know that all of them wait for the service: with two processors it gives both to
-the server's processes whenever two have something to do, and all stand still thereafter.
+A service is one thread that all answers go through, and each process of the server that works for
+it is busy in its turn. The scheduler cannot know that they wait for each other: it lets a process
+that has just been asked something push aside who asked, and gives all processors to the server's
+processes whenever enough of them have something to do. All stand still thereafter.
 """
 
 import os
 import socket
 import struct
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,33 +22,83 @@ _log = structlog.get_logger(__name__)
 _PEER: Final = struct.Struct("3i")
 """What the kernel says of who listens at a Unix socket: process, user, group."""
 
+_NICEST: Final = 19
 
-def ask_aside(connection: psycopg.AsyncConnection[Any]) -> None:
-    """Have the server's process of a connection leave us one (`leave_one`), and log what came."""
-    refusal = leave_one(connection)
-    _log.info("lane_aside", process=connection.info.backend_pid, done=not refusal, why=refusal)
+Session = psycopg.Connection[Any] | psycopg.AsyncConnection[Any]
 
 
-def leave_one(connection: psycopg.AsyncConnection[Any]) -> str:
+@dataclass(frozen=True, slots=True)
+class Courtesy:
+    """What is asked of the server's process of a fresh connection, and logged: see `give_way`.
+
+    `nice` is how much nicer than we it is to be, 0 to 19 (0: not asked); with `aside` it is to
+    leave us one processor as well (`leave_one`).
+    """
+
+    nice: int = 0
+    aside: bool = False
+
+    def __call__(self, session: Session) -> None:
+        """Ask."""
+        process = session.info.backend_pid
+        if self.nice:
+            refusal = give_way(session, self.nice)
+            _log.debug("session_nice", process=process, done=not refusal, why=refusal)
+        if self.aside:
+            refusal = leave_one(session)
+            _log.info("lane_aside", process=process, done=not refusal, why=refusal)
+
+
+def give_way(session: Session, nice: int) -> str:
+    """Make the server's process of a connection nicer than we are, by `nice`, and keep it from us.
+
+    Empty if that was done or was so before, else why not. A process never becomes less nice, and of
+    another class than the usual one its class stays as it is: an operator had a reason.
+    """
+
+    def tell(process: int) -> str:
+        if os.sched_getscheduler(process) == os.SCHED_OTHER:  # else it may push us aside when asked
+            os.sched_setscheduler(process, os.SCHED_BATCH, os.sched_param(0))
+        wanted = min(os.getpriority(os.PRIO_PROCESS, os.getpid()) + nice, _NICEST)
+        if os.getpriority(os.PRIO_PROCESS, process) < wanted:
+            os.setpriority(os.PRIO_PROCESS, process, wanted)
+        return ""
+
+    return _told(session, tell)
+
+
+def leave_one(session: Session) -> str:
     """Keep the server's process of a connection off the first processor that we may run on.
 
-    Empty if that was done, else why not: nothing can be gained, or it is not ours to do. The
-    process is the child of who listens where we are connected, so it is the server's and no other.
+    Empty if that was done, else why not: nothing can be gained, or it is not ours to do.
+    """
+
+    def tell(process: int) -> str:
+        left = os.sched_getaffinity(process) - {min(os.sched_getaffinity(0))}
+        if not left:
+            return "there is one processor"
+        os.sched_setaffinity(process, left)
+        return ""
+
+    return _told(session, tell)
+
+
+def _told(session: Session, tell: Callable[[int], str]) -> str:
+    """Tell the server's process of a connection something; give why not, empty if it was done.
+
+    The process is the child of who listens where we are connected, so it is the server's and no
+    other.
     """
     if not hasattr(os, "sched_setaffinity"):
         return "not on this system"
-    pid = connection.info.backend_pid
+    process = session.info.backend_pid
     try:
-        listener = _listener(connection.fileno())
-        if listener is None or listener != _parent(pid):
+        listener = _listener(session.fileno())
+        if listener is None or listener != _parent(process):
             return "the server is elsewhere"
-        left = os.sched_getaffinity(pid) - {min(os.sched_getaffinity(0))}
-        if not left:
-            return "there is one processor"
-        os.sched_setaffinity(pid, left)
+        return tell(process)
     except OSError as error:
         return error.strerror or str(error)
-    return ""
 
 
 def _listener(handle: int) -> int | None:

@@ -15,7 +15,7 @@ from app.store import read_sql
 from app.store.database import type_of_lock_trouble
 from app.store.lane import ALIVE, LostError
 from app.store.read_rows import Kind, Row, Want
-from app.store.wire import Statement, Wire
+from app.store.wire import Met, Statement, Wire
 
 _STATEMENTS: Final[dict[Kind, str]] = {
     "ACCOUNT": read_sql.ACCOUNTS,
@@ -30,11 +30,22 @@ REPLAN_S: Final = 10.0
 class ReadConnection:
     """One connection that only reads; several batches may be in flight, and are read in turn."""
 
-    def __init__(self, url: str, *, prepare: bool = True, replan_s: float = REPLAN_S) -> None:
-        """Remember the address; the connection is made when it is first needed."""
+    def __init__(
+        self,
+        url: str,
+        *,
+        prepare: bool = True,
+        replan_s: float = REPLAN_S,
+        met: Met | None = None,
+    ) -> None:
+        """Remember the address; the connection is made when it is first needed.
+
+        `met` is shown each connection that is made.
+        """
         self._url = make_conninfo(url, **ALIVE)
         self._prepare = prepare
         self._replan_s = replan_s
+        self._met = met
         self._planned_s = 0.0
         self._wire: Wire | None = None
         self._connecting: asyncio.Task[Wire] | None = None
@@ -98,7 +109,7 @@ class ReadConnection:
     async def _connect(self) -> Wire:
         try:
             await self._drop(self._wire)
-            self._wire = await Wire.connect(self._url, prepare=self._prepare)
+            self._wire = await Wire.connect(self._url, prepare=self._prepare, met=self._met)
             return self._wire
         finally:
             self._connecting = None

@@ -1,4 +1,4 @@
-"""The server's work for large requests leaves a processor to the service, and nothing else does."""
+"""The server's processes give way to the service; those for large requests leave it a processor."""
 
 import asyncio
 import os
@@ -13,9 +13,12 @@ import httpx2
 import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from sqlalchemy import text
+from structlog.testing import capture_logs
 
+from app import work
 from app.settings import Settings
-from app.store.processors import leave_one
+from app.store.processors import Courtesy, give_way, leave_one
 from tests.erp import Erp, money
 
 TOLD: Final = hasattr(os, "sched_setaffinity")
@@ -50,6 +53,53 @@ def put_on(session: Session, processors: Iterable[int]) -> bool:
     except PermissionError:
         return False
     return bool(processors_of(session))
+
+
+def manners_of(session: Session) -> tuple[int, int]:
+    """Say how nice the server's process is and its class; nothing of one that is elsewhere."""
+    return manners(session.info.backend_pid) if processors_of(session) else (0, 0)
+
+
+def manners(process: int) -> tuple[int, int]:
+    return os.getpriority(os.PRIO_PROCESS, process), os.sched_getscheduler(process)
+
+
+def ours_plus(nice: int) -> int:
+    return min(os.getpriority(os.PRIO_PROCESS, os.getpid()) + nice, 19)
+
+
+def test_a_process_gives_way(database_url: str) -> None:
+    async def ask() -> None:
+        async with connected(database_url) as one, connected(database_url) as other:
+            before = manners_of(one)
+            can = put_on(one, processors_of(one))
+            after = (max(before[0], ours_plus(5)), os.SCHED_BATCH) if can else before
+            for _ in range(2):  # once more changes nothing
+                assert bool(give_way(one, 5)) is not can
+                assert manners_of(one) == after
+            assert manners_of(other) == before
+            assert await (await one.execute("SELECT 1")).fetchone() == (1,)
+            assert bool(give_way(one, 19)) is not can
+            assert manners_of(one) == (19, os.SCHED_BATCH) if can else before
+
+    asyncio.run(ask())
+
+
+def test_a_process_never_becomes_less_nice(database_url: str) -> None:
+    """Who put it behind all others had a reason."""
+
+    async def ask() -> None:
+        async with connected(database_url) as session:
+            if not put_on(session, processors_of(session)):
+                assert give_way(session, 5)
+                return
+            process = session.info.backend_pid
+            os.setpriority(os.PRIO_PROCESS, process, 17)
+            os.sched_setscheduler(process, os.SCHED_IDLE, os.sched_param(0))
+            assert give_way(session, 5) == ""
+            assert manners_of(session) == (17, os.SCHED_IDLE)
+
+    asyncio.run(ask())
 
 
 def test_a_process_leaves_the_first_processor(database_url: str) -> None:
@@ -110,10 +160,12 @@ def _forwards(url: str) -> Callable[..., Awaitable[None]]:
 async def _behind(url: str, session: Session) -> None:
     """See that a process is left alone which is no child of who listens where we are connected."""
     async with connected(url) as straight:
-        before = processors_of(straight)
-    assert leave_one(session) == ("the server is elsewhere" if TOLD else NOT_HERE)
+        before, usual = processors_of(straight), manners_of(straight)
+    for refusal in (leave_one(session), give_way(session, 5)):
+        assert refusal == ("the server is elsewhere" if TOLD else NOT_HERE)
     if before:
         assert os.sched_getaffinity(session.info.backend_pid) == before
+        assert manners(session.info.backend_pid) == usual
 
 
 def test_a_process_behind_somebody_else_is_left_alone(database_url: str) -> None:
@@ -141,11 +193,12 @@ def test_a_server_on_the_network_is_left_alone(database_url: str) -> None:
 
 @pytest.fixture
 def settings(tmp_path: Path, request: pytest.FixtureRequest) -> Settings:
-    return Settings(state_dir=tmp_path, large_lanes_aside=request.param)
+    aside, nice = request.param
+    return Settings(state_dir=tmp_path, large_lanes_aside=aside, database_nice=nice)
 
 
-@pytest.mark.parametrize("settings", ["on", "off"], indirect=True)
-def test_large_requests_alone_step_aside(
+@pytest.mark.parametrize("settings", [("on", 5), ("off", 0)], ids=["on", "off"], indirect=True)
+def test_all_give_way_and_large_requests_step_aside(
     settings: Settings, database_url: str, client: httpx2.Client
 ) -> None:
     erp = Erp(client)
@@ -155,17 +208,56 @@ def test_large_requests_alone_step_aside(
     item = {"idempotency_key": "2", "order": {"id": "SO-2"}, **order}
     answer = client.post("/v1/authorizations/batch", json={"items": [item]})
     assert answer.json()["results"][0]["decision"]["outcome"] == "APPROVE"
+    told = {"check_point": "ORDER", "amount": money("1.00"), "customer_id": "C-1"}
+    assert client.post("/v1/limit-checks", json={**told, "order": {"id": "SO-3"}}).is_success
+    assert client.get("/v1/customers/C-1/account").is_success
 
-    async def look() -> tuple[bool, set[int], list[set[int]]]:
-        query = "SELECT pid FROM pg_stat_activity WHERE datname = current_database()"
+    async def look() -> tuple[bool, set[int], list[set[int]], tuple[int, int], list[Any]]:
+        query = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> %s"
         async with connected(database_url) as watcher:
-            usual = processors_of(watcher)
-            rows = await (await watcher.execute(query)).fetchall()
-            found = [os.sched_getaffinity(pid) for (pid,) in rows] if usual else []
-            return put_on(watcher, usual) and usual > FIRST, usual, found
+            usual, own = processors_of(watcher), manners_of(watcher)
+            rows = await (await watcher.execute(query, [watcher.info.backend_pid])).fetchall()
+            pids = [pid for (pid,) in rows] if usual else []
+            places, nice = [os.sched_getaffinity(pid) for pid in pids], [*map(manners, pids)]
+            return put_on(watcher, usual), usual, places, own, nice
 
-    can, usual, found = asyncio.run(look())
-    aside = [one for one in found if one != usual]
-    assert bool(aside) is (can and settings.large_lanes_aside == "on")
+    can, usual, places, own, nice = asyncio.run(look())
+    aside = [one for one in places if one != usual]
+    assert bool(aside) is (can and usual > FIRST and settings.large_lanes_aside == "on")
     assert all(one == usual - FIRST for one in aside)
-    assert len(found) > len(aside) or not usual
+    assert len(places) > len(aside) or not usual
+    nicer = (max(own[0], ours_plus(settings.database_nice)), os.SCHED_BATCH)
+    assert {*nice} <= {own, nicer}
+    if can:  # the pool, a lane for orders, for checks, for reads and for large requests
+        assert (nice.count(nicer) >= 5) is (settings.database_nice > 0)
+
+
+def test_the_processes_of_background_work_give_way(database_url: str, tmp_path: Path) -> None:
+    """Else they would go before those that answer."""
+    settings = Settings(state_dir=tmp_path)
+    with closing(work.open_database(settings, database_url)) as pool, pool.engine.connect() as tx:
+        process = tx.execute(text("SELECT pg_backend_pid()")).scalar_one()
+
+        async def look() -> tuple[bool, tuple[int, int]]:
+            async with connected(database_url) as watcher:
+                usual = processors_of(watcher)
+                return put_on(watcher, usual), manners_of(watcher)
+
+        can, own = asyncio.run(look())
+        if can:
+            assert manners(process) == (max(own[0], ours_plus(5)), os.SCHED_BATCH)
+
+
+def test_what_came_of_it_is_logged(database_url: str) -> None:
+    async def ask() -> None:
+        async with connected(database_url) as session:
+            can = put_on(session, processors_of(session))
+            with capture_logs() as lines:
+                Courtesy(5, aside=True)(session)
+                Courtesy()(session)
+            assert [line["event"] for line in lines] == ["session_nice", "lane_aside"]
+            assert lines[0]["done"] is can
+            assert bool(lines[0]["why"]) is not can
+            assert {line["process"] for line in lines} == {session.info.backend_pid}
+
+    asyncio.run(ask())
