@@ -22,7 +22,7 @@ from app.store.database import OVERFLOW, Database
 from app.store.guesses import Guesses
 from app.store.holds_lane import HoldLane
 from app.store.ids import IdSource
-from app.store.processors import Courtesy
+from app.store.processors import Courtesy, ask_quietly
 from app.store.revision import require_head
 from app.usecases.authorizations import AuthorizeOrders
 from app.usecases.facts import ApplyFacts, Facts, ListQuarantine
@@ -94,8 +94,8 @@ def compose(
     settings: Settings, database_url: str, now: Callable[[], datetime] = utc_now
 ) -> Composition:
     """Put everything together on a database, which is reached when it is first needed."""
-    prepare, courtesy = settings.prepare == "on", Courtesy(settings.database_nice)
-    database = Database(database_url, pool_size=settings.pool_size, prepare=prepare, met=courtesy)
+    prepare, met = settings.prepare == "on", ask_quietly(settings.database_nice)
+    database = Database(database_url, pool_size=settings.pool_size, prepare=prepare, met=met)
     seed = SeedDatabase(database, now, STANDARD, _scorecard())
     new_id = IdSource()
     models = compose_models(settings, database, now, new_id)
@@ -176,8 +176,8 @@ def _lanes(settings: Settings, authorize: AuthorizeOrders, pds: OrderPds) -> Lan
 
 def _judge(settings: Settings, url: str, new_id: IdSource) -> HoldsJudge:
     """Judge holds again on request; the connection lives as long as the request."""
-    prepare, courtesy = settings.prepare == "on", Courtesy(settings.database_nice)
-    return HoldsJudge(lambda: HoldLane(url, prepare=prepare, met=courtesy), new_id)
+    prepare, met = settings.prepare == "on", ask_quietly(settings.database_nice)
+    return HoldsJudge(lambda: HoldLane(url, prepare=prepare, met=met), new_id)
 
 
 def _read_lane(settings: Settings, url: str, now: Callable[[], datetime]) -> ReadLane:

@@ -21,7 +21,7 @@ from app.settings import Settings
 from app.store.database import Database, moment
 from app.store.holds_lane import HoldLane
 from app.store.ids import IdSource
-from app.store.processors import Courtesy
+from app.store.processors import ask_quietly
 from app.telemetry import WORK_ITEMS, WORK_LEFT, WORK_RUNS, WORK_SECONDS
 from app.texts import TEXTS
 from app.usecases.adjust_limits import AdjustLimits
@@ -139,8 +139,8 @@ def releasing(settings: Settings, database: Database) -> ReleaseCleared:
     """Judge holds on a lane beside the pool; its connection lives as long as a portion."""
 
     def open_lane() -> HoldLane:
-        prepare, courtesy = settings.prepare == "on", Courtesy(settings.database_nice)
-        return HoldLane(database.url, prepare=prepare, met=courtesy)
+        prepare, met = settings.prepare == "on", ask_quietly(settings.database_nice)
+        return HoldLane(database.url, prepare=prepare, met=met)
 
     return ReleaseCleared(database, HoldsJudge(open_lane, IdSource()), settings.work_batch)
 
@@ -162,8 +162,8 @@ class LapseNow:
 
 def open_database(settings: Settings, url: str) -> Database:
     """Make the pool: each loop uses one connection at a time; nothing is connected yet."""
-    prepare, courtesy = settings.prepare == "on", Courtesy(settings.database_nice)
-    return Database(url, pool_size=5, prepare=prepare, met=courtesy)
+    prepare, met = settings.prepare == "on", ask_quietly(settings.database_nice)
+    return Database(url, pool_size=5, prepare=prepare, met=met)
 
 
 async def run(loops: Sequence[Loop], stop: asyncio.Event) -> None:

@@ -29,10 +29,10 @@ Session = psycopg.Connection[Any] | psycopg.AsyncConnection[Any]
 
 @dataclass(frozen=True, slots=True)
 class Courtesy:
-    """What is asked of the server's process of a fresh connection, and logged: see `give_way`.
+    """What is asked of the server's process of a lane's fresh connection, and logged.
 
-    `nice` is how much nicer than we it is to be, 0 to 19 (0: not asked); with `aside` it is to
-    leave us one processor as well (`leave_one`).
+    `nice` is how much nicer than we it is to be, 0 to 19 (0: not asked), see `give_way`; with
+    `aside` it is to leave us one processor as well (`leave_one`).
     """
 
     nice: int = 0
@@ -43,10 +43,18 @@ class Courtesy:
         process = session.info.backend_pid
         if self.nice:
             refusal = give_way(session, self.nice)
-            _log.debug("session_nice", process=process, done=not refusal, why=refusal)
+            _log.info("lane_nice", process=process, done=not refusal, why=refusal)
         if self.aside:
             refusal = leave_one(session)
             _log.info("lane_aside", process=process, done=not refusal, why=refusal)
+
+
+def ask_quietly(nice: int) -> Callable[[Session], object] | None:
+    """Give what asks the same where connections come and go; None where nothing is to be asked.
+
+    Nothing is logged: commands have pools too, and print what others read.
+    """
+    return (lambda session: give_way(session, nice)) if nice else None
 
 
 def give_way(session: Session, nice: int) -> str:
