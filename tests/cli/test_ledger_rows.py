@@ -26,6 +26,7 @@ from app.cli.tables_rejects import RejectWriter, reject_path
 from app.cli.tables_shape import CellFault, TableRow
 from app.domain.errors import FieldError, FileRefusedError
 from app.domain.money import DIGITS, Money
+from app.sheets.cells import safe
 
 GOOD = {
     "customer_id": "C-1",
@@ -422,7 +423,7 @@ def test_any_valid_rows_come_back_from_a_file(
     with path.open("w", encoding=encoding, newline="") as file:
         writer = csv.DictWriter(file, list(as_cells(rows[0])), delimiter=separator)
         writer.writeheader()
-        writer.writerows(map(as_cells, rows))
+        writer.writerows({name: safe(cell) for name, cell in as_cells(row).items()} for row in rows)
     if encoding == "gb18030" and not _only_gb18030(path):
         return
     table = open_table(path, LEDGER_COLUMNS)
