@@ -58,8 +58,9 @@ def ask_quietly(nice: int) -> Callable[[Session], object] | None:
 
 
 def give_way(session: Session, nice: int) -> str:
-    """Make the server's process of a connection nicer than we are, by `nice`, and keep it from us.
+    """Make the server's process of a connection nicer than we are, by `nice`.
 
+    Nor does it push anybody aside when it is asked something: it gets the class for that.
     Empty if that was done or was so before, else why not. A process never becomes less nice, and of
     another class than the usual one its class stays as it is: an operator had a reason.
     """
