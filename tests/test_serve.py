@@ -17,6 +17,7 @@ import httpx2
 import psycopg
 import pytest
 
+from app.cli.answer_pages import use_large_pages
 from app.cli.commands import COLUMNS, spread_options
 from app.cli.failures import explain
 from app.domain.errors import BusyError, FieldError, SchemaOldError
@@ -120,6 +121,8 @@ def test_the_embedded_service_from_first_start_to_second(tmp_path: Path, here: H
         assert 'aval_processes{type="api"} 1.0' in metrics.text
         assert "aval_work_runs_total" in work_shown(ops)
         assert niceness(work_pid(service)) > niceness(service.process.pid)
+        given = use_large_pages()  # to this process, so they are to be had here
+        assert not given or large_pages(service.process.pid)
         session = Path(f"/proc/{work_pid(service)}/autogroup")
         assert not session.exists() or session.read_text(encoding="ascii").endswith(" nice 10\n")
         beside = here("key list", AVAL_STATE_DIR=str(state))
@@ -149,6 +152,15 @@ def work_pid(service: Service) -> int:
 
 def niceness(pid: int) -> int:
     return os.getpriority(os.PRIO_PROCESS, pid)
+
+
+def large_pages(pid: int) -> int:
+    """Read how much of a process's memory lies in large pages, in KiB; 0 where nobody tells."""
+    place = Path(f"/proc/{pid}/smaps_rollup")
+    found = re.search(
+        r"^AnonHugePages: +(\d+)", place.read_text() if place.exists() else "", re.MULTILINE
+    )
+    return int(found[1]) if found else 0
 
 
 def work_shown(ops: int) -> str:

@@ -13,6 +13,7 @@ from typing import Final
 import uvicorn
 
 from app.cli.answer_memory import Memory, share_arena
+from app.cli.answer_pages import use_large_pages
 from app.cli.answer_writes import JoiningProtocol
 from app.cli.failures import RefusedError
 from app.composition import Composition
@@ -78,9 +79,10 @@ class ApiServer(uvicorn.Server):
         self.should_exit = True
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Open, then leave what was made until now out of garbage collection."""
+        """Open, then settle what was made until now: it stays for good."""
         await super().startup(sockets)
         tune_memory()
+        use_large_pages()
         self._memory = Memory()
         self._door.opened()
 
