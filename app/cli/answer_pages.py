@@ -49,7 +49,8 @@ def _dense(told: Path) -> Iterator[int]:
     with (told / "pagemap").open("rb", buffering=0) as pages:
         for line in (told / "maps").read_text().splitlines():
             addresses, access, _, _, number, *name = line.split()
-            if not access.startswith("rw-p") or number != "0" or name not in ([], ["[heap]"]):
+            named = bool(name) and not name[0].startswith(("[heap]", "[anon"))
+            if named or not access.startswith("rw-p") or number != "0":
                 continue
             first, end = (int(address, 16) for address in addresses.split("-"))
             for start in range(-(-first // LARGE_BYTES) * LARGE_BYTES, end, LARGE_BYTES):
