@@ -264,6 +264,15 @@ def here(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) ->
 
 
 @pytest.fixture
+def every_line() -> Iterator[None]:
+    """Let no line be left out, whatever level another module has set up until its last test."""
+    before = structlog.get_config()
+    structlog.reset_defaults()
+    yield
+    structlog.configure(**before)
+
+
+@pytest.fixture
 def clock() -> Clock:
     """Set the time of the test: noon of 15 June 2026 in Shanghai."""
     return Clock()

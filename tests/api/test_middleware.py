@@ -60,6 +60,7 @@ def test_every_answer_has_the_headers(path: str) -> None:
     assert told.headers["x-request-id"]
 
 
+@pytest.mark.usefixtures("every_line")
 def test_log_line_has_the_template_and_the_client_but_no_path() -> None:
     with structlog.testing.capture_logs() as lines:
         ask(APP, "GET", "/v1/things/secret-customer?x=1")

@@ -252,6 +252,7 @@ def test_the_processes_of_background_work_give_way(database_url: str, tmp_path: 
             assert manners(process) == (max(own[0], ours_plus(5)), BATCH)
 
 
+@pytest.mark.usefixtures("every_line")
 def test_what_came_of_it_is_logged(database_url: str) -> None:
     async def ask() -> None:
         async with connected(database_url) as session:

@@ -9,7 +9,6 @@ from itertools import count
 from typing import NoReturn
 
 import pytest
-import structlog
 from sqlalchemy import text
 from structlog.testing import capture_logs
 
@@ -159,15 +158,6 @@ class Breaking(RateByCard):
     def __call__(self, *_: object) -> NoReturn:
         self.act()
         raise self.trouble("crashed")
-
-
-@pytest.fixture
-def every_line() -> Iterator[None]:
-    """Let no line be left out, whatever level another test has set up and left."""
-    before = structlog.get_config()
-    structlog.reset_defaults()
-    yield
-    structlog.configure(**before)
 
 
 @pytest.mark.usefixtures("every_line")
