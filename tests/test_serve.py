@@ -157,9 +157,7 @@ def niceness(pid: int) -> int:
 def large_pages(pid: int) -> int:
     """Read how much of a process's memory lies in large pages, in KiB; 0 where nobody tells."""
     place = Path(f"/proc/{pid}/smaps_rollup")
-    found = re.search(
-        r"^AnonHugePages: +(\d+)", place.read_text() if place.exists() else "", re.MULTILINE
-    )
+    found = re.search(r"AnonHugePages: +(\d+)", place.read_text() if place.exists() else "")
     return int(found[1]) if found else 0
 
 

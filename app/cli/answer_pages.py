@@ -37,7 +37,7 @@ def use_large_pages(told: Path = _MYSELF) -> int:
     advise.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
     got = 0
     try:
-        for start in list(_dense(told)):
+        for start in _dense(told):
             got += advise(start, LARGE_BYTES, _COLLAPSE) == 0
     except OSError:  # not Linux, or it does not tell
         pass
@@ -53,8 +53,9 @@ def _dense(told: Path) -> Iterator[int]:
             if named or not access.startswith("rw-p") or number != "0":
                 continue
             first, end = (int(address, 16) for address in addresses.split("-"))
-            for start in range(-(-first // LARGE_BYTES) * LARGE_BYTES, end, LARGE_BYTES):
+            after = end - LARGE_BYTES + 1
+            for start in range(-(-first // LARGE_BYTES) * LARGE_BYTES, after, LARGE_BYTES):
                 pages.seek(start // _SMALL_BYTES * 8)
                 found = array("Q", pages.read(_SMALL * 8))
-                if start + LARGE_BYTES <= end and sum(map(_THERE.__le__, found)) >= _DENSE:
+                if sum(map(_THERE.__le__, found)) >= _DENSE:
                     yield start
