@@ -195,6 +195,22 @@ def test_a_logger_that_is_bound_once_notices_a_new_set_up(stream: io.StringIO) -
     assert [one["event"] for one in captured] == ["third"]
 
 
+def test_a_logger_that_is_bound_once_keeps_to_the_level_and_says_what_others_say(
+    stream: io.StringIO,
+) -> None:
+    log = telemetry.BoundOnce("probe")
+    telemetry.set_up_log("warning", "json", stream)
+    log.info("below")
+    telemetry.set_up_log("info", "json", stream)
+    token = telemetry.REQUEST_ID.set("r-1")
+    log.info("heard", status=200)
+    structlog.get_logger("probe").info("heard", status=200)
+    telemetry.REQUEST_ID.reset(token)
+    one, other = (json.loads(line) for line in stream.getvalue().splitlines())
+    assert one.pop("timestamp") <= other.pop("timestamp")
+    assert one == other == {"event": "heard", "level": "info", "request_id": "r-1", "status": 200}
+
+
 def test_half_a_surrogate_pair_does_not_stop_the_log(stream: io.StringIO) -> None:
     structlog.get_logger().info("odd", value="a\ud800")
     assert json.loads(stream.getvalue())["value"] == "a\ud800"
