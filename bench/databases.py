@@ -26,6 +26,7 @@ _OLDEST: Final = 150_000
 _SAME: Final = (
     "shared_buffers",
     "checkpoint_timeout",
+    "wal_init_zero",
     "autovacuum_vacuum_cost_delay",
     "max_connections",
     "timezone",

@@ -25,6 +25,7 @@ DEFAULTS: Mapping[str, str] = MappingProxyType(
         "max_connections": "100",
         "shared_buffers": shared_buffers(),
         "checkpoint_timeout": "15min",
+        "wal_init_zero": "off",
         "autovacuum_vacuum_cost_delay": "10ms",
         "fsync": "on",
         "timezone": "UTC",
