@@ -218,7 +218,8 @@ def test_what_is_set_unless_told_otherwise(place: Path) -> None:
     locale = "SELECT datlocprovider, datlocale, pg_encoding_to_char(encoding) FROM pg_database"
     near = "SELECT abs(pg_size_bytes(current_setting('max_wal_size')) - pg_size_bytes('{}')) < 1e8"
     with start_embedded(place) as server:
-        for name, value in {**DEFAULTS, "data_checksums": "on", "listen_addresses": ""}.items():
+        told = {"data_checksums": "on", "listen_addresses": "", "wal_init_zero": "off"}
+        for name, value in {**DEFAULTS, **told}.items():
             assert fetch(server.url, f"SHOW {name}") == [(value,)]
         assert fetch(server.url, near.format(max_wal_size(place))) == [(True,)]
         assert set(fetch(server.url, locale)) == {("b", "C.UTF-8", "UTF8")}
