@@ -43,8 +43,7 @@ ROOT = Path(__file__).parents[2]
 WE_ARE_ROOT = os.geteuid() == 0
 CONTAINED = ["root-in-a-container"] if sys.platform == "linux" else []
 USERS = ["ordinary", "root", *CONTAINED] if WE_ARE_ROOT else ["ordinary"]
-# What a container's root may do by default (chown, kill, setuid ...); not look into /proc/*/cwd.
-RIGHTS = (0, 1, 3, 4, 5, 6, 7, 8, 10, 13, 18, 27, 29, 31)
+RIGHTS = (0, 1, 3, 4, 5, 6, 7, 8, 10, 13, 18, 27, 29, 31)  # of root in a container: no /proc/*/cwd
 QUICK = {"fsync": "off"}
 SLEEP = shutil.which("sleep") or "/bin/sleep"
 BUSY = b"SELECT sum(1) FROM generate_series(1, 200000) a, generate_series(1, 200000) b"
@@ -217,8 +216,8 @@ def test_any_path_can_be_reached(name: str, place: Path) -> None:
 def test_what_is_set_unless_told_otherwise(place: Path) -> None:
     locale = "SELECT datlocprovider, datlocale, pg_encoding_to_char(encoding) FROM pg_database"
     near = "SELECT abs(pg_size_bytes(current_setting('max_wal_size')) - pg_size_bytes('{}')) < 1e8"
+    told = {"data_checksums": "on", "listen_addresses": "", "wal_init_zero": "off"}
     with start_embedded(place) as server:
-        told = {"data_checksums": "on", "listen_addresses": "", "wal_init_zero": "off"}
         for name, value in {**DEFAULTS, **told}.items():
             assert fetch(server.url, f"SHOW {name}") == [(value,)]
         assert fetch(server.url, near.format(max_wal_size(place))) == [(True,)]
