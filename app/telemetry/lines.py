@@ -2,13 +2,11 @@
 
 import asyncio
 import atexit
-import logging
-from collections.abc import Sequence
+from collections.abc import Callable
 from threading import RLock
 from typing import Any, Final, TextIO
 
 import structlog
-from structlog.typing import Processor
 
 
 class Lines:
@@ -65,35 +63,17 @@ class LineLogger:
 
 
 class BoundOnce:
-    """A logger for the line of every request: it looks up once how the log was set up.
-
-    Its lines go through the processors that were set up, as those of every other logger; what
-    they pass on the way there costs as much as the processors do.
-    """
+    """A logger for the line of every request: bound anew only where the log was set up anew."""
 
     def __init__(self, name: str) -> None:
         """Name the module that speaks."""
         self._unbound: Final = structlog.get_logger(name)
-        self._name: Final = name
-        self._processors: Sequence[Processor] | None = None
+        self._processors: object = None
+        self._info: Callable[..., Any] = self._unbound.info
 
     def info(self, event: str, **fields: object) -> None:
         """Say what happened."""
         processors = structlog.get_config()["processors"]
         if processors is not self._processors:
-            self._set_up(processors)
-        if not self._heard:
-            return
-        line: Any = fields
-        line["event"] = event
-        try:
-            for process in processors:
-                line = process(self._logger, "info", line)
-        except structlog.DropEvent:
-            return
-        self._logger.info(line)
-
-    def _set_up(self, processors: Sequence[Processor]) -> None:
-        self._processors = processors
-        self._heard = self._unbound.is_enabled_for(logging.INFO)
-        self._logger = structlog.get_config()["logger_factory"](self._name)
+            self._processors, self._info = processors, self._unbound.bind().info
+        self._info(event, **fields)
