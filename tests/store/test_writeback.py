@@ -1,0 +1,102 @@
+"""What tables grow by is handed to the disk every second."""
+
+import errno
+import os
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from app.store.embedded import start_embedded
+from app.store.embedded.writeback import NAME, Changes, writer, written_steadily
+
+PATIENCE_S = 30.0
+
+
+def wait_for(condition: Callable[[], object]) -> None:
+    until_s = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < until_s
+        time.sleep(0.02)
+
+
+@pytest.fixture(scope="module")
+def kept() -> Iterator[Path]:
+    """Give a state directory whose parents only we may enter."""
+    with tempfile.TemporaryDirectory(prefix="aval-test-") as folder:
+        yield Path(folder) / "state"
+
+
+def threads() -> int:
+    return sum(thread.name == NAME for thread in threading.enumerate())
+
+
+def test_only_what_was_changed_is_written_again(tmp_path: Path) -> None:
+    for name in ("still", "grows", "dropped"):
+        (tmp_path / name).write_bytes(b"1")
+    changes = Changes(tmp_path)
+    assert {Path(path).name for path in changes.look()} == {"still", "grows", "dropped"}
+    assert changes.look() == []
+    os.utime(tmp_path / "grows", ns=(0, 1))  # a clock may tick too seldom for a second write
+    (tmp_path / "new").write_bytes(b"1")
+    (tmp_path / "dropped").unlink()
+    assert {Path(path).name for path in changes.look()} == {"grows", "new"}
+
+
+def test_the_system_is_asked_and_may_refuse(tmp_path: Path) -> None:
+    begin = writer()
+    assert begin is not None
+    with (tmp_path / "table").open("wb+") as file:
+        file.write(b"0" * 8192)
+        file.flush()
+        begin(file.fileno())
+    reading, writing = os.pipe()
+    try:
+        with pytest.raises(OSError, match=r".+") as refused:
+            begin(reading)
+    finally:
+        os.close(reading)
+        os.close(writing)
+    assert refused.value.errno == errno.ESPIPE
+
+
+def test_files_are_written_again_and_again_until_the_block_ends(tmp_path: Path) -> None:
+    written: list[str] = []
+
+    def begin(handle: int) -> None:
+        written.append(Path(f"/proc/self/fd/{handle}").readlink().name)
+        if written[-1] == "refused":
+            raise OSError(errno.EIO, "a disk that fails")
+
+    before = threads()
+    for name in ("refused", "table"):
+        (tmp_path / name).write_bytes(b"1")
+    with written_steadily(tmp_path, begin):
+        wait_for(lambda: {"refused", "table"} <= set(written))
+        os.utime(tmp_path / "table", ns=(0, 1))
+        wait_for(lambda: written.count("table") > 1)
+        assert threads() == before + 1
+    assert threads() == before
+
+
+def test_a_directory_that_goes_away_ends_it(tmp_path: Path) -> None:
+    before = threads()
+    with written_steadily(tmp_path / "absent", lambda _handle: None):
+        wait_for(lambda: threads() == before)
+
+
+def test_other_systems_do_without(tmp_path: Path) -> None:
+    before = threads()
+    with written_steadily(tmp_path, None):
+        assert threads() == before
+
+
+@pytest.mark.parametrize(("fsync", "more"), [("on", 1), ("off", 0)])
+def test_a_server_that_syncs_has_it(fsync: str, more: int, kept: Path) -> None:
+    before = threads()
+    with start_embedded(kept, options={"fsync": fsync}):
+        assert threads() == before + more
+    assert threads() == before
