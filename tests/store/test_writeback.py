@@ -82,6 +82,25 @@ def test_files_are_written_again_and_again_until_the_block_ends(tmp_path: Path) 
     assert threads() == before
 
 
+def test_links_and_pipes_of_others_lead_nowhere(tmp_path: Path) -> None:
+    written: list[str] = []
+
+    def begin(handle: int) -> None:
+        written.append(Path(f"/proc/self/fd/{handle}").readlink().name)
+
+    tables = tmp_path / "tables"
+    tables.mkdir()
+    (tmp_path / "outside").write_bytes(b"1")
+    (tables / "a-link").symlink_to(tmp_path / "outside")
+    os.mkfifo(tables / "b-pipe")
+    (tables / "c-table").write_bytes(b"1")
+    with written_steadily(tables, begin):
+        wait_for(lambda: "c-table" in written)
+        os.utime(tables / "c-table", ns=(0, 1))
+        wait_for(lambda: written.count("c-table") > 1)
+    assert "outside" not in written
+
+
 def test_a_directory_that_goes_away_ends_it(tmp_path: Path) -> None:
     before = threads()
     with written_steadily(tmp_path / "absent", lambda _handle: None):

@@ -17,6 +17,8 @@ NAME: Final = "writeback"
 EVERY_S: Final = 1.0
 _PATIENCE_S: Final = 5.0
 _BEGIN_WRITING: Final = 2  # SYNC_FILE_RANGE_WRITE
+_OPEN: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+"""The directory may be somebody else's: neither a link nor a pipe leads us astray."""
 
 
 @contextmanager
@@ -78,7 +80,7 @@ class Changes:
         with os.scandir(self._directory) as entries:
             for entry in entries:
                 with suppress(FileNotFoundError):  # dropped meanwhile
-                    found[entry.path] = entry.stat().st_mtime_ns
+                    found[entry.path] = entry.stat(follow_symlinks=False).st_mtime_ns
         changed = [path for path, at_ns in found.items() if self._seen.get(path) != at_ns]
         self._seen = found
         return changed
@@ -92,7 +94,7 @@ def _write(changes: Changes, begin: Callable[[int], None], ended: threading.Even
             return
         for path in paths:
             with suppress(OSError):
-                handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+                handle = os.open(path, _OPEN)
                 try:
                     begin(handle)
                 finally:
