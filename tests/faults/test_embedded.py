@@ -15,7 +15,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
@@ -38,6 +37,7 @@ from app.store.embedded import (
     start_embedded,
 )
 from tests.states import put_state
+from tests.waits import wait_for
 
 ROOT = Path(__file__).parents[2]
 WE_ARE_ROOT = os.geteuid() == 0
@@ -283,13 +283,6 @@ def killed_at_the_end(process: subprocess.Popen[bytes]) -> Iterator[subprocess.P
             yield process
         finally:
             process.kill()
-
-
-def wait_for(condition: Callable[[], object]) -> None:
-    until = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < until
-        time.sleep(0.005)
 
 
 @pytest.mark.parametrize("fate", ["foreign", "zombie", "dead", "none"])

@@ -4,23 +4,14 @@ import errno
 import os
 import tempfile
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from app.store.embedded import start_embedded
 from app.store.embedded.writeback import NAME, Changes, writer, written_steadily
-
-PATIENCE_S = 30.0
-
-
-def wait_for(condition: Callable[[], object]) -> None:
-    until_s = time.monotonic() + PATIENCE_S
-    while not condition():
-        assert time.monotonic() < until_s
-        time.sleep(0.02)
+from tests.waits import wait_for
 
 
 @pytest.fixture(scope="module")

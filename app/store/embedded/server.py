@@ -265,12 +265,10 @@ def _make_database(home: Path) -> int:
     """Make our database unless it is there; gives its number, which names its directory."""
     find = "SELECT oid::bigint FROM pg_database WHERE datname = 'aval'"
     with _connect(home) as connection:
-        found = connection.execute(find).fetchone()
-        if found is None:
+        if connection.execute(find).fetchone() is None:
             connection.execute("CREATE DATABASE aval")
-            ((number,),) = connection.execute(find)
-            return int(number)
-        return int(found[0])
+        ((number,),) = connection.execute(find)
+    return int(number)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

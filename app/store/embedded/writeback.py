@@ -14,7 +14,7 @@ from typing import Final
 
 NAME: Final = "writeback"
 """Of the thread."""
-EVERY_S: Final = 1.0
+_EVERY_S: Final = 1.0
 _PATIENCE_S: Final = 5.0
 _BEGIN_WRITING: Final = 2  # SYNC_FILE_RANGE_WRITE
 _OPEN: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
@@ -87,7 +87,7 @@ class Changes:
 
 
 def _write(changes: Changes, begin: Callable[[int], None], ended: threading.Event) -> None:
-    while not ended.wait(EVERY_S):
+    while not ended.wait(_EVERY_S):
         try:
             paths = changes.look()
         except OSError:  # not ours to read, or gone; the system still writes by itself
