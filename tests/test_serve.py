@@ -121,6 +121,9 @@ def test_the_embedded_service_from_first_start_to_second(tmp_path: Path, here: H
         assert 'aval_processes{type="api"} 1.0' in metrics.text
         assert "aval_work_runs_total" in work_shown(ops)
         assert niceness(work_pid(service)) > niceness(service.process.pid)
+        written = re.search(r'"done":(\w+),"why":"(.*)","event":"growth_written"', service.said())
+        assert written
+        assert written.groups() in {("true", ""), ("false", "Permission denied")}
         given = use_large_pages()  # to this process, so they are to be had here
         assert not given or large_pages(service.process.pid)
         session = Path(f"/proc/{work_pid(service)}/autogroup")

@@ -24,6 +24,9 @@ _PEER: Final = struct.Struct("3i")
 
 _NICEST: Final = 19
 
+ELSEWHERE: Final = "the server is elsewhere"
+"""Why nothing was done, in the log."""
+
 Session = psycopg.Connection[Any] | psycopg.AsyncConnection[Any]
 
 
@@ -93,21 +96,28 @@ def leave_one(session: Session) -> str:
 
 
 def _told(session: Session, tell: Callable[[int], str]) -> str:
-    """Tell the server's process of a connection something; give why not, empty if it was done.
-
-    The process is the child of who listens where we are connected, so it is the server's and no
-    other.
-    """
+    """Tell the server's process of a connection something; give why not, empty if it was done."""
     if not hasattr(os, "sched_setaffinity"):
         return "not on this system"
-    process = session.info.backend_pid
     try:
-        listener = _listener(session.fileno())
-        if listener is None or listener != _parent(process):
-            return "the server is elsewhere"
-        return tell(process)
+        if server_of(session) is None:
+            return ELSEWHERE
+        return tell(session.info.backend_pid)
     except OSError as error:
         return error.strerror or str(error)
+
+
+def server_of(session: Session) -> int | None:
+    """Find the first process of the server behind a connection; None: it is elsewhere. On Linux.
+
+    It listens where we are connected and is the parent of who answers, so it is no other.
+
+    Raises:
+        OSError: Who answers is no process here.
+
+    """
+    listener = _listener(session.fileno())
+    return listener if listener == _parent(session.info.backend_pid) else None
 
 
 def _listener(handle: int) -> int | None:

@@ -4,7 +4,7 @@ import asyncio
 import os
 import socket
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any, Final
@@ -12,7 +12,7 @@ from typing import Any, Final
 import httpx2
 import psycopg
 import pytest
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.conninfo import make_conninfo
 from sqlalchemy import text
 from structlog.testing import capture_logs
 
@@ -20,6 +20,7 @@ from app import work
 from app.settings import Settings
 from app.store.processors import Courtesy, give_way, leave_one
 from tests.erp import Erp, money
+from tests.forwards import forwards
 
 TOLD: Final = hasattr(os, "sched_setaffinity")
 """Whether this system can be told where a process runs: Linux."""
@@ -137,27 +138,6 @@ def test_a_process_gets_no_processor_that_it_did_not_have(database_url: str, fir
     asyncio.run(ask())
 
 
-async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    with closing(writer):
-        while data := await reader.read(65_536):
-            writer.write(data)
-            await writer.drain()
-
-
-def _forwards(url: str) -> Callable[..., Awaitable[None]]:
-    told = conninfo_to_dict(url)
-    host, port = str(told["host"]), int(told.get("port") or 5432)
-
-    async def forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if host.startswith("/"):
-            behind_reader, behind = await asyncio.open_unix_connection(f"{host}/.s.PGSQL.{port}")
-        else:
-            behind_reader, behind = await asyncio.open_connection(host, port)
-        await asyncio.gather(_copy(reader, behind), _copy(behind_reader, writer))
-
-    return forward
-
-
 async def _behind(url: str, session: Session) -> None:
     """See that a process is left alone which is no child of who listens where we are connected."""
     async with connected(url) as straight:
@@ -171,7 +151,7 @@ async def _behind(url: str, session: Session) -> None:
 
 def test_a_process_behind_somebody_else_is_left_alone(database_url: str) -> None:
     async def ask(folder: str) -> None:
-        listener = await asyncio.start_unix_server(_forwards(database_url), f"{folder}/.s.PGSQL.1")
+        listener = await asyncio.start_unix_server(forwards(database_url), f"{folder}/.s.PGSQL.1")
         async with connected(database_url, host=folder, port=1) as session:
             await _behind(database_url, session)
         listener.close()
@@ -184,7 +164,7 @@ def test_a_server_on_the_network_is_left_alone(database_url: str) -> None:
     async def ask() -> None:
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = free.getsockname()[1]
-            listener = await asyncio.start_server(_forwards(database_url), sock=free)
+            listener = await asyncio.start_server(forwards(database_url), sock=free)
             async with connected(database_url, host="127.0.0.1", port=port) as session:
                 await _behind(database_url, session)
             listener.close()

@@ -1,5 +1,6 @@
 """What tables grow by is handed to the disk every second."""
 
+import asyncio
 import errno
 import os
 import tempfile
@@ -7,10 +8,21 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
+from psycopg.conninfo import make_conninfo
+from structlog.testing import capture_logs
 
 from app.store.embedded import start_embedded
-from app.store.embedded.writeback import NAME, Changes, writer, written_steadily
+from app.store.writeback import (
+    NAME,
+    Changes,
+    growth_written,
+    tables_of,
+    writer,
+    written_steadily,
+)
+from tests.forwards import forwards
 from tests.waits import wait_for
 
 
@@ -98,15 +110,60 @@ def test_a_directory_that_goes_away_ends_it(tmp_path: Path) -> None:
         wait_for(lambda: threads() == before)
 
 
-def test_other_systems_do_without(tmp_path: Path) -> None:
+def refusal(process: int) -> str:
+    """Say why we may not see where a process works; empty if we may."""
+    try:
+        Path(f"/proc/{process}/cwd").readlink()
+    except PermissionError as error:  # root without its usual rights
+        return str(error.strerror)
+    return ""
+
+
+@pytest.mark.usefixtures("every_line")
+@pytest.mark.parametrize(("fsync", "why"), [("on", ""), ("off", "fsync is off")])
+def test_what_a_server_here_grows_by_is_written(fsync: str, why: str, kept: Path) -> None:
     before = threads()
-    with written_steadily(tmp_path, None):
+    with start_embedded(kept, options={"fsync": fsync}) as server:
+        why = why or refusal(server.pid)
+        with capture_logs() as lines, growth_written(server.url):
+            assert threads() == before + (not why)
         assert threads() == before
+    assert [(line["event"], line["done"], line["why"]) for line in lines] == [
+        ("growth_written", not why, why)
+    ]
 
 
-@pytest.mark.parametrize(("fsync", "more"), [("on", 1), ("off", 0)])
-def test_a_server_that_syncs_has_it(fsync: str, more: int, kept: Path) -> None:
+def test_tables_are_those_of_the_database(kept: Path) -> None:
+    with start_embedded(kept, options={"fsync": "on"}) as server:
+        with psycopg.connect(server.url, autocommit=True) as session:
+            session.execute("CREATE TABLE grown (number integer)")
+            ((name,),) = session.execute("SELECT pg_relation_filepath('grown')")
+            session.execute("CREATE ROLE plain LOGIN")
+        plain = make_conninfo(server.url, user="plain")
+        if refusal(server.pid):
+            with pytest.raises(PermissionError):
+                tables_of(plain)
+            return
+        found = tables_of(plain)
+        assert found is not None
+        assert found == (kept.resolve() / "pg" / name).parent
+        assert (found / Path(name).name).exists()
+
+
+@pytest.mark.usefixtures("every_line")
+def test_a_server_elsewhere_is_let_be(kept: Path, tmp_path: Path) -> None:
     before = threads()
-    with start_embedded(kept, options={"fsync": fsync}):
-        assert threads() == before + more
-    assert threads() == before
+
+    def look(url: str) -> str:
+        with capture_logs() as lines, growth_written(url):
+            assert threads() == before
+        assert [line["done"] for line in lines] == [False]
+        return str(lines[0]["why"])
+
+    async def behind(url: str) -> str:
+        async with await asyncio.start_unix_server(forwards(url), tmp_path / ".s.PGSQL.1"):
+            return await asyncio.to_thread(look, make_conninfo(url, host=str(tmp_path), port=1))
+
+    with start_embedded(kept, options={"fsync": "on"}) as server:
+        assert asyncio.run(behind(server.url)) == "the server is elsewhere"
+    assert "No such file" in look(server.url)

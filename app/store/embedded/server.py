@@ -14,7 +14,7 @@ from typing import Self
 import psycopg
 from psycopg.conninfo import make_conninfo
 
-from app.store.embedded import cluster, leftovers, writeback
+from app.store.embedded import cluster, leftovers
 from app.store.embedded.disk import max_wal_size
 from app.store.embedded.errors import AlreadyRunningError, EmbeddedError
 from app.store.embedded.memory import shared_buffers
@@ -120,10 +120,7 @@ def start_embedded(
             seen = start.rotate_log()
             process = start.launch(undo)
             start.wait(process, timeout_s, seen)
-            number = _make_database(start.home)
-            if settings["fsync"] != "off":
-                tables = start.data / "base" / str(number)
-                undo.enter_context(writeback.written_steadily(tables, writeback.writer()))
+            _make_database(start.home)
             return EmbeddedPostgres(cluster.address(start.home), process, undo.pop_all())
     except OSError as error:
         where = error.filename or state
@@ -261,14 +258,10 @@ def _connect(home: Path) -> psycopg.Connection:
     return psycopg.connect(where, autocommit=True, connect_timeout=_ADMISSION_S)
 
 
-def _make_database(home: Path) -> int:
-    """Make our database unless it is there; gives its number, which names its directory."""
-    find = "SELECT oid::bigint FROM pg_database WHERE datname = 'aval'"
+def _make_database(home: Path) -> None:
     with _connect(home) as connection:
-        if connection.execute(find).fetchone() is None:
+        if not connection.execute("SELECT FROM pg_database WHERE datname = 'aval'").fetchall():
             connection.execute("CREATE DATABASE aval")
-        ((number,),) = connection.execute(find)
-    return int(number)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

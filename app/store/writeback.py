@@ -8,29 +8,82 @@ import ctypes
 import os
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Final
+
+import psycopg
+import structlog
+
+from app.store.processors import ELSEWHERE, server_of
+
+_log = structlog.get_logger(__name__)
 
 NAME: Final = "writeback"
 """Of the thread."""
 _EVERY_S: Final = 1.0
-_PATIENCE_S: Final = 5.0
+_PATIENCE_S: Final = 5
+_ASK: Final = """
+    SELECT oid::bigint, current_setting('fsync') FROM pg_database
+    WHERE datname = current_database()
+"""
 _BEGIN_WRITING: Final = 2  # SYNC_FILE_RANGE_WRITE
 _OPEN: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 """The directory may be somebody else's: neither a link nor a pipe leads us astray."""
 
 
 @contextmanager
-def written_steadily(directory: Path, begin: Callable[[int], None] | None) -> Iterator[None]:
+def growth_written(url: str) -> Iterator[None]:
+    """Have what the tables of a database grow by written every second, until the block ends.
+
+    Where its server is on this machine, listens at a Unix socket and lets us read its files: we
+    are its user or root. The log says whether.
+    """
+    begin = writer()
+    tables, why = (None, "not on this system") if begin is None else _found(url)
+    _log.info("growth_written", done=tables is not None, why=why)
+    with ExitStack() as undo:
+        if begin is not None and tables is not None:
+            undo.enter_context(written_steadily(tables, begin))
+        yield
+
+
+def _found(url: str) -> tuple[Path | None, str]:
+    try:
+        tables = tables_of(url)
+    except OSError as error:
+        return None, error.strerror or str(error)
+    except psycopg.Error as error:
+        return None, str(error).partition("\n")[0]
+    return tables, "" if tables else ELSEWHERE
+
+
+def tables_of(url: str) -> Path | None:
+    """Find where a server on this machine keeps the tables of a database; None: it is elsewhere.
+
+    Raises:
+        OSError: Its files are not ours to read, or it does not wait for the disk (`fsync` off).
+        psycopg.Error: It does not answer.
+
+    """
+    with psycopg.connect(url, autocommit=True, connect_timeout=_PATIENCE_S) as session:
+        server = server_of(session)
+        if server is None:
+            return None
+        ((number, fsync),) = session.execute(_ASK)
+    if fsync == "off":
+        raise OSError(0, "fsync is off")
+    # it works in its data directory; by name, that is found again when it was started anew
+    return Path(f"/proc/{server}/cwd/base/{number}").resolve(strict=True)
+
+
+@contextmanager
+def written_steadily(directory: Path, begin: Callable[[int], None]) -> Iterator[None]:
     """Begin to write, every second until the block ends, what files in `directory` were changed by.
 
     It is PostgreSQL's own fsync that makes them durable, as before. `begin` is given the handle of
-    each, see `writer`; does nothing without it. Ends by itself where the directory cannot be read.
+    each, see `writer`. Ends by itself where the directory cannot be read.
     """
-    if begin is None:
-        yield
-        return
     ended = threading.Event()
     thread = threading.Thread(
         target=_write, args=(Changes(directory), begin, ended), name=NAME, daemon=True
