@@ -37,13 +37,15 @@ WHERE {_RIPE} AND d.customer_id = any(:ids)
 FOR UPDATE OF d SKIP LOCKED
 """).bindparams(bindparam("ids", type_=ARRAY(String)))  # noqa: S608 - a constant
 
+# However many rows a customer has while nobody works them off, one is looked at.
 _AMONG = text(f"""
-SELECT DISTINCT d.customer_id FROM account a
-JOIN account b ON b.account_id = any(a.path)
-JOIN score_due d ON d.customer_id = b.customer_id
-LEFT JOIN customer_score s ON s.customer_id = d.customer_id
-WHERE a.account_id = any(:ids) AND {_RIPE}
-ORDER BY d.customer_id LIMIT :most
+SELECT c.customer_id FROM (
+    SELECT DISTINCT b.customer_id FROM account a JOIN account b ON b.account_id = any(a.path)
+    WHERE a.account_id = any(:ids)) AS c
+LEFT JOIN customer_score s ON s.customer_id = c.customer_id
+CROSS JOIN LATERAL (
+    SELECT FROM score_due d WHERE d.customer_id = c.customer_id AND {_RIPE} LIMIT 1) AS one
+LIMIT :most
 """).bindparams(bindparam("ids", type_=ARRAY(BigInteger)))  # noqa: S608 - a constant
 
 _LOCK = text("""
@@ -134,9 +136,12 @@ def take_those(tx: Tx, at: datetime, cooldown: timedelta, ids: Sequence[str]) ->
 def ripe(
     tx: Tx, account_ids: Collection[int], at: datetime, cooldown: timedelta, most: int
 ) -> list[str]:
-    """Name customers of accounts, and of the groups above, that would be taken now; unlocked."""
+    """Name customers of accounts, and of the groups above, that would be taken now; unlocked.
+
+    In the order of their ids; where there are more than `most`, any that many.
+    """
     values = {"ids": sorted(account_ids), "rested": at - cooldown, "most": most}
-    return list(tx.execute(_AMONG, values).scalars())
+    return sorted(tx.execute(_AMONG, values).scalars())
 
 
 def remove(tx: Tx, customer_ids: Collection[str]) -> list[Due]:

@@ -18,6 +18,7 @@ from app.domain.scores_override import Override, override_score
 from app.domain.scores_refresh import Urgency
 from app.store import overrides, score_due, score_models, scores
 from app.store.database import Database, Tx
+from app.store.facts_inbox import use_indexes
 from app.store.score_due import Due
 from app.store.score_models import Shadowed
 from app.store.scores import Found, Subject
@@ -111,6 +112,7 @@ class RescoreAccounts:
             return 0
         at = self.score.now()
         with self.score.database.read() as tx:
+            use_indexes(tx)
             ids = score_due.ripe(tx, account_ids, at, self.cooldown, most + 1)
         return self.score(ids) if len(ids) <= most else 0
 

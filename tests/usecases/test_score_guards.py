@@ -23,6 +23,7 @@ from app.scoring.observing import ObservingError
 from app.scoring.scorecard_file import standard_scorecard
 from app.store import score_due, scores
 from app.store.database import Database
+from app.store.facts_inbox import use_indexes
 from app.store.ids import IdSource
 from app.usecases.facts import ApplyFacts
 from app.usecases.facts_events import parse_events
@@ -179,3 +180,20 @@ def test_facts_are_in_whoever_cannot_be_scored(
     assert told == ["crashed", "crashed"]  # of the other's fact, too
     with town.database.read() as tx:
         assert score_due.ripe(tx, [town.account(who).account_id], town.clock(), REST, 9) == [who]
+
+
+def test_a_list_that_nobody_works_off_slows_no_report(town: Town, who: str) -> None:
+    """It grows by a row a report and customer for as long as `aval work` is away."""
+    read = """
+        SELECT coalesce(idx_tup_fetch, 0) + coalesce(seq_tup_read, 0)
+        FROM pg_stat_xact_user_tables WHERE relname = 'score_due'
+    """
+    with town.database.begin() as tx:
+        for _ in range(300):
+            score_due.add(tx, [who], Urgency.EVENT, town.clock())
+    with town.database.read() as tx:
+        use_indexes(tx)
+        account_id = town.account(who).account_id
+        before = tx.execute(text(read)).scalar_one_or_none() or 0  # of transactions before, too
+        assert score_due.ripe(tx, [account_id], town.clock(), timedelta(0), 9) == [who]
+        assert tx.execute(text(read)).scalar_one() - before == 1
