@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
+from typing import Final
+from uuid import UUID
 
 from sqlalchemy import DateTime, bindparam, select, text, tuple_, update
 
@@ -28,13 +30,26 @@ SELECT h.hold_id, h.segment_id, h.order_id, h.opened_at,
 FROM order_hold h JOIN authority_policy p ON p.segment_id = h.segment_id
 WHERE h.status = 'OPEN' AND h.kind <> 'STOP' AND h.opened_at <= :at - make_interval(
     secs => (p.escalation -> coalesce(h.escalation_level, 0) ->> 'after_s')::int)
+    AND (h.opened_at, h.hold_id) > (:opened_at, CAST(:hold_id AS uuid))
 ORDER BY h.opened_at, h.hold_id LIMIT :most
-""").bindparams(bindparam("at", type_=DateTime(timezone=True)))
+""").bindparams(*(bindparam(one, type_=DateTime(timezone=True)) for one in ("at", "opened_at")))
+
+Place = tuple[datetime, str]
+"""Where a pass over what is due stands: when a hold was opened, and the hold."""
+
+_FIRST: Final[Place] = (datetime.min.replace(tzinfo=UTC), str(UUID(int=0)))
 
 
-def lock_due(tx: Tx, at: datetime, most: int) -> list[Waiting]:
-    """Lock the orders of holds that are to be escalated, as far as nobody else works on them."""
-    rows = tx.execute(_DUE, {"at": at, "most": most}).mappings()
+def lock_due(
+    tx: Tx, at: datetime, after: Place | None, most: int
+) -> tuple[list[Waiting], Place | None]:
+    """Lock the orders of holds that are to be escalated, as far as nobody else works on them.
+
+    Looks at the first `most` behind `after`; gives the last of them where there may be more.
+    """
+    opened_at, hold_id = after or _FIRST
+    told = {"at": at, "most": most, "opened_at": opened_at, "hold_id": hold_id}
+    rows = tx.execute(_DUE, told).mappings()
     due = [Waiting(**{**row, "hold_id": str(row["hold_id"])}) for row in rows]
     place = tuple_(credit_order.c.segment_id, credit_order.c.order_id)
     keys = sorted({(one.segment_id, one.order_id) for one in due})
@@ -45,7 +60,8 @@ def lock_due(tx: Tx, at: datetime, most: int) -> list[Waiting]:
         .with_for_update(key_share=True, skip_locked=True)
     )
     locked = set(tx.execute(idle).scalars()) if keys else set()
-    return [one for one in due if one.hold_id in locked]
+    last = (due[-1].opened_at, due[-1].hold_id) if len(due) == most else None
+    return [one for one in due if one.hold_id in locked], last
 
 
 def escalate(tx: Tx, waiting: Waiting, step: tuple[int, str], at: datetime) -> bool:

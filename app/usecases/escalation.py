@@ -33,22 +33,22 @@ class EscalateHolds:
     clock: Callable[[Tx], datetime] = moment
 
     def __call__(self, after: Cursor | None = None) -> Portion:
-        """Escalate at most `most` holds.
+        """Escalate at most `most` holds, those behind `after`, the last one that this pass saw.
 
         Raises:
             BusyError: The database was out of reach; nothing was changed.
 
         """
-        del after  # what was escalated is due no more
+        place = (after[0], after[1]) if after else None
         with self.database.begin(lock_timeout_ms=LOCK_TIMEOUT_MS) as tx:
             at = self.clock(tx)
-            due = holds_escalation.lock_due(tx, at, self.most)
+            due, seen = holds_escalation.lock_due(tx, at, place, self.most)
             policies = {name: authority.policy(tx, name) for name in holds_escalation.names(due)}
             done = sum(_escalate(tx, one, policies[one.segment_id], at) for one in due)
         if done:
             ORDER_HOLDS_ESCALATED.inc(done)
             _log.warning("holds_escalated", holds=done)
-        return Portion(done, () if done == self.most else None)
+        return Portion(done, seen)
 
 
 def _escalate(tx: Tx, waiting: Waiting, policy: Policy, at: datetime) -> bool:

@@ -31,6 +31,15 @@ def escalate(town: Town, most: int = 100) -> EscalateHolds:
     return EscalateHolds(town.database, most, lambda _: town.clock())
 
 
+def a_pass(town: Town, most: int = 4) -> int:
+    portion = escalate(town, most)()
+    done = portion.items
+    while portion.after is not None:
+        portion = escalate(town, most)(portion.after)
+        done += portion.items
+    return done
+
+
 def levels(erp: Own, hold_id: str) -> list[str]:
     return [one["role"] for one in erp.hold(hold_id)["history"] if one["action"] == "escalate"]
 
@@ -76,15 +85,29 @@ def test_several_at_once_escalate_once_and_wait_for_nobody(town: Town) -> None:
 
     def work(_: int) -> int:
         line.wait()
-        return sum(escalate(town, most=4)().items for _ in range(6))
+        return a_pass(town)
 
     with town.database.begin() as tx:
         busy = "SELECT FROM credit_order WHERE order_id = :name FOR UPDATE"
         tx.execute(text(busy), {"name": erp.name("SO-3")})
         with ThreadPoolExecutor(3) as pool:
             done = sum(pool.map(work, range(3)))
-        # what each passed over while another had it, and has not come back to
-        done += sum(escalate(town, most=4)().items for _ in range(3))
+        done += a_pass(town)  # what each passed over while another had it
         assert done == 11
     assert escalate(town)().items == 1
     assert [levels(erp, one) for one in holds] == [["head"]] * 12
+
+
+def test_those_that_are_busy_keep_nobody_waiting(town: Town) -> None:
+    """The oldest four are somebody else's, as many as are looked at together."""
+    town.clock.advance(hours=2)
+    escalate(town)()  # those of other tests, to their last step
+    erp = town.own()
+    holds = [erp.held(f"SO-{number}", "150.00") for number in range(9)]
+    town.clock.advance(hours=1)
+    with town.database.begin() as tx:
+        busy = "SELECT FROM credit_order WHERE order_id = any(:names) FOR UPDATE"
+        tx.execute(text(busy), {"names": [erp.name(f"SO-{number}") for number in range(4)]})
+        assert a_pass(town) == 5
+    assert a_pass(town) == 4
+    assert [levels(erp, one) for one in holds] == [["head"]] * 9
