@@ -100,9 +100,13 @@ class Wire:
 
         """
         connection = await psycopg.AsyncConnection.connect(url, autocommit=True)
-        if met is not None:
-            met(connection)
-        return cls(connection, prepare=prepare)
+        try:
+            if met is not None:
+                met(connection)
+            return cls(connection, prepare=prepare)
+        except BaseException:
+            await connection.close()  # nobody else knows of it
+            raise
 
     @property
     def lost(self) -> bool:

@@ -6,7 +6,7 @@ Whoever asks gets its score or is told to try again, the process comes back, not
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -29,6 +29,7 @@ from tests.conftest import Server
 from tests.server import NO_TLS, Clock, ServiceThread
 from tests.usecases.test_score_models import loadable, stand
 from tests.usecases.town import Town
+from tests.waits import wait_for
 
 PATIENCE_S = 30.0
 WAITING = 6
@@ -100,13 +101,6 @@ def counted(database: Database, day: datetime) -> None:
         tx.execute(text(f"{query} VALUES (:day, 10, 1, 10, 1)"), {"day": day.date()})
 
 
-def until(true: Callable[[], object]) -> None:
-    end = time.monotonic() + PATIENCE_S
-    while not true():
-        assert time.monotonic() < end
-        time.sleep(0.01)
-
-
 def batches() -> float:
     return REGISTRY.get_sample_value("aval_score_batch_size_count") or 0
 
@@ -153,11 +147,11 @@ def test_a_kill_amid_a_batch_costs_a_retry_and_nothing_else(service: Service, ch
     victim = service.pid(child)
     assert victim is not None
     os.kill(victim, signal.SIGSTOP)  # so that everybody waits when it dies
-    until(lambda: sleeps(victim))
+    wait_for(lambda: sleeps(victim))
     begun = batches()
     with ThreadPoolExecutor(len(ids)) as pool:
         asked = {ids[0]: pool.submit(service.score, ids[0])}
-        until(lambda: batches() > begun)  # the first is being scored: the others wait for it
+        wait_for(lambda: batches() > begun)  # the first is being scored: the others wait for it
         asked |= {one: pool.submit(service.score, one) for one in ids[1:]}
         time.sleep(0.2)
         os.kill(victim, signal.SIGKILL)

@@ -28,6 +28,7 @@ TOLD: Final = hasattr(os, "sched_setaffinity")
 FIRST: Final = {min(os.sched_getaffinity(0))} if TOLD else set[int]()
 BATCH: Final = os.SCHED_BATCH if TOLD else 0
 NOT_HERE: Final = "not on this system"
+OTHERS: Final = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> %s"
 Session = psycopg.AsyncConnection[Any]
 
 
@@ -194,10 +195,9 @@ def test_all_give_way_and_large_requests_step_aside(
     assert client.get("/v1/customers/C-1/account").is_success
 
     async def look() -> tuple[bool, set[int], list[set[int]], tuple[int, int], list[Any]]:
-        query = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> %s"
         async with connected(database_url) as watcher:
             usual, own = processors_of(watcher), manners_of(watcher)
-            rows = await (await watcher.execute(query, [watcher.info.backend_pid])).fetchall()
+            rows = await (await watcher.execute(OTHERS, [watcher.info.backend_pid])).fetchall()
             pids = [pid for (pid,) in rows] if usual else []
             places, nice = [os.sched_getaffinity(pid) for pid in pids], [*map(manners, pids)]
             return put_on(watcher, usual), usual, places, own, nice
@@ -230,6 +230,25 @@ def test_the_processes_of_background_work_give_way(database_url: str, tmp_path: 
         can, own = asyncio.run(look())
         if can:
             assert manners(process) == (max(own[0], ours_plus(5)), BATCH)
+
+
+def test_the_process_that_judges_holds_gives_way(database_url: str, tmp_path: Path) -> None:
+    settings = Settings(state_dir=tmp_path)
+    with closing(work.open_database(settings, database_url)) as pool:
+
+        async def look() -> tuple[bool, tuple[int, int], list[tuple[int, int]]]:
+            lane = work.releasing(settings, pool).judge.open_lane()
+            async with connected(database_url) as watcher:
+                own = manners_of(watcher)
+                await lane.take([])
+                rows = await (await watcher.execute(OTHERS, [watcher.info.backend_pid])).fetchall()
+                can = put_on(watcher, processors_of(watcher))
+                judging = [manners(pid) for (pid,) in rows] if can else []
+                await lane.close()
+                return can, own, judging
+
+        can, own, judging = asyncio.run(look())
+        assert judging == ([(max(own[0], ours_plus(5)), BATCH)] if can else [])
 
 
 @pytest.mark.usefixtures("every_line")

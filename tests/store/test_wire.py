@@ -245,3 +245,19 @@ def test_all_who_wait_hear_that_the_connection_is_lost(database_url: str) -> Non
         return wire.lost
 
     assert on_wire(database_url, ask)
+
+
+def test_a_connection_that_cannot_be_met_is_closed(database_url: str) -> None:
+    """Else it would stay open, and nobody's."""
+    seen: list[psycopg.AsyncConnection[Any]] = []
+
+    def met(fresh: psycopg.AsyncConnection[Any]) -> None:
+        seen.append(fresh)
+        raise LookupError
+
+    async def run() -> None:
+        with pytest.raises(LookupError):
+            await Wire.connect(database_url, prepare=True, met=met)
+
+    asyncio.run(run())
+    assert [one.closed for one in seen] == [True]
