@@ -8,7 +8,7 @@ import ctypes
 import os
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -33,48 +33,41 @@ _OPEN: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 
 
 @contextmanager
-def growth_written(url: str) -> Iterator[None]:
+def growth_written(url: str, begin: Callable[[int], None] | None) -> Iterator[None]:
     """Have what the tables of a database grow by written every second, until the block ends.
 
     Where its server is on this machine, listens at a Unix socket and lets us read its files: we
-    are its user or root. The log says whether.
+    are its user or root. `begin` is what `writer` gives. The log says whether, and why not.
     """
-    begin = writer()
-    tables, why = (None, "not on this system") if begin is None else _found(url)
+    tables, why = (None, "not on this system") if begin is None else tables_of(url)
     _log.info("growth_written", done=tables is not None, why=why)
-    with ExitStack() as undo:
-        if begin is not None and tables is not None:
-            undo.enter_context(written_steadily(tables, begin))
+    if begin is None or tables is None:
+        yield
+        return
+    with written_steadily(tables, begin):
         yield
 
 
-def _found(url: str) -> tuple[Path | None, str]:
+def tables_of(url: str) -> tuple[Path | None, str]:
+    """Find where a server on this machine keeps the tables of a database; None and why, if not.
+
+    It may be elsewhere or out of reach, its files not ours to read, or it does not wait for the
+    disk (`fsync` off).
+    """
     try:
-        tables = tables_of(url)
+        with psycopg.connect(url, autocommit=True, connect_timeout=_PATIENCE_S) as session:
+            server = server_of(session)
+            if server is None:
+                return None, ELSEWHERE
+            ((number, fsync),) = session.execute(_ASK)
+        if fsync == "off":
+            return None, "fsync is off"
+        # it works in its data directory; by name, that is found again when it was started anew
+        return Path(f"/proc/{server}/cwd/base/{number}").resolve(strict=True), ""
     except OSError as error:
         return None, error.strerror or str(error)
     except psycopg.Error as error:
         return None, str(error).partition("\n")[0]
-    return tables, "" if tables else ELSEWHERE
-
-
-def tables_of(url: str) -> Path | None:
-    """Find where a server on this machine keeps the tables of a database; None: it is elsewhere.
-
-    Raises:
-        OSError: Its files are not ours to read, or it does not wait for the disk (`fsync` off).
-        psycopg.Error: It does not answer.
-
-    """
-    with psycopg.connect(url, autocommit=True, connect_timeout=_PATIENCE_S) as session:
-        server = server_of(session)
-        if server is None:
-            return None
-        ((number, fsync),) = session.execute(_ASK)
-    if fsync == "off":
-        raise OSError(0, "fsync is off")
-    # it works in its data directory; by name, that is found again when it was started anew
-    return Path(f"/proc/{server}/cwd/base/{number}").resolve(strict=True)
 
 
 @contextmanager
