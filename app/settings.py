@@ -156,6 +156,11 @@ class Settings(BaseSettings):
         description="So much nicer than the process that asks them the database's processes are,"
         " where they are on its machine and its to tell (docs/running.md); 0: left alone",
     )
+    write_growth: Literal["on", "off"] = Field(
+        "on",
+        description="`on`: what the database's tables grow by is written to the disk every second,"
+        " where its files are on this machine and ours to read (docs/running.md)",
+    )
     lane_batch: int = Field(
         256, ge=1, le=1024, description="Most requests that a lane takes at once"
     )

@@ -29,7 +29,7 @@ from app.cli.workers import (
 )
 from app.composition import Composition, compose, connections_of
 from app.settings import Settings
-from app.store.writeback import growth_written, writer
+from app.store.writeback import growth_written
 from app.usecases.keys import MakeFirstKey
 
 KEY_FILE: Final = "api-key"
@@ -115,7 +115,7 @@ def serve_until_stopped(plan: Plan) -> None:
         undo.callback(parts.database.close)
         parts.prepare()
         plan.before(parts)
-        undo.enter_context(growth_written(url, writer()))
+        undo.enter_context(growth_written(url, wanted=settings.write_growth == "on"))
         figures = undo.enter_context(figures_folder(settings, plan.options.workers))
         _answer(plan, parts, House(settings, url, operations, figures), sock)
 

@@ -110,14 +110,20 @@ def _told(session: Session, tell: Callable[[int], str]) -> str:
 def server_of(session: Session) -> int | None:
     """Find the first process of the server behind a connection; None: it is elsewhere. On Linux.
 
-    It listens where we are connected and is the parent of who answers, so it is no other.
+    It listens where we are connected and is the parent of who answers, so it is no other. Elsewhere
+    is also behind a pooler, and where its processes have other numbers than we see.
 
     Raises:
-        OSError: Who answers is no process here.
+        OSError: It cannot be told.
 
     """
     listener = _listener(session.fileno())
-    return listener if listener == _parent(session.info.backend_pid) else None
+    if listener is None:  # whose numbers of processes would mean nothing here
+        return None
+    try:
+        return listener if listener == _parent(session.info.backend_pid) else None
+    except (FileNotFoundError, ProcessLookupError):
+        return None
 
 
 def _listener(handle: int) -> int | None:

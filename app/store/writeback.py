@@ -1,147 +1,191 @@
-"""What tables grow by is handed to the disk every second, not all at once (decision 94).
+"""What tables grow by is handed to the disk every second, not all at once (decisions 94 to 96).
 
 A table grows by pages that PostgreSQL leaves to the operating system, which keeps them for half a
-minute and then writes them together; meanwhile no COMMIT comes through.
+minute and then writes them together; meanwhile no COMMIT comes through. Here is who finds the
+files and keeps a process that has them written: `growth_writer`.
 """
 
-import ctypes
 import os
+import select
+import subprocess
+import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import psycopg
 import structlog
 
+from app.store import growth_writer
 from app.store.processors import ELSEWHERE, server_of
 
 _log = structlog.get_logger(__name__)
 
 NAME: Final = "writeback"
 """Of the thread."""
-_EVERY_S: Final = 1.0
+IN_TABLESPACE: Final = "its tables are in a tablespace"
+NOT_ALL: Final = "not those in tablespaces"
+_AGAIN_S: Final = 60.0
+_LOOK_S: Final = 0.5
 _PATIENCE_S: Final = 5
+_FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _ASK: Final = """
-    SELECT oid::bigint, current_setting('fsync') FROM pg_database
-    WHERE datname = current_database()
+    SELECT d.oid::bigint, current_setting('fsync') = 'on', t.spcname = 'pg_default', EXISTS (
+        SELECT FROM pg_class WHERE reltablespace <> 0 AND NOT relisshared)
+    FROM pg_database d JOIN pg_tablespace t ON t.oid = d.dattablespace
+    WHERE d.datname = current_database()
 """
-_BEGIN_WRITING: Final = 2  # SYNC_FILE_RANGE_WRITE
-_OPEN: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
-"""The directory may be somebody else's: neither a link nor a pipe leads us astray."""
 
 
 @contextmanager
-def growth_written(url: str, begin: Callable[[int], None] | None) -> Iterator[None]:
+def growth_written(url: str, *, wanted: bool = True) -> Iterator[None]:
     """Have what the tables of a database grow by written every second, until the block ends.
 
     Where its server is on this machine, listens at a Unix socket and lets us read its files: we
-    are its user or root. `begin` is what `writer` gives. The log says whether, and why not.
+    are its user or root. The log says whether, and why not, each time that changes. A service
+    neither waits for it nor ends with it.
     """
-    tables, why = (None, "not on this system") if begin is None else tables_of(url)
-    _log.info("growth_written", done=tables is not None, why=why)
-    if begin is None or tables is None:
+    if not wanted:
         yield
         return
-    with written_steadily(tables, begin):
+    keeper = _Keeper(url)
+    thread = threading.Thread(target=keeper.keep, name=NAME, daemon=True)
+    thread.start()
+    try:
         yield
+    finally:
+        keeper.ended.set()
+        thread.join(_PATIENCE_S)
 
 
-def tables_of(url: str) -> tuple[Path | None, str]:
-    """Find where a server on this machine keeps the tables of a database; None and why, if not.
+def tables_of(url: str) -> tuple[int | None, str]:
+    """Open the directory where a server on this machine keeps the tables of a database.
 
-    It may be elsewhere or out of reach, its files not ours to read, or it does not wait for the
-    disk (`fsync` off).
+    Gives its handle, which is the caller's to close, and what of the tables is not there; None and
+    why, if there is nothing to be done: the server is elsewhere or out of reach, its files are not
+    ours to read, or it does not wait for the disk (`fsync` off).
     """
     try:
         with psycopg.connect(url, autocommit=True, connect_timeout=_PATIENCE_S) as session:
             server = server_of(session)
             if server is None:
                 return None, ELSEWHERE
-            ((number, fsync),) = session.execute(_ASK)
-        if fsync == "off":
-            return None, "fsync is off"
-        # it works in its data directory; by name, that is found again when it was started anew
-        return Path(f"/proc/{server}/cwd/base/{number}").resolve(strict=True), ""
+            ((number, durable, usual, scattered),) = session.execute(_ASK)
+            if not durable:
+                return None, "fsync is off"
+            if not usual:
+                return None, IN_TABLESPACE
+            # while it serves us: its number cannot be another one's yet
+            return _open(server, int(number)), NOT_ALL if scattered else ""
     except OSError as error:
         return None, error.strerror or str(error)
-    except psycopg.Error as error:
+    except (psycopg.Error, ValueError) as error:
         return None, str(error).partition("\n")[0]
 
 
-@contextmanager
-def written_steadily(directory: Path, begin: Callable[[int], None]) -> Iterator[None]:
-    """Begin to write, every second until the block ends, what files in `directory` were changed by.
+def _open(server: int, number: int) -> int:
+    """Open the tables' directory in a server's data directory, where its first process works.
 
-    It is PostgreSQL's own fsync that makes them durable, as before. `begin` is given the handle of
-    each, see `writer`. Ends by itself where the directory cannot be read.
+    That is found as the process sees it, whatever lies under that name for us; nothing on the way
+    from there may be a link, since it may be another user's and we root.
+
+    Raises:
+        OSError: It is not there or not ours to read.
+
     """
-    ended = threading.Event()
-    thread = threading.Thread(
-        target=_write, args=(Changes(directory), begin, ended), name=NAME, daemon=True
-    )
-    thread.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        thread.join(_PATIENCE_S)
-
-
-def writer() -> Callable[[int], None] | None:
-    """Give what begins to write a file's changed pages, by its handle; None on other systems.
-
-    It waits only where the disk's queue is full, and raises OSError where it cannot.
-    """
-    begin = getattr(ctypes.CDLL(None, use_errno=True), "sync_file_range", None)
-    if begin is None:
-        return None
-    begin.argtypes = (ctypes.c_int, ctypes.c_int64, ctypes.c_int64, ctypes.c_uint)
-
-    def write(handle: int) -> None:
-        if begin(handle, 0, 0, _BEGIN_WRITING) != 0:
-            number = ctypes.get_errno()
-            raise OSError(number, os.strerror(number))
-
-    return write
-
-
-class Changes:
-    """The files of a directory that change."""
-
-    def __init__(self, directory: Path) -> None:
-        """Begin with all of them unseen."""
-        self._directory = directory
-        self._seen: dict[str, int] = {}
-
-    def look(self) -> list[str]:
-        """Give the paths of those changed since the last look; at the first, of all.
-
-        Raises:
-            OSError: The directory cannot be read.
-
-        """
-        found: dict[str, int] = {}
-        with os.scandir(self._directory) as entries:
-            for entry in entries:
-                with suppress(FileNotFoundError):  # dropped meanwhile
-                    found[entry.path] = entry.stat(follow_symlinks=False).st_mtime_ns
-        changed = [path for path, at_ns in found.items() if self._seen.get(path) != at_ns]
-        self._seen = found
-        return changed
-
-
-def _write(changes: Changes, begin: Callable[[int], None], ended: threading.Event) -> None:
-    while not ended.wait(_EVERY_S):
+    handle = os.open(f"/proc/{server}/cwd", _FOLDER)
+    for name in ("base", str(number)):
+        above = handle
         try:
-            paths = changes.look()
-        except OSError:  # not ours to read, or gone; the system still writes by itself
-            return
-        for path in paths:
-            with suppress(OSError):
-                handle = os.open(path, _OPEN)
-                try:
-                    begin(handle)
-                finally:
-                    os.close(handle)
+            handle = os.open(name, _FOLDER | os.O_NOFOLLOW, dir_fd=above)
+        finally:
+            os.close(above)
+    return handle
+
+
+class _Keeper:
+    """Keeps the process that writes; a thread of its own, which nearly always sleeps."""
+
+    def __init__(self, url: str) -> None:
+        self.ended = threading.Event()
+        self._url = url
+        self._said: tuple[bool, str] | None = None
+
+    def keep(self) -> None:
+        """Find the tables and have them written, again after a minute where that came to an end.
+
+        A database may be made anew, and its directory be away for a while. What could not be done
+        from the beginning is not tried again.
+        """
+        worked = self._once()
+        while worked and not self.ended.wait(_AGAIN_S):
+            self._once()
+
+    def _once(self) -> bool:
+        """Have them written until that ends; whether it began."""
+        try:
+            folder, why = tables_of(self._url)
+            if folder is None:
+                self._say(why, done=False)
+                return False
+            try:
+                child = _spawn(folder)
+            finally:
+                os.close(folder)
+        except OSError as error:  # no process, no handle to be had
+            self._say(error.strerror or str(error), done=False)
+            return False
+        try:
+            return self._follow(child, why)
+        finally:
+            _end(child)
+
+    def _follow(self, child: subprocess.Popen[bytes], why: str) -> bool:
+        line = self._line(child)
+        begun = line == growth_writer.BEGUN
+        if begun:
+            self._say(why, done=True)
+            line = self._line(child)
+        if line is not None:
+            self._say(line or "its process was ended", done=False)
+        return begun
+
+    def _line(self, child: subprocess.Popen[bytes]) -> str | None:
+        """Wait for what the process says, empty if it ended without a word; None: we end first."""
+        told: Any = child.stdout
+        while not select.select([told], [], [], 0)[0]:
+            if self.ended.wait(_LOOK_S):
+                return None
+        line: bytes = told.readline()
+        return line.decode().strip()
+
+    def _say(self, why: str, *, done: bool) -> None:
+        if self._said != (done, why):
+            self._said = (done, why)
+            _log.info("growth_written", done=done, why=why)
+
+
+def _spawn(folder: int) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(  # noqa: S603 - our own program
+        [sys.executable, "-I", "-S", growth_writer.__file__, str(folder)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        bufsize=0,  # what is there is seen by `select`
+        cwd="/",
+        pass_fds=(folder,),
+        start_new_session=True,  # Ctrl-C is for us
+    )
+
+
+def _end(child: subprocess.Popen[bytes]) -> None:
+    """End it: it may be waiting for the disk, and is then left to end when it gets that far."""
+    for pipe in (child.stdin, child.stdout):
+        if pipe is not None:
+            pipe.close()
+    with suppress(subprocess.TimeoutExpired):
+        child.wait(1)
+        return
+    child.kill()
+    with suppress(subprocess.TimeoutExpired):
+        child.wait(1)

@@ -173,6 +173,31 @@ def test_a_server_on_the_network_is_left_alone(database_url: str) -> None:
     asyncio.run(ask())
 
 
+@pytest.mark.parametrize("network", [False, True], ids=["unix", "tcp"])
+def test_whose_processes_have_other_numbers_is_elsewhere(
+    database_url: str, *, network: bool
+) -> None:
+    """It runs in a container of its own, or on another machine."""
+    nobody = 2**22 + 1  # more than there may be
+
+    async def ask(folder: str) -> None:
+        forward = forwards(database_url, process=nobody)
+        if network:
+            listener = await asyncio.start_server(forward, "127.0.0.1", 0)
+            host, port = listener.sockets[0].getsockname()
+        else:
+            host, port = folder, 1
+            listener = await asyncio.start_unix_server(forward, f"{folder}/.s.PGSQL.1")
+        async with connected(database_url, host=host, port=port) as session:
+            assert session.info.backend_pid == nobody
+            for refusal in (leave_one(session), give_way(session, 5)):
+                assert refusal == ("the server is elsewhere" if TOLD else NOT_HERE)
+        listener.close()
+
+    with tempfile.TemporaryDirectory() as folder:
+        asyncio.run(ask(folder))
+
+
 @pytest.fixture
 def settings(tmp_path: Path, request: pytest.FixtureRequest) -> Settings:
     aside, nice = request.param
