@@ -37,14 +37,16 @@ WHERE {_RIPE} AND d.customer_id = any(:ids)
 FOR UPDATE OF d SKIP LOCKED
 """).bindparams(bindparam("ids", type_=ARRAY(String)))  # noqa: S608 - a constant
 
-# However many rows a customer has while nobody works them off, one is looked at.
+# However many rows a customer has while nobody works them off, one is looked at: where any is ripe,
+# the first by rank is. `rank + 0` is in the index by customer, and keeps that by rank away.
 _AMONG = text(f"""
 SELECT c.customer_id FROM (
     SELECT DISTINCT b.customer_id FROM account a JOIN account b ON b.account_id = any(a.path)
     WHERE a.account_id = any(:ids)) AS c
 LEFT JOIN customer_score s ON s.customer_id = c.customer_id
 CROSS JOIN LATERAL (
-    SELECT FROM score_due d WHERE d.customer_id = c.customer_id AND {_RIPE} LIMIT 1) AS one
+    SELECT rank FROM score_due WHERE customer_id = c.customer_id ORDER BY rank + 0 LIMIT 1) AS d
+WHERE {_RIPE}
 LIMIT :most
 """).bindparams(bindparam("ids", type_=ARRAY(BigInteger)))  # noqa: S608 - a constant
 

@@ -39,7 +39,7 @@ WANTED = {
     "fx_rate": {"fx_rate_pair_idx"},
     "customer_score": {"customer_score_pkey"},
     "score": {"score_pkey"},
-    "score_due": {"score_due_customer_id_idx"},
+    "score_due": {"score_due_customer_id_rank_idx"},
 }
 """The indexes by which each table may be read; of the journal's partitions, the primary keys."""
 

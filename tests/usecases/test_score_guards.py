@@ -182,18 +182,29 @@ def test_facts_are_in_whoever_cannot_be_scored(
         assert score_due.ripe(tx, [town.account(who).account_id], town.clock(), REST, 9) == [who]
 
 
-def test_a_list_that_nobody_works_off_slows_no_report(town: Town, who: str) -> None:
+@pytest.mark.parametrize("rests", [False, True])
+def test_a_list_that_nobody_works_off_slows_no_report(town: Town, who: str, *, rests: bool) -> None:
     """It grows by a row a report and customer for as long as `aval work` is away."""
     read = """
         SELECT coalesce(idx_tup_fetch, 0) + coalesce(seq_tup_read, 0)
         FROM pg_stat_xact_user_tables WHERE relname = 'score_due'
     """
+    rest = REST if rests else timedelta(0)
+    ScoreCustomers(town.database, town.clock)([who])
     with town.database.begin() as tx:
         for _ in range(300):
             score_due.add(tx, [who], Urgency.EVENT, town.clock())
-    with town.database.read() as tx:
-        use_indexes(tx)
-        account_id = town.account(who).account_id
-        before = tx.execute(text(read)).scalar_one_or_none() or 0  # of transactions before, too
-        assert score_due.ripe(tx, [account_id], town.clock(), timedelta(0), 9) == [who]
-        assert tx.execute(text(read)).scalar_one() - before == 1
+
+    def looked_at(found: list[str]) -> int:
+        with town.database.read() as tx:
+            use_indexes(tx)
+            account_id = town.account(who).account_id
+            before = tx.execute(text(read)).scalar_one_or_none() or 0  # of transactions before, too
+            assert score_due.ripe(tx, [account_id], town.clock(), rest, 9) == found
+            looked: int = tx.execute(text(read)).scalar_one() - before
+            return looked
+
+    assert looked_at([] if rests else [who]) == 1
+    with town.database.begin() as tx:
+        score_due.add(tx, [who], Urgency.ADVERSE, town.clock())
+    assert looked_at([who]) == 1

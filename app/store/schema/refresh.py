@@ -35,7 +35,7 @@ score_due = Table(
     instant("since"),
     CheckConstraint("rank BETWEEN 0 AND 3", name="rank"),
     Index("score_due_rank_due_id_idx", "rank", "due_id"),
-    Index("score_due_customer_id_idx", "customer_id"),
+    Index("score_due_customer_id_rank_idx", "customer_id", text("(rank + 0)")),
     comment=(
         "whose score is to be computed anew; only added to, until a scorer takes all of a customer"
     ),
