@@ -118,8 +118,6 @@ def server_of(session: Session) -> int | None:
 
     """
     listener = _listener(session.fileno())
-    if listener is None:  # whose numbers of processes would mean nothing here
-        return None
     try:
         return listener if listener == _parent(session.info.backend_pid) else None
     except (FileNotFoundError, ProcessLookupError):
