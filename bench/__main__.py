@@ -50,7 +50,7 @@ class Run:
     grown_s: float = 4.0
     batches: tuple[tuple[int, int], ...] = ((1, 10), (8, 12), (32, 3), (128, 1))
     facts: tuple[tuple[int, int], ...] = ((1, 10), (8, 4), (32, 1), (128, 1))
-    turns: int = 1
+    turns: int = 3
     sizes: Sizes | None = None
     out: Path | None = RESULTS
     portfolio: int | None = None

@@ -36,8 +36,9 @@ _NOTES: Final = """
 Clients are keep-alive connections in one process on the same machine: they, the service and
 PostgreSQL share its cores, and at one connection a request waits for each of them in turn. They are
 closed loops unless a row says otherwise; an open loop sends by a fixed schedule and counts latency
-from when a request was due, so that waiting is not hidden; it begins half a minute before it
-counts, after waiting (two minutes at most) for vacuums and writes that earlier rows left behind.
+from when a request was due, so that waiting is not hidden. It comes in five portions, at half of
+what 128 connections reached right before each; the first begins half a minute before it counts,
+after waiting (two minutes at most) for vacuums and writes that earlier rows left behind.
 The echo is a bare FastAPI that reads the same body through a model and sends it back: no token,
 log, metrics or database. The naive service is one ORM session and one transaction a request
 (`bench/naive.py`), on the same PostgreSQL. Aval runs as it ships: API key, request log, metrics,

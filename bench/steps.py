@@ -18,6 +18,10 @@ _SIZE = "SELECT sum(pg_total_relation_size(oid)) FROM pg_class WHERE relkind IN 
 _VACUUMING = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'autovacuum worker'"
 SETTLE_S: Final = 120.0
 """How long the fixed schedule waits for vacuums at most."""
+PORTIONS: Final = 5
+TOP_CONNECTIONS: Final = 128
+REST_S: Final = 1.0
+"""How long a load of the fixed schedule runs before it counts, after the first portion."""
 _WRITTEN = "SELECT pg_current_wal_lsn() - '0/0'::pg_lsn"
 _AUTHORIZED = "SELECT count(*) FROM decision WHERE kind = 'AUTHORIZATION'"
 
@@ -61,17 +65,22 @@ def slowly(meter: Meter, side: Side, naive: Row, seconds: float, rounds: int) ->
 def on_schedule(
     meter: Meter, sides: Sequence[Side], customers: int, seconds: float, warm_s: float
 ) -> None:
-    """Send at half the highest rate that was found, whatever the service does.
+    """Send at half the maximum, whatever the service does; in `PORTIONS`, the sides in turns.
 
-    What the loads before it left to do, for either server and for the system, is over by then, and
-    `warm_s` of this load have been.
+    The maximum is what a closed loop reaches right before each portion: a machine that others have
+    a part of may be twice as quick as it was a minute ago. What the loads before it left to do, for
+    either server and for the system, is over by then, and `warm_s` of this load have been.
     """
-    for side in sides:
-        fastest = meter.found.best(figures.UNIFORM, side.name)
-        if fastest is not None:
-            meter.found.numbers[figures.WAITED, side.name] = _settle(sides)
-            row = of_aval(side, figures.HALF, "authorize", customers)
-            meter.at_rate(row, fastest.rate / 2, seconds, warm_s)
+    found = meter.found
+    tops = [of_aval(side, figures.TOP, "authorize", customers) for side in sides]
+    halves = {side.name: of_aval(side, figures.HALF, "authorize", customers) for side in sides}
+    found.numbers |= {(figures.WAITED, side.name): _settle(sides) for side in sides}
+    for turn, top in enumerate(in_turns(tops, PORTIONS)):
+        meter.for_time(top, TOP_CONNECTIONS, seconds / PORTIONS / 8, REST_S)
+        reached = found.tallies.get(figures.Key(figures.TOP, top.side, TOP_CONNECTIONS))
+        if reached is not None:
+            before_s = warm_s if turn < len(sides) else REST_S
+            meter.at_rate(halves[top.side], reached.rates[-1] / 2, seconds / PORTIONS, before_s)
 
 
 def _settle(sides: Sequence[Side]) -> float:
