@@ -9,6 +9,7 @@ standard input, which is its parent's to close.
 import ctypes
 import os
 import select
+import signal
 import stat
 import sys
 import time
@@ -136,6 +137,8 @@ def run() -> None:
     if begin is None:
         _say(NOT_HERE)
         return
+    for stop in (signal.SIGINT, signal.SIGTERM):  # to all of a service: its parent hears it, too
+        signal.signal(stop, signal.SIG_IGN)
     _give_way()
     _say(write_steadily(int(sys.argv[1]), begin, _say, parent=0))
 

@@ -4,6 +4,7 @@ import asyncio
 import errno
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -189,6 +190,10 @@ def test_it_is_a_program_that_gives_way_and_ends_with_its_parent(tables: Path) -
         assert child.stdout is not None
         assert child.stdout.readline().decode() == f"{BEGUN}\n"
         assert os.getpriority(os.PRIO_PROCESS, child.pid) >= 10
+        for stop in (signal.SIGINT, signal.SIGTERM):  # systemd sends it to all of a service
+            child.send_signal(stop)
+        with pytest.raises(subprocess.TimeoutExpired):
+            child.wait(0.5)
         child.stdin.close()
         assert child.wait(10) == 0
 
