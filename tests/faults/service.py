@@ -110,7 +110,13 @@ def await_ready(service: Service) -> None:
                 return
         except httpx2.TransportError:
             pass
-        assert service.process.poll() is None, "the service ended while starting"
+        assert service.process.poll() is None, f"the service ended while starting: {said(service)}"
         time.sleep(0.05)
-    message = "the service did not become ready"
+    message = f"the service did not become ready: {said(service)}"
     raise AssertionError(message)
+
+
+def said(service: Service) -> str:
+    """Give what the service, and those beside it, said last."""
+    log = service.state.parent / "service.log"
+    return "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-30:])
