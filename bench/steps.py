@@ -74,7 +74,8 @@ def on_schedule(
     found = meter.found
     tops = [of_aval(side, figures.TOP, "authorize", customers) for side in sides]
     halves = {side.name: of_aval(side, figures.HALF, "authorize", customers) for side in sides}
-    found.numbers |= {(figures.WAITED, side.name): _settle(sides) for side in sides}
+    waited_s = _settle(sides)
+    found.numbers |= {(figures.WAITED, side.name): waited_s for side in sides}
     for turn, top in enumerate(in_turns(tops, PORTIONS)):
         meter.for_time(top, TOP_CONNECTIONS, seconds / PORTIONS / 8, REST_S)
         reached = found.tallies.get(figures.Key(figures.TOP, top.side, TOP_CONNECTIONS))

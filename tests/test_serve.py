@@ -27,6 +27,7 @@ from app.store.revision import head_revision
 from tests.conftest import Here
 from tests.server import NO_TLS
 from tests.states import put_state
+from tests.waits import wait_for
 
 AVAL = Path(sys.executable).with_name("aval")
 PATIENCE_S = 60.0
@@ -121,6 +122,7 @@ def test_the_embedded_service_from_first_start_to_second(tmp_path: Path, here: H
         assert 'aval_processes{type="api"} 1.0' in metrics.text
         assert "aval_work_runs_total" in work_shown(ops)
         assert niceness(work_pid(service)) > niceness(service.process.pid)
+        wait_for(lambda: "growth_written" in service.said())  # a thread of its own sees to it
         written = re.search(r'"done":(\w+),"why":"(.*)","event":"growth_written"', service.said())
         assert written
         assert written.groups() in {("true", ""), ("false", "Permission denied")}

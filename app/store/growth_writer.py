@@ -20,7 +20,6 @@ from typing import Final
 
 BEGUN: Final = "begun"
 GONE: Final = "the directory is gone"
-NOT_HERE: Final = "not on this system"
 
 _EVERY_S: Final = 1.0
 _NICE: Final = 10
@@ -30,22 +29,22 @@ _PROBE: Final = "PG_VERSION"
 """Is in each database's directory for as long as the database is."""
 
 
-def writer() -> Callable[[int], None] | None:
-    """Give what begins to write a file's changed pages, by its handle; None on other systems.
+_LIBC: Final = ctypes.CDLL(None, use_errno=True)
+HERE: Final = hasattr(_LIBC, "sync_file_range")
+"""Whether this system has what `begin_writing` asks: Linux."""
 
-    It waits only where the disk's queue is full, and raises OSError where it cannot.
+
+def begin_writing(handle: int) -> None:
+    """Begin to write a file's changed pages; waits only where the disk's queue is full.
+
+    Raises:
+        OSError: It cannot be done with this file.
+
     """
-    begin = getattr(ctypes.CDLL(None, use_errno=True), "sync_file_range", None)
-    if begin is None:
-        return None
-    begin.argtypes = (ctypes.c_int, ctypes.c_int64, ctypes.c_int64, ctypes.c_uint)
-
-    def write(handle: int) -> None:
-        if begin(handle, 0, 0, _BEGIN_WRITING) != 0:
-            number = ctypes.get_errno()
-            raise OSError(number, os.strerror(number))
-
-    return write
+    nothing = ctypes.c_int64(0)
+    if _LIBC.sync_file_range(handle, nothing, nothing, _BEGIN_WRITING) != 0:  # of the whole file
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
 
 
 class Changes:
@@ -133,14 +132,10 @@ def _say(line: str) -> None:
 
 def run() -> None:
     """Run on the directory that the argument is a handle of."""
-    begin = writer()
-    if begin is None:
-        _say(NOT_HERE)
-        return
     for stop in (signal.SIGINT, signal.SIGTERM):  # to all of a service: its parent hears it, too
         signal.signal(stop, signal.SIG_IGN)
     _give_way()
-    _say(write_steadily(int(sys.argv[1]), begin, _say, parent=0))
+    _say(write_steadily(int(sys.argv[1]), begin_writing, _say, parent=0))
 
 
 if __name__ == "__main__":

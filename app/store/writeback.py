@@ -39,14 +39,18 @@ _ASK: Final = """
 
 
 @contextmanager
-def growth_written(url: str, *, wanted: bool = True) -> Iterator[None]:
+def growth_written(
+    url: str, *, wanted: bool = True, here: bool = growth_writer.HERE
+) -> Iterator[None]:
     """Have what the tables of a database grow by written every second, until the block ends.
 
     Where its server is on this machine, listens at a Unix socket and lets us read its files: we
     are its user or root. The log says whether, and why not, each time that changes. A service
     neither waits for it nor ends with it.
     """
-    if not wanted:
+    if wanted and not here:
+        _log.info("growth_written", done=False, why="not on this system")
+    if not wanted or not here:
         yield
         return
     keeper = _Keeper(url)

@@ -11,7 +11,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from structlog.testing import capture_logs
 
 from app.store import growth_writer
 from app.store.embedded import start_embedded
-from app.store.growth_writer import BEGUN, GONE, Changes, write_steadily, writer
+from app.store.growth_writer import BEGUN, GONE, Changes, begin_writing, write_steadily
 from app.store.writeback import IN_TABLESPACE, NAME, NOT_ALL, growth_written, tables_of
 from tests.forwards import forwards
 from tests.waits import wait_for
@@ -57,22 +57,15 @@ def threads() -> int:
     return sum(thread.name == NAME for thread in threading.enumerate())
 
 
-def writers() -> list[int]:
+def writers() -> list[str]:
     """List the processes that write for us."""
-    told = Path(f"/proc/self/task/{threading.get_native_id()}/children").parent.parent
-    found = [
-        int(pid)
-        for task in told.iterdir()
-        for pid in (task / "children").read_text(encoding="ascii").split()
-    ]
-    return [pid for pid in found if growth_writer.__file__.encode() in command(pid)]
-
-
-def command(pid: int) -> bytes:
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes()
-    except (FileNotFoundError, ProcessLookupError):
-        return b""
+    found = []
+    for place in Path("/proc").glob("[0-9]*"):
+        with suppress(FileNotFoundError, ProcessLookupError):  # ended meanwhile
+            ours = f"PPid:\t{os.getpid()}\n" in (place / "status").read_text(encoding="utf-8")
+            if ours and growth_writer.__file__.encode() in (place / "cmdline").read_bytes():
+                found.append(place.name)
+    return found
 
 
 def test_only_what_was_changed_is_written_again(tmp_path: Path) -> None:
@@ -107,16 +100,14 @@ def test_only_plain_files_of_the_directorys_owner_are_looked_at(tmp_path: Path) 
 
 
 def test_the_system_is_asked_and_may_refuse(tmp_path: Path) -> None:
-    begin = writer()
-    assert begin is not None
     with (tmp_path / "table").open("wb+") as file:
         file.write(b"0" * 8192)
         file.flush()
-        begin(file.fileno())
+        begin_writing(file.fileno())
     reading, writing = os.pipe()
     try:
         with pytest.raises(OSError, match=r".+") as refused:
-            begin(reading)
+            begin_writing(reading)
     finally:
         os.close(reading)
         os.close(writing)
@@ -207,10 +198,7 @@ def refusal(process: int) -> str:
     return ""
 
 
-Lines = list[Any]
-
-
-def told(lines: Lines) -> list[tuple[bool, str]]:
+def told(lines: list[Any]) -> list[tuple[bool, str]]:
     return [(line["done"], line["why"]) for line in lines if line["event"] == "growth_written"]
 
 
@@ -235,7 +223,7 @@ def test_one_that_ends_is_told_once(kept: Path) -> None:
         with capture_logs() as lines, growth_written(server.url):
             wait_for(lambda: told(lines))
             (writing,) = writers()
-            os.kill(writing, 9)
+            os.kill(int(writing), signal.SIGKILL)
             wait_for(lambda: len(told(lines)) > 1)
             assert threads() == 1  # tries again in a minute
         assert threads() == 0
@@ -247,6 +235,13 @@ def test_who_wants_none_has_none() -> None:
     with capture_logs() as lines, growth_written("postgresql://nowhere", wanted=False):
         assert threads() == 0
     assert lines == []
+
+
+@pytest.mark.usefixtures("every_line")
+def test_other_systems_do_without() -> None:
+    with capture_logs() as lines, growth_written("postgresql://nowhere", here=False):
+        assert threads() == 0
+    assert told(lines) == [(False, "not on this system")]
 
 
 def test_tables_are_those_of_the_database(kept: Path) -> None:
