@@ -151,6 +151,29 @@ def test_files_are_written_again_and_again_until_the_parent_ends(tables: Path) -
     assert said == [BEGUN, ""]
 
 
+def test_what_is_put_in_a_files_place_leads_nowhere(tables: Path) -> None:
+    """Between the look and the opening, by the server's user."""
+    written: list[str] = []
+    (tables.parent / "outside").write_bytes(b"1")
+
+    def begin(handle: int) -> None:
+        written.append(Path(f"/proc/self/fd/{handle}").readlink().name)
+        others = sorted(names - set(written))
+        if len(others) == 2 and written[-1] in names:
+            for other in others:
+                (tables / other).unlink()
+            (tables / others[0]).symlink_to(tables.parent / "outside")
+            os.mkfifo(tables / others[1])
+
+    names = {"1", "2", "3"}
+    for name in names:
+        (tables / name).write_bytes(b"1")
+    with steadily(tables, begin) as said:
+        wait_for(lambda: BEGUN in said)
+    assert names & set(written)
+    assert "outside" not in written
+
+
 def test_where_nothing_can_be_written_nobody_says_it_is(tables: Path) -> None:
     def refused(_: int) -> None:
         raise OSError(errno.EPERM, os.strerror(errno.EPERM))
