@@ -4,7 +4,7 @@ Imports everybody; imported by the entry points, of which `main` makes an applic
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import resources
@@ -157,12 +157,15 @@ def _lanes(settings: Settings, authorize: AuthorizeOrders, pds: OrderPds) -> Lan
         with database.begin() as tx:
             ensure_accounts(tx, customer_id, segment_id)
 
+    def lapse(at: datetime, accounts: Collection[int]) -> int:
+        return LapseProvisional(database)(at, settings.work_batch, accounts)
+
     guesses = Guesses()
 
     def lane(decide: Decide, sizes: LaneSizes, *, aside: bool = False) -> BatchingLane:
         prepare, courtesy = settings.prepare == "on", Courtesy(settings.database_nice, aside)
         connection = store_lane.Lane(database.url, prepare=prepare, met=courtesy, guesses=guesses)
-        return BatchingLane(connection, decide, make_account, sizes)
+        return BatchingLane(connection, decide, make_account, sizes, lapse)
 
     sizes = LaneSizes(settings.lane_batch, settings.lane_queue, settings.lane_wait_s)
     large, aside = sizes.for_large(), settings.large_lanes_aside == "on"

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterable
+from decimal import Decimal, InvalidOperation
 from math import isinf
 from typing import Any, Final, NoReturn
 
@@ -50,7 +51,19 @@ def _number(text: str) -> float | int:
     number = float(text)
     if isinf(number):
         raise BadRequestError("a number is larger than can be read")
-    return int(number) if number.is_integer() and abs(number) <= _EXACT else number
+    if not number.is_integer() or abs(number) > _EXACT:
+        return number
+    if not _is(text, number):
+        raise BadRequestError(f"the number {text[:40]} has more digits than can be read exactly")
+    return int(number)
+
+
+def _is(text: str, whole: float) -> bool:
+    """Say whether a number is just that integer: reading it may have rounded a fraction away."""
+    try:
+        return Decimal(text) == whole
+    except InvalidOperation:  # an exponent of which Decimal knows nothing: as good as nothing
+        return False
 
 
 _DECODER: Final = json.JSONDecoder(

@@ -15,6 +15,13 @@ SELECT segment_id, payment_id, account_id, currency, prepayment_minor FROM payme
 WHERE {LAPSING} AND expires_at <= :at
 ORDER BY expires_at LIMIT :most
 """)  # noqa: S608 - a constant
+_DUE_ON: Final = text(f"""
+SELECT p.segment_id, p.payment_id, p.account_id, p.currency, p.prepayment_minor
+FROM payment p JOIN account a ON a.account_id = p.account_id
+WHERE p.{LAPSING} AND p.expires_at <= :at AND p.prepayment_minor > 0
+    AND a.path && CAST(:on AS bigint[])
+ORDER BY p.expires_at LIMIT :most
+""")  # noqa: S608 - a constant
 _LAPSE: Final = text(f"""
 WITH due AS (
     SELECT p.segment_id, p.payment_id, p.prepayment_minor
@@ -41,9 +48,15 @@ class Lapsing:
     prepayment: int
 
 
-def due(tx: Tx, at: datetime, most: int) -> list[Lapsing]:
-    """List payments that have expired at a moment or before it, the oldest first, unlocked."""
-    return [Lapsing(*row) for row in tx.execute(_DUE, {"at": at, "most": most})]
+def due(tx: Tx, at: datetime, most: int, on: Collection[int] | None = None) -> list[Lapsing]:
+    """List payments that have expired at a moment or before it, the oldest first, unlocked.
+
+    `on`: only what counts on one of these accounts, whether its payer's own or a group's.
+    """
+    values = {"at": at, "most": most}
+    if on is None:
+        return [Lapsing(*row) for row in tx.execute(_DUE, values)]
+    return [Lapsing(*row) for row in tx.execute(_DUE_ON, values | {"on": sorted(on)})]
 
 
 def lapse(

@@ -45,13 +45,17 @@ class Payer:
 
 @dataclass(frozen=True, slots=True)
 class SegmentState:
-    """A segment as this batch meets it; `ledger_at` is the last report of facts."""
+    """A segment as this batch meets it; `ledger_at` is the last report of facts.
+
+    `lapsing` are accounts, of any segment, that count provisional money which has expired.
+    """
 
     mode: Mode
     rule_set_version: int
     today: date
     ledger_at: datetime | None
     horizon_days: int | None = None
+    lapsing: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +196,7 @@ def loaded(rows: Sequence[Rows]) -> Loaded:
                 row.today,
                 row.ledger_at,
                 row.credit_horizon_days,
+                frozenset(row.lapsing),
             )
             for row in ground_rows
             if row.mode is not None

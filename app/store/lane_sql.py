@@ -6,6 +6,8 @@ prepared on empty tables must not keep sequential scans, hence the SETTINGS.
 
 from typing import Final
 
+from app.store.schema.documents import LAPSING
+
 SETTINGS: Final = """
 SELECT set_config('lock_timeout', '300ms', true), set_config('statement_timeout', '5s', true),
     set_config('idle_in_transaction_session_timeout', '5s', true), set_config('jit', 'off', true),
@@ -89,6 +91,9 @@ SELECT n.segment_id, n.ref, coalesce(r.customer_id, b.customer_id) AS customer_i
     CASE WHEN n.first THEN (
         SELECT max(f.last_at) FROM feed f WHERE f.segment_id = s.segment_id) END AS ledger_at,
     CASE WHEN n.first THEN d.today END AS today,
+    CASE WHEN n.first THEN ARRAY(
+        SELECT DISTINCT unnest(a.path) FROM payment p JOIN account a ON a.account_id = p.account_id
+        WHERE p.{LAPSING} AND p.expires_at <= %(at)s AND p.prepayment_minor > 0) END AS lapsing,
     b.currency, o.late, o.open, o.due,
     CASE WHEN o.mixed THEN (
         SELECT jsonb_object_agg(currency, jsonb_build_array(late, open, due)) FROM (
@@ -117,7 +122,8 @@ searched for a key that is null.
 
 Open items are summed as if all were of the account's currency: where some are not, `by_currency`
 has each by itself. What is the segment's own is in the first row of it alone: hundreds may be asked
-about at once.
+about at once. So are all accounts, of whatever segment, that count provisional money which has
+expired: `lapsing`, nearly always none.
 """
 
 USES: Final = f"""

@@ -121,7 +121,7 @@ class AuthorizeOrders:
     async def _batch(self, lane: Lane, at: datetime, loaded: Loaded, asks: Sequence[Ask]) -> Batch:
         """Load what only some batches need: rates, limits that change, rule sets."""
         batch = Batch(at, loaded)
-        batch.require_accounts((ask.question, ask.caller) for ask in asks)
+        batch.require_ready((ask.question, ask.caller) for ask in asks)
         currencies = batch.foreign_currencies([ask.question for ask in asks])
         if currencies:
             todays = [state.today for state in loaded.segments.values()]

@@ -28,6 +28,16 @@ class AccountMissingError(Exception):
         super().__init__(f"{len(self.accounts)} accounts are not there yet")
 
 
+class MoneyLapsedError(BusyError):
+    """Provisional money that has expired still counts on accounts; it is to lapse first."""
+
+    def __init__(self, at: datetime, accounts: Iterable[int]) -> None:
+        """Say on which accounts, and by which moment."""
+        self.at = at
+        self.accounts = frozenset(accounts)
+        super().__init__("provisional money has expired and is being taken out; try again")
+
+
 @dataclass(slots=True)
 class Batch:
     """Accounts and orders as they stand after the questions judged so far."""
@@ -76,6 +86,17 @@ class Batch:
             raise AccountMissingError([(customer_id, question.segment_id)])
         return payer
 
+    def require_ready(self, asked: Iterable[tuple[Question, Caller]]) -> None:
+        """Insist on all that can be judged on only when something else was done first.
+
+        Raises:
+            MoneyLapsedError: Something that still counts has expired.
+            AccountMissingError: Accounts are to be made.
+
+        """
+        self.require_lapsed()
+        self.require_accounts(asked)
+
     def require_accounts(self, asked: Iterable[tuple[Question, Caller]]) -> None:
         """Insist on the accounts of all customers that are known, in segments that callers see.
 
@@ -94,6 +115,18 @@ class Batch:
         }
         if missing:
             raise AccountMissingError(missing)
+
+    def require_lapsed(self) -> None:
+        """Insist that nothing counts here that has expired: it would be credit nobody has.
+
+        Raises:
+            MoneyLapsedError: Something is to lapse first.
+
+        """
+        for state in self.loaded.segments.values():
+            due = state.lapsing & self.accounts.keys()
+            if due:
+                raise MoneyLapsedError(self.at, due)
 
     def path(self, account_id: int) -> tuple[Account, ...]:
         """Give an account and its groups, as they stand.

@@ -95,13 +95,17 @@ class ApplyFacts:
         _log.info("ledger_events", client=caller.client, **counts)
         self.after(sorted(done.accounts))
         self._look_again(done.results)
+        told = zip(events, done.results, strict=True)
+        again = {event.cause for event, one in told if one.result in {"stale", "duplicate"}}
+        for document in sorted(again & done.waits):
+            self.requeue(document)  # an older or equal version was told anew: it may wait no more
         return done.results
 
     def requeue(self, cause: str | None = None) -> int:
         """Apply what waits in quarantine for a cause (None: everything); returns how many went in.
 
-        Causes are `customer:<id or alias>` and `rate:<from>:<to>`, in either direction. Rows
-        that still cannot be applied stay, with the reason they have now.
+        Causes are `customer:<id or alias>`, `rate:<from>:<to>`, in either direction, and those of
+        documents. Rows that still cannot be applied stay, with the reason they have now.
 
         Raises:
             BusyError: Locks or the database were out of reach; what was applied so far stands.

@@ -86,11 +86,15 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """Results in the order of the events, whose documents changed, whether the quarantine did."""
+    """Results in the order of the events, whose documents changed, whether the quarantine did.
+
+    `waits` are the causes of what was in quarantine for any of these documents, before and now.
+    """
 
     results: list[Result]
     accounts: set[int]
     waiting_changed: bool
+    waits: set[str]
 
 
 def run_batch(tx: Tx, task: Task, scope: Scope) -> Done:
@@ -109,8 +113,9 @@ def run_batch(tx: Tx, task: Task, scope: Scope) -> Done:
         results = batch.apply()
         moved = batch.save(results) or any(one.problem for one in results)
         accounts = {one for held in batch.work.values() for one in held.accounts}
+        waits = {row.cause for row in batch.waiting} | batch.inbox.opened_by.keys()
         del batch  # what it held is gone before anybody looks for cycles again
-    return Done(results, accounts, moved)
+    return Done(results, accounts, moved, waits)
 
 
 @dataclass(slots=True)

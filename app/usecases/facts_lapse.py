@@ -1,6 +1,6 @@
 """PROVISIONAL money that nobody confirmed in time counts no more: time passing is a fact too."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
@@ -48,23 +48,23 @@ class LapseProvisional:
     after: Callable[[Sequence[int]], None] = _nobody
     new_id: Callable[[], str] = _drawn
 
-    def __call__(self, now: datetime, most: int) -> int:
+    def __call__(self, now: datetime, most: int, on: Collection[int] | None = None) -> int:
         """Let up to `most` payments lapse that expire at `now` or before; returns how many did.
 
-        `now` is the database's clock. Accounts that others work on are left for the next time;
-        where there are no others, the oldest payment's are waited for a moment: else a busy account
-        might never be found idle.
+        `on`: only what counts on these accounts. `now` is the database's clock. Accounts that
+        others work on are left for the next time; where there are no others, the oldest payment's
+        are waited for a moment: else a busy account might never be found idle.
 
         Raises:
             BusyError: An account or the database was out of reach; nothing was changed.
 
         """
-        return self._portion(now, most, wait=False) or self._portion(now, 1, wait=True)
+        return self._portion(now, most, on, wait=False) or self._portion(now, 1, on, wait=True)
 
-    def _portion(self, now: datetime, most: int, *, wait: bool) -> int:
+    def _portion(self, now: datetime, most: int, on: Collection[int] | None, *, wait: bool) -> int:
         with self.database.begin(lock_timeout_ms=PATIENCE_MS) as tx:
             use_indexes(tx)
-            found = facts_lapse.due(tx, now, most)
+            found = facts_lapse.due(tx, now, most, on)
             if not found:
                 return 0
             wanted = with_groups(tx, {one.account_id for one in found})

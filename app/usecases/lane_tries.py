@@ -4,8 +4,9 @@ Nobody pays for another one's trouble, and who is left over hears why.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Final
 
 import structlog
@@ -13,10 +14,12 @@ import structlog
 from app.domain.errors import BusyError, CreditError
 from app.store.lane import Lane, LostError
 from app.usecases.asks import Answer, Ask
-from app.usecases.batches import AccountMissingError
+from app.usecases.batches import AccountMissingError, MoneyLapsedError
 
 _TRIES: Final = 3
 """How often a batch of one is tried before its caller hears BUSY."""
+
+Lapse = Callable[[datetime, Collection[int]], int]
 
 log = structlog.get_logger(__name__)
 
@@ -104,12 +107,14 @@ class Tries:
     """Tries parts again, one after the other; nothing else uses the lane meanwhile.
 
     `begin` has a part decided and answers who is in it; `make_account` makes an account that a
-    batch found missing, all that it misses at once, each in a transaction of its own.
+    batch found missing, all that it misses at once, each in a transaction of its own. `lapse` lets
+    provisional money lapse that expired by a moment and counts on accounts; it says of how much.
     """
 
     lane: Lane
     begin: Callable[[Part, float], Deciding]
     make_account: Callable[[str, str], object]
+    lapse: Lapse
 
     async def recover(self, first: Deciding, behind: Deciding | None = None) -> None:
         """Undo a batch that failed, and settle it; then the one that had begun behind it.
@@ -143,6 +148,8 @@ class Tries:
             trouble = BusyError("accounts are being made; try again in a moment")
         if isinstance(trouble, AccountMissingError):
             return await self._make_accounts(part, trouble)
+        if isinstance(trouble, MoneyLapsedError) and not late and await self._let_lapse(trouble):
+            return [part]
         return await self._after(part, trouble, late=late)
 
     async def _after(self, part: Part, trouble: BaseException, *, late: bool) -> list[Part]:
@@ -169,6 +176,16 @@ class Tries:
             return part.halves()
         _refuse(part, trouble or missing)
         return []
+
+    async def _let_lapse(self, due: MoneyLapsedError) -> bool:
+        """Let expired money lapse, in transactions of its own; say whether any did."""
+        lapsing = asyncio.create_task(asyncio.to_thread(self.lapse, due.at, due.accounts))
+        await asyncio.wait([lapsing])
+        trouble = lapsing.exception()
+        if trouble is not None:
+            log.warning("provisional_not_lapsed", reason=str(trouble)[:200])
+            return False
+        return lapsing.result() > 0
 
     def _make_all(self, accounts: Iterable[tuple[str, str]]) -> None:
         for customer_id, segment_id in sorted(accounts):

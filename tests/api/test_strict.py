@@ -116,6 +116,24 @@ def test_integral_numbers_are_integers(url: str, version: str, read: int) -> Non
 
 @BOTH
 @pytest.mark.parametrize(
+    "version",
+    [
+        "9007199254740990.9",
+        "1.00000000000000000001",
+        "1e-400",
+        "1e-99999999999999999999",
+        "-0.1e-999",
+    ],
+)
+def test_what_only_rounding_makes_an_integer_is_refused(url: str, version: str) -> None:
+    body = good().replace(b'"version": 3', b'"version": ' + version.encode())
+    told = ask(APP, "POST", url, body)
+    assert (told.status_code, told.json()["code"]) == (400, "bad_request")
+    assert version in told.json()["detail"]
+
+
+@BOTH
+@pytest.mark.parametrize(
     ("header", "status"),
     [
         ("application/json", 200),

@@ -250,6 +250,35 @@ def test_a_used_event_id_waits_and_is_not_counted_twice(ledger: Ledger) -> None:
     ledger.town.exact()
 
 
+@pytest.mark.parametrize("size", [1, 2])
+@pytest.mark.parametrize(
+    ("again", "word"),
+    [
+        pytest.param(bill("J", "7", version=1), "stale", id="older"),
+        pytest.param(bill("J", "9", version=2), "duplicate", id="the-same"),
+    ],
+)
+def test_a_used_event_id_is_cured_by_what_is_known_already(
+    ledger: Ledger, again: Fact, word: str, size: int
+) -> None:
+    """Under a new id, as the documentation says; nothing of it need be applied."""
+    ledger.apply(bill(), bill("J", "9", version=2))
+    wrong = {**again, "event_id": "used"}
+    ledger.apply({**bill("K"), "event_id": "used"})
+    words = [word for batch in batches([wrong, again], size) for word in ledger.apply(*batch)]
+    assert words == ["quarantined", word]
+    assert ledger.quarantined() == 0
+    ledger.town.exact()
+
+
+def test_a_conflict_is_not_cured_by_what_it_conflicts_with(ledger: Ledger) -> None:
+    ledger.apply(bill("J", "9"))
+    assert ledger.apply(bill("J", "7")) == ["quarantined"]
+    assert ledger.apply({**bill("J", "9"), "event_id": "other"}) == ["duplicate"]
+    assert ledger.quarantined() == 1
+    ledger.town.exact()
+
+
 def test_what_waits_is_listed_page_by_page_within_sight(ledger: Ledger) -> None:
     ledger.apply(*(bill(f"I{number}", customer_id="dora") for number in range(3)))
     listing = ListQuarantine(ledger.town.database)
