@@ -92,7 +92,8 @@ SELECT n.segment_id, n.ref, coalesce(r.customer_id, b.customer_id) AS customer_i
         SELECT max(f.last_at) FROM feed f WHERE f.segment_id = s.segment_id) END AS ledger_at,
     CASE WHEN n.first THEN d.today END AS today,
     CASE WHEN n.first THEN ARRAY(
-        SELECT DISTINCT unnest(a.path) FROM payment p JOIN account a ON a.account_id = p.account_id
+        SELECT DISTINCT unnest((SELECT a.path FROM account a WHERE a.account_id = p.account_id))
+        FROM payment p
         WHERE p.{LAPSING} AND p.expires_at <= %(at)s AND p.prepayment_minor > 0) END AS lapsing,
     b.currency, o.late, o.open, o.due,
     CASE WHEN o.mixed THEN (

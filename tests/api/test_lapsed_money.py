@@ -87,12 +87,15 @@ def test_a_sisters_money_buys_nothing_of_the_group(
 
 
 def test_who_is_not_concerned_leaves_it(erp: Erp, database: Database, clock: Clock) -> None:
-    erp.customer("C-1")
-    erp.customer("C-2", "0.00")
-    pays(erp, clock, "P", "C-2")
+    for customer_id in ("C-1", "C-2", "C-3"):
+        erp.customer(customer_id)
+    pays(erp, clock, "P-2", "C-2")
+    pays(erp, clock, "P-3", "C-3")
     clock.advance(hours=1)
     assert erp.ask("SO-1", "40.00")["outcome"] == "APPROVE"
-    assert lapsed(database) == {"P": False}
+    assert lapsed(database) == {"P-2": False, "P-3": False}
+    assert erp.ask("SO-3", "40.00", customer_id="C-3")["outcome"] == "APPROVE"
+    assert lapsed(database) == {"P-2": False, "P-3": True}
 
 
 def test_what_cannot_be_taken_out_now_lets_nothing_pass(

@@ -1,8 +1,9 @@
 """Lanes: nobody waits for ever, nobody pays for another one's trouble, no answer is lost."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Collection, Coroutine, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import psycopg
@@ -18,8 +19,9 @@ from app.domain.errors import (
 from app.store.database import Database
 from app.store.lane import Lane, LostError
 from app.usecases.asks import Answer, Ask
-from app.usecases.batches import AccountMissingError
+from app.usecases.batches import AccountMissingError, MoneyLapsedError
 from app.usecases.lane_sets import Lanes
+from app.usecases.lane_tries import Lapse
 from app.usecases.lanes import BatchingLane, LaneSizes
 from tests.usecases.counter import TESTER, Counter
 from tests.usecases.wires import COMMITTED, Wire
@@ -66,11 +68,12 @@ def run(
     names: Sequence[str],
     make: Callable[[str, str], object] = made,
     sizes: LaneSizes | None = None,
+    lapse: Lapse = lambda _at, _accounts: 0,
 ) -> list[object]:
     """Ask all at once, so that they are one batch where it takes as many."""
 
     async def work() -> list[object]:
-        lane = BatchingLane(Lane(NOWHERE), script, make, sizes or LaneSizes())
+        lane = BatchingLane(Lane(NOWHERE), script, make, sizes or LaneSizes(), lapse)
         await lane.start()
         asking = [asyncio.create_task(lane.ask(ask(name))) for name in names]
         await script.began.wait()
@@ -285,6 +288,23 @@ def test_a_lane_that_never_began_or_has_died_lets_nobody_wait() -> None:
             await lane.stop()
 
     asyncio.run(work())
+
+
+@pytest.mark.parametrize("trouble", [None, OSError("a disk that fails")])
+def test_money_that_cannot_be_taken_out_keeps_nobody_else(trouble: Exception | None) -> None:
+    tries: list[set[int]] = []
+
+    def lapse(_: datetime, accounts: Collection[int]) -> int:
+        tries.append(set(accounts))
+        if trouble is not None:
+            raise trouble
+        return 0
+
+    due = MoneyLapsedError(datetime(2026, 6, 15, tzinfo=UTC), [7])
+    script = Script(lambda names: due if "a" in names else None)
+    first, second = run(script, ["a", "b"], lapse=lapse)
+    assert (first, second) == (due, "b")
+    assert tries == [{7}] * 4  # together with the other, and three times by itself
 
 
 def test_a_client_that_hangs_up_takes_nothing_away() -> None:
