@@ -65,6 +65,7 @@ def application(parts: Composition) -> FastAPI:
         redoc_url=None,
         openapi_url="/openapi.json",
         separate_input_output_schemas=False,
+        redirect_slashes=False,  # behind a proxy it would lead to another scheme
     )
     install(app)
     app.take(express_routes(ROUTERS))

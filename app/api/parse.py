@@ -2,6 +2,7 @@
 
 import json
 import re
+from codecs import BOM_UTF8
 from collections.abc import Iterable
 from decimal import Decimal, InvalidOperation
 from math import isinf
@@ -139,6 +140,8 @@ def _count_keys(value: object, depth: int) -> int:
 
 
 def _decode(raw: bytes) -> object:
+    if raw.startswith(BOM_UTF8):
+        raise BadRequestError("the body begins with a byte order mark; send JSON without one")
     try:
         return _DECODER.decode(raw.decode("utf-8"))
     except UnicodeDecodeError as bad:

@@ -156,6 +156,8 @@ def test_the_service_leads_to_them() -> None:
         ("/v1/customers/C-1/account", "GET"): 401,
         ("/v1/customers/C-1/account", "POST"): 405,
         ("/v1/nothing", "GET"): 404,
+        ("/v1/ledger-events/", "POST"): 404,
+        ("/v1/customers/C-1/account/", "GET"): 404,
         ("/openapi.json", "GET"): 200,
         ("/livez", "GET"): 200,
     }
