@@ -38,13 +38,15 @@ def lapsed(database: Database) -> dict[str, bool]:
         return {str(name): bool(over) for name, over in found}
 
 
-def checked(erp: Erp, amount: str, customer_id: str = "C-1") -> dict[str, Any]:
+def question(amount: str) -> dict[str, Any]:
     order = {"order": {"id": "SO-1"}, "check_point": "ORDER"}
-    body = {"customer_id": customer_id, "amount": money(amount), **order}
-    answer = erp.client.post("/v1/limit-checks", json=body)
+    return {"customer_id": "C-1", "amount": money(amount), **order}
+
+
+def checked(erp: Erp, amount: str) -> str:
+    answer = erp.client.post("/v1/limit-checks", json=question(amount))
     assert answer.status_code == 200, answer.text
-    told: dict[str, Any] = answer.json()
-    return told
+    return str(answer.json()["outcome"])
 
 
 def test_it_buys_until_its_moment_and_not_from_then_on(
@@ -64,9 +66,9 @@ def test_it_buys_until_its_moment_and_not_from_then_on(
 def test_a_check_lets_it_lapse_as_well(erp: Erp, database: Database, clock: Clock) -> None:
     erp.customer("C-1", "0.00")
     pays(erp, clock, "P", "C-1")
-    assert checked(erp, "100.00")["outcome"] == "APPROVE"
+    assert checked(erp, "100.00") == "APPROVE"
     clock.advance(hours=1)
-    assert checked(erp, "100.00")["outcome"] == "HOLD"
+    assert checked(erp, "100.00") == "HOLD"
     assert lapsed(database) == {"P": True}
 
 
@@ -105,11 +107,9 @@ def test_what_cannot_be_taken_out_now_lets_nothing_pass(
     erp.customer("C-1", "0.00")
     pays(erp, clock, "P", "C-1")
     clock.advance(hours=1)
-    order = {"order": {"id": "SO-1"}, "check_point": "ORDER"}
-    ask = {"customer_id": "C-1", "amount": money("1.00"), **order}
     with database.begin() as tx:
         tx.execute(text("SELECT FROM payment FOR UPDATE"))
-        answer = erp.post("/v1/authorizations", ask)
+        answer = erp.post("/v1/authorizations", question("1.00"))
         assert (answer.status_code, answer.json()["code"]) == (503, "busy"), answer.text
-    answer = erp.post("/v1/authorizations", ask)
+    answer = erp.post("/v1/authorizations", question("1.00"))
     assert answer.json()["outcome"] == "HOLD", answer.text
