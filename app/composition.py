@@ -4,7 +4,7 @@ Imports everybody; imported by the entry points, of which `main` makes an applic
 """
 
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import resources
@@ -25,9 +25,9 @@ from app.store.ids import IdSource
 from app.store.processors import Courtesy, ask_quietly
 from app.store.revision import require_head
 from app.usecases.authorizations import AuthorizeOrders
-from app.usecases.facts import ApplyFacts, Facts, ListQuarantine
-from app.usecases.facts_lapse import LapseProvisional
-from app.usecases.facts_quarantine import CloseQuarantined
+from app.usecases.facts import ApplyFacts, Facts
+from app.usecases.facts_lapse import LapseProvisional, lapse_on
+from app.usecases.facts_quarantine import CloseQuarantined, ListQuarantine
 from app.usecases.figures import Figures
 from app.usecases.groups import ensure_accounts
 from app.usecases.health import CheckReadiness, Part
@@ -109,7 +109,7 @@ def compose(
         LapseProvisional(database, scores.rescore.afterwards),
         CloseQuarantined(database, now),
     )
-    around = Surroundings(now, new_id, lanes.ask, _judge(settings, database_url, new_id))
+    around = Surroundings(now, new_id, lanes.ask, _judge(settings, database, new_id))
     desk = Desk(
         lanes=lanes,
         new_id=new_id,
@@ -157,10 +157,7 @@ def _lanes(settings: Settings, authorize: AuthorizeOrders, pds: OrderPds) -> Lan
         with database.begin() as tx:
             ensure_accounts(tx, customer_id, segment_id)
 
-    def lapse(at: datetime, accounts: Collection[int]) -> int:
-        return LapseProvisional(database)(at, settings.work_batch, accounts)
-
-    guesses = Guesses()
+    lapse, guesses = lapse_on(database, settings.work_batch), Guesses()
 
     def lane(decide: Decide, sizes: LaneSizes, *, aside: bool = False) -> BatchingLane:
         prepare, courtesy = settings.prepare == "on", Courtesy(settings.database_nice, aside)
@@ -177,10 +174,11 @@ def _lanes(settings: Settings, authorize: AuthorizeOrders, pds: OrderPds) -> Lan
     )
 
 
-def _judge(settings: Settings, url: str, new_id: IdSource) -> HoldsJudge:
+def _judge(settings: Settings, database: Database, new_id: IdSource) -> HoldsJudge:
     """Judge holds again on request; the connection lives as long as the request."""
-    prepare, met = settings.prepare == "on", ask_quietly(settings.database_nice)
-    return HoldsJudge(lambda: HoldLane(url, prepare=prepare, met=met), new_id)
+    url, prepare, met = database.url, settings.prepare == "on", ask_quietly(settings.database_nice)
+    lapse = lapse_on(database, settings.work_batch)
+    return HoldsJudge(lambda: HoldLane(url, prepare=prepare, met=met), new_id, lapse)
 
 
 def _read_lane(settings: Settings, url: str, now: Callable[[], datetime]) -> ReadLane:

@@ -27,7 +27,7 @@ from app.texts import TEXTS
 from app.usecases.adjust_limits import AdjustLimits
 from app.usecases.escalation import EscalateHolds
 from app.usecases.expiry import ExpireAuthorizations
-from app.usecases.facts_lapse import LapseProvisional
+from app.usecases.facts_lapse import LapseProvisional, lapse_on
 from app.usecases.facts_tally import TallyFacts
 from app.usecases.health_models import WatchHealth
 from app.usecases.holds_judge import HoldsJudge
@@ -142,7 +142,9 @@ def releasing(settings: Settings, database: Database) -> ReleaseCleared:
         prepare, met = settings.prepare == "on", ask_quietly(settings.database_nice)
         return HoldLane(database.url, prepare=prepare, met=met)
 
-    return ReleaseCleared(database, HoldsJudge(open_lane, IdSource()), settings.work_batch)
+    most = settings.work_batch
+    judge = HoldsJudge(open_lane, IdSource(), lapse_on(database, most))
+    return ReleaseCleared(database, judge, most)
 
 
 @dataclass(frozen=True, slots=True)

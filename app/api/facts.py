@@ -14,7 +14,8 @@ from app.api.facts_results import PROBLEM, EventProblemOut, EventResultOut, told
 from app.api.strict import StrictRoute
 from app.api.wire import PRINTABLE, AnswerModel, Id, Page, WireModel, encode_cursor
 from app.domain.callers import Caller
-from app.store.facts_inbox import Quarantined
+from app.domain.facts import ProblemCode
+from app.store.facts_quarantine import Quarantined, QuarantineFilter
 
 router = APIRouter(prefix="/v1/ledger-events", tags=["facts"], route_class=StrictRoute)
 
@@ -59,21 +60,41 @@ class QuarantineOut(AnswerModel):
     next_cursor: str | None
 
 
+class QuarantineQuery(Page):
+    """Which of what waits; `customer_id` as it was sent, or any id of the customer."""
+
+    customer_id: Id | None = None
+    segment: Id | None = None
+    source: Id | None = None
+    code: ProblemCode | None = None
+
+    def to_filter(self) -> QuarantineFilter:
+        """Ask for one more than is shown, to see whether there is more."""
+        after = self.after(int)
+        return QuarantineFilter(
+            most=self.limit + 1,
+            after=after[0] if after else 0,
+            segment_id=self.segment,
+            customer=self.customer_id,
+            source=self.source,
+            code=self.code,
+        )
+
+
 @router.get(
     "/quarantine",
     operation_id="listQuarantine",
     summary="Facts that wait",
     response_model=QuarantineOut,
-    responses=refusals(),
+    responses=refusals(404),
 )
 def list_quarantine(
     caller: Annotated[Caller, Depends(needs("ledger:read"))],
-    query: Annotated[Page, Query()],
+    query: Annotated[QuarantineQuery, Query()],
     desk: DeskDep,
 ) -> Response:
     """List what waits, oldest first."""
-    after = query.after(int)
-    found = desk.facts.list_quarantine(caller, after[0] if after else 0, query.limit + 1)
+    found = desk.facts.list_quarantine(caller, query.to_filter())
     shown = found[: query.limit]
     more = len(found) > len(shown)
     told = {

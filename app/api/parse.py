@@ -26,6 +26,7 @@ _EXACT: Final = 2**53
 """The largest float, inclusive, below which every integer is itself."""
 
 _COUNTED: Final = (b",", b"[", b"{")
+_GZIP: Final = b"\x1f\x8b"
 _ATOMS: Final = frozenset({str, int, bool, type(None)})
 _BLANK_COLONS: Final = (b" :", b"\n:", b"\t:", b"\r:")
 _ESCAPES: Final = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
@@ -142,6 +143,8 @@ def _count_keys(value: object, depth: int) -> int:
 def _decode(raw: bytes) -> object:
     if raw.startswith(BOM_UTF8):
         raise BadRequestError("the body begins with a byte order mark; send JSON without one")
+    if raw.startswith(_GZIP):
+        raise BadRequestError("the body is compressed (gzip); send it as it is")
     try:
         return _DECODER.decode(raw.decode("utf-8"))
     except UnicodeDecodeError as bad:

@@ -89,14 +89,14 @@ def check_content_type(request: Request) -> None:
     """Take `application/json` in UTF-8 and nothing else.
 
     Raises:
-        BadRequestError: Another content type, or none.
+        BadRequestError: Another content type, several, or none.
 
     """
     given = headers_named(request.scope, "content-type")
-    if given and given[0] == b"application/json":
+    if given == [b"application/json"]:
         return
-    if not given or not _JSON_TYPE.fullmatch(given[0].decode("latin-1").strip()):
-        raise BadRequestError("Content-Type must be application/json")
+    if len(given) != 1 or not _JSON_TYPE.fullmatch(given[0].decode("latin-1").strip()):
+        raise BadRequestError("Content-Type must be application/json, once")
 
 
 class StrictRequest(Request):

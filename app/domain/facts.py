@@ -207,11 +207,20 @@ class Event:
         return f"doc:{self.segment_id}:{self.ref}{part}"
 
 
+ProblemCode = Literal[
+    "customer_unknown",
+    "fx_rate_missing",
+    "version_conflict",
+    "event_id_reused",
+    "amount_out_of_range",
+]
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """Why an event waits in quarantine; `cause` names what would let it go (empty: a person)."""
 
-    code: str
+    code: ProblemCode
     detail: str
     field: str | None = None
     cause: str = ""
@@ -235,6 +244,11 @@ class Result:
     result: Literal["applied", "duplicate", "stale", "quarantined"]
     over_limit: tuple[OverLimit, ...] = ()
     problem: Problem | None = None
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the event said nothing new."""
+        return self.result in {"duplicate", "stale"}
 
 
 @quick

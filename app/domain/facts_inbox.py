@@ -1,8 +1,9 @@
 """The inbox: what each source said under which event id, so that a repeat changes nothing."""
 
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
-from app.domain.facts import Event, Problem, Result
+from app.domain.facts import EXPECTED, Event, Problem, Result
 
 EventKey = tuple[str, str]
 """(source, event_id)."""
@@ -23,7 +24,8 @@ class Inbox:
     """`known` is the digest of the first statement under an id; `told` is what a repeat hears.
 
     `told` holds the answers to statements in quarantine by id and digest, those of other content
-    under a used id among them.
+    under a used id among them. `held` is the version that is held at least, by the causes of
+    documents that were told anew.
     """
 
     known: dict[EventKey, bytes] = field(default_factory=dict)
@@ -31,6 +33,7 @@ class Inbox:
     fresh: list[tuple[Event, Result]] = field(default_factory=list)
     opened: list[Opened] = field(default_factory=list)
     opened_by: dict[str, list[Opened]] = field(default_factory=dict)
+    held: dict[str, int] = field(default_factory=dict)
 
     def answer(self, event: Event) -> Result | None:
         """Answer a repeat, or a used id; None for a statement that is new."""
@@ -46,9 +49,16 @@ class Inbox:
         problem = Problem("event_id_reused", detail, "event_id", event.cause)
         return Result(event.event_id, "quarantined", problem=problem)
 
+    def held_of(self, waiting: AbstractSet[str]) -> dict[str, int]:
+        """Give what is `held` of causes in quarantine: of those `waiting` before, or put there."""
+        causes = waiting | self.opened_by.keys()
+        return {cause: self.held[cause] for cause in causes & self.held.keys()}
+
     def note(self, event: Event, account_id: int | None, result: Result) -> None:
         """Remember a statement and its answer; what is applied supersedes what waits for it."""
         key = event.source, event.event_id
+        if result.is_known and (key, event.digest) not in self.told:  # else it was never applied
+            self.held[event.cause] = max(event.version, self.held.get(event.cause, EXPECTED))
         if key not in self.known:
             self.known[key] = event.digest
             self.fresh.append((event, result))

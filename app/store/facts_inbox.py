@@ -47,21 +47,6 @@ class Waiting:
     payload: dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Quarantined:
-    """A row as it is shown."""
-
-    quarantine_id: int
-    source: str
-    event_id: str
-    segment_id: str
-    customer_ref: str
-    kind: str
-    problem: Problem
-    payload: dict[str, Any]
-    received_at: datetime
-
-
 def use_indexes(tx: Tx) -> None:
     """Keep statements on indexes until `tx` ends: plans made on empty tables would scan."""
     tx.execute(_SETTINGS)
@@ -167,11 +152,11 @@ _WAITING: Final = (
 
 
 def waiting_for(tx: Tx, causes: Collection[str]) -> list[Waiting]:
-    """List the open rows of causes that any of `causes` may remove."""
+    """List the open rows of causes, in the order they came."""
     query = select(*_WAITING).where(
         quarantine.c.status == "OPEN", quarantine.c.cause == func.any(_texts(causes))
     )
-    return [_waiting(row) for row in tx.execute(query)]
+    return [_waiting(row) for row in tx.execute(query.order_by(quarantine.c.quarantine_id))]
 
 
 def next_waiting(tx: Tx, causes: Collection[str] | None, after: int, most: int) -> list[Waiting]:
@@ -189,30 +174,6 @@ def count_waiting(tx: Tx) -> int:
     """Count the open rows."""
     query = select(func.count()).where(quarantine.c.status == "OPEN")
     return int(tx.execute(query).scalar_one())
-
-
-def listing(tx: Tx, segments: Collection[str] | None, after: int, most: int) -> list[Quarantined]:
-    """List up to `most` open rows of segments (None: all) with ids above `after`, by id."""
-    query = select(quarantine).where(
-        quarantine.c.status == "OPEN", quarantine.c.quarantine_id > after
-    )
-    if segments is not None:
-        query = query.where(quarantine.c.segment_id == func.any(_texts(segments)))
-    rows = tx.execute(query.order_by(quarantine.c.quarantine_id).limit(most))
-    return [
-        Quarantined(
-            quarantine_id=row.quarantine_id,
-            source=row.source,
-            event_id=row.event_id,
-            segment_id=row.segment_id,
-            customer_ref=row.customer_ref,
-            kind=row.payload["type"],
-            problem=Problem(row.code, row.detail, row.field, row.cause),
-            payload=row.payload,
-            received_at=row.received_at,
-        )
-        for row in rows
-    ]
 
 
 def _texts(values: Collection[str]) -> Any:  # noqa: ANN401 - an array

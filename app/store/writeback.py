@@ -158,7 +158,9 @@ class _Keeper:
     def _line(self, child: subprocess.Popen[bytes]) -> str | None:
         """Wait for what the process says, empty if it ended without a word; None: we end first."""
         told: Any = child.stdout
-        while not select.select([told], [], [], 0)[0]:
+        ready = select.poll()  # takes any number of a file
+        ready.register(told, select.POLLIN)
+        while not ready.poll(0):
             if self.ended.wait(_LOOK_S):
                 return None
         line: bytes = told.readline()
@@ -175,7 +177,7 @@ def _spawn(folder: int) -> subprocess.Popen[bytes]:
         [sys.executable, "-I", "-S", growth_writer.__file__, str(folder)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        bufsize=0,  # what is there is seen by `select`
+        bufsize=0,  # what is there is seen by `poll`
         cwd="/",
         pass_fds=(folder,),
         start_new_session=True,  # Ctrl-C is for us

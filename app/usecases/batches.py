@@ -78,9 +78,8 @@ class Batch:
         """
         customer_id = self.loaded.customers.get(question.customer_id)
         if customer_id is None:
-            raise CustomerUnknownError(
-                f"no customer has the id {question.customer_id!r}", "customer_id"
-            )
+            detail = f"no customer has the id {question.customer_id!r}"
+            raise CustomerUnknownError(detail, "customer_id")
         payer = self.loaded.payers.get((question.segment_id, question.customer_id))
         if payer is None:
             raise AccountMissingError([(customer_id, question.segment_id)])
@@ -94,7 +93,8 @@ class Batch:
             AccountMissingError: Accounts are to be made.
 
         """
-        self.require_lapsed()
+        asked = list(asked)
+        self.require_lapsed(asked)
         self.require_accounts(asked)
 
     def require_accounts(self, asked: Iterable[tuple[Question, Caller]]) -> None:
@@ -116,17 +116,28 @@ class Batch:
         if missing:
             raise AccountMissingError(missing)
 
-    def require_lapsed(self) -> None:
-        """Insist that nothing counts here that has expired: it would be credit nobody has.
+    def require_lapsed(self, asked: Iterable[tuple[Question, Caller]]) -> None:
+        """Insist that nothing counts for who is asked about that has expired: nobody has it.
 
         Raises:
             MoneyLapsedError: Something is to lapse first.
 
         """
-        for state in self.loaded.segments.values():
-            due = state.lapsing & self.accounts.keys()
-            if due:
-                raise MoneyLapsedError(self.at, due)
+        lapsing = {one for state in self.loaded.segments.values() for one in state.lapsing}
+        due = lapsing & self._judged_on(asked) if lapsing else lapsing
+        if due:
+            raise MoneyLapsedError(self.at, due)
+
+    def _judged_on(self, asked: Iterable[tuple[Question, Caller]]) -> set[int]:
+        """Name the accounts, with their groups, of payers asked about and of their orders."""
+        found: set[int] = set()
+        for one in (question for question, caller in asked if caller.sees(question.segment_id)):
+            payer = self.loaded.payers.get((one.segment_id, one.customer_id))
+            order = self.orders.get((one.segment_id, one.order_id))
+            for owner in (payer, order):
+                if owner is not None and owner.account_id in self.accounts:
+                    found.update(self.accounts[owner.account_id].path)
+        return found
 
     def path(self, account_id: int) -> tuple[Account, ...]:
         """Give an account and its groups, as they stand.

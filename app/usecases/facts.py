@@ -5,7 +5,7 @@ document, so batches may come in any order and as often as they like.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
@@ -21,7 +21,7 @@ from app.domain.segments import Segment
 from app.store import facts_inbox, rates, segments
 from app.store.copies import TakenError
 from app.store.database import Database
-from app.store.facts_inbox import Quarantined, Waiting
+from app.store.facts_inbox import Waiting
 from app.store.facts_payers import known_refs
 from app.telemetry import QUARANTINE_SIZE, count_ledger_event
 from app.usecases.dates import business_date
@@ -35,7 +35,7 @@ from app.usecases.facts_batch import (
 )
 from app.usecases.facts_events import parse_event
 from app.usecases.facts_lapse import LapseProvisional
-from app.usecases.facts_quarantine import CloseQuarantined, need_waiting
+from app.usecases.facts_quarantine import CloseQuarantined, ListQuarantine, need_waiting
 from app.usecases.groups import ensure_accounts
 from app.usecases.turns import Turns
 
@@ -95,10 +95,8 @@ class ApplyFacts:
         _log.info("ledger_events", client=caller.client, **counts)
         self.after(sorted(done.accounts))
         self._look_again(done.results)
-        told = zip(events, done.results, strict=True)
-        again = {event.cause for event, one in told if one.result in {"stale", "duplicate"}}
-        for document in sorted(again & done.waits):
-            self.requeue(document)  # an older or equal version was told anew: it may wait no more
+        if done.known:
+            self._settle(done.known)
         return done.results
 
     def requeue(self, cause: str | None = None) -> int:
@@ -183,6 +181,21 @@ class ApplyFacts:
             if self._is_gone(cause):
                 self.requeue(cause)
 
+    def _settle(self, known: Mapping[str, int]) -> None:
+        """Look again at what says nothing new of documents: it ends, unless it contradicts them.
+
+        `known` are versions that are held at least: what waits with a newer one is not touched.
+        """
+        try:
+            with self.database.read() as tx:
+                rows = facts_inbox.waiting_for(tx, known)
+            rows = [row for row in rows if row.version <= known[row.cause]]
+            for first in range(0, len(rows), _AT_ONCE):
+                some = rows[first : first + _AT_ONCE]
+                self._run(_ITSELF, [parse_event(row.payload) for row in some], some)
+        except BusyError as trouble:  # the batch is in; a repeat tries this again
+            _log.warning("quarantine_not_settled", reason=trouble.detail)
+
     def _is_gone(self, cause: str) -> bool:
         kind, _, rest = cause.partition(":")
         with self.database.read() as tx:
@@ -203,23 +216,6 @@ def _plain(cause: str) -> str:
     if kind == "rate":
         return rate_cause(*rest.split(":", 1))
     return customer_cause(rest) if kind == "customer" else cause
-
-
-@dataclass(frozen=True, slots=True)
-class ListQuarantine:
-    """Show the facts that wait, oldest first."""
-
-    database: Database
-
-    def __call__(self, caller: Caller, after: int, most: int) -> list[Quarantined]:
-        """Return up to `most` open rows with ids above `after`, of segments the caller sees.
-
-        Raises:
-            BusyError: The database was out of reach.
-
-        """
-        with self.database.read() as tx:
-            return facts_inbox.listing(tx, caller.segments, after, most)
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,13 +88,13 @@ class Task:
 class Done:
     """Results in the order of the events, whose documents changed, whether the quarantine did.
 
-    `waits` are the causes of what was in quarantine for any of these documents, before and now.
+    `known`: the version that is held at least, of documents told anew for which something waits.
     """
 
     results: list[Result]
     accounts: set[int]
     waiting_changed: bool
-    waits: set[str]
+    known: dict[str, int]
 
 
 def run_batch(tx: Tx, task: Task, scope: Scope) -> Done:
@@ -113,9 +113,9 @@ def run_batch(tx: Tx, task: Task, scope: Scope) -> Done:
         results = batch.apply()
         moved = batch.save(results) or any(one.problem for one in results)
         accounts = {one for held in batch.work.values() for one in held.accounts}
-        waits = {row.cause for row in batch.waiting} | batch.inbox.opened_by.keys()
+        known = batch.inbox.held_of({row.cause for row in batch.waiting})
         del batch  # what it held is gone before anybody looks for cycles again
-    return Done(results, accounts, moved, waits)
+    return Done(results, accounts, moved, known)
 
 
 @dataclass(slots=True)

@@ -1,5 +1,6 @@
 """PROVISIONAL money that nobody confirmed in time counts no more: time passing is a fact too."""
 
+import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,7 +25,10 @@ from app.usecases.books import Books
 from app.usecases.dates import business_date
 
 PATIENCE_MS: Final = 300
-"""How long the oldest payment's accounts are waited for when all that is due is in use."""
+"""How long accounts are waited for when all that is due is in use."""
+
+PATIENCE_S: Final = 1.0
+"""How long money is taken out while an order waits for it: half of a lane's patience."""
 
 _log = structlog.get_logger(__name__)
 
@@ -51,15 +55,16 @@ class LapseProvisional:
     def __call__(self, now: datetime, most: int, on: Collection[int] | None = None) -> int:
         """Let up to `most` payments lapse that expire at `now` or before; returns how many did.
 
-        `on`: only what counts on these accounts. `now` is the database's clock. Accounts that
-        others work on are left for the next time; where there are no others, the oldest payment's
-        are waited for a moment: else a busy account might never be found idle.
+        `on`: only what counts on these accounts. Accounts that others work on are left for the next
+        time; where there are no others, those of the oldest payment (with `on`: of all) are waited
+        for a moment: else a busy account might never be found idle.
 
         Raises:
             BusyError: An account or the database was out of reach; nothing was changed.
 
         """
-        return self._portion(now, most, on, wait=False) or self._portion(now, 1, on, wait=True)
+        waited = 1 if on is None else most
+        return self._portion(now, most, on, wait=False) or self._portion(now, waited, on, wait=True)
 
     def _portion(self, now: datetime, most: int, on: Collection[int] | None, *, wait: bool) -> int:
         with self.database.begin(lock_timeout_ms=PATIENCE_MS) as tx:
@@ -83,6 +88,26 @@ class LapseProvisional:
             _log.info("provisional_lapsed", payments=len(lapsed))
             self.after(sorted({one.account_id for one in lapsed}))
         return len(lapsed)
+
+
+def lapse_on(database: Database, most: int) -> Callable[[datetime, Collection[int]], bool]:
+    """Make what takes out all money on accounts that expired by a moment, `most` payments at once.
+
+    It says whether all is out, by it or by others: not where it takes longer than `PATIENCE_S`, or
+    where somebody else holds a payment.
+    """
+    lapse = LapseProvisional(database)
+
+    def take_out(at: datetime, account_ids: Collection[int]) -> bool:
+        until = time.monotonic() + PATIENCE_S
+        while lapse(at, most, account_ids):
+            if time.monotonic() > until:
+                break
+        with database.read() as tx:
+            use_indexes(tx)
+            return not facts_lapse.due(tx, at, 1, account_ids)
+
+    return take_out
 
 
 def _post(tx: Tx, books: Books, lowerings: Lowerings, lapsed: Sequence[Lapsing]) -> None:

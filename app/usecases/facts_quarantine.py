@@ -1,7 +1,7 @@
-"""What a person decides about a fact that waits: try it again, or lay it aside."""
+"""What a person does about facts that wait: look at them, try one again, or lay it aside."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
@@ -12,6 +12,7 @@ from app.domain.errors import BusyError, EventNotWaitingError, NotFoundError
 from app.store import accounts, facts_inbox, facts_quarantine
 from app.store.database import Database, Tx
 from app.store.facts_inbox import Waiting
+from app.store.facts_quarantine import Quarantined, QuarantineFilter
 from app.telemetry import QUARANTINE_SIZE
 
 _LARGEST: Final = 2**63 - 1
@@ -35,6 +36,26 @@ def need_waiting(tx: Tx, caller: Caller, quarantine_id: str) -> Waiting:
     if not found.is_open:
         raise EventNotWaitingError(f"the event {quarantine_id} was applied or closed already")
     return found.row
+
+
+@dataclass(frozen=True, slots=True)
+class ListQuarantine:
+    """Show the facts that wait, oldest first."""
+
+    database: Database
+
+    def __call__(self, caller: Caller, wanted: QuarantineFilter) -> list[Quarantined]:
+        """Return open rows of segments within sight.
+
+        Raises:
+            SegmentUnknownError: The segment asked for lies out of sight.
+            BusyError: The database was out of reach.
+
+        """
+        if wanted.segment_id is not None:
+            caller.visit(wanted.segment_id)
+        with self.database.read() as tx:
+            return facts_quarantine.listing(tx, replace(wanted, segments=caller.segments))
 
 
 @dataclass(frozen=True, slots=True)

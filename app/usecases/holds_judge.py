@@ -25,7 +25,8 @@ from app.store.lane_rows import Record
 from app.telemetry import DECISION_REASONS, HOLDS_JUDGED, ORDER_HOLDS_CLOSED
 from app.usecases.asks import Ask
 from app.usecases.authorizations import AuthorizeOrders
-from app.usecases.batches import Batch
+from app.usecases.batches import Batch, MoneyLapsedError
+from app.usecases.lane_tries import Lapse, let_lapse
 from app.usecases.records import Judged, record_of
 
 Result = Literal["RELEASED", "HELD", "KEPT", "REJECTED", "REFUSED", "BUSY", "FAILED"]
@@ -169,11 +170,13 @@ _TURN_S: Final = 10.0
 class HoldsJudge:
     """Judges holds on a lane that is opened for them; what fails is tried in smaller parts.
 
-    One lane at a time, so that a process never has more than one connection for it.
+    One lane at a time, so that a process never has more than one connection for it. `lapse` takes
+    out, on other connections, provisional money that has expired and still counts.
     """
 
     open_lane: Callable[[], HoldLane]
     new_id: Callable[[], str]
+    lapse: Lapse
     turn_s: float = _TURN_S
     rule_sets: dict[int, RuleSet] = field(default_factory=dict)
     turn: Lock = field(default_factory=Lock)
@@ -214,7 +217,7 @@ class HoldsJudge:
             parts = [list(wanted)]
             while parts:
                 part = parts.pop()
-                told = await _settle(judge, lane, part)
+                told = await self._settle(judge, lane, part)
                 if told is None:
                     middle = len(part) // 2
                     parts += [part[middle:], part[:middle]]  # the older ones go first
@@ -224,19 +227,32 @@ class HoldsJudge:
         finally:
             await lane.close()
 
+    async def _settle(
+        self, judge: JudgeHolds, lane: HoldLane, part: Sequence[Moved]
+    ) -> list[Verdict] | None:
+        """Judge a part; None where it failed and can be made smaller."""
+        trouble = await _try(judge, lane, part)
+        if isinstance(trouble, MoneyLapsedError) and await let_lapse(self.lapse, trouble):
+            trouble = await _try(judge, lane, part)
+        if isinstance(trouble, list):
+            return trouble
+        if len(part) > 1:
+            return None
+        if isinstance(trouble, BusyError):
+            return [Verdict(part[0].hold_id, "BUSY")]
+        _log.error("hold_not_judged", hold_id=part[0].hold_id, exc_info=trouble)
+        return [Verdict(part[0].hold_id, "FAILED")]
 
-async def _settle(judge: JudgeHolds, lane: HoldLane, part: Sequence[Moved]) -> list[Verdict] | None:
-    """Judge a part; None where it failed and can be made smaller."""
-    # its own task: whatever it raises is looked at here, and keeps nobody else from a judgement
+
+async def _try(
+    judge: JudgeHolds, lane: HoldLane, part: Sequence[Moved]
+) -> list[Verdict] | BaseException:
+    """Judge a part once; what went wrong is undone and told."""
+    # its own task: whatever it raises is looked at, and keeps nobody else from a judgement
     judging = asyncio.create_task(judge.judge(lane, part))
     await asyncio.wait([judging])
     trouble = judging.exception()
     if trouble is None:
         return judging.result()
     await lane.rollback()
-    if len(part) > 1:
-        return None
-    if isinstance(trouble, BusyError):
-        return [Verdict(part[0].hold_id, "BUSY")]
-    _log.error("hold_not_judged", hold_id=part[0].hold_id, exc_info=trouble)
-    return [Verdict(part[0].hold_id, "FAILED")]
+    return trouble

@@ -1,8 +1,9 @@
 """Automatic holds whose reasons have gone are released, within a pass or two of the change."""
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 import structlog
@@ -51,7 +52,7 @@ class ReleaseCleared:
             for kind in _KINDS:
                 ORDER_HOLDS_OPEN.labels(kind).set(many.get(kind, 0))
             return Portion(0)
-        verdicts = self.judge(found, Again(), lambda: at)
+        verdicts = self.judge(found, Again(), _going_on(at))
         self._remember(found, verdicts)
         released = [one for one in verdicts if one.result == "RELEASED"]
         self._tell(released, changed)
@@ -76,3 +77,9 @@ class ReleaseCleared:
         for seconds in waited:
             HOLD_RELEASE_SECONDS.observe(max(0.0, seconds))
         _log.info("holds_released", holds=len(released), slowest_s=round(max(waited, default=0), 3))
+
+
+def _going_on(at: datetime) -> Callable[[], datetime]:
+    """Go on from a moment of the database's clock: what expires during a pass is over."""
+    began = time.monotonic()
+    return lambda: at + timedelta(seconds=time.monotonic() - began)

@@ -19,7 +19,8 @@ from app.usecases.batches import AccountMissingError, MoneyLapsedError
 _TRIES: Final = 3
 """How often a batch of one is tried before its caller hears BUSY."""
 
-Lapse = Callable[[datetime, Collection[int]], int]
+Lapse = Callable[[datetime, Collection[int]], bool]
+"""Take out provisional money that expired by a moment and counts on accounts; whether all is."""
 
 log = structlog.get_logger(__name__)
 
@@ -72,16 +73,21 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Items to be decided together; `made` are the accounts that were made for them so far."""
+    """Items to be decided together; `made` are the accounts that were made for them so far.
+
+    `stuck` are accounts from which not all expired money could be taken out for them.
+    """
 
     items: Sequence[Item]
     tries: int = _TRIES
     made: frozenset[tuple[str, str]] = frozenset()
+    stuck: frozenset[int] = frozenset()
 
     def halves(self) -> list["Part"]:
         """Give the first half and the second."""
         middle = len(self.items) // 2
-        return [Part(self.items[:middle], self.tries), Part(self.items[middle:], self.tries)]
+        both = self.items[:middle], self.items[middle:]
+        return [Part(items, self.tries, stuck=self.stuck) for items in both]
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +113,7 @@ class Tries:
     """Tries parts again, one after the other; nothing else uses the lane meanwhile.
 
     `begin` has a part decided and answers who is in it; `make_account` makes an account that a
-    batch found missing, all that it misses at once, each in a transaction of its own. `lapse` lets
-    provisional money lapse that expired by a moment and counts on accounts; it says of how much.
+    batch found missing, all that it misses at once, each in a transaction of its own.
     """
 
     lane: Lane
@@ -148,8 +153,10 @@ class Tries:
             trouble = BusyError("accounts are being made; try again in a moment")
         if isinstance(trouble, AccountMissingError):
             return await self._make_accounts(part, trouble)
-        if isinstance(trouble, MoneyLapsedError) and not late and await self._let_lapse(trouble):
-            return [part]
+        if isinstance(trouble, MoneyLapsedError) and not late and trouble.accounts - part.stuck:
+            if await let_lapse(self.lapse, trouble):
+                return [part]
+            part = replace(part, stuck=part.stuck | trouble.accounts)  # once for all of them
         return await self._after(part, trouble, late=late)
 
     async def _after(self, part: Part, trouble: BaseException, *, late: bool) -> list[Part]:
@@ -177,19 +184,23 @@ class Tries:
         _refuse(part, trouble or missing)
         return []
 
-    async def _let_lapse(self, due: MoneyLapsedError) -> bool:
-        """Let expired money lapse, in transactions of its own; say whether any did."""
-        lapsing = asyncio.create_task(asyncio.to_thread(self.lapse, due.at, due.accounts))
-        await asyncio.wait([lapsing])
-        trouble = lapsing.exception()
-        if trouble is not None:
-            log.warning("provisional_not_lapsed", reason=str(trouble)[:200])
-            return False
-        return lapsing.result() > 0
-
     def _make_all(self, accounts: Iterable[tuple[str, str]]) -> None:
         for customer_id, segment_id in sorted(accounts):
             self.make_account(customer_id, segment_id)
+
+
+async def let_lapse(lapse: Lapse, due: MoneyLapsedError) -> bool:
+    """Let expired money lapse, in transactions of its own; say whether all of it is out."""
+    lapsing = asyncio.create_task(asyncio.to_thread(lapse, due.at, due.accounts))
+    await asyncio.wait([lapsing])
+    trouble = lapsing.exception()
+    if trouble is None:
+        return lapsing.result()
+    if isinstance(trouble, BusyError):
+        log.warning("provisional_not_lapsed", reason=str(trouble.__cause__ or trouble)[:200])
+    else:
+        log.error("provisional_not_lapsed", accounts=sorted(due.accounts), exc_info=trouble)
+    return False
 
 
 def _refuse(part: Part, trouble: BaseException) -> None:

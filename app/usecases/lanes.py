@@ -66,7 +66,7 @@ class BatchingLane:
     decide: Decide
     make_account: Callable[[str, str], object]
     sizes: LaneSizes = field(default_factory=LaneSizes)
-    lapse: Lapse = lambda _at, _accounts: 0
+    lapse: Lapse = lambda _at, _accounts: False
     _waiting: FairQueue[Item] = field(init=False)
     _item_s: float = 0.0
     _arrived: asyncio.Event = field(default_factory=asyncio.Event)

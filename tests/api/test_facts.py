@@ -159,6 +159,30 @@ def test_what_waits_is_paged(client: httpx2.Client) -> None:
     assert rest["next_cursor"] is None
 
 
+def test_what_waits_is_filtered(client: httpx2.Client) -> None:
+    client.put("/v1/segments/EU", json={"name": "EU"})
+    customer(client)
+    client.put("/v1/customers/anna", json={"name": "anna", "aliases": ["A-1"]})
+    abroad = fact("invoice", "USD", amount=money("10", "USD"))
+    told(client, invoice("D", customer_id="dora"), {**abroad, "customer_id": "A-1"})
+    told(client, {**invoice("E", customer_id="dora"), "segment": "EU", "source": "erp-2"})
+
+    def shown(**query: str) -> list[str]:
+        return [one["event"]["invoice_id"] for one in waiting(client, **query)["items"]]
+
+    assert shown() == ["D", "USD", "E"]
+    assert shown(customer_id="dora") == ["D", "E"]
+    assert shown(customer_id="dora", limit="1") == ["D"]
+    assert shown(customer_id="dora", segment="EU") == ["E"]
+    assert shown(customer_id="anna") == shown(customer_id="A-1") == ["USD"]
+    assert shown(customer_id="nobody") == []
+    assert shown(source="erp-2") == ["E"]
+    assert shown(code="customer_unknown") == ["D", "E"]
+    assert shown(code="fx_rate_missing") == ["USD"]
+    url = f"{URL}/quarantine"
+    assert refused(client.get(url, params={"code": "late"}), 422, "invalid_field") == ["code"]
+
+
 def test_a_used_event_id_is_retried_or_closed_by_hand(client: httpx2.Client) -> None:
     customer(client)
     first = invoice()
@@ -264,6 +288,8 @@ def test_a_confined_key_sees_and_tells_of_its_segments_only(
         elsewhere = {**invoice(customer_id="dora"), "segment": "EU"}
         assert words(confined, elsewhere) == ["quarantined"]
         assert [one["segment"] for one in waiting(confined)["items"]] == ["EU"]
+        main = confined.get(f"{URL}/quarantine", params={"segment": "main"})
+        refused(main, 404, "segment_unknown")
 
 
 def test_closing_an_order_refuses_later_asks(client: httpx2.Client) -> None:

@@ -9,11 +9,17 @@ from sqlalchemy import text
 
 from app.store.checker import check_ledger
 from app.store.database import Database
+from app.store.holds_lane import HoldLane
+from app.store.ids import IdSource
+from app.usecases.facts_lapse import lapse_on
+from app.usecases.holds_judge import HoldsJudge
+from app.usecases.holds_release import ReleaseCleared
 from tests.domain.facts_cases import pay
 from tests.erp import Erp, money
 from tests.server import Clock
 
 HOUR = timedelta(hours=1)
+MOMENT = timedelta(microseconds=1)
 
 
 @pytest.fixture
@@ -47,6 +53,12 @@ def checked(erp: Erp, amount: str) -> str:
     answer = erp.client.post("/v1/limit-checks", json=question(amount))
     assert answer.status_code == 200, answer.text
     return str(answer.json()["outcome"])
+
+
+def judged_again(erp: Erp, *hold_ids: str) -> list[str]:
+    answer = erp.post("/v1/order-holds/re-evaluate", {"order_hold_ids": [*hold_ids]})
+    assert answer.status_code == 200, answer.text
+    return [one["result"] for one in answer.json()["results"]]
 
 
 def test_it_buys_until_its_moment_and_not_from_then_on(
@@ -113,3 +125,88 @@ def test_what_cannot_be_taken_out_now_lets_nothing_pass(
         assert (answer.status_code, answer.json()["code"]) == (503, "busy"), answer.text
     answer = erp.post("/v1/authorizations", question("1.00"))
     assert answer.json()["outcome"] == "HOLD", answer.text
+
+
+def test_holds_judged_again_let_it_lapse(erp: Erp, database: Database, clock: Clock) -> None:
+    erp.customer("C-1", "0.00")
+    holds = [erp.held(f"SO-{number}", "20.00") for number in range(3)]
+    pays(erp, clock, "P", "C-1")
+    clock.advance(seconds=3599)
+    assert judged_again(erp, holds[0]) == ["RELEASED"]
+    clock.advance(seconds=1)
+    assert judged_again(erp, *holds[1:]) == ["HELD", "HELD"]
+    assert lapsed(database) == {"P": True}
+    assert check_ledger(database.url).difference is None
+
+
+def test_holds_judged_again_wait_for_who_takes_it_out(
+    erp: Erp, database: Database, clock: Clock
+) -> None:
+    erp.customer("C-1", "0.00")
+    holds = [erp.held(f"SO-{number}", "20.00") for number in range(2)]
+    pays(erp, clock, "P", "C-1")
+    clock.advance(hours=1)
+    with database.begin() as tx:
+        tx.execute(text("SELECT FROM payment FOR UPDATE"))
+        assert judged_again(erp, *holds) == ["BUSY", "BUSY"]
+    assert judged_again(erp, *holds) == ["HELD", "HELD"]
+
+
+@pytest.mark.parametrize(("before", "released"), [(timedelta(minutes=1), 1), (MOMENT, 0)])
+def test_what_expires_while_a_worker_judges_is_over(
+    erp: Erp, database: Database, clock: Clock, before: timedelta, released: int
+) -> None:
+    """Its pass began before the moment, and the judging comes after it."""
+    erp.customer("C-1", "0.00")
+    erp.held("SO-1", "20.00")
+    pays(erp, clock, "P", "C-1")
+    began = clock() + HOUR - before
+    judge = HoldsJudge(lambda: HoldLane(database.url), IdSource(), lapse_on(database, 10))
+    assert ReleaseCleared(database, judge, 10, lambda _: began)().items == released
+    assert lapsed(database) == {"P": not released}
+
+
+def test_a_replay_waits_for_nobody(erp: Erp, database: Database, clock: Clock) -> None:
+    """It was answered while the money counted; what has expired since is not asked about."""
+    erp.customer("C-1", "0.00")
+    pays(erp, clock, "P", "C-1")
+    first = erp.post("/v1/authorizations", question("40.00"), "K")
+    assert first.json()["outcome"] == "APPROVE", first.text
+    clock.advance(hours=1)
+    with database.begin() as tx:
+        tx.execute(text("SELECT FROM payment FOR UPDATE"))
+        again = erp.post("/v1/authorizations", question("40.00"), "K")
+    assert (again.status_code, again.content) == (first.status_code, first.content)
+    assert lapsed(database) == {"P": False}
+
+
+def test_all_of_it_is_taken_out_however_much_there_is(
+    erp: Erp, database: Database, clock: Clock
+) -> None:
+    erp.customer("C-1", "0.00")
+    for number in range(5):
+        pays(erp, clock, f"P-{number}", "C-1")
+    clock.advance(hours=1)
+    with database.read() as tx:
+        account_id = tx.execute(text("SELECT account_id FROM account")).scalar_one()
+    take_out = lapse_on(database, 2)
+    with database.begin() as tx:
+        tx.execute(text("SELECT FROM payment WHERE payment_id = 'P-3' FOR UPDATE"))
+        assert not take_out(clock(), [account_id])
+    assert sum(lapsed(database).values()) == 4
+    assert take_out(clock(), [account_id])
+    assert take_out(clock(), [account_id])  # others may have done it
+    assert all(lapsed(database).values())
+
+
+def test_what_counts_nothing_is_not_looked_at(erp: Erp, database: Database, clock: Clock) -> None:
+    """A haircut of 100 %, as a segment has it unless it says otherwise: only sweepers see it."""
+    put = erp.client.put(
+        "/v1/segments/main", json={"name": "m", "provisional_haircut_percent": 100}
+    )
+    assert put.status_code == 200, put.text
+    erp.customer("C-1", "10.00")
+    pays(erp, clock, "P", "C-1")
+    clock.advance(hours=1)
+    assert erp.ask("SO-1", "10.00")["outcome"] == "APPROVE"
+    assert lapsed(database) == {"P": False}

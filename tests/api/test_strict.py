@@ -1,5 +1,6 @@
 """Strict requests: every loose end of JSON and HTTP, on a declared route and on a raw one alike."""
 
+import gzip
 import json
 from contextlib import suppress
 from typing import Any
@@ -40,6 +41,7 @@ def nested(depth: int) -> bytes:
         pytest.param(b'{"a":1,}', 400, "the body is not JSON", id="trailing-comma"),
         pytest.param(b'{"a":"\x01"}', 400, "the body is not JSON: Invalid control", id="control"),
         pytest.param(b"\xef\xbb\xbf{}", 400, "the body begins with a byte", id="byte-order-mark"),
+        pytest.param(gzip.compress(b"{}"), 400, "the body is compressed (gzip)", id="gzip"),
         pytest.param(b'{"a":"\xff"}', 400, "the body is not UTF-8 (byte 6)", id="not-utf-8"),
         pytest.param("{}".encode("utf-16"), 400, "the body is not UTF-8", id="utf-16"),
         pytest.param(b'{"a":1,"a":1}', 400, "the key 'a' occurs twice", id="duplicate-key"),
@@ -148,6 +150,15 @@ def test_what_only_rounding_makes_an_integer_is_refused(url: str, version: str) 
 def test_content_type(url: str, header: str, status: int) -> None:
     told = ask(APP, "POST", url, good(), headers={"content-type": header})
     assert told.status_code == status
+
+
+@BOTH
+@pytest.mark.parametrize("second", ["application/json", "text/plain"])
+def test_a_second_content_type(url: str, second: str) -> None:
+    """One reader takes the first, another the last."""
+    told = ask(APP, "POST", url, good(), headers={"Content-Type": second})
+    assert told.status_code == 400, told.text
+    assert told.json()["detail"] == "Content-Type must be application/json, once"
 
 
 @pytest.mark.parametrize("body", [b"{", b"", b"[]", b'{"a":1,"a":1}'])

@@ -253,6 +253,23 @@ def test_what_lowers_gives_way_to_the_fact_that_it_stood_for(night: Nightly) -> 
     night.town.exact()
 
 
+@pytest.mark.parametrize(("versions", "left"), [((1, 2), 95), ((2, 1), 90)])
+def test_what_gave_way_does_not_come_back(
+    night: Nightly, versions: tuple[int, ...], left: int
+) -> None:
+    """A payment is taken back: seen before that, it has used half of what lowered."""
+    bill(night, "I-1", 100)
+    night.set_to("C-1", "OPEN_ITEM", 90)
+    for version in versions:
+        parts = [{"invoice_id": "I-1", "amount": 95 if version == 1 else 0}]
+        fields = {"amount": parts[0]["amount"], "allocations": parts, "version": version}
+        night.town.fact(
+            "payment", "C-1", payment_id="P", paid_date=night.town.today.isoformat(), **fields
+        )
+    assert night.town.position("C-1").open_item == left
+    night.town.exact()
+
+
 def test_a_reversal_takes_back_what_has_not_given_way(night: Nightly) -> None:
     bill(night, "I-1", 100)
     made = night.set_to("C-1", "OPEN_ITEM", 70)

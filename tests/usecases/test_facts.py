@@ -11,13 +11,14 @@ from sqlalchemy import select
 
 from app.domain.accounts import Use
 from app.domain.callers import Caller
-from app.domain.errors import FieldError
+from app.domain.errors import FieldError, SegmentUnknownError
 from app.domain.money import Rate
 from app.store import rates
 from app.store.database import Database
+from app.store.facts_quarantine import QuarantineFilter
 from app.store.schema.evidence import feed, ledger_event
-from app.usecases.facts import ListQuarantine
 from app.usecases.facts_events import parse_events
+from app.usecases.facts_quarantine import CloseQuarantined, ListQuarantine
 from tests.domain.facts_cases import CASES, delivery, of, order, pay, to
 from tests.domain.facts_cases import invoice as bill
 from tests.domain.facts_world import ANNA, expected, fact, money
@@ -271,6 +272,37 @@ def test_a_used_event_id_is_cured_by_what_is_known_already(
     ledger.town.exact()
 
 
+@pytest.mark.parametrize("size", [1, 3])
+def test_what_is_newer_than_all_that_is_known_goes_on_waiting(ledger: Ledger, size: int) -> None:
+    """Nobody told it under an id of its own; a repeat of what came before it changes nothing."""
+    first = bill("J", "9")
+    ledger.apply(first, {**bill("K"), "event_id": "used"})
+    newer = {**bill("J", "0", version=2), "event_id": "used"}
+    again = [newer, first, {**first, "event_id": "other"}]
+    words = [word for batch in batches(again, size) for word in ledger.apply(*batch)]
+    assert words == ["quarantined", "duplicate", "duplicate"]
+    assert (ledger.quarantined(), ledger.positions()[ANNA, "CNY"].open_item) == (1, 49_00)
+    ledger.town.exact()
+
+
+def test_what_was_laid_aside_is_not_known(ledger: Ledger) -> None:
+    """A repeat of it is a duplicate; what waits behind it must not be taken for older."""
+    ledger.apply(bill("J", "9"), {**bill("K"), "event_id": "used"})
+    newest, newer = (
+        {**bill("J", amount, version=version), "event_id": "used"}
+        for amount, version in (("1", 3), ("0", 2))
+    )
+    ledger.apply(newest)
+    everybody = Caller("erp", frozenset())
+    (row,) = ListQuarantine(ledger.town.database)(everybody, QuarantineFilter(9))
+    close = CloseQuarantined(ledger.town.database, ledger.town.clock)
+    close(everybody, str(row.quarantine_id), "a mistake")
+    assert ledger.apply(newer, newest) == ["quarantined", "duplicate"]
+    assert ledger.apply(newest) == ["duplicate"]
+    assert (ledger.quarantined(), ledger.positions()[ANNA, "CNY"].open_item) == (1, 49_00)
+    ledger.town.exact()
+
+
 def test_a_conflict_is_not_cured_by_what_it_conflicts_with(ledger: Ledger) -> None:
     ledger.apply(bill("J", "9"))
     assert ledger.apply(bill("J", "7")) == ["quarantined"]
@@ -283,9 +315,12 @@ def test_what_waits_is_listed_page_by_page_within_sight(ledger: Ledger) -> None:
     ledger.apply(*(bill(f"I{number}", customer_id="dora") for number in range(3)))
     listing = ListQuarantine(ledger.town.database)
     everybody = Caller("erp", frozenset())
-    first = listing(everybody, 0, 2)
+    first = listing(everybody, QuarantineFilter(2))
     assert [one.payload["invoice_id"] for one in first] == ["I0", "I1"]
-    rest = listing(everybody, first[-1].quarantine_id, 2)
+    rest = listing(everybody, QuarantineFilter(2, first[-1].quarantine_id))
     assert [one.payload["invoice_id"] for one in rest] == ["I2"]
     assert rest[0].problem.code == "customer_unknown"
-    assert listing(Caller("erp", frozenset(), frozenset({"EU"})), 0, 9) == []
+    confined = Caller("erp", frozenset(), frozenset({"EU"}))
+    assert listing(confined, QuarantineFilter(9)) == []
+    with pytest.raises(SegmentUnknownError):
+        listing(confined, QuarantineFilter(9, segment_id="main"))

@@ -68,7 +68,7 @@ def run(
     names: Sequence[str],
     make: Callable[[str, str], object] = made,
     sizes: LaneSizes | None = None,
-    lapse: Lapse = lambda _at, _accounts: 0,
+    lapse: Lapse = lambda _at, _accounts: False,
 ) -> list[object]:
     """Ask all at once, so that they are one batch where it takes as many."""
 
@@ -294,17 +294,17 @@ def test_a_lane_that_never_began_or_has_died_lets_nobody_wait() -> None:
 def test_money_that_cannot_be_taken_out_keeps_nobody_else(trouble: Exception | None) -> None:
     tries: list[set[int]] = []
 
-    def lapse(_: datetime, accounts: Collection[int]) -> int:
+    def lapse(_: datetime, accounts: Collection[int]) -> bool:
         tries.append(set(accounts))
         if trouble is not None:
             raise trouble
-        return 0
+        return False
 
     due = MoneyLapsedError(datetime(2026, 6, 15, tzinfo=UTC), [7])
     script = Script(lambda names: due if "a" in names else None)
     first, second = run(script, ["a", "b"], lapse=lapse)
     assert (first, second) == (due, "b")
-    assert tries == [{7}] * 4  # together with the other, and three times by itself
+    assert tries == [{7}]  # for both, and not again when they are apart
 
 
 def test_a_client_that_hangs_up_takes_nothing_away() -> None:

@@ -221,6 +221,11 @@ payment = Table(
     ),
     Index("payment_expires_at_idx", "expires_at", postgresql_where=text(LAPSING)),
     Index(
+        "payment_counts_until_idx",
+        "expires_at",
+        postgresql_where=text(f"{LAPSING} AND prepayment_minor > 0"),
+    ),
+    Index(
         "payment_open_idx",
         "account_id",
         "payment_id",
