@@ -27,6 +27,7 @@ _SAME: Final = (
     "shared_buffers",
     "checkpoint_timeout",
     "wal_init_zero",
+    "wal_sync_method",
     "autovacuum_vacuum_cost_delay",
     "max_connections",
     "timezone",

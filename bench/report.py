@@ -19,7 +19,8 @@ from bench.tallies import Tally
 
 _SHOWN: Final = (
     *("server_version", "shared_buffers", "max_wal_size", "checkpoint_timeout"),
-    *("wal_init_zero", "autovacuum_vacuum_cost_delay", "fsync", "synchronous_commit"),
+    *("wal_init_zero", "wal_sync_method", "autovacuum_vacuum_cost_delay"),
+    *("fsync", "synchronous_commit"),
 )
 _WRITES: Final = 50
 _COLUMNS: Final = (

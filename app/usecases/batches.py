@@ -129,14 +129,12 @@ class Batch:
             raise MoneyLapsedError(self.at, due)
 
     def _judged_on(self, asked: Iterable[tuple[Question, Caller]]) -> set[int]:
-        """Name the accounts, with their groups, of payers asked about and of their orders."""
+        """Name the accounts, with their groups, of payers whom callers see."""
         found: set[int] = set()
         for one in (question for question, caller in asked if caller.sees(question.segment_id)):
             payer = self.loaded.payers.get((one.segment_id, one.customer_id))
-            order = self.orders.get((one.segment_id, one.order_id))
-            for owner in (payer, order):
-                if owner is not None and owner.account_id in self.accounts:
-                    found.update(self.accounts[owner.account_id].path)
+            if payer is not None and payer.account_id in self.accounts:
+                found.update(self.accounts[payer.account_id].path)
         return found
 
     def path(self, account_id: int) -> tuple[Account, ...]:

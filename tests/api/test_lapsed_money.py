@@ -14,9 +14,10 @@ from app.store.ids import IdSource
 from app.usecases.facts_lapse import lapse_on
 from app.usecases.holds_judge import HoldsJudge
 from app.usecases.holds_release import ReleaseCleared
+from app.usecases.keys import CreateKey
 from tests.domain.facts_cases import pay
 from tests.erp import Erp, money
-from tests.server import Clock
+from tests.server import NO_TLS, Clock
 
 HOUR = timedelta(hours=1)
 MOMENT = timedelta(microseconds=1)
@@ -177,6 +178,22 @@ def test_a_replay_waits_for_nobody(erp: Erp, database: Database, clock: Clock) -
         tx.execute(text("SELECT FROM payment FOR UPDATE"))
         again = erp.post("/v1/authorizations", question("40.00"), "K")
     assert (again.status_code, again.content) == (first.status_code, first.content)
+    assert lapsed(database) == {"P": False}
+
+
+def test_who_sees_nothing_of_it_waits_for_nobody(
+    erp: Erp, database: Database, clock: Clock, service: str
+) -> None:
+    erp.customer("C-1", "0.00")
+    pays(erp, clock, "P", "C-1")
+    clock.advance(hours=1)
+    put = erp.client.put("/v1/segments/EU", json={"name": "EU"})
+    assert put.status_code == 201, put.text
+    token = CreateKey(database, clock)("eu", ("authorization:write",), ("EU",))
+    headers = {"Authorization": f"Bearer {token}"}
+    with httpx2.Client(base_url=service, headers=headers, trust_env=False, verify=NO_TLS) as client:
+        answer = Erp(client).post("/v1/authorizations", question("1.00"))
+    assert (answer.status_code, answer.json()["code"]) == (404, "segment_unknown"), answer.text
     assert lapsed(database) == {"P": False}
 
 

@@ -217,6 +217,7 @@ def test_what_is_set_unless_told_otherwise(place: Path) -> None:
     locale = "SELECT datlocprovider, datlocale, pg_encoding_to_char(encoding) FROM pg_database"
     near = "SELECT abs(pg_size_bytes(current_setting('max_wal_size')) - pg_size_bytes('{}')) < 1e8"
     told = {"data_checksums": "on", "listen_addresses": "", "wal_init_zero": "off"}
+    told["wal_sync_method"] = "open_datasync"
     with start_embedded(place) as server:
         for name, value in {**DEFAULTS, **told}.items():
             assert fetch(server.url, f"SHOW {name}") == [(value,)]

@@ -26,6 +26,7 @@ DEFAULTS: Mapping[str, str] = MappingProxyType(
         "shared_buffers": shared_buffers(),
         "checkpoint_timeout": "15min",
         "wal_init_zero": "off",
+        "wal_sync_method": "open_datasync",
         "autovacuum_vacuum_cost_delay": "10ms",
         "fsync": "on",
         "timezone": "UTC",
