@@ -214,10 +214,10 @@ class HoldsJudge:
         lane = self.open_lane()
         try:
             verdicts: list[Verdict] = []
-            parts = [list(wanted)]
+            parts, stuck = [list(wanted)], set[int]()
             while parts:
                 part = parts.pop()
-                told = await self._settle(judge, lane, part)
+                told = await self._settle(judge, lane, part, stuck)
                 if told is None:
                     middle = len(part) // 2
                     parts += [part[middle:], part[:middle]]  # the older ones go first
@@ -228,12 +228,18 @@ class HoldsJudge:
             await lane.close()
 
     async def _settle(
-        self, judge: JudgeHolds, lane: HoldLane, part: Sequence[Moved]
+        self, judge: JudgeHolds, lane: HoldLane, part: Sequence[Moved], stuck: set[int]
     ) -> list[Verdict] | None:
-        """Judge a part; None where it failed and can be made smaller."""
+        """Judge a part; None where it failed and can be made smaller.
+
+        `stuck` are accounts from which not all expired money could be taken out; it is tried once.
+        """
         trouble = await _try(judge, lane, part)
-        if isinstance(trouble, MoneyLapsedError) and await let_lapse(self.lapse, trouble):
-            trouble = await _try(judge, lane, part)
+        if isinstance(trouble, MoneyLapsedError) and trouble.accounts - stuck:
+            if await let_lapse(self.lapse, trouble):
+                trouble = await _try(judge, lane, part)
+            else:
+                stuck |= trouble.accounts
         if isinstance(trouble, list):
             return trouble
         if len(part) > 1:
