@@ -69,7 +69,9 @@ FINANCIALS: Final = pl.Schema(
         **{f"ratio_{name}": pl.Float64 for name in RATIO_NAMES},
     }
 )
-"""Statements, the newest version of each; a ratio that is given wins over one from the lines."""
+"""Statements in the order they were told: of those of one period known by a day the last one holds.
+
+A ratio that is given wins over one from the lines."""
 
 SIGNALS: Final = pl.Schema(
     {

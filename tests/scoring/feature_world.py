@@ -74,7 +74,12 @@ def make(seed: int, customers: int = 8, invoices: int = 14) -> World:
         bills,
         payments,
         [_limit(draw, draw.choice(ids), order) for order in range(customers * 2)],
-        [_statement(draw, draw.choice(ids), year) for year in (0, 1, 2) for _ in ids],
+        [
+            row
+            for year in (0, 1, 2)
+            for _ in ids
+            for row in _told_again(draw, _statement(draw, draw.choice(ids), year))
+        ],
         [_signal(draw, draw.choice(ids[:5])) for _ in range(customers * 2)],
     )
 
@@ -156,6 +161,14 @@ def _statement(draw: Random, name: str, year: int) -> Row:
     lines = {item: draw.choice([None, 0.0, -5.0, 10.0, 80.0, 1000.0]) for item in ITEMS}
     known = day(end + draw.randrange(200))
     return {"customer_id": name, "period_end": day(end), "known_on": known, **lines}
+
+
+def _told_again(draw: Random, told: Row) -> list[Row]:
+    """Correct a statement, or not: known from the same day, an earlier or a later one."""
+    again = _statement(draw, told["customer_id"], 0) | {"period_end": told["period_end"]}
+    known = told["known_on"] + timedelta(days=draw.choice([0, 0, -30, 30]))
+    again["known_on"] = max(known, told["period_end"])
+    return [told, again] if draw.randrange(3) == 0 else [told]
 
 
 def _signal(draw: Random, name: str) -> Row:

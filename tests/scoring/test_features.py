@@ -175,6 +175,23 @@ def test_who_has_no_currency_takes_that_of_the_newest_invoice_as_it_was_known() 
     assert found["invoices_known"].to_list() == [1, 1, 1]
 
 
+@pytest.mark.parametrize("days_later", [0, 20, -20])
+def test_a_statement_told_again_replaces_the_one_before_from_its_own_day(days_later: int) -> None:
+    """Were only days compared, a correction of the same day would hold or not by chance."""
+    asked = [(f"C{number}", day(on)) for number in range(500) for on in (29, 30, 60)]
+    told = [(f"C{number}", day(30), 1.0) for number in range(500)]
+    told += [(name, known + timedelta(days=days_later), 2.0) for name, known, _ in told]
+    known = pl.DataFrame(told, ["customer_id", "known_on", "net_profit"], orient="row")
+    statements = known.with_columns(period_end=day(0), total_assets=pl.lit(10.0))
+    found = feature_frame(
+        Ledger.of({"financials": statements}),
+        pl.DataFrame(asked, ["customer_id", "as_of"], orient="row"),
+    )
+    first = 0.2 if days_later < 0 else None
+    second = 0.1 if days_later > 0 else 0.2
+    assert found["ratio_net_profit_to_assets"].to_list() == [first, second, 0.2] * 500
+
+
 @pytest.mark.parametrize("pairs_at_once", [5, 100])
 def test_portions_make_no_difference(pairs_at_once: int) -> None:
     world = make(10)
