@@ -210,6 +210,8 @@ class _Loader:
     def load_rest(self) -> None:
         """Load bills, disputes, order facts, and what facts of the orders carry."""
         for row in self._find(ask.NOTES, {*self.notes, *self._own("note")}):
+            # a payment by it and its bouncing, of two customers, must not miss each other
+            self.loaded.accounts.add(row.account_id)
             bill = _held(row, NoteBody(row.status, row.recourse))
             self._keep("note", (row.note_id, ""), changed(bill, told_at=row.told_at))
         for row in self._find(ask.DISPUTES, self._own("dispute")):

@@ -17,6 +17,7 @@ LARGE: Final = (
     "invoice",
     "journal%",
     "order_use",
+    "payment",
     "request_key%",
 )
 """Tables, their partitions included, that grow with the business."""
@@ -48,6 +49,11 @@ SELECT 'main', 'go' || n, 1000 + n, 'CNY', 1, 1 FROM generate_series(1, {GROWN})
 INSERT INTO invoice (segment_id, invoice_id, version, account_id, currency, amount_minor,
     issue_date, due_date, open_minor, content)
 SELECT 'main', 'gi' || n, 1, 1000 + n, 'CNY', 1, '2026-06-01', '2026-07-01', 1, ''
+FROM generate_series(1, {GROWN}) AS n;
+INSERT INTO payment (segment_id, payment_id, version, account_id, currency, amount_minor, paid_date,
+    status, expires_at, haircut_percent, content)
+SELECT 'main', 'gp' || n, 1, 1000 + n, 'CNY', 1, '2026-06-01', 'PROVISIONAL',
+    timestamptz '2026-06-08' + n * interval '1s', 0, ''
 FROM generate_series(1, {GROWN}) AS n;
 INSERT INTO request_key (client, key, hash)
 SELECT 'grown', 'gk' || n, '' FROM generate_series(1, {GROWN}) AS n;

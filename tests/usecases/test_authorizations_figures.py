@@ -6,8 +6,12 @@ from datetime import date, timedelta
 from typing import Any
 from uuid import uuid4
 
+import orjson
 import pytest
+from prometheus_client import REGISTRY
 
+from app.domain.scores import ModelVersion, RiskClass, Score, ScoreSource, TrafficLight
+from app.domain.scores_json import score_to_json
 from app.store.database import Database
 from app.store.lane import Lane
 from app.store.lane_rows import Want
@@ -16,6 +20,7 @@ from tests.usecases.counter import TODAY, Counter, outcomes, reasons
 from tests.usecases.town import Town
 
 DAY = timedelta(days=1)
+CARD = (ScoreSource.SCORECARD, ModelVersion("card", 1))
 
 
 @pytest.fixture
@@ -153,6 +158,41 @@ def test_what_is_checked_first_is_what_is_decided_then(desk: Counter) -> None:
                 del one[name]
         assert checked == decided
     desk.exact()
+
+
+@pytest.mark.parametrize("orders", [1, 3])
+def test_the_age_of_a_score_is_counted_once_a_decision(desk: Counter, orders: int) -> None:
+    """Of each order and check that used one; nothing is counted of a payer without a score."""
+    desk.add("C-1", 100_00)
+    desk.add("C-2", 100_00)
+    computed = Score(700, 0.01, 90, RiskClass.B, TrafficLight.GREEN, (), *CARD)
+    score = score_to_json(computed, TODAY, desk.at - 2 * DAY)
+    desk.rows(
+        "WITH a AS (UPDATE account SET input_version = 2 WHERE customer_id = 'C-1' RETURNING *)"
+        " INSERT INTO account_input (account_id, version, data)"
+        " SELECT i.account_id, 2, jsonb_set(i.data, '{score}', CAST(:score AS jsonb))"
+        " FROM a JOIN account_input i ON i.account_id = a.account_id AND i.version = 1",
+        score=orjson.dumps(score).decode(),
+    )
+    asks = [desk.order(desk.question(f"SO-{place}", "1.00")) for place in range(orders)]
+    asks.append(desk.check(desk.question("SO-check", "1.00")))
+    asks.append(desk.order(desk.question("SO-other", "1.00", customer_id="C-2")))
+    before = _ages()
+    assert outcomes(desk.ask(*asks)) == ["APPROVE"] * len(asks)
+    gained = {name: count - before[name] for name, count in _ages().items()}
+    number = orders + 1
+    seconds = 2 * DAY.total_seconds()
+    assert gained == {"sum": number * seconds, "up-to-a-day": 0, "up-to-two-days": number}
+
+
+def _ages() -> dict[str, float]:
+    name, day = "aval_score_age_seconds", DAY.total_seconds()
+    found = {
+        "sum": REGISTRY.get_sample_value(f"{name}_sum"),
+        "up-to-a-day": REGISTRY.get_sample_value(f"{name}_bucket", {"le": str(day)}),
+        "up-to-two-days": REGISTRY.get_sample_value(f"{name}_bucket", {"le": str(2 * day)}),
+    }
+    return {name: value or 0.0 for name, value in found.items()}
 
 
 def test_who_pays_as_told_gets_the_order(database: Database, clock: Clock) -> None:

@@ -16,7 +16,7 @@ from app.store import orders
 from app.store.database import Database
 from app.store.schema.decisions import order_hold
 from app.store.schema.documents import past_authorization
-from app.store.schema.evidence import journal, order_hold_event
+from app.store.schema.evidence import journal, order_hold_event, quarantine
 from app.usecases.limits import LimitAsk
 from tests.domain.facts_cases import delivery, invoice, of, order, pay, to
 from tests.domain.facts_world import ANNA, BERT, CHIE, expected, fact, line
@@ -123,6 +123,46 @@ def test_documents_of_two_batches_find_each_other(ledger: Ledger, name: str) -> 
         answers = at_once(*(telling(ledger, [[one]]) for one in told))
         assert all(isinstance(answer, list) for answer in answers), answers
         assert ledger.positions() == expected(pair)
+    ledger.town.exact()
+
+
+BILL = {"note_id": "N", "kind": "BANK", "due_date": "2026-09-30"}
+BILLS: dict[str, tuple[list[Fact], tuple[Fact, Fact]]] = {
+    "told-by-another-before": (
+        [invoice("I", "40"), fact("note", "N", status="ENDORSED", customer_id="chie")],
+        (
+            pay("P", "40", to(), note=BILL),
+            fact("note", "N", 2, status="DISHONOURED", customer_id="chie"),
+        ),
+    ),
+    "paid-with-by-another-before": (
+        [
+            invoice("I", "40"),
+            pay("P", "40", to(), note=BILL),
+            invoice("J", "40", customer_id="chie"),
+        ],
+        (
+            pay("Q", "40", to("J"), note=BILL, customer_id="chie"),
+            fact("note", "N", status="DISHONOURED"),
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BILLS)
+def test_a_known_bill_bounces_while_another_payer_pays_by_it(ledger: Ledger, name: str) -> None:
+    """Its row is there already, so no key of a document serialises them: an account must."""
+    before, pair = BILLS[name]
+    for _ in range(10):
+        ledger.clean_segment(currencies=False)
+        first, *told = (
+            [{**one, "event_id": f"{ledger.segment}-{one['event_id']}"} for one in part]
+            for part in (before, pair[:1], pair[1:])
+        )
+        ledger.apply(*first)
+        answers = at_once(*(telling(ledger, [part]) for part in told))
+        assert all(isinstance(answer, list) for answer in answers), answers
+        assert ledger.positions() == expected([*before, *pair])
     ledger.town.exact()
 
 
@@ -278,6 +318,22 @@ def test_a_payer_without_an_account_in_the_segment_gets_one(ledger: Ledger) -> N
         (one, "CNY"): Use(open_item=amount)
         for one, amount in ((1, 16000), (ANNA, 8000), (BERT, 8000), (CHIE, 8000))
     }
+
+
+def test_trouble_with_what_waits_does_not_undo_a_report(ledger: Ledger) -> None:
+    """It is committed by then: who heard BUSY would repeat what nothing is wrong with."""
+    told = invoice("J")
+    used = {**told, "event_id": "used"}
+    ledger.apply(told, {**invoice("K"), "event_id": "used"})
+    assert ledger.code(used) == "event_id_reused"
+    again = {**told, "event_id": "again"}
+    with ledger.town.database.begin() as tx:
+        tx.execute(select(quarantine.c.quarantine_id).with_for_update())
+        assert ledger.apply(again) == ["duplicate"]
+    assert ledger.quarantined() == 1
+    assert ledger.apply({**told, "event_id": "once-more"}) == ["duplicate"]
+    assert ledger.quarantined() == 0
+    ledger.town.exact()
 
 
 def test_three_facts_in_every_order_at_the_edge_of_a_reservation(ledger: Ledger) -> None:
