@@ -165,10 +165,11 @@ def _statement(draw: Random, name: str, year: int) -> Row:
 
 def _told_again(draw: Random, told: Row) -> list[Row]:
     """Correct a statement, or not: known from the same day, an earlier or a later one."""
-    again = _statement(draw, told["customer_id"], 0) | {"period_end": told["period_end"]}
-    known = told["known_on"] + timedelta(days=draw.choice([0, 0, -30, 30]))
-    again["known_on"] = max(known, told["period_end"])
-    return [told, again] if draw.randrange(3) == 0 else [told]
+    if draw.randrange(3):
+        return [told]
+    end, known = told["period_end"], told["known_on"] + timedelta(days=draw.choice([0, 0, -30, 30]))
+    other = _statement(draw, told["customer_id"], 0)
+    return [told, other | {"period_end": end, "known_on": max(known, end)}]
 
 
 def _signal(draw: Random, name: str) -> Row:
