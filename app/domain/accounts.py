@@ -119,8 +119,9 @@ class Account:
 
     `use` is the valued total in the account's currency, foreign positions included. `path` holds
     its own id, then those of its groups upwards. `limit_minor` is the effective limit (None: no
-    credit granted). `limit_changes_on` is the first business date on which the effective limit
-    may differ (None: never).
+    credit granted). `limit_withheld`: none is granted though one was in force before, or a null one
+    is, and no base limit expired. `limit_changes_on` is the first business date on which the
+    effective limit may differ (None: never).
     """
 
     account_id: int
@@ -132,6 +133,7 @@ class Account:
     limit_minor: int | None = None
     unlimited: bool = False
     limit_expired: bool = False
+    limit_withheld: bool = False
     limit_changes_on: date | None = None
     use: Use = _NOTHING
     foreign: Mapping[str, ForeignUse] = field(default_factory=dict)
@@ -142,8 +144,14 @@ class Account:
 
     @property
     def has_limit(self) -> bool:
-        """Whether orders must fit here though it is only a group: a limit, even an expired one."""
-        return not self.unlimited and (self.limit_minor is not None or self.limit_expired)
+        """Whether orders must fit here though it is only a group.
+
+        Only who was never given a limit, or is unlimited, is passed by: a limit that is null, was
+        ended or lapsed grants nothing.
+        """
+        if self.unlimited:
+            return False
+        return self.limit_minor is not None or self.limit_expired or self.limit_withheld
 
     @property
     def headroom(self) -> int | None:
@@ -194,6 +202,7 @@ def stands(
         account.limit_minor,
         account.unlimited,
         account.limit_expired,
+        account.limit_withheld,
         account.limit_changes_on,
         use,
         account.foreign if foreign is None else foreign,

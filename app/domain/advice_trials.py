@@ -1,6 +1,6 @@
 """Advice is tried out before it is given: the order is judged again as if it had been followed."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from fractions import Fraction
@@ -9,7 +9,7 @@ from typing import Final
 from app.domain.accounts import Account
 from app.domain.decisions import Figures, Judgement, Overdue, Question, Situation
 from app.domain.judging import reasons_of
-from app.domain.limits import CreditLimit, changes, effective_limit
+from app.domain.limits import CreditLimit, EffectiveLimit, changes, effective_limit, in_force
 from app.domain.money import MAX_MINOR
 from app.domain.payments import OpenInvoice, Wallet, least
 from app.domain.rules import Fired, RuleSet
@@ -166,7 +166,7 @@ def _under_ceiling(use: int, rules: RuleSet) -> int:
 def with_limit(situation: Situation, account: Account, minor: int) -> Situation:
     """Put another effective limit in force on an account."""
     accounts = tuple(
-        replace(one, limit_minor=minor, unlimited=False, limit_expired=False)
+        in_force(one, EffectiveLimit(minor, unlimited=False, expired=False, changes_on=None))
         if one.account_id == account.account_id
         else one
         for one in situation.accounts
@@ -202,21 +202,13 @@ def on_day(
 ) -> Situation:
     """Give the situation on a later business date on which only limits and due dates moved."""
     accounts = tuple(
-        _limited_on(one, limits[one.account_id], day) if one.account_id in limits else one
+        in_force(one, effective_limit(limits[one.account_id], day))
+        if one.account_id in limits
+        else one
         for one in situation.accounts
     )
     overdue = _overdue_on(situation, invoices, day)
     return replace(situation, today=day, accounts=accounts, overdue=overdue)
-
-
-def _limited_on(account: Account, rows: Iterable[CreditLimit], day: date) -> Account:
-    found = effective_limit(rows, day)
-    return replace(
-        account,
-        limit_minor=found.limit_minor,
-        unlimited=found.unlimited,
-        limit_expired=found.expired,
-    )
 
 
 def _overdue_on(situation: Situation, invoices: Sequence[OpenInvoice], day: date) -> Overdue:

@@ -47,7 +47,8 @@ class CreditLimit:
 class EffectiveLimit:
     """What limits hold from a date until `changes_on` (exclusive; None: for ever).
 
-    `covers_minor` is what covers add to `limit_minor`, which has it in it.
+    `covers_minor` is what covers add to `limit_minor`, which has it in it. `begun`: some limit,
+    be it null or over by now, was in force by then.
     """
 
     limit_minor: int | None
@@ -55,6 +56,7 @@ class EffectiveLimit:
     expired: bool
     changes_on: date | None
     covers_minor: int = 0
+    begun: bool = True
 
 
 def effective_limit(limits: Iterable[CreditLimit], on: date) -> EffectiveLimit:
@@ -77,7 +79,10 @@ def effective_limit(limits: Iterable[CreditLimit], on: date) -> EffectiveLimit:
     ran_out = any(
         row.kind == "base" and row.valid_to is not None and row.valid_to < on for row in rows
     )
-    return EffectiveLimit(None, unlimited=False, expired=ran_out, changes_on=changes_on)
+    begun = any(row.kind != "cover" and row.valid_from <= on for row in rows)
+    return EffectiveLimit(
+        None, unlimited=False, expired=ran_out, changes_on=changes_on, begun=begun
+    )
 
 
 def _with_covers(
@@ -144,6 +149,24 @@ def _size(found: EffectiveLimit) -> tuple[bool, int]:
     return found.unlimited, found.limit_minor or 0
 
 
+def in_force(account: Account, found: EffectiveLimit) -> Account:
+    """Give an account with an effective limit on it.
+
+    Where nothing is in force any more it is withheld for good: ending the last limit of a group
+    must not let its members buy without one.
+    """
+    granted = found.limit_minor is not None or found.unlimited
+    before = account.unlimited or account.has_limit
+    return replace(
+        account,
+        limit_minor=found.limit_minor,
+        unlimited=found.unlimited,
+        limit_expired=found.expired,
+        limit_withheld=not granted and not found.expired and (found.begun or before),
+        limit_changes_on=found.changes_on,
+    )
+
+
 def settle(
     account: Account, limits: Iterable[CreditLimit], on: date, ref: str | None = None
 ) -> tuple[Account, Entry | None]:
@@ -152,16 +175,9 @@ def settle(
     A cut below what is used is never refused: what stands above it becomes `forced`. `ref` names
     the limit that was decided on (journal kind LIMIT); without it time alone did
     (LIMIT_EFFECTIVE). There is an entry only where the limit itself differs; the account may
-    differ without one (`limit_expired`, `limit_changes_on`).
+    differ without one (`limit_expired`, `limit_withheld`, `limit_changes_on`).
     """
-    found = effective_limit(limits, on)
-    after = replace(
-        account,
-        limit_minor=found.limit_minor,
-        unlimited=found.unlimited,
-        limit_expired=found.expired,
-        limit_changes_on=found.changes_on,
-    )
+    after = in_force(account, effective_limit(limits, on))
     if (after.limit_minor, after.unlimited) == (account.limit_minor, account.unlimited):
         return after, None
     after = replace(after, forced=after.excess, seq=account.seq + 1)

@@ -129,7 +129,7 @@ def _rate_from_json(data: list[str]) -> Rate:
 
 
 _PLAIN = ("customer_id", "segment_id", "currency", "status", "limit_minor", "unlimited")
-_PLAIN_MORE = ("limit_expired", "forced", "seq", "input_version", "quarantined")
+_PLAIN_MORE = ("limit_expired", "limit_withheld", "forced", "seq", "input_version", "quarantined")
 
 
 def _account_to_json(account: Account) -> dict[str, Any]:
@@ -150,6 +150,8 @@ def _account_to_json(account: Account) -> dict[str, Any]:
         data["unlimited"] = True
     if account.limit_expired:
         data["limit_expired"] = True
+    if account.limit_withheld:
+        data["limit_withheld"] = True
     data["forced"] = account.forced
     data["seq"] = account.seq
     data["input_version"] = account.input_version

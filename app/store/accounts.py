@@ -30,6 +30,7 @@ def from_row(row: Any) -> Account:  # noqa: ANN401 - a lane's row or SQLAlchemy'
         limit_minor=row.limit_minor,
         unlimited=row.unlimited,
         limit_expired=row.limit_expired,
+        limit_withheld=row.limit_withheld,
         limit_changes_on=row.limit_changes_on,
         use=Use(
             row.authorized_minor,
@@ -141,13 +142,15 @@ UPDATE account AS a SET
     seq = n.seq, authorized_minor = n.authorized_minor, open_delivery_minor = n.open_delivery_minor,
     open_item_minor = n.open_item_minor, note_receivable_minor = n.note_receivable_minor,
     prepayment_minor = n.prepayment_minor, limit_minor = n.limit_minor, unlimited = n.unlimited,
-    limit_expired = n.limit_expired, limit_changes_on = n.limit_changes_on,
+    limit_expired = n.limit_expired, limit_withheld = n.limit_withheld,
+    limit_changes_on = n.limit_changes_on,
     forced_minor = n.forced_minor, foreign_use = n.foreign_use, currency = n.currency,
     path = ARRAY(SELECT jsonb_array_elements_text(n.path)::bigint)
 FROM jsonb_to_recordset(:rows) AS n(
     account_id bigint, seq bigint, authorized_minor bigint, open_delivery_minor bigint,
     open_item_minor bigint, note_receivable_minor bigint, prepayment_minor bigint,
-    limit_minor bigint, unlimited boolean, limit_expired boolean, limit_changes_on date,
+    limit_minor bigint, unlimited boolean, limit_expired boolean, limit_withheld boolean,
+    limit_changes_on date,
     forced_minor bigint, foreign_use jsonb, currency text, path jsonb, locked_seq bigint)
 WHERE a.account_id = n.account_id AND a.seq = n.locked_seq
 """)
@@ -208,6 +211,7 @@ def write(
         {
             **to_row(held),
             "limit_expired": held.limit_expired,
+            "limit_withheld": held.limit_withheld,
             "limit_changes_on": held.limit_changes_on,
             "currency": held.currency,
             "path": list(held.path),

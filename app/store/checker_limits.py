@@ -43,6 +43,15 @@ best AS (
 lapsed AS (
     SELECT DISTINCT account_id FROM approved WHERE kind = 'base' AND valid_to < day
 ),
+given AS (
+    SELECT DISTINCT account_id FROM (
+        SELECT account_id, valid_from, day FROM approved WHERE kind <> 'cover'
+        UNION ALL
+        SELECT account_id, l.valid_from, (l.ended_at AT TIME ZONE s.time_zone)::date
+        FROM credit_limit l JOIN account USING (account_id) JOIN segment s USING (segment_id)
+        WHERE l.status = 'ENDED' AND l.kind <> 'cover') AS g
+    WHERE valid_from <= day
+),
 turning AS (
     SELECT account_id, min(turn) AS turn FROM (
         SELECT account_id, valid_from AS turn FROM approved WHERE valid_from > day
@@ -54,14 +63,20 @@ turning AS (
 SELECT a.account_id, a.currency, a.limit_minor AS found, a.unlimited AS found_unlimited,
     b.limit_minor AS expected, coalesce(b.unlimited, false) AS expected_unlimited,
     a.limit_expired AS found_expired, a.limit_changes_on AS found_turn, t.turn AS expected_turn,
-    b.account_id IS NULL AND p.account_id IS NOT NULL AS expected_expired
+    e.expired AS expected_expired, a.limit_withheld AS found_withheld,
+    e.withheld AS expected_withheld
 FROM account a
 LEFT JOIN best b ON b.account_id = a.account_id
 LEFT JOIN lapsed p ON p.account_id = a.account_id
+LEFT JOIN given g ON g.account_id = a.account_id
+CROSS JOIN LATERAL (
+    SELECT b.account_id IS NULL AND p.account_id IS NOT NULL AS expired,
+        b.limit_minor IS NULL AND NOT coalesce(b.unlimited, false) AND g.account_id IS NOT NULL
+            AND (b.account_id IS NOT NULL OR p.account_id IS NULL) AS withheld) AS e
 LEFT JOIN turning t ON t.account_id = a.account_id
 WHERE a.limit_minor IS DISTINCT FROM b.limit_minor
     OR a.unlimited <> coalesce(b.unlimited, false)
-    OR a.limit_expired <> (b.account_id IS NULL AND p.account_id IS NOT NULL)
+    OR a.limit_expired <> e.expired OR a.limit_withheld <> e.withheld
     OR a.limit_changes_on IS DISTINCT FROM t.turn
 ORDER BY a.account_id LIMIT 1
 """
@@ -70,13 +85,18 @@ ORDER BY a.account_id LIMIT 1
 def check_limits(snapshot: Snapshot) -> Iterator[Difference]:
     """Find the effective limit of every account again."""
     for row in snapshot.rows(_LIMITS):
-        expected, found = _shown(row, "expected"), _shown(row, "found")
+        sides = [(_shown(row, side), side) for side in ("expected", "found")]
+        (expected, _), (found, _) = sides
         if expected == found:
-            expected += f", expired {row['expected_expired']} until {row['expected_turn']}"
-            found += f", expired {row['found_expired']} until {row['found_turn']}"
+            expected, found = (told + _more(row, side) for told, side in sides)
         yield Difference(
             row["account_id"], f"limit: expected {expected} from approved limits, found {found}"
         )
+
+
+def _more(row: dict[str, object], side: str) -> str:
+    words = (f"{word} {row[f'{side}_{word}']}" for word in ("expired", "withheld"))
+    return f", {', '.join(words)} until {row[f'{side}_turn']}"
 
 
 def _shown(row: dict[str, object], side: str) -> str:

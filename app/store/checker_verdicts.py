@@ -159,7 +159,8 @@ def _tested(ask: Ask) -> Sequence[Json]:
 
 
 def _is_limited(account: Json) -> bool:
-    limited = account.get("limit_minor") is not None or account.get("limit_expired", False)
+    gone = account.get("limit_expired", False) or account.get("limit_withheld", False)
+    limited = gone or account.get("limit_minor") is not None
     return bool(limited) and not account.get("unlimited", False)
 
 

@@ -205,7 +205,7 @@ _ACCOUNT_ROWS: Final = _rows(
     "account_id a_accounts, seq a_seqs, authorized a_authorized, deliveries a_deliveries,"
     " items a_items, notes a_notes, prepayments a_prepayments, limit_minor a_limits,"
     " unlimited a_unlimited, forced a_forced, foreign_use a_foreign, expired a_expired,"
-    " change a_change, locked a_locked, room a_rooms"
+    " withheld a_withheld, change a_change, locked a_locked, room a_rooms"
 )
 
 RECORD: Final = f"""
@@ -226,7 +226,8 @@ written AS (
         seq = n.seq, authorized_minor = n.authorized, open_delivery_minor = n.deliveries,
         open_item_minor = n.items, note_receivable_minor = n.notes,
         prepayment_minor = n.prepayments, limit_minor = n.limit_minor, unlimited = n.unlimited,
-        limit_expired = n.expired, limit_changes_on = n.change::date, forced_minor = n.forced,
+        limit_expired = n.expired, limit_withheld = n.withheld,
+        limit_changes_on = n.change::date, forced_minor = n.forced,
         foreign_use = n.foreign_use::jsonb
     FROM {_ACCOUNT_ROWS}
     WHERE a.account_id = n.account_id AND a.seq = n.locked

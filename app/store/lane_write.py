@@ -104,6 +104,7 @@ _JOURNAL: Final = _Columns(
 _ACCOUNTS: Final = _Columns(
     *_balances("a", ""),
     ("a_expired", "limit_expired", flags),
+    ("a_withheld", "limit_withheld", flags),
     ("a_change", "limit_changes_on", _days),
 )
 

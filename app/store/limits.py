@@ -152,7 +152,11 @@ def set_dates(tx: Tx, held: Account) -> None:
     """Keep what a locked account knows of its limit besides the limit itself."""
     statement = update(account).where(account.c.account_id == held.account_id)
     tx.execute(
-        statement.values(limit_expired=held.limit_expired, limit_changes_on=held.limit_changes_on)
+        statement.values(
+            limit_expired=held.limit_expired,
+            limit_withheld=held.limit_withheld,
+            limit_changes_on=held.limit_changes_on,
+        )
     )
 
 

@@ -24,7 +24,7 @@ Kind = Literal["ACCOUNT", "SCORE", "CARD"]
 Row = tuple[Any, ...]
 
 _SCORE_COLUMNS: Final = 4
-_ACCOUNT_COLUMNS: Final = 20
+_ACCOUNT_COLUMNS: Final = 21
 """How many columns of a statement a score has, and an account."""
 
 
@@ -153,7 +153,7 @@ def _state(columns: Sequence[Any]) -> AccountState | None:
 def _account(columns: Sequence[Any]) -> Account:
     (
         account_id, customer_id, segment_id, path, currency, status, limit_minor,
-        unlimited, limit_expired, limit_changes_on, authorized, open_delivery,
+        unlimited, limit_expired, limit_withheld, limit_changes_on, authorized, open_delivery,
         open_item, note_receivable, prepayment, foreign,
         forced, seq, input_version, quarantined,
     ) = columns  # fmt: skip
@@ -167,6 +167,7 @@ def _account(columns: Sequence[Any]) -> Account:
         limit_minor,
         unlimited,
         limit_expired,
+        limit_withheld,
         limit_changes_on,
         Use(authorized, open_delivery, open_item, note_receivable, prepayment),
         {} if foreign is None else foreign_from_json(orjson.loads(foreign)),

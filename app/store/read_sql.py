@@ -32,8 +32,9 @@ whole index as good as looking one row up, and keeps that plan until the tables 
 # Accounts of records that were merged into the customer are among its own; invoices stay there.
 _STATE: Final = f"""
     a.account_id, a.customer_id, a.segment_id, a.path, a.currency, a.status, a.limit_minor,
-    a.unlimited, a.limit_expired, a.limit_changes_on, a.authorized_minor, a.open_delivery_minor,
-    a.open_item_minor, a.note_receivable_minor, a.prepayment_minor, a.foreign_use::text,
+    a.unlimited, a.limit_expired, a.limit_withheld, a.limit_changes_on, a.authorized_minor,
+    a.open_delivery_minor, a.open_item_minor, a.note_receivable_minor, a.prepayment_minor,
+    a.foreign_use::text,
     a.forced_minor, a.seq, a.input_version, a.quarantined,
     d.today, c.active, i.data #>> '{{score,traffic_light}}' AS score_light,
     a.status = 'STOPPED' OR cardinality(a.path) > 1 AND EXISTS (

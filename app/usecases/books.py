@@ -127,5 +127,5 @@ class Books:
             score_due.add(self.tx, ids, urgency, self.at)
 
 
-def _dates(held: Account) -> tuple[bool, date | None]:
-    return held.limit_expired, held.limit_changes_on
+def _dates(held: Account) -> tuple[bool, bool, date | None]:
+    return held.limit_expired, held.limit_withheld, held.limit_changes_on

@@ -117,6 +117,13 @@ def test_an_expired_group_limit_holds_too() -> None:
     assert codes(desk.ask(question(1))) == ["LIMIT_EXPIRED"]
 
 
+def test_a_withheld_group_limit_holds_too() -> None:
+    desk = Desk.of(account(1, groups=(9,)), account(9, None, limit_withheld=True))
+    told = desk.ask(question(1))
+    assert codes(told) == ["NO_LIMIT"]
+    assert told.binding.account.account_id == 9
+
+
 def test_the_tightest_is_who_is_over_most_in_the_orders_currency() -> None:
     """Both have no room; 10 CNY over is less than 2 USD over, whatever the numbers say."""
     group = account(9, 0, currency="USD", use=Use(open_item=2_00))

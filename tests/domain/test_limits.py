@@ -1,6 +1,7 @@
 """Which limit is in force on a day, told again by a slow and simple model."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
@@ -31,7 +32,8 @@ def limit(
     )
 
 
-NONE = EffectiveLimit(None, unlimited=False, expired=False, changes_on=None)
+NONE = EffectiveLimit(None, unlimited=False, expired=False, changes_on=None, begun=False)
+NONE_YET = replace(NONE, changes_on=day(1))
 
 
 def held(minor: int | None, changes: int | None = None, *, expired: bool = False) -> EffectiveLimit:
@@ -44,12 +46,12 @@ def held(minor: int | None, changes: int | None = None, *, expired: bool = False
     [
         pytest.param([], NONE, id="never-any"),
         pytest.param([limit(5, 0)], held(5), id="from-today"),
-        pytest.param([limit(5, 1)], held(None, 1), id="from-tomorrow"),
+        pytest.param([limit(5, 1)], NONE_YET, id="from-tomorrow"),
         pytest.param([limit(0, 0)], held(0), id="zero-is-a-limit"),
         pytest.param([limit(None, 0)], held(None), id="null-is-no-credit"),
         pytest.param([limit(5, -9, 0)], held(5, 1), id="last-day"),
         pytest.param([limit(5, -9, -1)], held(None, expired=True), id="ended-yesterday"),
-        pytest.param([limit(9, -9, -1, kind="temporary")], NONE, id="temporary-only-lapses"),
+        pytest.param([limit(9, -9, -1, kind="temporary")], held(None), id="temporary-only-lapses"),
         pytest.param([limit(5, 0), limit(9, 0, 3, 1, "temporary")], held(9, 4), id="temporary"),
         pytest.param(
             [limit(5, 0, None, 1), limit(3, 0, 0, 0, "temporary")], held(3, 1), id="lower-temporary"
@@ -158,6 +160,33 @@ def test_settle_says_when_time_did_it() -> None:
     assert (after.limit_minor, after.limit_expired, after.forced) == (None, True, 80)
     assert entry is not None
     assert (entry.kind, entry.ref) == ("LIMIT_EFFECTIVE", "2026-06-16")
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "withheld"),
+    [
+        pytest.param([], [], False, id="never-given"),
+        pytest.param([], [limit(5, 1)], False, id="not-begun"),
+        pytest.param([], [limit(None, 0)], True, id="null"),
+        pytest.param([], [limit(0, 0)], False, id="zero-says-it-itself"),
+        pytest.param([limit(5, -1)], [], True, id="ended"),
+        pytest.param([limit(-1, -1)], [], True, id="unlimited-ended"),
+        pytest.param([limit(5, -9, -1)], [], True, id="expired-one-ended"),
+        pytest.param([], [limit(5, -9, -1)], False, id="expired-says-it-itself"),
+        pytest.param([], [limit(5, -9, -1, kind="temporary")], True, id="temporary-lapsed"),
+        pytest.param([limit(None, 0)], [], True, id="null-ended"),
+        pytest.param([limit(None, 0)], [limit(5, 0)], False, id="granted-again"),
+        pytest.param([limit(None, 0)], [limit(-1, 0)], False, id="unlimited-again"),
+    ],
+)
+def test_what_was_given_once_is_withheld_when_it_is_gone(
+    before: Sequence[CreditLimit], now: Sequence[CreditLimit], withheld: bool
+) -> None:
+    account, _ = settle(ACCOUNT, before, DAY)
+    after, _ = settle(account, now, DAY)
+    assert after.limit_withheld is withheld
+    given = before or any(row.valid_from <= DAY for row in now)
+    assert after.has_limit is (bool(given) and not after.unlimited)
 
 
 def test_settle_keeps_dates_without_an_entry() -> None:

@@ -62,6 +62,7 @@ def test_a_question_comes_back(asked: Question) -> None:
         pytest.param(Desk.of(account(1, 0)), id="limit-of-zero"),
         pytest.param(Desk.of(account(1, None)), id="no-limit"),
         pytest.param(Desk.of(account(1, None, limit_expired=True)), id="expired-limit"),
+        pytest.param(Desk.of(account(1, None, limit_withheld=True)), id="withheld-limit"),
         pytest.param(Desk.of(account(1, limit_changes_on=date(2026, 12, 1))), id="limit-to-change"),
         pytest.param(Desk.of(account(1, status="STOPPED", quarantined=2, forced=3)), id="troubled"),
         pytest.param(Desk.of(account(1, use=Use(1, 2, 3, 4, 5))), id="every-category"),

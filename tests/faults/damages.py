@@ -184,14 +184,23 @@ LIMITS = [
     ),
     control(
         "lapses-unseen",
-        ("limits", "C-7", "expired False until 2026-06-02 from approved limits, found"),
+        (
+            "limits",
+            "C-7",
+            "expired False, withheld False until 2026-06-02 from approved limits, found",
+        ),
         f"UPDATE credit_limit SET valid_to = '2026-06-01' WHERE account_id = {of('C-7')}",
         "UPDATE account SET limit_changes_on = '2026-06-01' WHERE customer_id = 'C-7'",
     ),
     control(
         "expired-by-hand",
-        ("limits", "C-3", "limit: expected none, expired False until None from approved limits"),
+        ("limits", "C-3", "limit: expected none, expired False, withheld False until None from"),
         "UPDATE account SET limit_expired = true WHERE customer_id = 'C-3'",
+    ),
+    control(
+        "withheld-by-hand",
+        ("limits", "C-3", "none, expired False, withheld False until None from approved limits"),
+        "UPDATE account SET limit_withheld = true WHERE customer_id = 'C-3'",
     ),
 ]
 

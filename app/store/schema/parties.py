@@ -99,6 +99,7 @@ account = Table(
     Column("limit_minor", BigInteger),
     Column("unlimited", Boolean, nullable=False, server_default=text("false")),
     Column("limit_expired", Boolean, nullable=False, server_default=text("false")),
+    Column("limit_withheld", Boolean, nullable=False, server_default=text("false")),
     Column("limit_changes_on", Date, comment="first business date on which the limit may differ"),
     minor("authorized_minor", default=True),
     minor("open_delivery_minor", default=True),
