@@ -10,7 +10,8 @@ from typing import Any, Final, Literal
 
 from tests.domain.facts_model import Fact, add_up, carried, key_of
 
-Limit = int | None | Literal["unlimited"]
+Limit = int | None | Literal["unlimited", "never"]
+"""None: none is granted. A group that was never given one is passed by."""
 
 CATEGORIES: Final = ("authorized", "open_delivery", "open_item", "prepayment")
 _CENTS: Final = 100
@@ -39,6 +40,7 @@ class Order:
     live: bool = False
     granted: bool = False
     rejected: bool = False
+    untested: bool = False
     released_max: int | None = None
     hold: Held | None = None
 
@@ -94,7 +96,7 @@ class Model:
     def forced(self, name: str, use: dict[str, int]) -> int:
         """Give what stands above an account's limit."""
         limit = self.limits[name]
-        return 0 if limit == "unlimited" else max(0, total(use) - (limit or 0))
+        return 0 if limit == "unlimited" else max(0, total(use) - _granted(limit))
 
     def ask(self, customer: str, order_id: str, amount: int, version: int | None = None) -> Told:
         """Say what an ask is answered, and let it have its effect."""
@@ -122,6 +124,7 @@ class Model:
         same = order.payer == customer
         if not same and not lift:
             order.released_max = None
+        order.untested = self._goes_untested(order, customer, order_id, amount)
         order.payer, order.authorized, order.live, order.granted = customer, amount, True, True
         order.hold = None
         return Told("APPROVE")
@@ -139,10 +142,19 @@ class Model:
             return frozenset(found)
         return frozenset(found | self._short(customer, order_id, amount))
 
+    def _goes_untested(self, order: Order, customer: str, order_id: str, amount: int) -> bool:
+        """Tell whether an ask that passes leaves some of the order that no limit was asked for."""
+        tested = order.live and order.payer == customer and not order.untested
+        needed = max(0, amount - self.carried(order_id, customer))
+        if needed > (self.reserved(order_id) if tested else 0):
+            return False
+        return amount > (order.authorized if tested else 0)
+
     def _short(self, customer: str, order_id: str, amount: int) -> set[str]:
-        """Name what is short along the path; what is reserved already is not asked again."""
+        """Name what is short along the path; what was asked for and is reserved is not again."""
         order, reserved = self.orders.get(order_id), self.reserved(order_id)
-        own = reserved if order is not None and order.payer == customer else 0
+        tested = order is not None and order.payer == customer and not order.untested
+        own = reserved if tested else 0
         needed = max(0, amount - self.carried(order_id, customer))
         if needed <= own:
             return set()
@@ -150,11 +162,11 @@ class Model:
         figures, found = self.figures(), set()
         for name in self.path(customer):
             limit = self.limits[name]
-            if limit == "unlimited" or (limit is None and name != customer):
+            if limit == "unlimited" or (limit == "never" and name != customer):
                 continue
             use = total(figures[name]) - (reserved if name in holders else 0)
-            if use + needed > (limit or 0):
-                found.add("NO_LIMIT" if limit is None else "OVER_LIMIT")
+            if use + needed > _granted(limit):
+                found.add("OVER_LIMIT" if isinstance(limit, int) else "NO_LIMIT")
         return found
 
     def fact(self, fact: dict[str, Any]) -> str:
@@ -182,6 +194,9 @@ class Model:
             return
         if moved or not order.live:
             order.released_max = None
+            order.untested = True
+        elif amount > order.authorized:
+            order.untested = True
         order.closed, order.live, order.granted, order.authorized = None, True, True, amount
 
     def give_back(self, order_id: str) -> None:
@@ -225,6 +240,10 @@ class Model:
 def total(use: dict[str, int]) -> int:
     """Add up what counts against a limit."""
     return use["authorized"] + use["open_delivery"] + use["open_item"] - use["prepayment"]
+
+
+def _granted(limit: Limit) -> int:
+    return limit if isinstance(limit, int) else 0
 
 
 def _stale(order: Order | None, version: int | None) -> Told | None:

@@ -57,7 +57,10 @@ class FactIn(WireModel):
 
 
 class OrderFactIn(FactIn):
-    """CLOSED frees what is left; OPEN records an order taken elsewhere and may pass the limit."""
+    """CLOSED frees what is left; OPEN records an order taken elsewhere and may pass the limit.
+
+    The next ask for it holds all of it to the limits.
+    """
 
     model_config = _event("order", order_id="SO-778", amount=_AMOUNT, status="OPEN")
 

@@ -73,7 +73,7 @@ def counted(
         if max(after.use.authorized, after.position(order.currency).authorized) > MAX_TOTAL:
             return None
         entries.append(Entry(after, "FACT", f"order:{order.order_id}"))
-    return replace(counting, reserved=left, untested=left > 0), entries
+    return replace(counting, reserved=left, untested=True), entries
 
 
 def freed(order: Order, path: Sequence[Account]) -> list[Entry]:

@@ -53,19 +53,27 @@ def record_order(before: Order, after: Order, body: OrderBody, stamp: Stamp) -> 
     `before` is the order as it stands (or a new root), `after` the same with the fact's payer,
     currency and version. An order taken elsewhere is reserved until it is closed; one that is
     already authorized keeps its number and expiry, and the day from which it counts. Another payer
-    or currency ends the old authorization.
+    or currency ends the old authorization. What no ask has held to the limits stays `untested`.
     """
     moved = (before.account_id, before.currency) != (after.account_id, after.currency)
     if body.is_over:
         return _close(before, changed(after, **_BARE) if moved else after, moved=moved)
     if before.state == "LIVE" and not moved:
-        return OrderChange(changed(after, authorized=body.amount, closed_version=None))
+        return OrderChange(
+            changed(
+                after,
+                authorized=body.amount,
+                closed_version=None,
+                untested=before.untested or body.amount > before.authorized,
+            )
+        )
     given = {
         "state": "LIVE",
         "authorization_id": stamp.new_id(),
         "authorized": body.amount,
         "authorized_at": stamp.at,
         "closed_version": None,
+        "untested": True,
     }
     fresh = changed(after, **(_BARE | given))
     return OrderChange(fresh, past=before if before.authorization_id else None)

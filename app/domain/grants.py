@@ -107,7 +107,24 @@ def _authorized(case: Case, new_id: str) -> Order:
         None if automatic else seen.hold_id,
         None if automatic else seen.hold_kind,
         counts_from(question, case.situation),
+        _is_untested(case),
     )
+
+
+def _is_untested(case: Case) -> bool:
+    """Tell whether no ask has held all of the order to the limits.
+
+    Where more is needed than is reserved, this one does: what facts carry is in the accounts' use.
+    Else it tests nothing, and only what a live reservation was tested for counts as tested: should
+    facts take back what they carry, it is reserved again.
+    """
+    if case.needed > case.reserved:
+        return False
+    seen, tested = case.order, 0
+    if seen is not None and case.same_grant and seen.state == "LIVE":
+        waits = seen.untested or seen.counts_from is not None
+        tested = 0 if waits else seen.authorized
+    return case.question.amount.minor > tested
 
 
 def _booked(case: Case, account: Account) -> tuple[Account, Kind]:

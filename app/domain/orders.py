@@ -40,7 +40,8 @@ class Order:
     `version` is the newest seen in asks and facts; `closed_version` that of the closing fact.
     Until `released_until` (inclusive) the order passes up to `released_max`: a person said so.
     Before `counts_from` (a business date; None: it counts) nothing is reserved for a live order;
-    one that began to count by itself is `untested` until an ask holds it to the limits.
+    one that began to count by itself, or that facts recorded or raised, is `untested` until an ask
+    holds it to the limits.
     """
 
     segment_id: str

@@ -127,6 +127,16 @@ def held_by_another_order(erp: Own) -> str:
     return erp.held("SO-1", "20.00")
 
 
+def test_an_order_fact_does_not_let_a_held_order_go(town: Town, erp: Own) -> None:
+    """Whoever reports all open orders reports those that are held as well."""
+    hold_id = erp.held("SO-1", "5000.00", version=3)
+    fact = {"order_id": erp.name("SO-1"), "amount": money("5000.00"), "status": "OPEN"}
+    erp.fact("order", **fact, version=3)
+    assert (town.run(), erp.statuses(hold_id)) == (0, ["OPEN"])
+    erp.limit("5000.00")
+    assert (town.run(), erp.statuses(hold_id)) == (1, ["RELEASED"])
+
+
 def held_by_the_group(erp: Own) -> str:
     erp.customer("G", "10.00")
     erp.put(parent_id="G")

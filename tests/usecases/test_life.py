@@ -92,13 +92,20 @@ class Life(RuleBasedStateMachine):
     @initialize()
     def begin(self) -> None:
         parents = {"G1": None, "G2": None, "C1": "G1", "C2": "G1", "C3": None}
-        first: dict[str, Limit] = {"G1": 200, "G2": None, "C1": 100, "C2": "unlimited", "C3": 100}
+        first: dict[str, Limit] = {
+            "G1": 200,
+            "G2": "never",
+            "C1": 100,
+            "C2": "unlimited",
+            "C3": 100,
+        }
         for short in (*GROUPS, *CUSTOMERS):
             self.model.parents[self.name(short)] = None
-            self.model.limits[self.name(short)] = None
+            self.model.limits[self.name(short)] = "never"
         for short, parent in parents.items():
             self.put(short, parent)
-            self.set_limit(short, first[short])
+            if first[short] != "never":
+                self.set_limit(short, first[short])
 
     def put(self, short: str, parent: str | None) -> None:
         above = None if parent is None else self.name(parent)

@@ -71,7 +71,7 @@ credit_order = Table(
         Boolean,
         nullable=False,
         server_default=text("false"),
-        comment="began to count by itself: no ask has held it to a limit yet",
+        comment="not all of it was held to the limits: the next ask tests it",
     ),
     one_of("state", "NONE", "LIVE", "RELEASED", "EXPIRED"),
     CheckConstraint(
