@@ -145,8 +145,7 @@ class Model:
     def _goes_untested(self, order: Order, customer: str, order_id: str, amount: int) -> bool:
         """Tell whether an ask that passes leaves some of the order that no limit was asked for."""
         tested = order.live and order.payer == customer and not order.untested
-        needed = max(0, amount - self.carried(order_id, customer))
-        if needed > (self.reserved(order_id) if tested else 0):
+        if amount > self.carried(order_id, customer):
             return False
         return amount > (order.authorized if tested else 0)
 

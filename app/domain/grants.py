@@ -114,16 +114,18 @@ def _authorized(case: Case, new_id: str) -> Order:
 def _is_untested(case: Case) -> bool:
     """Tell whether no ask has held all of the order to the limits.
 
-    Where more is needed than is reserved, this one does: what facts carry is in the accounts' use.
-    Else it tests nothing, and only what a live reservation was tested for counts as tested: should
-    facts take back what they carry, it is reserved again.
+    Where something is needed, either this one does (what facts carry is in the accounts' use) or all
+    of it is reserved and tested. Else nothing is tested now: what waits for its day goes untested,
+    and of what facts carry only what a live reservation was tested for counts as tested. Should
+    they take it back, it is reserved again.
     """
-    if case.needed > case.reserved:
+    if case.needed:
         return False
+    if counts_from(case.question, case.situation) is not None:
+        return True
     seen, tested = case.order, 0
-    if seen is not None and case.same_grant and seen.state == "LIVE":
-        waits = seen.untested or seen.counts_from is not None
-        tested = 0 if waits else seen.authorized
+    if seen is not None and case.same_grant and seen.state == "LIVE" and not seen.untested:
+        tested = seen.authorized
     return case.question.amount.minor > tested
 
 

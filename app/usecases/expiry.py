@@ -89,7 +89,7 @@ def expire(tx: Tx, due: Sequence[Order], at: datetime) -> list[Order]:
 
 def _end_waiting(order: Order, use: OrderUse) -> Order:
     """End an order that does not count yet, unless nothing would be left of it."""
-    counting = replace(order, counts_from=None, untested=True)
+    counting = replace(order, counts_from=None)
     return ended(order, "EXPIRED") if counting.left(use) else counting
 
 
