@@ -40,12 +40,12 @@ def deliver(erp: Erp, amount: str, version: int = 1) -> None:
 
 def test_an_order_taken_elsewhere_is_tested_before_it_ships(erp: Erp, database: Database) -> None:
     assert tell(erp, "order", "SO-1", "150.00", status="OPEN") == "applied"
-    assert tell(erp, "order", "SO-1", "149.00", status="OPEN") == "applied"
-    assert leave(erp, "SO-1", "149.00") == HELD
+    assert tell(erp, "order", "SO-1", "149.00", status="OPEN", version=2) == "applied"
+    assert leave(erp, "SO-1", "149.00", version=2) == HELD
     assert tell(erp, "order", "SO-2", "0.01", status="OPEN") == "applied"
     assert leave(erp, "SO-2", "0.01") == HELD
-    assert tell(erp, "order", "SO-1", "99.99", status="OPEN", version=2) == "applied"
-    assert (leave(erp, "SO-1", "99.99", version=2), leave(erp, "SO-2", "0.01")) == (PASSES, PASSES)
+    assert tell(erp, "order", "SO-1", "99.99", status="OPEN", version=3) == "applied"
+    assert (leave(erp, "SO-1", "99.99", version=3), leave(erp, "SO-2", "0.01")) == (PASSES, PASSES)
     assert figures(erp) == ("100.00", "0.00", "0.00")
     exact(database)
 
@@ -80,7 +80,7 @@ def test_what_was_carried_on_its_day_is_tested_when_it_comes_back(
 def test_what_ended_while_it_waited_is_tested_when_it_comes_back(
     erp: Erp, database: Database, clock: Clock
 ) -> None:
-    erp.ask("SO-1", "100.00")
+    erp.ask("SO-1", "100.00", expires_in=1)
     erp.ask("SO-1", "100.00", ship_date=FAR, expires_in=1)
     deliver(erp, "100.00")
     assert ExpireAuthorizations(database, 9, lambda _: clock() + DAY)().items == 1
