@@ -1,5 +1,6 @@
 """The inbox: what each source said under which event id, so that a repeat changes nothing."""
 
+from collections.abc import Callable
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
@@ -11,10 +12,14 @@ EventKey = tuple[str, str]
 
 @dataclass(slots=True)
 class Opened:
-    """A statement to be put in quarantine; `superseded` by what the same batch applied after it."""
+    """A statement to be put in quarantine; `superseded` by what the same batch applied after it.
+
+    `concerns` are the accounts besides its own whose figures it would have changed.
+    """
 
     event: Event
     account_id: int | None
+    concerns: AbstractSet[int]
     problem: Problem
     superseded: bool = False
 
@@ -54,7 +59,13 @@ class Inbox:
         causes = waiting | self.opened_by.keys()
         return {cause: self.held[cause] for cause in causes & self.held.keys()}
 
-    def note(self, event: Event, account_id: int | None, result: Result) -> None:
+    def note(
+        self,
+        event: Event,
+        account_id: int | None,
+        result: Result,
+        concerns: Callable[[], AbstractSet[int]],
+    ) -> None:
         """Remember a statement and its answer; what is applied supersedes what waits for it."""
         key = event.source, event.event_id
         if result.is_known and (key, event.digest) not in self.told:  # else it was never applied
@@ -64,7 +75,7 @@ class Inbox:
             self.fresh.append((event, result))
         if result.problem and (key, event.digest) not in self.told:
             self.told[key, event.digest] = result
-            one = Opened(event, account_id, result.problem)
+            one = Opened(event, account_id, concerns(), result.problem)
             self.opened.append(one)
             self.opened_by.setdefault(result.problem.cause, []).append(one)
         if result.result == "applied" and self.opened:

@@ -10,8 +10,11 @@ from app.store.checker_ground import Difference, Snapshot
 _QUARANTINE: Final = """
 SELECT account_id, coalesce(a.quarantined, 0) AS found, coalesce(q.waiting, 0) AS expected
 FROM account a FULL JOIN (
-    SELECT account_id, count(*) AS waiting FROM quarantine
-    WHERE status = 'OPEN' AND account_id IS NOT NULL GROUP BY account_id) AS q USING (account_id)
+    SELECT account_id, count(DISTINCT quarantine_id) AS waiting FROM (
+        SELECT quarantine_id, account_id FROM quarantine WHERE status = 'OPEN'
+        UNION ALL
+        SELECT quarantine_id, unnest(concerns) FROM quarantine WHERE status = 'OPEN') AS w
+    WHERE account_id IS NOT NULL GROUP BY account_id) AS q USING (account_id)
 WHERE coalesce(a.quarantined, 0) <> coalesce(q.waiting, 0)
 ORDER BY account_id LIMIT 1
 """

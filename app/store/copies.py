@@ -12,13 +12,14 @@ from typing import Any, Final
 import psycopg
 from psycopg import sql
 from sqlalchemy import BigInteger, Boolean, Date, DateTime, Integer, Table, Text
-from sqlalchemy.dialects.postgresql import BYTEA, JSON, JSONB, UUID
+from sqlalchemy.dialects.postgresql import ARRAY, BYTEA, JSON, JSONB, UUID
 from sqlalchemy.types import TypeEngine
 
 from app.store.database import Tx
 from app.store.schema.columns import TextDomain
 
 _TYPES: Final[dict[type[TypeEngine[Any]], str]] = {
+    ARRAY: "int8[]",  # there are none but of ids
     BigInteger: "int8",
     Boolean: "bool",
     BYTEA: "bytea",

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from sqlalchemy import and_, func, literal, select, text, update
 from sqlalchemy.dialects.postgresql import ARRAY
@@ -38,13 +38,22 @@ ORDER BY q.quarantine_id
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """An open row of the quarantine; `version` is that of its document."""
+    """An open row of the quarantine; `version` is that of its document.
+
+    It counts on all its `accounts`: its customer's, and those whose figures it would have changed.
+    """
 
     quarantine_id: int
-    account_id: int | None
+    accounts: frozenset[int]
     cause: str
     version: int
     payload: dict[str, Any]
+
+    @classmethod
+    def of(cls, row: Any) -> Self:  # noqa: ANN401 - a row
+        """Read a row with its `account_id` and all whom it `concerns` besides."""
+        version = int(row.payload["version"])
+        return cls(row.quarantine_id, counted_on(row), row.cause, version, row.payload)
 
 
 def use_indexes(tx: Tx) -> None:
@@ -120,6 +129,7 @@ def write_inbox(tx: Tx, inbox: Inbox, at: datetime) -> None:
             "segment_id": one.event.segment_id,
             "customer_ref": one.event.customer_ref,
             "account_id": one.account_id,
+            "concerns": sorted(one.concerns),
             "content": one.event.digest,
             "payload": one.event.payload,
             **_problem(one.problem),
@@ -131,7 +141,7 @@ def write_inbox(tx: Tx, inbox: Inbox, at: datetime) -> None:
     ]
     insert_new(tx, quarantine, waiting)
     opened = [one for one in inbox.opened if not one.superseded]
-    _count(tx, Counter(one.account_id for one in opened if one.account_id is not None))
+    _count(tx, Counter(key for one in opened for key in {one.account_id, *one.concerns}))
 
 
 def _problem(problem: Problem) -> dict[str, str | None]:
@@ -146,6 +156,7 @@ def _problem(problem: Problem) -> dict[str, str | None]:
 _WAITING: Final = (
     quarantine.c.quarantine_id,
     quarantine.c.account_id,
+    quarantine.c.concerns,
     quarantine.c.cause,
     quarantine.c.payload,
 )
@@ -156,7 +167,7 @@ def waiting_for(tx: Tx, causes: Collection[str]) -> list[Waiting]:
     query = select(*_WAITING).where(
         quarantine.c.status == "OPEN", quarantine.c.cause == func.any(_texts(causes))
     )
-    return [_waiting(row) for row in tx.execute(query.order_by(quarantine.c.quarantine_id))]
+    return [Waiting.of(row) for row in tx.execute(query.order_by(quarantine.c.quarantine_id))]
 
 
 def next_waiting(tx: Tx, causes: Collection[str] | None, after: int, most: int) -> list[Waiting]:
@@ -167,7 +178,7 @@ def next_waiting(tx: Tx, causes: Collection[str] | None, after: int, most: int) 
     if causes is not None:
         query = query.where(quarantine.c.cause == func.any(_texts(causes)))
     rows = tx.execute(query.order_by(quarantine.c.quarantine_id).limit(most))
-    return [_waiting(row) for row in rows]
+    return [Waiting.of(row) for row in rows]
 
 
 def count_waiting(tx: Tx) -> int:
@@ -180,10 +191,10 @@ def _texts(values: Collection[str]) -> Any:  # noqa: ANN401 - an array
     return func.string_to_array(literal(joined(sorted(values)), Text), BETWEEN)
 
 
-def _waiting(row: Any) -> Waiting:  # noqa: ANN401 - a row
-    return Waiting(
-        row.quarantine_id, row.account_id, row.cause, int(row.payload["version"]), row.payload
-    )
+def counted_on(row: Any) -> frozenset[int]:  # noqa: ANN401 - a row
+    """Give all accounts that a row of the quarantine counts on."""
+    own = () if row.account_id is None else (row.account_id,)
+    return frozenset((*own, *row.concerns))
 
 
 def close(tx: Tx, ids: Collection[int], status: str, at: datetime) -> int:
@@ -194,25 +205,32 @@ def close(tx: Tx, ids: Collection[int], status: str, at: datetime) -> int:
         update(quarantine)
         .where(_among(ids), quarantine.c.status == "OPEN")
         .values(status=status, closed_at=at)
-        .returning(quarantine.c.account_id)
+        .returning(quarantine.c.account_id, quarantine.c.concerns)
     )
-    closed = list(tx.execute(statement).scalars())
-    _count(tx, Counter({key: -n for key, n in Counter(closed).items() if key is not None}))
+    closed = tx.execute(statement).all()
+    fewer: Counter[int | None] = Counter()
+    for row in closed:
+        fewer.subtract(counted_on(row))
+    _count(tx, fewer)
     return len(closed)
 
 
-def keep_waiting(tx: Tx, quarantine_id: int, account_id: int | None, problem: Problem) -> None:
-    """Let an open row wait for what it turned out to need; its account may have come to be."""
-    held = and_(quarantine.c.quarantine_id == quarantine_id, quarantine.c.status == "OPEN")
-    before = tx.execute(select(quarantine.c.account_id).where(held).with_for_update()).first()
+def keep_waiting(
+    tx: Tx, row: Waiting, account_id: int | None, concerns: Collection[int], problem: Problem
+) -> None:
+    """Let an open row wait for what it turned out to need; its account may have come to be.
+
+    Whom it concerns may have changed with what was told since.
+    """
+    held = and_(quarantine.c.quarantine_id == row.quarantine_id, quarantine.c.status == "OPEN")
+    query = select(quarantine.c.account_id, quarantine.c.concerns).where(held)
+    before = tx.execute(query.with_for_update()).first()
     if before is None:
         return
-    values = {**_problem(problem), "account_id": account_id}
+    values = {**_problem(problem), "account_id": account_id, "concerns": sorted(concerns)}
     tx.execute(update(quarantine).where(held).values(values))
-    moved: Counter[int] = Counter()
-    for key, step in ((before.account_id, -1), (account_id, 1)):
-        if key is not None:
-            moved[key] += step
+    moved: Counter[int | None] = Counter({account_id, *concerns})
+    moved.subtract(counted_on(before))
     _count(tx, moved)
 
 
@@ -220,10 +238,10 @@ def _among(ids: Collection[int]) -> Any:  # noqa: ANN401 - a column expression
     return quarantine.c.quarantine_id == func.any(literal(sorted(ids), ARRAY(BigInteger)))
 
 
-def _count(tx: Tx, steps: Counter[int]) -> None:
+def _count(tx: Tx, steps: Counter[int | None]) -> None:
     """Move the counters of locked accounts by how many rows were opened (less closed)."""
-    for account_id, step in sorted(steps.items()):
-        if step:
+    for account_id, step in steps.items():
+        if step and account_id is not None:
             tx.execute(
                 update(account)
                 .where(account.c.account_id == account_id)

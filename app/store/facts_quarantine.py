@@ -5,20 +5,20 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import or_, select, text
+from sqlalchemy import func, or_, select, text
 
 from app.domain.facts import Problem, ProblemCode
 from app.store.database import Tx
-from app.store.facts_inbox import Waiting
+from app.store.facts_inbox import Waiting, counted_on
 from app.store.schema.evidence import quarantine
 from app.store.schema.parties import account, customer_ref
 
 _FIND: Final = text("""
-SELECT quarantine_id, segment_id, account_id, cause, payload, status FROM quarantine
+SELECT quarantine_id, segment_id, account_id, concerns, cause, payload, status FROM quarantine
 WHERE quarantine_id = :id
 """)
 _LOCK: Final = text("""
-SELECT quarantine_id, account_id FROM quarantine
+SELECT quarantine_id, account_id, concerns FROM quarantine
 WHERE quarantine_id = ANY(:ids) AND status = 'OPEN' ORDER BY quarantine_id FOR UPDATE
 """)
 _SIGN: Final = text("""
@@ -45,7 +45,7 @@ class Quarantined:
 class QuarantineFilter:
     """Which open rows: with ids above `after`, at most `most`; None does not restrict.
 
-    `customer` is an id or alias: rows that named it, and rows of the customer whom it names.
+    `customer` is an id or alias: rows that named it, and all that count on the customer it names.
     """
 
     most: int
@@ -87,6 +87,7 @@ def listing(tx: Tx, wanted: QuarantineFilter) -> list[Quarantined]:
             or_(
                 quarantine.c.customer_ref == wanted.customer,
                 quarantine.c.account_id.in_(theirs),
+                quarantine.c.concerns.overlap(func.array(theirs.scalar_subquery())),
             )
         )
     rows = tx.execute(query.order_by(quarantine.c.quarantine_id).limit(wanted.most))
@@ -111,20 +112,13 @@ def find(tx: Tx, quarantine_id: int) -> Found | None:
     found = tx.execute(_FIND, {"id": quarantine_id}).one_or_none()
     if found is None:
         return None
-    row = Waiting(
-        found.quarantine_id,
-        found.account_id,
-        found.cause,
-        int(found.payload["version"]),
-        found.payload,
-    )
-    return Found(row, found.segment_id, found.status == "OPEN")
+    return Found(Waiting.of(found), found.segment_id, found.status == "OPEN")
 
 
-def lock_open(tx: Tx, ids: Collection[int]) -> dict[int, int | None]:
-    """Lock those rows that still wait, after their accounts; gives the account of each."""
+def lock_open(tx: Tx, ids: Collection[int]) -> dict[int, frozenset[int]]:
+    """Lock those rows that still wait, after their accounts; gives the accounts of each."""
     rows = tx.execute(_LOCK, {"ids": sorted(ids)})
-    return {row.quarantine_id: row.account_id for row in rows}
+    return {row.quarantine_id: counted_on(row) for row in rows}
 
 
 def sign(tx: Tx, quarantine_id: int, closed_by: str, reason: str) -> None:

@@ -39,13 +39,21 @@ DOCUMENTS: Final[tuple[Table, ...]] = (
 """What names its payer's account and is not evidence of a moment."""
 
 
+_CONCERN = text("""
+UPDATE quarantine SET concerns = ARRAY(
+    SELECT DISTINCT c FROM unnest(array_replace(concerns, :source, :target)) AS c
+    WHERE c IS DISTINCT FROM account_id ORDER BY c)
+WHERE concerns && ARRAY[CAST(:source AS bigint), CAST(:target AS bigint)] AND status = 'OPEN'
+""")
+
 _COUNT = text("""
 UPDATE account a SET quarantined = CASE a.account_id
-    WHEN :target THEN a.quarantined
-        + (SELECT s.quarantined FROM account s WHERE s.account_id = :source)
+    WHEN :target THEN (SELECT count(*) FROM quarantine
+        WHERE status = 'OPEN' AND (account_id = :target OR :target = ANY(concerns)))
     ELSE 0 END
 WHERE a.account_id IN (:source, :target)
 """)
+"""What concerned both counts once."""
 
 _STOP = text("""
 UPDATE account a SET status = 'STOPPED'
@@ -65,6 +73,7 @@ def hand_over(tx: Tx, account_ids: Mapping[int, int]) -> None:
         for table in DOCUMENTS:
             statement = update(table).where(table.c.account_id == source)
             tx.execute(statement.values(account_id=target))
+        tx.execute(_CONCERN, {"source": source, "target": target})
         tx.execute(_COUNT, {"source": source, "target": target})
 
 

@@ -25,17 +25,11 @@ from app.store.facts_inbox import Waiting
 from app.store.facts_payers import known_refs
 from app.telemetry import QUARANTINE_SIZE, count_ledger_event
 from app.usecases.dates import business_date
-from app.usecases.facts_batch import (
-    AccountsMissingError,
-    Done,
-    Scope,
-    Task,
-    WidenError,
-    run_batch,
-)
+from app.usecases.facts_batch import Done, Task, run_batch
 from app.usecases.facts_events import parse_event
 from app.usecases.facts_lapse import LapseProvisional
 from app.usecases.facts_quarantine import CloseQuarantined, ListQuarantine, need_waiting
+from app.usecases.facts_scope import AccountsMissingError, Scope, WidenError
 from app.usecases.groups import ensure_accounts
 from app.usecases.turns import Turns
 

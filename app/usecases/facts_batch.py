@@ -7,7 +7,7 @@ to touch beyond the locked set ends the attempt; the next one locks that too.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cache
+from functools import cache, partial
 from typing import Self
 
 from app.domain.adjustments import Lowerings
@@ -23,6 +23,7 @@ from app.domain.facts import (
 )
 from app.domain.facts_apply import Clerk
 from app.domain.facts_balances import Balances
+from app.domain.facts_concern import concerned
 from app.domain.facts_inbox import Inbox
 from app.domain.facts_orders import Stamp
 from app.domain.facts_reach import orders_named
@@ -39,37 +40,8 @@ from app.store.facts_save import Saving
 from app.usecases.books import Books
 from app.usecases.collecting import uncollected
 from app.usecases.dates import business_date, dated
+from app.usecases.facts_scope import AccountsMissingError, OrderKey, Scope, WidenError
 from app.usecases.score_marks import Told, touch
-
-OrderKey = tuple[str, str]
-"""(segment_id, order_id)."""
-
-
-class WidenError(Exception):
-    """More is touched than was locked: begin again with these too."""
-
-    def __init__(self, accounts: set[int], orders: set[OrderKey]) -> None:
-        """Keep what is to be locked."""
-        super().__init__("more is touched than was locked")
-        self.accounts = accounts
-        self.orders = orders
-
-
-class AccountsMissingError(Exception):
-    """Customers have no account in a segment yet: make them, then begin again."""
-
-    def __init__(self, missing: Sequence[tuple[str, str]]) -> None:
-        """Keep (segment_id, customer_id) of each."""
-        super().__init__("accounts are to be made first")
-        self.missing = missing
-
-
-@dataclass(slots=True)
-class Scope:
-    """What is to be locked beyond what the events name themselves."""
-
-    accounts: set[int] = field(default_factory=set)
-    orders: set[OrderKey] = field(default_factory=set)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +141,7 @@ class _Batch:
 
         """
         self.lowerings = adjustments.lowerings(self.tx, self.books.pool)
-        accounts = {one.account_id for one in self.waiting if one.account_id is not None}
+        accounts = {one for row in self.waiting for one in row.accounts}
         orders: set[OrderKey] = set()
         for segment, known in self.orders.items():
             events = [event for event in self.task.events if event.segment_id == segment]
@@ -227,9 +199,15 @@ class _Batch:
         for event in self.task.events:
             account_id = self.payers.accounts.get((event.segment_id, event.customer_ref))
             result = self.inbox.answer(event) or self._apply(event, account_id)
-            self.inbox.note(event, account_id, result)
+            self.inbox.note(event, account_id, result, partial(self._concerned, event, account_id))
             results.append(result)
         return results
+
+    def _concerned(self, event: Event, account_id: int | None) -> set[int]:
+        """Give whom a fact that waits concerns besides its customer."""
+        clerk = self.work[event.segment_id].clerk
+        # what it may change is locked; what is only looked at is not, and stays as it is
+        return (concerned(clerk.book, clerk.shares, event) & self.books.pool.keys()) - {account_id}
 
     def _again(self, event: Event, row: Waiting) -> Result:
         """Apply an event that waited, unless it left the quarantine meanwhile."""
@@ -295,4 +273,5 @@ class _Batch:
         for row, event, result in rows:
             if result.problem:
                 account_id = self.payers.accounts.get((event.segment_id, event.customer_ref))
-                facts_inbox.keep_waiting(self.tx, row.quarantine_id, account_id, result.problem)
+                others = self._concerned(event, account_id)
+                facts_inbox.keep_waiting(self.tx, row, account_id, others, result.problem)

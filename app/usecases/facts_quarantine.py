@@ -66,21 +66,21 @@ class CloseQuarantined:
     now: Callable[[], datetime]
 
     def __call__(self, caller: Caller, quarantine_id: str, reason: str) -> None:
-        """Close a row; its account waits for one fact less.
+        """Close a row; its accounts wait for one fact less.
 
         Raises:
             NotFoundError: There is no such row within sight.
             EventNotWaitingError: It was applied or closed already.
-            BusyError: The account was in use, or the row came to wait for another one meanwhile.
+            BusyError: The account was in use, or the row came to count on others meanwhile.
 
         """
         with self.database.begin() as tx:
             row = need_waiting(tx, caller, quarantine_id)
-            accounts.lock(tx, [] if row.account_id is None else [row.account_id])
+            accounts.lock(tx, row.accounts)
             locked = facts_quarantine.lock_open(tx, [row.quarantine_id])
             if row.quarantine_id not in locked:
                 raise EventNotWaitingError(f"the event {quarantine_id} was applied or closed")
-            if locked[row.quarantine_id] != row.account_id:
+            if locked[row.quarantine_id] != row.accounts:
                 raise BusyError("the event was looked at by somebody else; try again")
             facts_inbox.close(tx, [row.quarantine_id], "CLOSED", self.now())
             facts_quarantine.sign(tx, row.quarantine_id, _signature(caller), reason)

@@ -11,7 +11,7 @@ from sqlalchemy import (
     Text,
     text,
 )
-from sqlalchemy.dialects.postgresql import BYTEA, JSON, JSONB, UUID
+from sqlalchemy.dialects.postgresql import ARRAY, BYTEA, JSON, JSONB, UUID
 
 from app.store.schema.columns import instant, kind_of, metadata, minor, one_of, required
 
@@ -77,6 +77,13 @@ quarantine = Table(
     required("segment_id"),
     required("customer_ref"),
     Column("account_id", BigInteger),
+    Column(
+        "concerns",
+        ARRAY(BigInteger),
+        nullable=False,
+        server_default=text("'{}'"),
+        comment="accounts besides its own whose figures it would have changed",
+    ),
     Column("content", BYTEA, nullable=False),
     Column("payload", JSON, nullable=False),
     required("code"),
