@@ -26,6 +26,10 @@ def ledger(database: Database, clock: Clock) -> Iterator[Ledger]:
     made = Ledger.found(database, clock)
     assert made.apply(invoice(), paid()) == ["applied", "applied"]
     yield made
+    with made.town.database.read() as tx:  # whom it concerns besides its own, each once
+        found = tx.execute(select(quarantine.c.account_id, quarantine.c.concerns)).all()
+    for row in found:
+        assert len({row.account_id, *row.concerns}) == 1 + len(row.concerns)
     made.town.exact()
 
 
