@@ -5,6 +5,7 @@ computed anew from all documents, and reservations may shrink.
 """
 
 from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 
 from app.domain.accounts import Use
@@ -28,15 +29,21 @@ class Rejoined:
 
 
 def rejoin(
-    before: Mapping[UseKey, OrderUse], book: Book, orders: Iterable[Order], target_id: int
+    before: Mapping[UseKey, OrderUse],
+    book: Book,
+    orders: Iterable[Order],
+    target_id: int,
+    order_ids: AbstractSet[str],
 ) -> Rejoined:
     """Say what orders carry for the record that goes on, and by how much its positions change.
 
     `before` is what they carried under either record, `book` holds their documents as the
-    target's, `orders` are the target's by now.
+    target's, `orders` are the target's by now. `order_ids` are those the book holds wholly: of
+    others that share a delivery with them it has a part, and for them nothing changes.
     """
     found = Rejoined()
-    for order_id, currency in sorted({(key[0], key[2]) for key in before} | _named(book)):
+    named = {key for key in _named(book) if key[0] in order_ids}
+    for order_id, currency in sorted({(key[0], key[2]) for key in before} | named):
         key = (order_id, target_id, currency)
         found.uses[key] = book.use_of(key)
         found.add(currency, Use(open_delivery=found.uses[key].open_delivery))

@@ -168,7 +168,7 @@ class _Merge:
             NO_ORDER + name for segment, name in names.deliveries if segment == segment_id
         }
         before = merge_uses.carried(tx, segment_id, pair, order_ids)
-        rejoined = rejoin(before, book, own, target_id)
+        rejoined = rejoin(before, book, own, target_id, order_ids)
         merge_uses.replace(tx, segment_id, before, rejoined.uses)
         orders.write(tx, rejoined.orders)
         return rejoined
