@@ -126,6 +126,19 @@ def base_in_force(limits: Iterable[CreditLimit], on: date) -> CreditLimit | None
     return max(standing, key=lambda row: row.order, default=None)
 
 
+def last_day(base: CreditLimit, limits: Iterable[CreditLimit], on: date) -> date | None:
+    """Give the last day of a base limit in force on a business date; None: it has no end.
+
+    It ends before another begins that was approved after it.
+    """
+    ends = [
+        row.valid_from - timedelta(days=1)
+        for row in limits
+        if row.kind == "base" and row.order > base.order and row.valid_from > on
+    ]
+    return min(ends if base.valid_to is None else [*ends, base.valid_to], default=None)
+
+
 def changes(limits: Iterable[CreditLimit]) -> set[date]:
     """Name the dates on which what holds may change: a first day, or the day after a last one."""
     rows = list(limits)

@@ -10,7 +10,7 @@ import structlog
 
 from app.domain.callers import Caller
 from app.domain.errors import BusyError, RateMissingError
-from app.domain.limits import CreditLimit, LimitRecord, base_in_force
+from app.domain.limits import CreditLimit, LimitRecord, base_in_force, last_day
 from app.domain.limits_policy import LimitPolicy
 from app.domain.money import Money
 from app.domain.recommendation import Adjustment, Recommendation, adjust, to_json
@@ -37,9 +37,10 @@ Policies = Mapping[str, tuple[Segment, LimitPolicy]]
 
 @dataclass(frozen=True, slots=True)
 class _Wish:
-    """A new base limit for an account from today on, and how it was worked out."""
+    """A new base limit for an account from today until a day, and how it was worked out."""
 
     today: date
+    until: date | None
     found: Recommendation
     base: CreditLimit
     step: Adjustment
@@ -107,7 +108,8 @@ def _policies(tx: Tx) -> Policies:
 def _wish(tx: Tx, one: Adjustable, by: tuple[Segment, LimitPolicy], at: datetime) -> _Wish | None:
     segment, policy = by
     today = business_date(segment, at)
-    base = base_in_force(limits.approved(tx, [one.account_id])[one.account_id], today)
+    known = limits.approved(tx, [one.account_id])[one.account_id]
+    base = base_in_force(known, today)
     held = accounts.get_many(tx, [one.account_id])[one.account_id]
     if base is None or not base.limit_minor:
         return None
@@ -116,7 +118,7 @@ def _wish(tx: Tx, one: Adjustable, by: tuple[Segment, LimitPolicy], at: datetime
         return None
     found = recommend_for(tx, held, by, today)
     step = adjust(base.limit_minor, found.limit.minor, decided_on, today, policy.adjust)
-    return None if step is None else _Wish(today, found, base, step)
+    return None if step is None else _Wish(today, last_day(base, known, today), found, base, step)
 
 
 def _record(books: Books, one: Adjustable, wish: _Wish) -> LimitRecord:
@@ -135,7 +137,7 @@ def _record(books: Books, one: Adjustable, wish: _Wish) -> LimitRecord:
         currency=held.currency,
         unlimited=False,
         valid_from=wish.today,
-        valid_to=wish.base.valid_to,
+        valid_to=wish.until,
         status="PROPOSED",
         reason=f"{said.zh} {said.en}",
         proposed_by=ADJUSTER.client,

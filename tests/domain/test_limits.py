@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.domain.accounts import Account, Use
-from app.domain.limits import CreditLimit, EffectiveLimit, effective_limit, settle
+from app.domain.limits import CreditLimit, EffectiveLimit, effective_limit, last_day, settle
 
 DAY = date(2026, 6, 15)
 
@@ -199,3 +199,24 @@ def test_unlimited_forces_nothing() -> None:
     after, entry = settle(ACCOUNT, [limit(-1, 0)], DAY)
     assert (after.unlimited, after.forced) == (True, 0)
     assert entry is not None
+
+
+@pytest.mark.parametrize(
+    ("last", "others", "expected"),
+    [
+        pytest.param(None, [], None, id="no-end"),
+        pytest.param(9, [], 9, id="its-own"),
+        pytest.param(None, [limit(5, 4, None, 2)], 3, id="before-the-next"),
+        pytest.param(2, [limit(5, 4, None, 2)], 2, id="ends-before-the-next"),
+        pytest.param(None, [limit(5, 8, None, 2), limit(5, 4, None, 3)], 3, id="before-the-first"),
+        pytest.param(None, [limit(5, 4, None, 0)], None, id="approved-before"),
+        pytest.param(None, [limit(5, 0, None, 2)], None, id="began"),
+        pytest.param(None, [limit(5, 4, 9, 2, "temporary")], None, id="temporary-ones-lapse"),
+    ],
+)
+def test_the_last_day_of_a_base_limit(
+    last: int | None, others: Sequence[CreditLimit], expected: int | None
+) -> None:
+    base = limit(9, -5, last, 1)
+    ends = None if expected is None else day(expected)
+    assert last_day(base, [base, *others], DAY) == ends

@@ -358,3 +358,27 @@ def test_a_later_change_of_the_calendar_hides_nobody(town: Town, limits: Limits)
             decide(town, "approve", *([author] if author else []))
     other = Caller("other", frozenset({"limit:approve"}))
     assert decide(town, "approve", other).decided_by == "other"
+
+
+@pytest.mark.parametrize("mode", ["AUTO", "PROPOSE"])
+def test_what_somebody_approved_for_later_takes_over_on_its_day(
+    town: Town, limits: Limits, mode: str
+) -> None:
+    policy(limits, mode)
+    bought(town, 365_000_00)
+    scored(town, "C")  # 60,000 are recommended
+    town.limit("C-1", 100_000_00)
+    first = town.today + 120 * DAY
+    cut = LimitAsk("base", "main", Money(10_000_00, "CNY"), valid_from=first)
+    town.propose("C-1", cut)
+    town.clock.advance(days=95)
+    assert adjust(town) == 1
+    if mode == "PROPOSE":
+        decide(town, "approve")
+    assert next(listed(town)).valid_to == first - DAY
+    held = town.account("C-1")
+    assert (held.limit_minor, held.limit_changes_on) == (75_000_00, first)
+    town.clock.advance(days=25)
+    town.invoice("C-1", 1)
+    assert town.account("C-1").limit_minor == 10_000_00
+    town.exact()
