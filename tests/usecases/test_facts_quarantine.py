@@ -55,6 +55,22 @@ def test_a_used_event_id_goes_in_when_a_person_says_so(ledger: Ledger) -> None:
         ledger.town.facts.retry(ADMIN, row)
 
 
+@pytest.mark.parametrize("version", [2, 4])
+def test_an_older_or_newer_version_under_a_used_event_id_is_reported(
+    ledger: Ledger, version: int
+) -> None:
+    """Let in by hand it is a past version, or makes one of the other: its report is its row."""
+    first = invoice("J")
+    ledger.apply(first, invoice("I", version=3))
+    told = invoice("I", "41", version=version, issue_date="2026-04-01")
+    assert ledger.apply({**told, "event_id": first["event_id"]}) == ["quarantined"]
+    ledger.town.exact()
+    answer = "stale" if version == 2 else "applied"
+    assert ledger.town.facts.retry(ADMIN, waits(ledger)).result == answer
+    ledger.town.exact()
+    assert ledger.apply(invoice("I", "42", version=5)) == ["applied"]
+
+
 def test_what_still_cannot_be_applied_stays_with_the_reason_it_has_now(ledger: Ledger) -> None:
     ledger.apply(invoice(), invoice("I", "41"))
     result = ledger.town.facts.retry(ADMIN, waits(ledger))
