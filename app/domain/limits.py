@@ -169,7 +169,7 @@ def in_force(account: Account, found: EffectiveLimit) -> Account:
     must not let its members buy without one.
     """
     granted = found.limit_minor is not None or found.unlimited
-    before = account.unlimited or account.has_limit
+    before = was_given_one(account)
     return replace(
         account,
         limit_minor=found.limit_minor,
@@ -178,6 +178,21 @@ def in_force(account: Account, found: EffectiveLimit) -> Account:
         limit_withheld=not granted and not found.expired and (found.begun or before),
         limit_changes_on=found.changes_on,
     )
+
+
+def was_given_one(account: Account) -> bool:
+    """Tell whether a limit is in force on an account, or was before; null and unlimited are too."""
+    return account.unlimited or account.has_limit
+
+
+def inherit(heir: Account, source: Account) -> Account:
+    """Give the account that goes on after a merge, which ends the other one's limits.
+
+    Where only that one was given any, nothing is granted: else its group's members went free.
+    """
+    if was_given_one(heir) or not was_given_one(source):
+        return heir
+    return replace(heir, limit_withheld=True)
 
 
 def settle(

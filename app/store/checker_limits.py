@@ -43,7 +43,7 @@ best AS (
 lapsed AS (
     SELECT DISTINCT account_id FROM approved WHERE kind = 'base' AND valid_to < day
 ),
-given AS (
+begun AS (
     SELECT DISTINCT account_id FROM (
         SELECT account_id, valid_from, day FROM approved WHERE kind <> 'cover'
         UNION ALL
@@ -51,6 +51,13 @@ given AS (
         FROM credit_limit l JOIN account USING (account_id) JOIN segment s USING (segment_id)
         WHERE l.status = 'ENDED' AND l.kind <> 'cover') AS g
     WHERE valid_from <= day
+),
+given AS (
+    SELECT account_id FROM begun
+    UNION -- what a record was given that is merged into another counts for that one too
+    SELECT h.account_id FROM begun b JOIN account a ON a.account_id = b.account_id
+    JOIN customer_ref r ON r.ref = a.customer_id
+    JOIN account h ON h.customer_id = r.customer_id AND h.segment_id = a.segment_id
 ),
 turning AS (
     SELECT account_id, min(turn) AS turn FROM (
@@ -66,6 +73,7 @@ SELECT a.account_id, a.currency, a.limit_minor AS found, a.unlimited AS found_un
     e.expired AS expected_expired, a.limit_withheld AS found_withheld,
     e.withheld AS expected_withheld
 FROM account a
+JOIN customer c ON c.customer_id = a.customer_id
 LEFT JOIN best b ON b.account_id = a.account_id
 LEFT JOIN lapsed p ON p.account_id = a.account_id
 LEFT JOIN given g ON g.account_id = a.account_id
@@ -76,7 +84,7 @@ CROSS JOIN LATERAL (
 LEFT JOIN turning t ON t.account_id = a.account_id
 WHERE a.limit_minor IS DISTINCT FROM b.limit_minor
     OR a.unlimited <> coalesce(b.unlimited, false)
-    OR a.limit_expired <> e.expired OR a.limit_withheld <> e.withheld
+    OR a.limit_expired <> e.expired OR a.limit_withheld <> e.withheld AND c.merged_into IS NULL
     OR a.limit_changes_on IS DISTINCT FROM t.turn
 ORDER BY a.account_id LIMIT 1
 """

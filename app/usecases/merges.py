@@ -11,6 +11,7 @@ from app.domain.callers import Caller
 from app.domain.errors import BusyError, FieldError, MergeConflictError
 from app.domain.facts import NO_ORDER
 from app.domain.groups import Transfer, Why, carry_out, positions
+from app.domain.limits import inherit
 from app.domain.merges import Rejoined, rejoin
 from app.store import (
     accounts,
@@ -149,6 +150,7 @@ class _Merge:
         leaves, joins = (books.pool[key].path for key in pair)
         today = business_date(segments.read(self.tx, segment_id), self.at)
         books.settle({*leaves, *joins}, today)
+        books.pool[pair[1]] = inherit(books.pool[pair[1]], books.pool[pair[0]])
         find = books.finder(today)
         moved = positions(books.pool[pair[0]])
         books.entries += carry_out(books.pool, Transfer(moved, leaves, joins, self._why), find)

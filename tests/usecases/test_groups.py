@@ -340,34 +340,6 @@ def test_documents_of_both_records_meet(town: Town) -> None:
     town.exact()
 
 
-@pytest.mark.parametrize("other", ["T", "S", "V"])
-@pytest.mark.parametrize(
-    ("line", "left"),
-    [
-        pytest.param({"order_id": "O-1", "amount": 30}, 60, id="of-the-order"),
-        pytest.param({"order_id": "O-1", "amount": 30, "final": True}, 50, id="final"),
-        pytest.param({"delivery_id": "D-2", "amount": 40}, 50, id="of-the-delivery"),
-    ],
-)
-def test_a_delivery_over_two_orders_is_joined(
-    town: Town, other: str, line: dict[str, Any], left: int
-) -> None:
-    """The invoice of one record bills an order of the other, whose delivery has another order's."""
-    for name in ("S", "T", "V"):
-        town.put(name)
-    for payer, order_id, amount in (("T", "O-1", 40), (other, "O-3", 30)):
-        town.fact("order", payer, order_id=order_id, amount=100, status="OPEN")
-        town.fact("delivery", payer, order_id=order_id, delivery_id="D-2", amount=amount)
-    town.fact("delivery", other, order_id="O-3", delivery_id="D-3", amount=20)
-    dates = {"issue_date": "2026-06-01", "due_date": "2026-07-01"}
-    town.fact("invoice", "S", invoice_id="I-1", amount=line["amount"], lines=[line], **dates)
-    town.exact()
-    merge(town, "S", "T")
-    town.exact()
-    use = town.position("T").open_delivery + town.position("V").open_delivery
-    assert use == left
-
-
 def test_a_stop_and_quarantine_go_along(town: Town) -> None:
     town.put("S")
     town.put("T")
