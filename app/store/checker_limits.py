@@ -52,10 +52,8 @@ begun AS (
         WHERE l.status = 'ENDED' AND l.kind <> 'cover') AS g
     WHERE valid_from <= day
 ),
-given AS (
-    SELECT account_id FROM begun
-    UNION -- what a record was given that is merged into another counts for that one too
-    SELECT h.account_id FROM begun b JOIN account a ON a.account_id = b.account_id
+given AS ( -- what a record was given that is merged into another counts for that one too
+    SELECT DISTINCT h.account_id FROM begun b JOIN account a ON a.account_id = b.account_id
     JOIN customer_ref r ON r.ref = a.customer_id
     JOIN account h ON h.customer_id = r.customer_id AND h.segment_id = a.segment_id
 ),
