@@ -89,7 +89,7 @@ class Case:
         return self.situation.rates.get(account.currency)
 
     def tests(self, account: Account) -> bool:
-        """Whether the order must fit here: its own account, and every group with a limit."""
+        """Whether the order must fit here: its own account, and every group ever given a limit."""
         return account.account_id == self.payer.account_id or account.has_limit
 
     def lacks_rate(self, account: Account) -> bool:
