@@ -141,7 +141,8 @@ class _Batch:
 
         """
         self.lowerings = adjustments.lowerings(self.tx, self.books.pool)
-        accounts = {one for row in self.waiting for one in row.accounts}
+        # what waits may count on whom nothing that rests on the document names any more
+        accounts = {one for row in (*self.waiting, *self.task.rows) for one in row.accounts}
         orders: set[OrderKey] = set()
         for segment, known in self.orders.items():
             events = [event for event in self.task.events if event.segment_id == segment]

@@ -1,11 +1,14 @@
 """A fact that waits counts on all whose figures it would have changed, not on its payer alone."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import pytest
 from sqlalchemy import select
 
 from app.domain.callers import Caller
+from app.store import accounts
 from app.store.database import Database
 from app.store.facts_quarantine import QuarantineFilter
 from app.store.schema.evidence import quarantine
@@ -15,7 +18,7 @@ from tests.domain.facts_world import fact, line
 from tests.server import Clock
 from tests.usecases.facts_ledger import Ledger
 from tests.usecases.test_groups import merge
-from tests.usecases.town import ADMIN
+from tests.usecases.town import ADMIN, wait_for_a_waiter
 
 ALL = Caller("desk", frozenset({"ledger:read"}))
 
@@ -131,6 +134,31 @@ def test_who_is_concerned_is_found_again_when_it_is_tried_again(ledger: Ledger) 
     assert ledger.town.facts.retry(ADMIN, str(row)).result == "quarantined"
     assert counts(ledger) == {"anna": 1}
     close(ledger)
+
+
+@pytest.mark.parametrize("customer", ["dora", "chie"])
+def test_who_is_concerned_no_more_is_locked_with_the_rest(ledger: Ledger, customer: str) -> None:
+    """In order: whoever waits for anna's account, the first, holds none of the others'.
+
+    What waits is applied (dora has come), or what chie tells takes its place.
+    """
+    ledger.apply(BOUNCED, paid("40", to("I"), version=2, note=None))
+    assert counts(ledger) == {"anna": 1, "chie": 1}
+    ledger.town.put("dora")
+    newer = fact("note", "N", 3, status="ENDORSED", customer_id="chie")
+    ending: Callable[[], object] = ledger.town.facts.requeue
+    if customer == "chie":
+        ending = partial(ledger.apply, newer)
+    first, last = (ledger.town.account(name).account_id for name in ("anna", customer))
+    assert first < last
+    with ThreadPoolExecutor(1) as pool:
+        with ledger.town.database.begin() as tx:
+            accounts.lock(tx, [first])
+            ended = pool.submit(ending)
+            wait_for_a_waiter(ledger.town.database)
+            assert accounts.lock_idle(tx, [last]).keys() == {last}
+        ended.result()
+    assert counts(ledger) == {}
 
 
 def test_merged_records_are_concerned_once(ledger: Ledger) -> None:
