@@ -136,25 +136,37 @@ def test_who_is_concerned_is_found_again_when_it_is_tried_again(ledger: Ledger) 
     close(ledger)
 
 
-@pytest.mark.parametrize("customer", ["dora", "chie"])
-def test_who_is_concerned_no_more_is_locked_with_the_rest(ledger: Ledger, customer: str) -> None:
-    """In order: whoever waits for anna's account, the first, holds none of the others'.
-
-    What waits is applied (dora has come), or what chie tells takes its place.
-    """
+def is_applied(ledger: Ledger) -> str:
+    """Let a bill bounce under dora, who comes; nothing is paid by it any more."""
     ledger.apply(BOUNCED, paid("40", to("I"), version=2, note=None))
-    assert counts(ledger) == {"anna": 1, "chie": 1}
     ledger.town.put("dora")
-    newer = fact("note", "N", 3, status="ENDORSED", customer_id="chie")
-    ending: Callable[[], object] = ledger.town.facts.requeue
-    if customer == "chie":
-        ending = partial(ledger.apply, newer)
+    return "dora"
+
+
+def is_superseded(ledger: Ledger) -> str:
+    """Let chie tell a payment of anna's invoice anew, which is bert's by now."""
+    ledger.apply(paid("0", line("0", invoice_id="I")))
+    ledger.apply({**invoice("I", "40", version=2), "customer_id": "bert"})
+    return "chie"
+
+
+@pytest.mark.parametrize("case", [is_applied, is_superseded])
+def test_who_is_concerned_no_more_is_locked_with_the_rest(
+    ledger: Ledger, case: Callable[[Ledger], str]
+) -> None:
+    """In order: whoever waits for anna's account, the first, holds none of the others'."""
+    customer = case(ledger)
+    assert counts(ledger) == {"anna": 1, "chie": 1}
+    ends: dict[str, Callable[[], object]] = {
+        "dora": ledger.town.facts.requeue,
+        "chie": partial(ledger.apply, paid("39", to("I", "39"), version=2)),
+    }
     first, last = (ledger.town.account(name).account_id for name in ("anna", customer))
     assert first < last
     with ThreadPoolExecutor(1) as pool:
         with ledger.town.database.begin() as tx:
             accounts.lock(tx, [first])
-            ended = pool.submit(ending)
+            ended = pool.submit(ends[customer])
             wait_for_a_waiter(ledger.town.database)
             assert accounts.lock_idle(tx, [last]).keys() == {last}
         ended.result()
