@@ -59,7 +59,7 @@ class FactIn(WireModel):
 class OrderFactIn(FactIn):
     """CLOSED frees what is left; OPEN records an order taken elsewhere and may pass the limit.
 
-    The next ask for it holds all of it to the limits.
+    The next ask for it holds to the limits what no ask did before.
     """
 
     model_config = _event("order", order_id="SO-778", amount=_AMOUNT, status="OPEN")

@@ -114,13 +114,14 @@ def _authorized(case: Case, new_id: str) -> Order:
 def _is_untested(case: Case) -> bool:
     """Tell whether no ask has held all of the order to the limits.
 
-    Where something is needed, either this ask does (facts' share is in the accounts' use) or all
-    of it is reserved and tested. Else nothing is tested now: what waits for its day goes untested,
-    and of what facts carry only what a live reservation was tested for counts as tested. Should
-    they take it back, it is reserved again.
+    Where something is needed, either this ask does (facts' share is in the accounts' use), unless
+    its segment stops nothing, or all of it is reserved and tested. Else nothing is tested now: what
+    waits for its day goes untested, and of what facts carry only what a live reservation was
+    tested for counts as tested. Should they take it back, it is reserved again.
     """
     if case.needed:
-        return False
+        stops = case.situation.mode == "ENFORCE" or case.released
+        return not stops and case.needed > case.reserved
     if counts_from(case.question, case.situation) is not None:
         return True
     seen, tested = case.order, 0

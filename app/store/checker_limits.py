@@ -43,19 +43,21 @@ best AS (
 lapsed AS (
     SELECT DISTINCT account_id FROM approved WHERE kind = 'base' AND valid_to < day
 ),
-begun AS (
-    SELECT DISTINCT account_id FROM (
-        SELECT account_id, valid_from, day FROM approved WHERE kind <> 'cover'
+begun AS ( -- the day on which one was ended is told by the zone of then: it is one of three
+    SELECT account_id, valid_from <= day AS surely FROM (
+        SELECT account_id, valid_from, day, day AS latest FROM approved WHERE kind <> 'cover'
         UNION ALL
-        SELECT account_id, l.valid_from, (l.ended_at AT TIME ZONE s.time_zone)::date
-        FROM credit_limit l JOIN account USING (account_id) JOIN segment s USING (segment_id)
-        WHERE l.status = 'ENDED' AND l.kind <> 'cover') AS g
-    WHERE valid_from <= day
+        SELECT account_id, valid_from, (ended_at AT TIME ZONE 'UTC')::date - 1,
+            (ended_at AT TIME ZONE 'UTC')::date + 1
+        FROM credit_limit WHERE status = 'ENDED' AND kind <> 'cover') AS g
+    WHERE valid_from <= latest
 ),
 given AS ( -- what a record was given that is merged into another counts for that one too
-    SELECT DISTINCT h.account_id FROM begun b JOIN account a ON a.account_id = b.account_id
+    SELECT h.account_id, bool_or(b.surely) AS surely
+    FROM begun b JOIN account a ON a.account_id = b.account_id
     JOIN customer_ref r ON r.ref = a.customer_id
     JOIN account h ON h.customer_id = r.customer_id AND h.segment_id = a.segment_id
+    GROUP BY h.account_id
 ),
 turning AS (
     SELECT account_id, min(turn) AS turn FROM (
@@ -77,8 +79,10 @@ LEFT JOIN lapsed p ON p.account_id = a.account_id
 LEFT JOIN given g ON g.account_id = a.account_id
 CROSS JOIN LATERAL (
     SELECT b.account_id IS NULL AND p.account_id IS NOT NULL AS expired,
-        b.limit_minor IS NULL AND NOT coalesce(b.unlimited, false) AND g.account_id IS NOT NULL
-            AND (b.account_id IS NOT NULL OR p.account_id IS NULL) AS withheld) AS e
+        b.limit_minor IS NULL AND NOT coalesce(b.unlimited, false)
+            AND (b.account_id IS NOT NULL OR p.account_id IS NULL)
+            AND CASE WHEN a.limit_withheld THEN g.account_id IS NOT NULL
+                ELSE coalesce(g.surely, false) END AS withheld) AS e
 LEFT JOIN turning t ON t.account_id = a.account_id
 WHERE a.limit_minor IS DISTINCT FROM b.limit_minor
     OR a.unlimited <> coalesce(b.unlimited, false)

@@ -101,6 +101,7 @@ class _Batch:
     orders: dict[str, dict[str, Order]]
     inbox: Inbox
     waiting: list[Waiting]
+    counted: set[int]
     gone: set[int]
     work: dict[str, Saving] = field(default_factory=dict)
     lowerings: Lowerings = field(default_factory=Lowerings)
@@ -130,8 +131,9 @@ class _Batch:
         waiting = facts_inbox.waiting_for(tx, {event.cause for event in task.events})
         inbox = Inbox() if task.rows else facts_inbox.read_inbox(tx, task.events)
         ids = [row.quarantine_id for row in task.rows]
-        gone = {*ids} - {*facts_quarantine.lock_open(tx, ids)} if ids else set()
-        return cls(tx, task, payers, books, orders, inbox, waiting, gone)
+        rows = facts_quarantine.lock_open(tx, ids) if ids else {}
+        counted = {one for row in waiting for one in row.accounts}.union(*rows.values())
+        return cls(tx, task, payers, books, orders, inbox, waiting, counted, {*ids} - {*rows})
 
     def open_clerks(self) -> None:
         """Load the documents of each segment.
@@ -142,7 +144,7 @@ class _Batch:
         """
         self.lowerings = adjustments.lowerings(self.tx, self.books.pool)
         # what waits may count on whom nothing that rests on the document names any more
-        accounts = {one for row in (*self.waiting, *self.task.rows) for one in row.accounts}
+        accounts = {*self.counted}
         orders: set[OrderKey] = set()
         for segment, known in self.orders.items():
             events = [event for event in self.task.events if event.segment_id == segment]

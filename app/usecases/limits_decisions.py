@@ -8,7 +8,7 @@ from uuid import UUID
 
 from app.domain.callers import Caller
 from app.domain.errors import FourEyesError, LimitStateError, NotFoundError
-from app.domain.limits import LimitRecord, Paper, grants_more
+from app.domain.limits import LimitRecord, Paper, base_in_force, grants_more, last_day
 from app.domain.segments import Segment
 from app.store import accounts, limits, limits_policy, merges, segments
 from app.store.database import Database, Tx
@@ -139,9 +139,21 @@ class DecideLimit:
 def _approved(desk: _Desk, record: LimitRecord) -> LimitRecord:
     desk.need_other_eyes(record.proposed_by)
     desk.need_other_eyes_than_the_policys(record)
+    if record.origin == "DYNAMIC":
+        record = _before_the_next(desk, record)
     if record.limit_minor is not None:
         keep_currency(desk.books, record.account_id, record.currency, desk.today)
     return approve(desk.books, record, desk.caller, desk.today)
+
+
+def _before_the_next(desk: _Desk, record: LimitRecord) -> LimitRecord:
+    """Let one that follows a base limit end with it: another may have been approved meanwhile."""
+    known = limits.approved(desk.books.tx, [record.account_id])[record.account_id]
+    base = base_in_force(known, desk.today)
+    until = None if base is None else last_day(base, known, desk.today)
+    if until is None or (record.valid_to is not None and record.valid_to <= until):
+        return record
+    return replace(record, valid_to=until)
 
 
 def _rejected(desk: _Desk, record: LimitRecord) -> LimitRecord:

@@ -208,7 +208,8 @@ def reference_account(accounts: Sequence[Account]) -> Account | None:
     It is that of `main` where it has a limit or any use, else the one with the most use.
     """
     for account in accounts:
-        if account.segment_id == MAIN and (account.has_limit or account.use):
+        limited = account.limit_minor is not None or account.limit_expired
+        if account.segment_id == MAIN and (limited or account.use):
             return account
     return max(accounts, key=lambda one: (one.use.total, one.segment_id == MAIN), default=None)
 

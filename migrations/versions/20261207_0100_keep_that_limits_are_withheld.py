@@ -23,9 +23,11 @@ UPDATE account a SET limit_withheld = true
 FROM segment s
 WHERE s.segment_id = a.segment_id
     AND a.limit_minor IS NULL AND NOT a.unlimited AND NOT a.limit_expired
-    AND EXISTS (
-        SELECT FROM credit_limit l
-        WHERE l.account_id = a.account_id AND l.kind <> 'cover'
+    AND EXISTS ( -- of its own, or of a record that was merged into its customer
+        SELECT FROM customer_ref r
+        JOIN account m ON m.customer_id = r.ref AND m.segment_id = a.segment_id
+        JOIN credit_limit l ON l.account_id = m.account_id
+        WHERE r.customer_id = a.customer_id AND l.kind <> 'cover'
             AND (l.status = 'APPROVED'
                     AND l.valid_from <= coalesce(a.limit_changes_on - 1, DATE '9999-12-31')
                 OR l.status = 'ENDED'

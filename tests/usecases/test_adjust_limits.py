@@ -382,3 +382,24 @@ def test_what_somebody_approved_for_later_takes_over_on_its_day(
     town.invoice("C-1", 1)
     assert town.account("C-1").limit_minor == 10_000_00
     town.exact()
+
+
+def test_a_proposal_ends_before_what_was_approved_while_it_waited(
+    town: Town, limits: Limits
+) -> None:
+    policy(limits, "PROPOSE")
+    bought(town, 365_000_00)
+    scored(town, "C")
+    town.limit("C-1", 100_000_00)
+    town.clock.advance(days=95)
+    assert adjust(town) == 1
+    waits = next(listed(town))
+    first = town.today + 30 * DAY
+    town.propose("C-1", LimitAsk("base", "main", Money(10_000_00, "CNY"), valid_from=first))
+    seen: list[LimitView] = []
+    town.parties.decide_limit(town.keyed(), ("C-1", waits.limit_id), "approve", seeing(seen))
+    assert (waits.valid_to, seen[0].record.valid_to) == (None, first - DAY)
+    town.clock.advance(days=30)
+    town.invoice("C-1", 1)
+    assert town.account("C-1").limit_minor == 10_000_00
+    town.exact()

@@ -13,7 +13,7 @@ from app.store.database import Database
 from app.store.facts_quarantine import QuarantineFilter
 from app.store.schema.evidence import quarantine
 from app.usecases.facts_quarantine import CloseQuarantined, ListQuarantine
-from tests.domain.facts_cases import BILL, Fact, invoice, pay, to
+from tests.domain.facts_cases import BILL, Fact, delivery, invoice, order, pay, to
 from tests.domain.facts_world import fact, line
 from tests.server import Clock
 from tests.usecases.facts_ledger import Ledger
@@ -134,6 +134,15 @@ def test_who_is_concerned_is_found_again_when_it_is_tried_again(ledger: Ledger) 
     assert ledger.town.facts.retry(ADMIN, str(row)).result == "quarantined"
     assert counts(ledger) == {"anna": 1}
     close(ledger)
+
+
+def test_who_else_is_told_of_changes_nothing(ledger: Ledger) -> None:
+    """Anna delivered for an order that chie pays by now: its reservation is not hers."""
+    told = [delivery(), order(customer_id="chie")]
+    assert ledger.apply(*told) == ["applied", "applied"]
+    conflict = {**delivery(amount="41"), "event_id": "other"}
+    assert ledger.apply(invoice("J", customer_id="chie"), conflict) == ["applied", "quarantined"]
+    assert counts(ledger) == {"anna": 1}
 
 
 def is_applied(ledger: Ledger) -> str:

@@ -4,11 +4,13 @@ from typing import Any
 
 import pytest
 
+from app.domain.money import Money
 from app.store.database import Database
 from app.usecases.limits import LimitAsk
+from app.usecases.segments import SegmentChange
 from tests.server import Clock
 from tests.usecases.test_groups import merge
-from tests.usecases.town import Town
+from tests.usecases.town import ADMIN, Town, seeing
 
 
 @pytest.fixture
@@ -73,3 +75,14 @@ def test_a_delivery_over_two_orders_is_joined(
     town.exact()
     use = town.position("T").open_delivery + town.position("V").open_delivery
     assert use == left
+
+
+def test_the_zone_of_a_segment_changes_no_limit_that_was_ended(town: Town) -> None:
+    """On the day on which it began: in another zone that was the day before, or the next."""
+    town.put("S")
+    limit = town.propose("S", LimitAsk("base", "main", Money(100, "CNY"))).record
+    assert limit.valid_from == town.today
+    town.parties.decide_limit(town.keyed(), ("S", limit.limit_id), "end", seeing([]))
+    for zone in ("Pacific/Kiritimati", "Etc/GMT+12", "Asia/Shanghai"):
+        town.parties.put_segment(ADMIN, "main", SegmentChange("main", time_zone=zone))
+        town.exact()

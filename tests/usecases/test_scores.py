@@ -240,6 +240,13 @@ CHOICES: dict[str, tuple[list[Account], str | None]] = {
         ],
         "x",
     ),
+    "main-withheld": (
+        [
+            Account(1, "C", "main", (1,), "CNY", limit_withheld=True),
+            Account(2, "C", "x", (2,), "CNY", use=Use(open_item=9)),
+        ],
+        "x",
+    ),
     "all-empty": (
         [Account(2, "C", "a", (2,), "CNY"), Account(1, "C", "main", (1,), "CNY")],
         "main",

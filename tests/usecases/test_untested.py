@@ -136,3 +136,19 @@ def test_what_a_grant_leaves_untested(before: Order | None, amount: int, unteste
         desk.orders["SO-1"] = before
     assert desk.ask(question(amount)).outcome == "APPROVE"
     assert desk.orders["SO-1"].untested is untested
+
+
+@pytest.mark.parametrize("mode", ["OFF", "SHADOW", "WARN"])
+def test_what_a_mode_lets_pass_is_tested_once_it_stops_again(erp: Erp, mode: str) -> None:
+    assert tell(erp, "order", "SO-1", "150.00", status="OPEN") == "applied"
+    put_mode(erp, mode)
+    for order_id in ("SO-1", "SO-2"):
+        assert leave(erp, order_id, "150.00")[0] == "APPROVE"
+    put_mode(erp, "ENFORCE")
+    for order_id in ("SO-1", "SO-2"):
+        assert leave(erp, order_id, "150.00") == HELD
+
+
+def put_mode(erp: Erp, mode: str) -> None:
+    body = {"name": "main", "credit_horizon_days": 30, "mode": mode}
+    assert erp.client.put("/v1/segments/main", json=body).status_code == 200
