@@ -86,3 +86,14 @@ def test_the_zone_of_a_segment_changes_no_limit_that_was_ended(town: Town) -> No
     for zone in ("Pacific/Kiritimati", "Etc/GMT+12", "Asia/Shanghai"):
         town.parties.put_segment(ADMIN, "main", SegmentChange("main", time_zone=zone))
         town.exact()
+
+
+def test_what_was_ended_on_its_eve_was_never_given(town: Town) -> None:
+    """Where it is still the day before while the zone of the clock has the limit's first day."""
+    town.parties.put_segment(ADMIN, "main", SegmentChange("main", time_zone="Etc/GMT+12"))
+    town.put("S")
+    ask = LimitAsk("base", "main", Money(100, "CNY"), valid_from=town.clock().date())
+    limit = town.propose("S", ask).record
+    town.parties.decide_limit(town.keyed(), ("S", limit.limit_id), "end", seeing([]))
+    assert not town.account("S").limit_withheld
+    town.exact()
