@@ -205,7 +205,8 @@ class _Bench:
 def reference_account(accounts: Sequence[Account]) -> Account | None:
     """Choose the account whose limit, use, currency and calendar a customer is scored by.
 
-    It is that of `main` where it has a limit or any use, else the one with the most use.
+    It is that of `main` where it has a limit (an expired one too, not one that is null or was
+    ended) or any use, else the one with the most use.
     """
     for account in accounts:
         limited = account.limit_minor is not None or account.limit_expired
