@@ -21,8 +21,10 @@ class Case:
     """The order as it stands; None for a new one."""
     same_grant: bool = field(init=False)
     """Whether the order's reservation is this payer's, in this currency."""
+    is_tested: bool = field(init=False)
+    """Whether what this very grant reserves was held to the limits, or is let pass to this day."""
     reserved: int = field(init=False)
-    """What is already reserved for this very grant, and was held to the limits."""
+    """What is already reserved for this very grant, and need not be tested again."""
     needed: int = field(init=False)
     """What must be reserved now: the order's value less what facts carry.
 
@@ -40,9 +42,10 @@ class Case:
         needed = 0
         if question.order_type == "sale" and counts_from(question, self.situation) is None:
             needed = max(0, question.amount.minor - self.situation.use.carried)
-        # what began to count by itself was never held to a limit: the next ask tests all of it
-        tested = order is not None and same and not order.untested
         self.order, self.same_grant, self.needed = order, same, needed
+        # what began to count by itself was never held to a limit: the next ask tests all of it
+        tested = order is not None and same and not order.untested and self.release_lasts(order)
+        self.is_tested = tested
         self.reserved = order.reserved if order is not None and tested else 0
 
     @property
@@ -57,10 +60,15 @@ class Case:
         if order is None or order.released_max is None:
             return False
         within = self.question.amount.minor <= order.released_max
-        return within and (self.situation.releasing or self._release_lasts(order))
+        return within and self.release_lasts(order)
 
-    def _release_lasts(self, order: Order) -> bool:
-        """Tell whether an earlier release still holds; without an end it ends as the grant does."""
+    def release_lasts(self, order: Order) -> bool:
+        """Tell whether the order was never released by a person, or that release still holds.
+
+        Without an end of its own it ends as the grant does.
+        """
+        if order.released_max is None or self.situation.releasing:
+            return True
         until = order.released_until
         if until is None:
             until = order.expires_at

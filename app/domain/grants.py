@@ -85,7 +85,7 @@ def _authorized(case: Case, new_id: str) -> Order:
     """Give the order with its reservation; what a person said of it stays where it may."""
     question, seen = case.question, case.order or _UNSEEN
     keeps = case.same_grant and seen.authorization_id is not None
-    let_pass = case.same_grant or case.situation.releasing
+    let_pass = case.situation.releasing or (case.same_grant and case.release_lasts(seen))
     automatic = seen.hold_kind == "AUTOMATIC"
     # by position, in the order of the fields: by name costs four times as much
     return Order(
@@ -125,7 +125,7 @@ def _is_untested(case: Case) -> bool:
     if counts_from(case.question, case.situation) is not None:
         return True
     seen, tested = case.order, 0
-    if seen is not None and case.same_grant and seen.state == "LIVE" and not seen.untested:
+    if seen is not None and case.is_tested and seen.state == "LIVE":
         tested = seen.authorized
     return case.question.amount.minor > tested
 

@@ -5,7 +5,7 @@ Accounts, orders and questions are JSON here, as decisions keep them.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from fractions import Fraction
 from typing import Any
 
@@ -85,9 +85,28 @@ class Ask:
 
     @property
     def own_reservation(self) -> int:
-        """What is reserved already for this very grant, and was held to a limit."""
+        """What is reserved for this very grant, and was held to a limit or is let pass by a person.
+
+        What a release let pass that has ended by now was held to none.
+        """
         tested = self.is_same_grant and not self.order.get("untested", False)
-        return int(self.order.get("reserved", 0)) if tested else 0
+        ended = self.order.get("released_max") is not None and not self.is_let_pass
+        return int(self.order.get("reserved", 0)) if tested and not ended else 0
+
+    @property
+    def is_let_pass(self) -> bool:
+        """Whether a person lets the order pass, up to an amount, to the moment of this ask."""
+        if self.order.get("released_max") is None:
+            return False
+        if self.situation.get("releasing", False):
+            return True
+        until = self.order.get("released_until")
+        if until is None:
+            if self.order.get("state", "NONE") != "LIVE":
+                return False
+            until = self.order.get("expires_at")
+        at = datetime.fromisoformat(self.situation["at"])
+        return self.is_same_grant and (until is None or at <= datetime.fromisoformat(until))
 
     def reserved_on(self, account_id: int) -> tuple[str, int]:
         """Give currency and amount of the order's own reservation on an account."""

@@ -7,7 +7,6 @@ the client are those of the account that is named as the binding one.
 
 import operator
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import datetime
 from typing import Any, Final
 
 from app.store.checker_figures import Ask, Json, ceiling_of, excess, without_own
@@ -126,19 +125,8 @@ def _goes_free(ask: Ask) -> bool:
     """Tell whether no limit is asked: nothing is judged, or a person lets the order pass."""
     if ask.situation["mode"] == "OFF":
         return True
-    order = ask.order
-    most = order.get("released_max")
-    if most is None or int(ask.question["amount"][0]) > int(most):
-        return False
-    if ask.situation.get("releasing", False):
-        return True
-    until = order.get("released_until")
-    if until is None:
-        if order.get("state", "NONE") != "LIVE":
-            return False
-        until = order.get("expires_at")
-    at = datetime.fromisoformat(ask.situation["at"])
-    return ask.is_same_grant and (until is None or at <= datetime.fromisoformat(until))
+    most = ask.order.get("released_max")
+    return ask.is_let_pass and int(ask.question["amount"][0]) <= int(most or 0)
 
 
 def _tested(ask: Ask) -> Sequence[Json]:

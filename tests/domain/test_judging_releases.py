@@ -28,13 +28,11 @@ from tests.domain.situations import (
             None, timedelta(hours=1), 150_00, "APPROVE", id="as-long-as-the-authorization"
         ),
         pytest.param(
-            None, timedelta(hours=1, seconds=1), 150_00, "APPROVE", id="reserved-not-yet-swept"
-        ),
-        pytest.param(
-            None, timedelta(hours=1, seconds=1), 150_01, "HOLD", id="expired-not-yet-swept"
+            None, timedelta(hours=1, seconds=1), 150_00, "HOLD", id="expired-not-yet-swept"
         ),
         pytest.param(NOW, timedelta(0), 180_00, "APPROVE", id="until-now-inclusive"),
         pytest.param(NOW, timedelta(microseconds=1), 180_00, "HOLD", id="a-moment-later"),
+        pytest.param(NOW, timedelta(microseconds=1), 150_00, "HOLD", id="reserved-by-what-ended"),
         pytest.param(None, timedelta(0), 180_00, "APPROVE", id="up-to-the-most"),
         pytest.param(None, timedelta(0), 180_01, "HOLD", id="one-cent-over-the-most"),
     ],

@@ -130,6 +130,11 @@ DECISIONS = [
         told("inputs", "situation,order,released_max", "14999", "SO-20"),
     ),
     control(
+        "reserved-by-a-release-that-had-ended",
+        ("decisions", "C-4", "APPROVE: expected to fit account "),
+        told("inputs", "situation,order,released_until", '"2026-06-01T00:00:00Z"', "SO-20"),
+    ),
+    control(
         "stop-that-was-not",
         ("decisions", "C-5", "ACCOUNT_STOPPED: expected account_stopped == True, found False"),
         told("inputs", "situation,accounts,0,status", '"OPEN"', "SO-25"),

@@ -184,6 +184,7 @@ def _holds(desk: Desk) -> None:
     assert over["outcome"] == "HOLD"
     released = {"reason_code": "KNOWN", "note": "pays on Friday"}
     desk.send("POST", f"/v1/order-holds/{over['order_hold_id']}/release", released)
+    assert desk.ask("C-4", "SO-20", money("150.00"))["outcome"] == "APPROVE"
     assert desk.ask("C-4", "SO-21", money("1.00"))["outcome"] == "HOLD"
     assert desk.ask("C-3", "SO-22", money("5.00"))["outcome"] == "HOLD"
     assert desk.ask("C-7", "SO-24", money("150.00"))["outcome"] == "HOLD"

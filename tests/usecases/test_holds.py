@@ -65,6 +65,26 @@ def test_a_release_ends_when_it_said(erp: Erp, clock: Clock) -> None:
     assert erp.ask("SO-1", "170.00")["outcome"] == "HOLD"
 
 
+@pytest.mark.parametrize("until", ["2026-06-15T05:00:00Z", None])
+def test_what_a_release_reserved_is_tested_once_it_has_ended(
+    erp: Erp, clock: Clock, database: Database, until: str | None
+) -> None:
+    """Without an end of its own it ends with its authorization, though no sweeper came by yet."""
+    ends = {"expires_in": 3600} if until is None else {}
+    erp.decide(erp.held("SO-1", "150.00", **ends), "release", valid_until=until)
+    clock.advance(hours=1)
+    ship = erp.ask("SO-1", "150.00", check_point="GOODS_ISSUE", **ends)
+    assert ship["outcome"] == "APPROVE"  # inclusive, and an expiry that is put off
+    clock.advance(hours=1, seconds=1)
+    ship = erp.ask("SO-1", "150.00", check_point="GOODS_ISSUE")
+    assert (ship["outcome"], ship["ship_up_to"]) == ("HOLD", money("100.00"))
+    assert erp.authorized() == "150.00"
+    # what fits is granted anew, and does not bring the release back
+    assert erp.ask("SO-1", "90.00")["outcome"] == "APPROVE"
+    assert erp.ask("SO-1", "150.00")["outcome"] == "HOLD"
+    assert_exact(database)
+
+
 @pytest.mark.parametrize(
     ("fields", "field"),
     [

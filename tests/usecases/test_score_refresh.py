@@ -389,28 +389,25 @@ def test_a_pass_ends_where_nobody_can_be_scored(
 
 def one_pass(portion: RefreshScores) -> tuple[int, Counter[str]]:
     """Let background work do one pass: how many portions it had, at most 9, and how it ended."""
-    calls = 0
+    calls, before = 0, passes()
 
-    def counted(after: Cursor | None) -> Portion:
-        nonlocal calls
-        calls += 1
-        return portion(after) if calls < 9 else Portion(0)
+    async def run_it() -> None:
+        stop, running = asyncio.Event(), asyncio.get_running_loop()
 
-    async def run_it() -> Counter[str]:
-        before, stop = passes(), asyncio.Event()
-        running = asyncio.create_task(run_loops([Loop("one-pass", 60.0, counted)], stop))
-        await asyncio.to_thread(wait_for_another, before)
-        stop.set()
-        await running
-        return passes() - before
+        def counted(after: Cursor | None) -> Portion:
+            nonlocal calls
+            calls, told = calls + 1, Portion(0)
+            try:
+                told = portion(after) if calls < 9 else told
+            finally:
+                if told.after is None:  # the last of the pass: no other begins after it
+                    running.call_soon_threadsafe(stop.set)
+            return told
 
-    ended = asyncio.run(run_it())
-    return calls, ended
+        await run_loops([Loop("one-pass", 60.0, counted)], stop)
 
-
-def wait_for_another(before: Counter[str]) -> None:
-    while passes() == before:
-        time.sleep(0.01)
+    asyncio.run(run_it())
+    return calls, passes() - before
 
 
 def passes() -> Counter[str]:

@@ -1,6 +1,7 @@
 """What facts recorded, raised or took back, and what began to count, is tested by the next ask."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import httpx2
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from app.domain.orders import Order, OrderUse
 from app.store.database import Database
 from app.usecases.expiry import ExpireAuthorizations
-from tests.domain.situations import Desk, account, live, question
+from tests.domain.situations import NOW, Desk, account, live, question
 from tests.erp import Erp, money
 from tests.server import Clock
 from tests.usecases.test_horizons import DAY, FAR, count, exact, figures, horizon, tell
@@ -126,6 +127,13 @@ SEEN = live(0, 100_00)
         pytest.param(replace(SEEN, untested=True), 80_00, False, id="needed-now"),
         pytest.param(replace(SEEN, state="RELEASED"), 60_00, True, id="given-back-since"),
         pytest.param(replace(SEEN, account_id=2), 60_00, True, id="for-another-payer"),
+        pytest.param(replace(SEEN, released_max=60_00), 60_00, False, id="released"),
+        pytest.param(
+            replace(SEEN, released_max=60_00, released_until=NOW - timedelta(microseconds=1)),
+            60_00,
+            True,
+            id="release-ended",
+        ),
     ],
 )
 def test_what_a_grant_leaves_untested(before: Order | None, amount: int, untested: bool) -> None:
