@@ -19,7 +19,11 @@ def order_context(
     passing; `ledger_age_days` is 0 while no source has ever reported (nothing can be stale yet).
     """
     payer, order, score = situation.accounts[0], situation.order, situation.inputs.score
-    missing = [figures.account.currency for figures in tested if figures.fx_missing]
+    fx_missing = ""
+    for figures in tested:
+        if figures.fx_missing:
+            fx_missing = f"{question.amount.currency}/{figures.account.currency}"
+            break
     context: dict[str, Value] = {
         "customer_active": situation.inputs.active,
         "order_rejected": order is not None and order.rejected,
@@ -27,7 +31,7 @@ def order_context(
         "account_stopped": "STOPPED" in [account.status for account in situation.accounts],
         "account_quarantined": payer.quarantined,
         "account_overdue_days": situation.overdue.days,
-        "fx_missing": f"{question.amount.currency}/{missing[0]}" if missing else "",
+        "fx_missing": fx_missing,
         "ledger_age_days": _age_days(situation.ledger_at, situation.at),
         "score_class": "" if score is None else str(score["risk_class"]),
         "score_age_days": 0 if score is None else _age_days(scored_at(score), situation.at),
@@ -46,13 +50,14 @@ def path_context(figures: Figures) -> dict[str, Value]:
     state = "EXPIRED" if account.limit_expired else "NONE"
     if account.unlimited or account.limit_minor is not None:
         state = "ACTIVE"
+    needed, ceiling = figures.bare.use.total + figures.needed, figures.ceiling
     context: dict[str, Value] = {
         "limit_state": state,
-        "limit_excess_minor": figures.excess,
-        "limit_needed_minor": figures.bare.use.total + figures.needed,
+        "limit_excess_minor": 0 if ceiling is None else max(0, needed - ceiling),
+        "limit_needed_minor": needed,
     }
-    if figures.ceiling is not None:
-        context["limit_ceiling_minor"] = figures.ceiling
+    if ceiling is not None:
+        context["limit_ceiling_minor"] = ceiling
     return context
 
 

@@ -63,6 +63,9 @@ def minor_to_text(minor: int, currency: str) -> str:
     digits = DIGITS[currency]
     if not digits:
         return str(minor)
+    figures = str(minor)
+    if minor >= 0 and len(figures) > digits:  # nearly all
+        return figures[:-digits] + "." + figures[-digits:]
     figures = str(abs(minor)).zfill(digits + 1)
     sign = "-" if minor < 0 else ""
     return f"{sign}{figures[:-digits]}.{figures[-digits:]}"

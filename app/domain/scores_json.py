@@ -62,7 +62,7 @@ def scored_at(score: Mapping[str, Any]) -> datetime:
     return _moment(score["scored_at"])
 
 
-@lru_cache(maxsize=1024)  # of each question of a batch it is read twice: to judge, and to count
+@lru_cache(maxsize=1024)  # those who were scored together share it
 def _moment(told: str) -> datetime:
     return datetime.fromisoformat(told)
 

@@ -71,7 +71,7 @@ def situation_to_json(situation: Situation) -> dict[str, Any]:
     """Write a situation without its slow inputs."""
     at, order, overdue = situation.at, situation.order, situation.overdue
     data: dict[str, Any] = {
-        "at": _written(at) if at.tzinfo is UTC else at.isoformat(),
+        "at": _moment(at),
         "today": situation.today.isoformat(),
         "mode": situation.mode,
         "accounts": [_account_to_json(account) for account in situation.accounts],
@@ -85,7 +85,7 @@ def situation_to_json(situation: Situation) -> dict[str, Any]:
     if situation.rates:
         data["rates"] = {code: _rate_to_json(rate) for code, rate in situation.rates.items()}
     if situation.ledger_at is not None:
-        data["ledger_at"] = situation.ledger_at.isoformat()
+        data["ledger_at"] = _moment(situation.ledger_at)
     if situation.releasing:
         data["releasing"] = True
     if situation.horizon_days is not None:
@@ -93,7 +93,11 @@ def situation_to_json(situation: Situation) -> dict[str, Any]:
     return data
 
 
-@lru_cache(maxsize=64)  # the decisions of a batch share their moment; equal ones must read alike
+def _moment(moment: datetime) -> str:
+    return _written(moment) if moment.tzinfo is UTC else moment.isoformat()
+
+
+@lru_cache(maxsize=64)  # the decisions of a batch share their moments; equal ones must read alike
 def _written(moment: datetime) -> str:
     return moment.isoformat()
 

@@ -20,30 +20,31 @@ from app.store.schema.parties import account, customer_ref
 
 def from_row(row: Any) -> Account:  # noqa: ANN401 - a lane's row or SQLAlchemy's
     """Read a row of `account`."""
+    # by position, in the order of the fields: by name costs twice as much
     return Account(
-        account_id=row.account_id,
-        customer_id=row.customer_id,
-        segment_id=row.segment_id,
-        path=tuple(row.path),
-        currency=row.currency,
-        status=row.status,
-        limit_minor=row.limit_minor,
-        unlimited=row.unlimited,
-        limit_expired=row.limit_expired,
-        limit_withheld=row.limit_withheld,
-        limit_changes_on=row.limit_changes_on,
-        use=Use(
+        row.account_id,
+        row.customer_id,
+        row.segment_id,
+        tuple(row.path),
+        row.currency,
+        row.status,
+        row.limit_minor,
+        row.unlimited,
+        row.limit_expired,
+        row.limit_withheld,
+        row.limit_changes_on,
+        Use(
             row.authorized_minor,
             row.open_delivery_minor,
             row.open_item_minor,
             row.note_receivable_minor,
             row.prepayment_minor,
         ),
-        foreign=foreign_from_json(row.foreign_use) if row.foreign_use else {},
-        forced=row.forced_minor,
-        seq=row.seq,
-        input_version=row.input_version,
-        quarantined=row.quarantined,
+        foreign_from_json(row.foreign_use) if row.foreign_use else {},
+        row.forced_minor,
+        row.seq,
+        row.input_version,
+        row.quarantined,
     )
 
 

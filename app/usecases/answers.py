@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from app.domain.accounts import Account
 from app.domain.advice import WHO, Advice
-from app.domain.decisions import Figures, Judgement, Question, Situation
+from app.domain.decisions import Judgement, Question, Situation
 from app.domain.money import Money, minor_to_text
 from app.domain.rules import Fired, Value
 from app.domain.values import quick
@@ -36,6 +36,9 @@ def render(
     """Render a decision as the contract's JSON."""
     binding, order = judgement.binding, judgement.order
     account, currency = binding.account, question.amount.currency
+    bare, own = binding.bare, account.currency
+    limit, headroom = bare.limit_minor, bare.headroom
+    reasons, warnings, advice = judgement.reasons, judgement.warnings, decided.advice
     open_order = order if decided.reserves and judgement.outcome == "APPROVE" else None
     score = situation.inputs.score or {}
     return {
@@ -49,14 +52,19 @@ def render(
         "check_point": question.check_point,
         "order_id": question.order_id,
         "amount": money(question.amount.minor, currency),
-        **_figures(binding),
+        "effective_limit": None if bare.unlimited or limit is None else money(limit, own),
+        "unlimited": bare.unlimited,
+        "exposure": money(bare.use.exposure, own),
+        "authorized": money(bare.use.authorized, own),
+        "headroom": None if headroom is None else money(headroom, own),
         "ship_up_to": money(judgement.ship_up_to, currency),
-        "fx": None if account.currency == currency else _fx(situation, account),
+        "fx": None if own == currency else _fx(situation, account),
         "traffic_light": light(judgement, score),
         "score": score.get("score"),
-        "reasons": [_reason(row, situation) for row in judgement.reasons],
-        "warnings": [_reason(row, situation) for row in judgement.warnings],
-        "unblock": [_unblock(one, situation) for one in decided.advice],
+        # most have none of these, and an empty comprehension costs as much as an amount
+        "reasons": [_reason(row, situation) for row in reasons] if reasons else [],
+        "warnings": [_reason(row, situation) for row in warnings] if warnings else [],
+        "unblock": [_unblock(one, situation) for one in advice] if advice else [],
         "degraded": list(judgement.degraded),
         "rule_set_version": decided.rule_set_version,
         "model": score.get("model"),
@@ -94,18 +102,6 @@ def _counts_from(judgement: Judgement) -> str | None:
     if judgement.outcome != "APPROVE" or order is None or order.counts_from is None:
         return None
     return order.counts_from.isoformat()
-
-
-def _figures(binding: Figures) -> dict[str, Any]:
-    bare, currency = binding.bare, binding.account.currency
-    unlimited, limit, headroom = bare.unlimited, bare.limit_minor, bare.headroom
-    return {
-        "effective_limit": None if unlimited or limit is None else money(limit, currency),
-        "unlimited": unlimited,
-        "exposure": money(bare.use.exposure, currency),
-        "authorized": money(bare.use.authorized, currency),
-        "headroom": None if headroom is None else money(headroom, currency),
-    }
 
 
 def _fx(situation: Situation, account: Account) -> dict[str, str] | None:

@@ -23,7 +23,6 @@ from app.domain.money import Money, Rate
 from app.domain.payments import OpenInvoice
 from app.domain.rates import find_rate
 from app.domain.rules import RuleSet, read_rule_set
-from app.domain.scores_json import scored_at
 from app.domain.values import changed
 from app.store.lane import Lane
 from app.store.lane_rows import Claim, Known, Loaded, Want
@@ -282,12 +281,13 @@ def _count(done: Sequence[Judged], seconds: float) -> None:
     )
     codes = [row.reason for one in done for row in one.judgement.reasons]
     count_decisions(outcomes, codes, seconds)
+    scores = [one.situation.inputs.score for one in done]
+    since = Counter([score["scored_at"] for score in scores if score is not None])
+    for told, times in since.items():  # of a batch, all are judged at one moment
+        age = done[0].situation.at - datetime.fromisoformat(told)
+        SCORE_AGE_SECONDS.repeat(age.total_seconds(), times)
     for one in done:
-        score, order = one.situation.inputs.score, one.situation.order
-        if score is not None:
-            age = one.situation.at - scored_at(score)
-            SCORE_AGE_SECONDS.repeat(age.total_seconds(), 1)
-        if one.hold_id is not None or order is not None:
+        if one.hold_id is not None or one.situation.order is not None:
             _count_hold(one)
 
 
