@@ -114,13 +114,6 @@ class Figures:
     room: int | None
     fx_missing: bool = False
 
-    @property
-    def excess(self) -> int:
-        """By how much the order does not fit; 0 where it fits."""
-        if self.ceiling is None:
-            return 0
-        return max(0, self.bare.use.total + self.needed - self.ceiling)
-
 
 @quick
 @dataclass(frozen=True, slots=True)

@@ -275,8 +275,9 @@ class Batch:
         if ceiling is None:
             return
         key = account.account_id
-        moved = account.use.total - self.loaded.accounts[key].use.total
-        self.rooms[key] = min(ceiling - moved, self.rooms.get(key, ceiling - moved))
+        room = ceiling - account.use.total + self.loaded.accounts[key].use.total
+        if room < self.rooms.get(key, room + 1):
+            self.rooms[key] = room
 
 
 def read_inputs(version: int, data: Mapping[str, Any], at: datetime) -> Inputs:
