@@ -71,7 +71,15 @@ class Model:
 
     def carried(self, order_id: str, customer: str) -> int:
         """Give what facts of an order carry for a payer."""
-        return carried(self.facts, order_id, (customer, "CNY")) // _CENTS
+        return max(carried(self.facts, order_id, (customer, "CNY"))) // _CENTS
+
+    def tested(self, customer: str, order_id: str) -> int:
+        """Give up to which amount of an order no limit is asked: left already, or asked before."""
+        order = self.orders.get(order_id)
+        delivered = carried(self.facts, order_id, (customer, "CNY"))[0] // _CENTS
+        if order is None or not order.live or order.payer != customer or order.untested:
+            return delivered
+        return max(delivered, order.authorized)
 
     def reserved(self, order_id: str) -> int:
         """Give what is reserved for an order."""
@@ -144,19 +152,17 @@ class Model:
 
     def _goes_untested(self, order: Order, customer: str, order_id: str, amount: int) -> bool:
         """Tell whether an ask that passes leaves some of the order that no limit was asked for."""
-        tested = order.live and order.payer == customer and not order.untested
-        if amount > self.carried(order_id, customer):
+        if amount > self.tested(customer, order_id):
             return False
+        tested = order.live and order.payer == customer and not order.untested
         return amount > (order.authorized if tested else 0)
 
     def _short(self, customer: str, order_id: str, amount: int) -> set[str]:
         """Name what is short along the path; what was asked for and is reserved is not again."""
         order, reserved = self.orders.get(order_id), self.reserved(order_id)
-        tested = order is not None and order.payer == customer and not order.untested
-        own = reserved if tested else 0
-        needed = max(0, amount - self.carried(order_id, customer))
-        if needed <= own:
+        if amount <= self.tested(customer, order_id):
             return set()
+        needed = max(0, amount - self.carried(order_id, customer))
         holders = set(self.path(order.payer)) if order is not None else set()
         figures, found = self.figures(), set()
         for name in self.path(customer):

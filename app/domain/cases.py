@@ -21,8 +21,8 @@ class Case:
     """The order as it stands; None for a new one."""
     same_grant: bool = field(init=False)
     """Whether the order's reservation is this payer's, in this currency."""
-    is_tested: bool = field(init=False)
-    """Whether what this very grant reserves was held to the limits, or is let pass to this day."""
+    tested: int = field(init=False)
+    """Up to which amount this very grant was held to the limits, or is let pass to this day."""
     reserved: int = field(init=False)
     """What is already reserved for this very grant, and need not be tested again."""
     needed: int = field(init=False)
@@ -43,10 +43,29 @@ class Case:
         if question.order_type == "sale" and counts_from(question, self.situation) is None:
             needed = max(0, question.amount.minor - self.situation.use.carried)
         self.order, self.same_grant, self.needed = order, same, needed
+        self.tested = self.reserved = 0
         # what began to count by itself was never held to a limit: the next ask tests all of it
-        tested = order is not None and same and not order.untested and self.release_lasts(order)
-        self.is_tested = tested
-        self.reserved = order.reserved if order is not None and tested else 0
+        if order is not None and same and not order.untested and self._stands(order):
+            self.tested, self.reserved = order.authorized, order.reserved
+
+    def _stands(self, order: Order) -> bool:
+        """Tell whether an authorization still is one: not over, whether or not a sweeper came by.
+
+        Nor is one that rests on a person's release which has ended.
+        """
+        until = order.expires_at
+        lives = order.state == "LIVE" and (until is None or self.situation.at <= until)
+        return lives and self.release_lasts(order)
+
+    @property
+    def tests_limits(self) -> bool:
+        """Whether limits are asked: goods would leave that no ask was held to them for.
+
+        What was billed before it is delivered needs nothing more, and is no reason to let it go.
+        """
+        if self.question.order_type != "sale" or counts_from(self.question, self.situation):
+            return False
+        return self.question.amount.minor > max(self.tested, self.situation.use.delivered)
 
     @property
     def payer(self) -> Account:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from app.domain.authorizations import ended
 from app.domain.facts import OrderBody
 from app.domain.orders import Order
 from app.domain.values import changed, quick
@@ -51,10 +52,13 @@ def record_order(before: Order, after: Order, body: OrderBody, stamp: Stamp) -> 
     """Apply a fact that is newer than all that was seen of the order.
 
     `before` is the order as it stands (or a new root), `after` the same with the fact's payer,
-    currency and version. An order taken elsewhere is reserved until it is closed; one that is
-    already authorized keeps its number and expiry, and the day from which it counts. Another payer
-    or currency ends the old authorization. What no ask has held to the limits stays `untested`.
+    currency and version. An order taken elsewhere, or of another amount than is authorized, is
+    reserved until it is closed; one that is already authorized keeps its number, and the day from
+    which it counts. Another payer or currency ends the old authorization, and so does its expiry,
+    swept or not. What no ask has held to the limits stays `untested`.
     """
+    if before.state == "LIVE" and before.expires_at is not None and before.expires_at < stamp.at:
+        before = ended(before, "EXPIRED")
     moved = (before.account_id, before.currency) != (after.account_id, after.currency)
     if body.is_over:
         return _close(before, changed(after, **_BARE) if moved else after, moved=moved)
@@ -64,6 +68,7 @@ def record_order(before: Order, after: Order, body: OrderBody, stamp: Stamp) -> 
                 after,
                 authorized=body.amount,
                 closed_version=None,
+                expires_at=before.expires_at if body.amount == before.authorized else None,
                 untested=before.untested or body.amount > before.authorized,
             )
         )

@@ -114,20 +114,16 @@ def _authorized(case: Case, new_id: str) -> Order:
 def _is_untested(case: Case) -> bool:
     """Tell whether no ask has held all of the order to the limits.
 
-    Where something is needed, either this ask does (facts' share is in the accounts' use), unless
-    its segment stops nothing, or all of it is reserved and tested. Else nothing is tested now: what
-    waits for its day goes untested, and of what facts carry only what a live reservation was
-    tested for counts as tested. Should they take it back, it is reserved again.
+    This one does where goods are to leave for which none was (facts' share is in the accounts'
+    use), unless its segment stops nothing. What waits for its day goes untested, and of what was
+    delivered only what a live authorization was tested for counts as tested: should facts take it
+    back, it is reserved again.
     """
-    if case.needed:
-        stops = case.situation.mode == "ENFORCE" or case.released
-        return not stops and case.needed > case.reserved
+    if case.tests_limits:
+        return case.situation.mode != "ENFORCE" and not case.released
     if counts_from(case.question, case.situation) is not None:
         return True
-    seen, tested = case.order, 0
-    if seen is not None and case.is_tested and seen.state == "LIVE":
-        tested = seen.authorized
-    return case.question.amount.minor > tested
+    return case.question.amount.minor > case.tested
 
 
 def _booked(case: Case, account: Account) -> tuple[Account, Kind]:

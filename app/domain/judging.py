@@ -79,6 +79,28 @@ def require_fresh(question: Question, order: Order | None) -> None:
         )
 
 
+def require_unmoved(question: Question, seen: int | None, situation: Situation) -> None:
+    """Insist that what is put again as it was held is not of an order that is another by now.
+
+    Who named no version asked about the newest, which is known as `seen` (-1: none was): a newer
+    one that says something else has taken its place.
+
+    Raises:
+        OrderVersionStaleError: A newer version has another amount, payer or currency.
+
+    """
+    order = situation.order
+    if seen is None or order is None or order.version is None or order.version <= seen:
+        return
+    told = order.account_id, order.currency, order.authorized
+    amount = question.amount
+    if told != (situation.accounts[0].account_id, amount.currency, amount.minor):
+        raise OrderVersionStaleError(
+            f"order {question.order_id} was held before version {order.version} changed it",
+            "order.version",
+        )
+
+
 def judge(question: Question, situation: Situation, rules: RuleSet, new_id: str) -> Judgement:
     """Judge an order; `new_id` becomes its authorization's id if it needs one.
 
@@ -183,7 +205,7 @@ def _fired(case: Case, tested: Sequence[Figures]) -> list[Fired]:
         told = {row.reason for row in rows if row.outcome in {"HOLD", "REJECT"}}
         left = NEVER_RELEASED - told
         rows += [row for row in _ALWAYS.fire(context, "order") if row.reason in left]
-    if case.needed > case.reserved:  # what is reserved already is not tested again
+    if case.tests_limits:
         for figures in tested:
             rows += [] if figures.fx_missing else _fired_along(case, figures, context, subject)
     if len(rows) > 1:
@@ -249,6 +271,7 @@ def _ship_up_to(case: Case, tested: Sequence[Figures], reasons: Sequence[Fired])
         use.carried + max(case.reserved, min(rooms, default=0)),
         use.carried + case.reserved,
         use.carried,
+        case.tested,
         use.delivered,
         (order.released_max if order else None) or 0,
     }

@@ -84,14 +84,29 @@ class Ask:
         return (self.order.get("account_id"), self.order.get("currency")) == (payer, self.currency)
 
     @property
-    def own_reservation(self) -> int:
-        """What is reserved for this very grant, and was held to a limit or is let pass by a person.
+    def tested(self) -> int:
+        """Up to which amount this very grant was held to a limit, or is let pass by a person.
 
-        What a release let pass that has ended by now was held to none.
+        Nothing once its authorization, or the release it rests on, is over.
         """
-        tested = self.is_same_grant and not self.order.get("untested", False)
-        ended = self.order.get("released_max") is not None and not self.is_let_pass
-        return int(self.order.get("reserved", 0)) if tested and not ended else 0
+        order, until = self.order, self.order.get("expires_at")
+        over = until is not None and self._at > datetime.fromisoformat(until)
+        ended = order.get("released_max") is not None and not self.is_let_pass
+        if order.get("state", "NONE") != "LIVE" or order.get("untested", False) or over or ended:
+            return 0
+        return int(order.get("authorized", 0)) if self.is_same_grant else 0
+
+    @property
+    def is_to_fit(self) -> bool:
+        """Whether goods would leave that no ask was held to a limit for."""
+        if not self.is_sale or self.counts_from is not None:
+            return False
+        delivered, _ = self.situation["use"]
+        return int(self.question["amount"][0]) > max(self.tested, int(delivered))
+
+    @property
+    def _at(self) -> datetime:
+        return datetime.fromisoformat(self.situation["at"])
 
     @property
     def is_let_pass(self) -> bool:
@@ -105,8 +120,8 @@ class Ask:
             if self.order.get("state", "NONE") != "LIVE":
                 return False
             until = self.order.get("expires_at")
-        at = datetime.fromisoformat(self.situation["at"])
-        return self.is_same_grant and (until is None or at <= datetime.fromisoformat(until))
+        in_time = until is None or self._at <= datetime.fromisoformat(until)
+        return self.is_same_grant and in_time
 
     def reserved_on(self, account_id: int) -> tuple[str, int]:
         """Give currency and amount of the order's own reservation on an account."""

@@ -107,9 +107,8 @@ def _account(ask: Ask, customer_id: str) -> Json:
 
 
 def _approval_faults(row: Json, ask: Ask, tolerance: str) -> Iterator[str]:
-    """Hold an approval that takes more credit to the ceiling of every account it must fit."""
-    grows = ask.needed > ask.own_reservation
-    if row["answer"]["judged"] != "APPROVE" or not (ask.is_sale and grows) or _goes_free(ask):
+    """Hold an approval of goods that are to leave to the ceiling of every account it must fit."""
+    if row["answer"]["judged"] != "APPROVE" or not ask.is_to_fit or _goes_free(ask):
         return
     for account in _tested(ask):
         over = excess(ask, account, tolerance)

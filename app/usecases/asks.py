@@ -36,7 +36,9 @@ class Release:
 class Ask:
     """One question with who asks it; `key` is None for limit checks, and `hash` empty.
 
-    `asked` is the question as JSON where it was written already.
+    `asked` is the question as JSON where it was written already. `seen` is the newest version of
+    the order that was known when it was held (-1: none), of a question that is put again without
+    a version of its own.
     """
 
     kind: Literal["CHECK", "AUTHORIZATION", "RELEASE"]
@@ -47,6 +49,7 @@ class Ask:
     hash: bytes = b""
     release: Release | None = None
     asked: bytes = b""
+    seen: int | None = None
 
     @property
     def question_json(self) -> bytes:

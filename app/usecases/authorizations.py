@@ -18,7 +18,7 @@ from app.domain.errors import (
     KeyReusedError,
     RateMissingError,
 )
-from app.domain.judging import judge
+from app.domain.judging import judge, require_unmoved
 from app.domain.money import Money, Rate
 from app.domain.payments import OpenInvoice
 from app.domain.rates import find_rate
@@ -138,6 +138,7 @@ class AuthorizeOrders:
         """Judge one ask on the batch as it stands, and let the next one meet the effect."""
         try:
             situation = batch.situation(ask.question, ask.caller)
+            require_unmoved(ask.question, ask.seen, situation)
             if ask.release is not None:
                 situation = _released(situation, ask)
             rules = self.rule_sets[batch.segment(ask.question.segment_id).rule_set_version]
@@ -281,8 +282,7 @@ def _count(done: Sequence[Judged], seconds: float) -> None:
     )
     codes = [row.reason for one in done for row in one.judgement.reasons]
     count_decisions(outcomes, codes, seconds)
-    scores = [one.situation.inputs.score for one in done]
-    since = Counter([score["scored_at"] for score in scores if score is not None])
+    since = Counter([score["scored_at"] for one in done if (score := one.situation.inputs.score)])
     for told, times in since.items():  # of a batch, all are judged at one moment
         age = done[0].situation.at - datetime.fromisoformat(told)
         SCORE_AGE_SECONDS.repeat(age.total_seconds(), times)

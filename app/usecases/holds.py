@@ -10,7 +10,6 @@ from app.domain.errors import FieldError, NotFoundError
 from app.domain.holds import HoldEvent, HoldFilter, OrderHold
 from app.domain.ids import need_id
 from app.domain.orders import Order
-from app.domain.segments import MAIN
 from app.store import accounts, customers, holds, holds_list, orders, segments
 from app.store.database import Database, Tx
 from app.texts import text
@@ -40,7 +39,7 @@ Render = Callable[[HoldView], Answer]
 class Placing:
     """What is to be held: an order, or with `order_id` None the customer's orders altogether.
 
-    `segment_id` None: the main one for an order, every one for a stop.
+    `segment_id` None: the only one that has the order, and for a stop every one.
     """
 
     customer_id: str
@@ -148,17 +147,16 @@ class PlaceHold:
         Raises:
             SegmentUnknownError: No such segment within sight.
             CustomerUnknownError: Nobody has this id.
-            FieldError: A stop of every segment by somebody who does not see them all.
+            FieldError: A stop of every segment by somebody who does not see them all, or an order
+                without its segment where there are several.
             KeyReusedError: The key was used with another question.
             BusyError: Somebody else works on the same rows.
 
         """
         caller = keyed.caller
-        if placing.order_id is not None:
-            placing = replace(placing, segment_id=placing.segment_id or MAIN)
         if placing.segment_id is not None:
             caller.visit(placing.segment_id)
-        elif caller.segments is not None:
+        elif placing.order_id is None and caller.segments is not None:
             raise FieldError("is required for a key that is confined to segments", "segment")
         place = _stop if placing.order_id is None else _force
         with self.database.begin() as tx:
@@ -204,8 +202,9 @@ class _Act:
 
 def _force(act: _Act) -> HoldView:
     """Hold an order; an automatic hold that is open becomes the forced one."""
-    tx, placing = act.tx, act.placing
-    segment_id, order_id = placing.segment_id or MAIN, placing.order_id or ""
+    tx, placing, order_id = act.tx, act.placing, act.placing.order_id or ""
+    segment_id = placing.segment_id or _segment_of(act, order_id)
+    act = replace(act, placing=replace(placing, segment_id=segment_id))
     customer_id = accounts.customer_of(tx, placing.customer_id)
     payer = ensure_accounts(tx, customer_id, segment_id)
     order = holds.order_root(tx, Order(segment_id, order_id, payer.account_id, payer.currency))
@@ -223,6 +222,22 @@ def _force(act: _Act) -> HoldView:
     act.log(order.hold_id, "force")
     orders.write(tx, [replace(order, hold_kind="FORCED")])
     return view_of(tx, order.hold_id)
+
+
+def _segment_of(act: _Act, order_id: str) -> str:
+    """Find the segment of an order: the only one there is, or the only one that knows of it.
+
+    Raises:
+        FieldError: There are several: nobody would notice that the wrong one's was held.
+
+    """
+    seen = [one.segment_id for one in segments.every(act.tx) if act.caller.sees(one.segment_id)]
+    if len(seen) > 1:
+        known = orders.get_many(act.tx, [(segment_id, order_id) for segment_id in seen])
+        seen = [segment_id for segment_id, _ in known]
+    if len(seen) != 1:
+        raise FieldError("is required: several segments may have this order", "segment")
+    return seen[0]
 
 
 def _stop(act: _Act) -> HoldView:

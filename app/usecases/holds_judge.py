@@ -108,7 +108,8 @@ class JudgeHolds(AuthorizeOrders):
 
     def _ask(self, held: Held) -> Ask:
         question = replace(question_from_json(held.ask), customer_id=held.customer_id)
-        return Ask("AUTHORIZATION", self.again.caller, question, self.new_id())
+        seen = held.ask.get("seen")
+        return Ask("AUTHORIZATION", self.again.caller, question, self.new_id(), seen=seen)
 
     def _one(self, work: _Pass, held: Held, ask: Ask) -> Verdict:
         """Judge one hold; what passes is taken over, and what is held for other reasons now."""
@@ -120,7 +121,7 @@ class JudgeHolds(AuthorizeOrders):
             return Verdict(held.hold_id, "REFUSED", (judged.code,))
         codes = tuple(row.reason for row in judged.judgement.reasons)
         result = _RESULTS[judged.judgement.outcome]
-        other = work.again.thorough or codes != _codes_of(held)
+        other = work.again.thorough or codes != _codes_of(held) or _needs_person(judged, held)
         if result == "RELEASED" or (result == "HELD" and other):
             work.chosen.append(judged)
             return Verdict(held.hold_id, result, codes, ask.decision_id)
@@ -134,6 +135,12 @@ def _spared(batch: Batch, held: Held, question: Question) -> Literal["BUSY", "KE
         return "BUSY"
     enforced = batch.segment(question.segment_id).mode == "ENFORCE"
     return None if enforced and held.auto_release is not False else "KEPT"
+
+
+def _needs_person(judged: Judged, held: Held) -> bool:
+    """Tell whether a policy of today leaves to a person what one of before did not."""
+    by_itself = all(row.row.auto_release for row in judged.judgement.reasons)
+    return not by_itself and held.auto_release is not False
 
 
 def _codes_of(held: Held) -> tuple[str, ...]:

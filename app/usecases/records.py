@@ -6,7 +6,8 @@ from typing import Any, Final
 
 import orjson
 
-from app.domain.decisions import Judgement, Situation
+from app.domain.decisions import Judgement, Question, Situation
+from app.domain.orders import Order
 from app.domain.snapshots import question_to_json, situation_to_json
 from app.domain.values import changed, quick
 from app.store.lane_rows import DecisionRow, Record
@@ -114,6 +115,14 @@ def decision_row(one: Judged) -> DecisionRow:
     )
 
 
+def _kept(question: Question, order: Order) -> dict[str, Any]:
+    """Write a question that is held, with the order's version where it named none."""
+    kept = question_to_json(question)
+    if question.version is None:
+        kept["seen"] = -1 if order.version is None else order.version
+    return kept
+
+
 def _hold(one: Judged) -> tuple[dict[str, Any] | None, dict[str, Any]]:
     """Open, update or close the order's hold; None where there is none."""
     ask, judgement, before = one.ask, one.judgement, one.situation.order
@@ -133,7 +142,7 @@ def _hold(one: Judged) -> tuple[dict[str, Any] | None, dict[str, Any]]:
         "account_id": one.situation.accounts[0].account_id,
         "segment_id": order.segment_id,
         "order_id": order.order_id,
-        "ask": question_to_json(ask.question),
+        "ask": _kept(ask.question, order),
         "reasons": answer["reasons"],
         "unblock": answer["unblock"],
         "decision_id": ask.decision_id,

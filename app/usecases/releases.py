@@ -172,6 +172,7 @@ class ReleaseHold:
                 *releasing.why,
                 forced=keyed.caller.may(FORCED),
             ),
+            seen=(hold.ask or {}).get("seen"),
         )
 
     def _propose(self, asked: Question, releasing: Releasing) -> HoldView:

@@ -42,11 +42,11 @@ def add_up(facts: Iterable[Fact], haircut_percent: int = 100) -> Sums:
     return sums
 
 
-def carried(facts: Iterable[Fact], order_id: str, place: Whose) -> int:
-    """Give what needs no reservation of an order any more: delivered or invoiced."""
+def carried(facts: Iterable[Fact], order_id: str, place: Whose) -> tuple[int, int]:
+    """Give what was delivered of an order and what was invoiced; the larger is not reserved."""
     orders = _Orders(_newest(facts), Sums())
     orders.run()
-    return max(orders.carried((order_id, place)))
+    return orders.carried((order_id, place))
 
 
 def _newest(facts: Iterable[Fact]) -> dict[str, dict[str, Fact]]:

@@ -1,5 +1,7 @@
 """What order facts do to the order's root: its authorization, its closing, its holds."""
 
+from datetime import timedelta
+
 import pytest
 
 from app.domain.orders import Order
@@ -20,6 +22,31 @@ def test_an_order_taken_elsewhere_is_reserved_until_it_is_closed() -> None:
     assert (found.state, found.reserved, found.expires_at) == ("LIVE", 10000, None)
     assert found.authorization_id == "authorization-1"
     assert found.authorized_at == AT
+
+
+@pytest.mark.parametrize(
+    ("later", "amount", "number", "expires"),
+    [
+        pytest.param(timedelta(0), "100", "asked", True, id="a-repeat-keeps-its-expiry"),
+        pytest.param(timedelta(0), "90", "asked", False, id="a-new-amount-is-kept-until-closed"),
+        pytest.param(
+            timedelta(microseconds=-1), "100", "authorization-1", False, id="expired-not-yet-swept"
+        ),
+    ],
+)
+def test_what_an_open_order_keeps(
+    later: timedelta, amount: str, number: str, expires: bool
+) -> None:
+    before = Order("main", "O", ANNA, "CNY", 1, None, "asked", "LIVE", 10000, 10000, AT + later)
+    world = World()
+    world.clerk.book.orders["O"] = before
+    world.apply(order(2, amount))
+    found = world.clerk.book.orders["O"]
+    assert (found.state, found.authorized) == ("LIVE", int(amount) * 100)
+    assert (found.authorization_id, found.expires_at is not None) == (number, expires)
+    assert found.untested is (number != "asked")
+    past = [(one.authorization_id, one.state, one.reserved) for one in world.clerk.changes.past]
+    assert past == ([] if number == "asked" else [("asked", "EXPIRED", 0)])
 
 
 def test_closing_frees_what_is_left_and_keeps_the_number() -> None:

@@ -115,6 +115,15 @@ DECISIONS = [
         "UPDATE decision SET kind = 'CHECK', outcome = 'APPROVE' WHERE order_id = 'SO-24'",
     ),
     control(
+        "billed-ahead-on-what-does-not-fit",
+        ("decisions", "C-4", "APPROVE: expected to fit account "),
+        told("inputs", "situation,use", "[0, 100]", "SO-21"),
+        told("answer", "reasons", "[]", "SO-21"),
+        told("answer", "judged", '"APPROVE"', "SO-21"),
+        told("answer", "outcome", '"APPROVE"', "SO-21"),
+        "UPDATE decision SET kind = 'CHECK', outcome = 'APPROVE' WHERE order_id = 'SO-21'",
+    ),
+    control(
         "group-that-does-not-fit",
         ("decisions", "C-1", "whose ceiling is 20000000 minor units, found 20768"),
         told("answer", "reasons", "[]", "SO-99"),
@@ -130,7 +139,7 @@ DECISIONS = [
         told("inputs", "situation,order,released_max", "14999", "SO-20"),
     ),
     control(
-        "reserved-by-a-release-that-had-ended",
+        "tested-by-a-release-that-had-ended",
         ("decisions", "C-4", "APPROVE: expected to fit account "),
         told("inputs", "situation,order,released_until", '"2026-06-01T00:00:00Z"', "SO-20"),
     ),

@@ -146,3 +146,22 @@ def test_an_automatic_hold_that_is_forced_meanwhile_stays(town: Town) -> None:
     answer = erp.post(f"{LIST}/re-evaluate", {"order_hold_ids": [hold_id]})
     assert answer.json() == {"released": 0, "results": [], "more": False}
     assert erp.statuses(hold_id) == ["OPEN"]
+
+
+def test_a_forced_hold_without_a_segment_holds_the_order_that_is_known(
+    server: Server, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    with open_town(server, tmp_path_factory.mktemp("segments")) as town:
+        own = town.own()
+        assert town.admin.put("/v1/segments/eu", json={"name": "eu"}).is_success
+        body = {"kind": "base", "limit": money("100.00"), "segment": "eu"}
+        assert own.post(f"/v1/customers/{own.name('C-1')}/limits", body).status_code == 201
+        order = {"order_id": own.name("SO-1"), "customer_id": own.name("C-1")}
+        refused(own.post(LIST, {**order, "reason_code": "X", "note": "n"}), 422, "invalid_field",
+                "segment")  # fmt: skip
+        assert own.ask("SO-1", "50.00", segment="eu")["outcome"] == "APPROVE"
+        own.place_hold("SO-1")
+        assert own.ask("SO-1", "50.00", segment="eu")["outcome"] == "HOLD"
+        assert own.ask("SO-1", "50.00", segment="main")["outcome"] == "APPROVE"
+        refused(own.post(LIST, {**order, "reason_code": "X", "note": "n"}), 422, "invalid_field",
+                "segment")  # fmt: skip

@@ -15,7 +15,7 @@ from app.store import holds_ground
 from app.store.checker import check_ledger
 from app.usecases.holds_judge import Again
 from tests.conftest import Server
-from tests.erp import money
+from tests.erp import money, refused
 from tests.holders import Own, Town, open_town, whole_pass
 
 SCORED = """
@@ -371,3 +371,43 @@ def test_one_lane_at_a_time(town: Town, erp: Own) -> None:
     with judge.turn, pytest.raises(BusyError):
         judge(wanted, Again(), town.clock)
     assert [one.result for one in judge(wanted, Again(), town.clock)] == ["HELD"]
+
+
+@pytest.mark.parametrize("said", ["amount", "payer"])
+def test_an_order_that_facts_changed_is_not_put_again_as_it_was(
+    town: Town, erp: Own, said: str
+) -> None:
+    """Who asks without a version asks about the newest, which is another by now."""
+    hold_id = erp.held("SO-1", "150.00")
+    moved = {"amount": money("300.00" if said == "amount" else "150.00"), "status": "OPEN"}
+    if said == "payer":
+        erp.customer("C-2", "1000.00")
+        moved["customer_id"] = erp.name("C-2")
+    order_id = erp.name("SO-1")
+    erp.fact("order", order_id=order_id, version=1, amount=money("150.00"), status="OPEN")
+    erp.fact("order", order_id=order_id, version=2, **moved)
+    erp.limit("500.00")
+    assert town.run() == 0
+    assert erp.statuses(hold_id) == ["OPEN"]
+    most = money("300.00")
+    refused(erp.decide(hold_id, "release", max_amount=most), 409, "order_version_stale")
+    erp.fact("order", order_id=order_id, version=3, amount=money("150.00"), status="OPEN")
+    erp.limit("501.00")
+    assert town.run() == 1  # as it was asked again
+    assert erp.statuses(hold_id) == ["RELEASED"]
+
+
+def test_what_a_newer_policy_leaves_to_a_person_waits_for_one(other: Town) -> None:
+    erp = other.own()
+    hold_id = erp.held("SO-1", "150.00")
+    with other.database.begin() as tx:
+        row = tx.execute(text("SELECT data -> 'rows' FROM rule_set WHERE version = 1")).scalar_one()
+        place = next(n for n, one in enumerate(row) if one["reason"] == "OVER_LIMIT")
+        data = f"jsonb_set(data, '{{rows,{place},auto_release}}', 'false')"
+        for statement in RULES.format(data=data).split(";"):
+            tx.execute(text(statement))
+    other.run()
+    assert erp.hold(hold_id)["auto_release"] is False
+    erp.limit("150.00")
+    assert other.run() == 0
+    assert erp.statuses(hold_id) == ["OPEN"]

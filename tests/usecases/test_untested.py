@@ -146,6 +146,66 @@ def test_what_a_grant_leaves_untested(before: Order | None, amount: int, unteste
     assert desk.orders["SO-1"].untested is untested
 
 
+def bill(erp: Erp, order_id: str, amount: str) -> None:
+    """Report an invoice before anything of its order is delivered."""
+    days = {"issue_date": "2026-06-15", "due_date": "2026-08-15"}
+    lines = [{"order_id": order_id, "amount": money(amount)}]
+    fields = {"invoice_id": f"I-{order_id}", "lines": lines, **days}
+    event = {
+        "source": "erp",
+        "event_id": f"I-{order_id}",
+        "type": "invoice",
+        "version": 1,
+        "customer_id": "C-1",
+        "occurred_at": "2026-06-15T04:00:00Z",
+        "amount": money(amount),
+    }
+    answer = erp.post("/v1/ledger-events", {"events": [event | fields]})
+    assert answer.json()["results"][0]["result"] == "applied"
+
+
+def test_what_is_billed_ahead_is_tested_before_it_leaves(erp: Erp, database: Database) -> None:
+    assert erp.ask("SO-0", "30.00")["outcome"] == "APPROVE"
+    bill(erp, "SO-0", "30.00")
+    bill(erp, "SO-1", "150.00")  # nobody asked
+    told = erp.ask("SO-1", "150.00", check_point="GOODS_ISSUE")
+    assert (told["outcome"], told["ship_up_to"]) == ("HOLD", money("0.00"))
+    assert leave(erp, "SO-1", "40.00") == HELD  # it fits, but what is owed does not
+    assert leave(erp, "SO-0", "30.00") == PASSES  # was tested before
+    deliver(erp, "60.00")
+    assert leave(erp, "SO-1", "60.00") == PASSES  # has left
+    assert erp.ask("SO-1", "150.00", check_point="GOODS_ISSUE")["ship_up_to"] == money("60.00")
+    assert figures(erp) == ("0.00", "180.00", "80.00")
+    exact(database)
+
+
+def test_what_was_billed_ahead_and_fits_is_tested_once(erp: Erp, database: Database) -> None:
+    bill(erp, "SO-1", "60.00")
+    assert leave(erp, "SO-1", "60.00") == PASSES
+    assert tell(erp, "order", "SO-2", "50.00", status="OPEN") == "applied"
+    assert leave(erp, "SO-1", "60.00") == PASSES
+    assert leave(erp, "SO-1", "60.01") == HELD
+    exact(database)
+
+
+@pytest.mark.parametrize("delivered", [False, True])
+def test_what_has_expired_is_tested_swept_or_not(
+    erp: Erp, database: Database, clock: Clock, delivered: bool
+) -> None:
+    assert erp.ask("SO-1", "90.00", expires_in=3600)["outcome"] == "APPROVE"
+    if delivered:  # a sweeper leaves alone what reserves nothing
+        deliver(erp, "90.00")
+        deliver(erp, "0.00", version=2)
+    assert tell(erp, "order", "SO-2", "50.00", status="OPEN") == "applied"
+    clock.advance(hours=1)
+    assert leave(erp, "SO-1", "90.00", expires_in=1) == PASSES  # inclusive
+    clock.advance(seconds=1, microseconds=1)
+    assert leave(erp, "SO-1", "90.00") == HELD
+    assert leave(erp, "SO-1", "50.00") == PASSES
+    assert figures(erp) == ("100.00", "0.00", "0.00")
+    exact(database)
+
+
 @pytest.mark.parametrize("mode", ["OFF", "SHADOW", "WARN"])
 def test_what_a_mode_lets_pass_is_tested_once_it_stops_again(erp: Erp, mode: str) -> None:
     assert tell(erp, "order", "SO-1", "150.00", status="OPEN") == "applied"
