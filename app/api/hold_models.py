@@ -76,7 +76,7 @@ _HOLD: Final[dict[str, Any]] = {
 
 
 class PlaceIn(WireModel):
-    """With `order_id` a forced hold (`segment` is needed where several may have it), else a stop."""
+    """With `order_id` a forced hold (`segment` where several may have it), else a stop."""
 
     model_config = ConfigDict(
         json_schema_extra={"examples": [{"customer_id": "C-1001", "order_id": "SO-778", **_WHY}]}

@@ -166,16 +166,18 @@ def bill(erp: Erp, order_id: str, amount: str) -> None:
 
 def test_what_is_billed_ahead_is_tested_before_it_leaves(erp: Erp, database: Database) -> None:
     assert erp.ask("SO-0", "30.00")["outcome"] == "APPROVE"
-    bill(erp, "SO-0", "30.00")
+    bill(erp, "SO-0", "35.00")
     bill(erp, "SO-1", "150.00")  # nobody asked
     told = erp.ask("SO-1", "150.00", check_point="GOODS_ISSUE")
     assert (told["outcome"], told["ship_up_to"]) == ("HOLD", money("0.00"))
     assert leave(erp, "SO-1", "40.00") == HELD  # it fits, but what is owed does not
     assert leave(erp, "SO-0", "30.00") == PASSES  # was tested before
+    told = erp.ask("SO-0", "35.00", check_point="GOODS_ISSUE")
+    assert (told["outcome"], told["ship_up_to"]) == ("HOLD", money("30.00"))
     deliver(erp, "60.00")
     assert leave(erp, "SO-1", "60.00") == PASSES  # has left
     assert erp.ask("SO-1", "150.00", check_point="GOODS_ISSUE")["ship_up_to"] == money("60.00")
-    assert figures(erp) == ("0.00", "180.00", "80.00")
+    assert figures(erp) == ("0.00", "185.00", "85.00")
     exact(database)
 
 
