@@ -28,6 +28,7 @@ from app.usecases.adjust_limits import AdjustLimits
 from app.usecases.escalation import EscalateHolds
 from app.usecases.expiry import ExpireAuthorizations
 from app.usecases.facts_lapse import LapseProvisional, lapse_on
+from app.usecases.facts_requeue import RequeueFacts
 from app.usecases.facts_tally import TallyFacts
 from app.usecases.health_models import WatchHealth
 from app.usecases.holds_judge import HoldsJudge
@@ -50,6 +51,10 @@ COUNT_EVERY_S: Final = 10.0
 
 HEALTH_EVERY_S: Final = 600.0
 """Pause between looks whether the champion's health was looked at within a day, in seconds."""
+
+REQUEUE_EVERY_S: Final = 10.0
+"""Pause between looks for facts whose customer or rate is there by now, in seconds."""
+
 TALLY_EVERY_S: Final = 30.0
 """Pause between counts of facts that wait and of figures that drift, in seconds."""
 
@@ -102,6 +107,7 @@ def loops(settings: Settings, database: Database, rater: Rater | None = None) ->
         Loop("expire", settings.expire_every_s, ExpireAuthorizations(database, most)),
         Loop("count", settings.count_every_s, CountOrders(database, most)),
         Loop("lapse", settings.lapse_every_s, LapseNow(database, most)),
+        Loop("requeue", REQUEUE_EVERY_S, RequeueFacts(database, most)),
         Loop("release", settings.release_every_s, releasing(settings, database)),
         Loop("escalate", settings.escalate_every_s, EscalateHolds(database, most)),
         Loop("revalue", settings.revalue_every_s, RevaluePositions(database, most)),

@@ -16,15 +16,13 @@ from app.domain.callers import Caller
 from app.domain.errors import BusyError, FieldError
 from app.domain.facts import Event, Result, customer_cause, rate_cause
 from app.domain.facts_orders import Stamp
-from app.domain.rates import find_rate
 from app.domain.segments import Segment
-from app.store import facts_inbox, rates, segments
+from app.store import facts_inbox, segments
 from app.store.copies import TakenError
 from app.store.database import Database
 from app.store.facts_inbox import Waiting
-from app.store.facts_payers import known_refs
 from app.telemetry import QUARANTINE_SIZE, count_ledger_event
-from app.usecases.dates import business_date
+from app.usecases.causes import there
 from app.usecases.facts_batch import Done, Task, run_batch
 from app.usecases.facts_events import parse_event
 from app.usecases.facts_lapse import LapseProvisional
@@ -65,12 +63,16 @@ def _nobody(_account_ids: Sequence[int]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class ApplyFacts:
-    """Take facts in. `after` hears, after the commit, of accounts whose documents changed."""
+    """Take facts in. `after` hears, after the commit, of accounts whose documents changed.
+
+    A lock that somebody else holds is waited for `lock_timeout_ms`.
+    """
 
     database: Database
     now: Callable[[], datetime]
     new_id: Callable[[], str]
     after: Callable[[Sequence[int]], None] = _nobody
+    lock_timeout_ms: int = LOCK_TIMEOUT_MS
 
     def __call__(self, caller: Caller, events: Sequence[Event]) -> list[Result]:
         """Apply a batch (see `parse_events`); one result an event, in order.
@@ -111,9 +113,18 @@ class ApplyFacts:
             if not rows:
                 return applied
             last = rows[-1].quarantine_id
-            done = self._run(_ITSELF, [parse_event(row.payload) for row in rows], rows)
-            applied += sum(result.problem is None for result in done.results)
-            self.after(sorted(done.accounts))
+            applied += self.again(rows)
+
+    def again(self, rows: Sequence[Waiting]) -> int:
+        """Apply rows that wait; returns how many wait no more.
+
+        Raises:
+            BusyError: Locks or the database were out of reach; nothing was changed.
+
+        """
+        done = self._run(_ITSELF, [parse_event(row.payload) for row in rows], rows)
+        self.after(sorted(done.accounts))
+        return sum(result.problem is None for result in done.results)
 
     def retry(self, caller: Caller, quarantine_id: str) -> Result:
         """Apply one fact that waits, whatever it waits for; where it still cannot be, it stays.
@@ -136,7 +147,7 @@ class ApplyFacts:
         task = Task(caller, at, events, known, Stamp(at, self.new_id), rows)
         for _ in range(ATTEMPTS):
             try:
-                with self.database.begin(lock_timeout_ms=LOCK_TIMEOUT_MS) as tx:
+                with self.database.begin(lock_timeout_ms=self.lock_timeout_ms) as tx:
                     done = run_batch(tx, task, scope)
                     if done.waiting_changed:
                         QUARANTINE_SIZE.set(facts_inbox.count_waiting(tx))
@@ -171,9 +182,12 @@ class ApplyFacts:
         one of the two sees the other's.
         """
         causes = {one.problem.cause for one in results if one.problem}
-        for cause in sorted(causes):
-            if self._is_gone(cause):
-                self.requeue(cause)
+        if not causes:
+            return
+        with self.database.read() as tx:
+            found = there(tx, causes, self.now())
+        for cause in sorted(found):
+            self.requeue(cause)
 
     def _settle(self, known: Mapping[str, int]) -> None:
         """Look again at what says nothing new of documents: it ends, unless it contradicts them.
@@ -189,19 +203,6 @@ class ApplyFacts:
                 self._run(_ITSELF, [parse_event(row.payload) for row in some], some)
         except BusyError as trouble:  # the batch is in; a repeat tries this again
             _log.warning("quarantine_not_settled", reason=trouble.detail)
-
-    def _is_gone(self, cause: str) -> bool:
-        kind, _, rest = cause.partition(":")
-        with self.database.read() as tx:
-            if kind == "customer":
-                return bool(known_refs(tx, [rest]))
-            if kind != "rate":
-                return False
-            pair = rest.split(":")
-            days = {business_date(one, self.now()) for one in segments.every(tx)}
-            return any(
-                find_rate(rates.recent(tx, pair, day), pair[0], pair[1], day) for day in days
-            )
 
 
 def _plain(cause: str) -> str:

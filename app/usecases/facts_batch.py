@@ -34,7 +34,7 @@ from app.domain.segments import Segment
 from app.store import adjustments, facts_inbox, facts_quarantine, rates
 from app.store.database import Tx
 from app.store.facts_inbox import Waiting
-from app.store.facts_load import load, lock_orders
+from app.store.facts_load import Loaded, load, lock_orders
 from app.store.facts_payers import Payers, find_payers, with_groups
 from app.store.facts_save import Saving
 from app.usecases.books import Books
@@ -151,7 +151,7 @@ class _Batch:
             loaded = load(self.tx, segment, events, known)
             accounts |= loaded.accounts
             orders |= {(segment, one) for one in loaded.orders}
-            find = self._finder(segment)
+            find = self._finder(segment, loaded)
             balances = Balances(self.books.pool, find, self.books.entries, self.lowerings)
             clerk = Clerk(loaded.book, balances, self.task.stamp, loaded.shares)
             clerk.haircut_percent = self.task.segments[segment].provisional_haircut_percent
@@ -166,8 +166,11 @@ class _Batch:
         if unlocked or orders:
             raise WidenError(unlocked, orders)
 
-    def _finder(self, segment: str) -> Callable[[str, str], Rate | None]:
-        """Put due limits in force, and find the rates that count on the segment's business date."""
+    def _finder(self, segment: str, loaded: Loaded) -> Callable[[str, str], Rate | None]:
+        """Put due limits in force, and find the rates that count on the segment's business date.
+
+        They are those of all that may be booked, of documents as well that are settled by now.
+        """
         today = business_date(self.task.segments[segment], self.task.at)
         due = {
             key
@@ -186,6 +189,7 @@ class _Batch:
             for event in self.task.events
             if not isinstance(event.body, NoteBody | DisputeBody)
         }
+        currencies |= {share.currency for share in loaded.shares.values()}
         known = rates.recent(self.tx, currencies, today) if len(currencies) > 1 else []
 
         @cache

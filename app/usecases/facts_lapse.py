@@ -123,7 +123,8 @@ def _post(tx: Tx, books: Books, lowerings: Lowerings, lapsed: Sequence[Lapsing])
     }
     if due:
         books.settle(due, today)
-    balances = Balances(books.pool, books.finder(today), books.entries, lowerings)
+    find = books.finder(today, {one.currency for one in lapsed})  # it may be adjusted away by now
+    balances = Balances(books.pool, find, books.entries, lowerings)
     for one in lapsed:
         move = {(one.account_id, one.currency): Use(prepayment=-one.prepayment)}
         posted = balances.stage(move, f"payment:{one.payment_id}")

@@ -181,7 +181,8 @@ def test_what_is_not_judged_again(town: Town, erp: Own) -> None:
 
 def test_many_are_released_each_with_its_own_result(town: Town, erp: Own) -> None:
     holds = [erp.held(f"SO-{number}", "150.00") for number in range(3)]
-    forced, stop = erp.place_hold("SO-9"), erp.place_hold(segment="main")
+    forced = erp.place_hold("SO-9", segment="main")
+    stop = erp.place_hold(segment="main")
     assert erp.decide(stop, "release").is_success
     erp.decide(holds[1], "cancel")
     ann = town.speak(erp, "ann")

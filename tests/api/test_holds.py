@@ -253,7 +253,8 @@ def test_what_lies_outside_is_not_there(erp: Erp, speak: Speak) -> None:
     refused(east.decide(here, "cancel"), 404, "not_found")
     refused(east.decide(here, "release"), 404, "not_found")
     refused(east.client.get(LIST, params={"segment": "main"}), 404, "segment_unknown")
-    refused(east.place(order_id="SO-2"), 404, "segment_unknown")
+    refused(east.place(order_id="SO-2", segment="main"), 404, "segment_unknown")
+    assert east.place(order_id="SO-2").json()["segment"] == "east"
     refused(east.place(), 422, "invalid_field", "segment")
     refused(east.decide(everywhere, "release"), 403, "forbidden")
     assert east.place(segment="east").status_code == 201
