@@ -170,7 +170,16 @@ def test_the_database_may_go_away_and_come_back(tmp_path: Path, ready_state: Pat
         url = embedded.url
     with closing(Database(url)) as database:
         work = {one.name: one for one in loops(Settings(), database)}
-        assert {*work} >= {"expire", "count", "lapse", "release", "revalue", "score", "night"}
+        assert {*work} >= {
+            "expire",
+            "count",
+            "lapse",
+            "requeue",
+            "release",
+            "revalue",
+            "score",
+            "night",
+        }
         for one in work.values():
             with pytest.raises(BusyError):
                 one.portion(None)

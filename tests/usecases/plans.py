@@ -18,6 +18,7 @@ LARGE: Final = (
     "journal%",
     "order_use",
     "payment",
+    "quarantine",
     "request_key%",
 )
 """Tables, their partitions included, that grow with the business."""

@@ -19,7 +19,6 @@ from app.usecases.segments import SegmentChange
 from tests.domain.facts_cases import invoice, pay
 from tests.domain.facts_world import fact, money
 from tests.erp import Erp
-from tests.erp import money as priced
 from tests.server import Clock
 from tests.usecases.facts_ledger import Ledger
 from tests.usecases.town import ADMIN, at_once, seeing
@@ -70,7 +69,7 @@ def bill(erp: Erp, customer_id: str, name: str, currency: str = "CNY") -> str:
     """Report an invoice of 900 and return what became of it."""
     event = {"source": "erp", "event_id": f"E-{name}", "type": "invoice", "version": 1,
              "customer_id": customer_id, "segment": "main", "occurred_at": "2026-06-15T04:00:00Z",
-             "invoice_id": name, "amount": priced("900.00", currency),
+             "invoice_id": name, "amount": money("900.00", currency),
              "issue_date": "2026-06-15", "due_date": "2026-07-15"}  # fmt: skip
     answer = erp.client.post("/v1/ledger-events", json={"events": [event]})
     return str(answer.json()["results"][0]["result"])
@@ -85,7 +84,7 @@ def test_a_fact_of_an_alias_counts_though_it_could_not_go_in_at_the_put(
     change = CustomerChange(name="C-1", aliases=("C-1-OLD",), account=AccountChange())
     Parties.over(database, clock, busy).put_customer(ADMIN, "C-1", change)
     assert passing(database, clock) == [Portion(1)]
-    assert erp.account()["exposure"] == priced("900.00")
+    assert erp.account()["exposure"] == money("900.00")
     assert erp.ask("SO-1", "1000.00")["outcome"] == "HOLD"
     assert passing(database, clock) == [Portion(0)]
 
@@ -101,7 +100,7 @@ def test_a_rate_for_tomorrow_lets_go_tomorrow(
     assert passing(database, clock) == [Portion(0)]
     clock.advance(days=1)
     assert passing(database, clock) == [Portion(1)]
-    assert erp.account()["exposure"] == priced("6300.00")
+    assert erp.account()["exposure"] == money("6300.00")
     assert erp.ask("SO-1", "10.00")["degraded"] == ["NOT_SCORED"]
 
 
