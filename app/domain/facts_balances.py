@@ -4,6 +4,7 @@ An account is revalued before its first posting of a batch; a fact is never refu
 """
 
 from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -52,10 +53,12 @@ class Balances:
         and a rate that is missing make a problem; `cause` is empty for the former.
         """
         ways = self.lowerings.ways(moves)
-        gave = self._post(ways, (ref, "ADJUSTMENT")) if ways else _NOTHING
+        void = self._void(moves, ways) if ways else _NOWHERE
+        gave = self._post(ways, (ref, "ADJUSTMENT"), void) if ways else _NOTHING
         if isinstance(gave, Problem):
             return gave
-        posted = self._post(moves, (ref, kind), {one.account.account_id: one for one in gave[0]})
+        so_far = {one.account.account_id: one for one in gave[0]}
+        posted = self._post(moves, (ref, kind), void, so_far)
         if isinstance(posted, Problem):
             return posted
         entries, over = posted
@@ -65,16 +68,22 @@ class Balances:
         self,
         moves: Mapping[Place, Use],
         how: tuple[str, Kind],
+        void: AbstractSet[Place],
         so_far: Mapping[int, Entry] | None = None,
     ) -> tuple[list[Entry], list[OverLimit]] | Problem:
-        """Post on every account of the paths; without `so_far` something gives way.
+        """Post on every account of the paths, except on `void`.
 
-        What gives way is part of a position that is there, so that its rate will do.
+        Without `so_far` something gives way: at the rate that values its position, if none is new.
         """
         ref, kind = how
         entries: list[Entry] = []
         over: list[OverLimit] = []
-        for account_id, uses in self._along_paths(moves):
+        for account_id, told in self._along_paths(moves):
+            uses = told
+            if void:
+                uses = {code: use for code, use in told.items() if (account_id, code) not in void}
+                if not uses:
+                    continue
             last = so_far.get(account_id) if so_far else None
             before = held = self.accounts[account_id] if last is None else last.account
             if held.foreign:
@@ -88,6 +97,23 @@ class Balances:
             if after.forced > before.forced:
                 over.append(OverLimit(after.customer_id, after.excess, after.currency))
         return entries, over
+
+    def _void(self, moves: Mapping[Place, Use], ways: Mapping[Place, Use]) -> set[Place]:
+        """Say where nothing is to be posted: what goes had been adjusted away as a whole.
+
+        There is no position then, and what gives way and what goes come to nothing; without a rate
+        neither could be posted, and money that nobody counts could never go.
+        """
+        both = {place: use + ways.get(place, Use()) for place, use in moves.items()}
+        stays = {(one, code) for one, uses in self._along_paths(both) for code in uses}
+        given = {(one, code) for one, uses in self._along_paths(ways) for code in uses}
+        return {place for place in given - stays if not self._is_valued(*place)}
+
+    def _is_valued(self, account_id: int, currency: str) -> bool:
+        account = self.accounts[account_id]
+        if currency == account.currency or currency in account.foreign:
+            return True
+        return self.find(currency, account.currency) is not None
 
     def keep(self, posted: Posted) -> None:
         """Let what was staged stand."""
@@ -137,6 +163,7 @@ class Balances:
 
 
 _NOTHING: Final[tuple[list[Entry], list[OverLimit]]] = ([], [])
+_NOWHERE: Final[frozenset[Place]] = frozenset()
 
 
 def _largest(use: Use) -> int:

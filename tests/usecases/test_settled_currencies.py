@@ -1,11 +1,13 @@
 """What is settled in another currency comes back, lapses and is merged at a rate that is there."""
 
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
+from sqlalchemy import select
 
 from app.store.database import Database
+from app.store.schema.evidence import journal
 from app.usecases.facts_lapse import LapseProvisional
 from app.usecases.segments import SegmentChange
 from tests.server import Clock
@@ -63,20 +65,67 @@ def test_what_opens_a_settled_position_again_is_applied(
     assert use.open_item + use.note_receivable - use.prepayment == owed
 
 
-def test_provisional_money_that_was_adjusted_away_lapses(town: Town, clock: Clock) -> None:
-    """The sweep is of all customers: one that fails would keep all others' money."""
+def adjusted_away(town: Town) -> datetime:
+    """Report A's and B's provisional money and adjust A's away; say when it expires."""
     change = SegmentChange("main", provisional_haircut_percent=0)
     town.parties.put_segment(ADMIN, "main", change)
-    ends = clock() + timedelta(hours=1)
+    ends = town.clock() + timedelta(hours=1)
     for name, currency in (("A", "USD"), ("B", "CNY")):
-        town.put(name)
         pay = {"payment_id": name, "amount": 100_00, "currency": currency}
         until = {"status": "PROVISIONAL", "expires_at": ends.isoformat()}
         town.fact("payment", name, paid_date="2026-06-15", **pay, **until)
     Nightly(town).set_to("A", "PREPAYMENT", 0, "USD")
+    return ends
+
+
+def kinds(town: Town, customer_id: str, ref: str) -> list[str]:
+    """List what the journal of an account tells of a document."""
+    query = select(journal.c.kind).where(journal.c.ref == ref).order_by(journal.c.seq)
+    mine = journal.c.account_id == town.account(customer_id).account_id
+    with town.database.read() as tx:
+        return [*tx.execute(query.where(mine)).scalars()]
+
+
+def test_provisional_money_that_was_adjusted_away_lapses(town: Town) -> None:
+    """The sweep is of all customers: one that fails would keep all others' money."""
+    town.put("A")
+    town.put("B")
+    ends = adjusted_away(town)
     assert LapseProvisional(town.database)(ends, 100) == 2
     assert town.account("B").use.prepayment == 0
     assert town.account("A").use.total == 0
+    assert kinds(town, "A", "payment:A") == ["FACT", "ADJUSTMENT", "FACT"]
+
+
+def test_it_lapses_where_no_rate_is_known_any_more(town: Town, clock: Clock) -> None:
+    """Nothing is posted then but in the group, which values its other member's money."""
+    for name, group in (("G", None), ("A", "G"), ("C", "G"), ("B", None)):
+        town.put(name, parent_id=group)
+    adjusted_away(town)
+    town.invoice("C", 10_00, "USD")
+    clock.advance(days=8)
+    assert LapseProvisional(town.database)(clock(), 100) == 2
+    assert town.account("B").use.prepayment == 0
+    assert town.account("A").use.total == 0
+    assert kinds(town, "A", "payment:A") == ["FACT"]
+    assert town.account("G").use.total == 70_00
+    assert kinds(town, "G", "payment:A") == ["FACT", "ADJUSTMENT", "FACT"]
+
+
+def test_what_was_adjusted_away_goes_without_a_rate_but_nothing_comes_without_one(
+    town: Town, clock: Clock
+) -> None:
+    town.put("A")
+    usd = {"currency": "USD"}
+    town.fact("invoice", "A", invoice_id="I", amount=100_00, **usd, **DAYS)
+    Nightly(town).set_to("A", "OPEN_ITEM", 0, "USD")
+    clock.advance(days=8)
+    pay = {"payment_id": "P", "paid_date": "2026-06-15", **usd}
+    parts = [{"invoice_id": "I", "amount": 100_00}]
+    assert town.fact("payment", "A", amount=150_00, allocations=parts, **pay) == "quarantined"
+    paid = town.fact("payment", "A", version=2, amount=100_00, allocations=parts, **pay)
+    assert paid == "applied"
+    assert town.account("A").foreign == {}
 
 
 def test_a_merge_counts_anew_what_was_settled(town: Town) -> None:
