@@ -30,6 +30,11 @@ class Case:
 
     Nothing for returns, and for what does not count yet.
     """
+    tests_limits: bool = field(init=False)
+    """Whether limits are asked: goods would leave that no ask was held to them for.
+
+    What was billed before it is delivered needs nothing more, and is no reason to let it go.
+    """
 
     def __post_init__(self) -> None:
         """Work out once what every step asks for."""
@@ -39,33 +44,19 @@ class Case:
             and order.account_id == self.situation.accounts[0].account_id
             and order.currency == question.amount.currency
         )
-        needed = 0
-        if question.order_type == "sale" and counts_from(question, self.situation) is None:
-            needed = max(0, question.amount.minor - self.situation.use.carried)
-        self.order, self.same_grant, self.needed = order, same, needed
+        counts = question.order_type == "sale" and counts_from(question, self.situation) is None
+        use, minor = self.situation.use, question.amount.minor
+        self.order, self.same_grant = order, same
+        self.needed = max(0, minor - use.carried) if counts else 0
         self.tested = self.reserved = 0
         # what began to count by itself was never held to a limit: the next ask tests all of it
         if order is not None and same and not order.untested and self._stands(order):
             self.tested, self.reserved = order.authorized, order.reserved
+        self.tests_limits = counts and minor > max(self.tested, use.delivered)
 
     def _stands(self, order: Order) -> bool:
-        """Tell whether an authorization still is one: not over, whether or not a sweeper came by.
-
-        Nor is one that rests on a person's release which has ended.
-        """
-        until = order.expires_at
-        lives = order.state == "LIVE" and (until is None or self.situation.at <= until)
-        return lives and self.release_lasts(order)
-
-    @property
-    def tests_limits(self) -> bool:
-        """Whether limits are asked: goods would leave that no ask was held to them for.
-
-        What was billed before it is delivered needs nothing more, and is no reason to let it go.
-        """
-        if self.question.order_type != "sale" or counts_from(self.question, self.situation):
-            return False
-        return self.question.amount.minor > max(self.tested, self.situation.use.delivered)
+        """Tell whether an authorization still is one, and rests on no release that has ended."""
+        return order.lives(self.situation.at) and self.release_lasts(order)
 
     @property
     def payer(self) -> Account:
@@ -88,12 +79,8 @@ class Case:
         """
         if order.released_max is None or self.situation.releasing:
             return True
-        until = order.released_until
-        if until is None:
-            until = order.expires_at
-            if order.state != "LIVE":
-                return False
-        return self.same_grant and (until is None or self.situation.at <= until)
+        at, until = self.situation.at, order.released_until
+        return self.same_grant and (order.lives(at) if until is None else at <= until)
 
     @property
     def delivered_invoice(self) -> bool:

@@ -57,7 +57,7 @@ def record_order(before: Order, after: Order, body: OrderBody, stamp: Stamp) -> 
     which it counts. Another payer or currency ends the old authorization, and so does its expiry,
     swept or not. What no ask has held to the limits stays `untested`.
     """
-    if before.state == "LIVE" and before.expires_at is not None and before.expires_at < stamp.at:
+    if before.state == "LIVE" and not before.lives(stamp.at):
         before = ended(before, "EXPIRED")
     moved = (before.account_id, before.currency) != (after.account_id, after.currency)
     if body.is_over:

@@ -64,6 +64,10 @@ class Order:
     counts_from: date | None = None
     untested: bool = False
 
+    def lives(self, at: datetime) -> bool:
+        """Tell whether it is authorized at a moment, its expiry included, swept or not."""
+        return self.state == "LIVE" and (self.expires_at is None or at <= self.expires_at)
+
     def left(self, use: OrderUse) -> int:
         """Say what must be reserved now: nothing unless live and counting, else what is uncarried.
 

@@ -17,12 +17,11 @@ from typing import Any, Final, TypeVar, cast
 
 import orjson
 import psycopg
-from psycopg.abc import AdaptContext
 from psycopg.adapt import Transformer
 from psycopg.errors import error_from_result
 from psycopg.pq import ConnStatus, ExecStatus, TransactionStatus
 from psycopg.pq.abc import PGconn, PGresult
-from psycopg.types.json import JsonbLoader
+from psycopg.types.json import set_json_loads
 from psycopg.types.string import TextLoader
 
 from app.store.arrays import scalar
@@ -68,12 +67,6 @@ class _Exchange:
     results: list[PGresult] = field(default_factory=list)
 
 
-class _JsonLoader(JsonbLoader):
-    def __init__(self, oid: int, context: AdaptContext | None = None) -> None:
-        super().__init__(oid, context)
-        self.load = orjson.loads  # type: ignore[assignment] # a call less for each value
-
-
 class Wire:
     """One connection, owned by one lane. Exchanges are answered in the order they were sent."""
 
@@ -89,8 +82,7 @@ class Wire:
         self._under_way: deque[_Exchange] = deque()
         self._loop = asyncio.get_running_loop()
         connection.adapters.register_loader("uuid", TextLoader)  # ids are text in the house
-        # whole numbers are exact up to 64 bits
-        connection.adapters.register_loader("jsonb", _JsonLoader)
+        set_json_loads(orjson.loads, connection)  # whole numbers are exact up to 64 bits
         self._reader = Transformer(connection)  # knows a type's loader once it has met it
         self._pgconn.nonblocking = 1
         self._pgconn.enter_pipeline_mode()

@@ -2,6 +2,14 @@
 
 from tests.faults.damages import control, entry, told
 
+
+def passed(order_id: str) -> list[str]:
+    """Make a held ask one that only checked, and passed."""
+    changes = (("reasons", "[]"), ("judged", '"APPROVE"'), ("outcome", '"APPROVE"'))
+    kind = "UPDATE decision SET kind = 'CHECK', outcome = 'APPROVE' WHERE order_id = '%s'"
+    return [*(told("answer", *change, order_id) for change in changes), kind % order_id]
+
+
 DECISIONS = [
     control(
         "cut-off",
@@ -109,29 +117,20 @@ DECISIONS = [
     control(
         "grant-that-does-not-fit",
         ("decisions", "C-7", "APPROVE: expected to fit account "),
-        told("answer", "reasons", "[]", "SO-24"),
-        told("answer", "judged", '"APPROVE"', "SO-24"),
-        told("answer", "outcome", '"APPROVE"', "SO-24"),
-        "UPDATE decision SET kind = 'CHECK', outcome = 'APPROVE' WHERE order_id = 'SO-24'",
+        *passed("SO-24"),
     ),
     control(
         "billed-ahead-on-what-does-not-fit",
         ("decisions", "C-4", "APPROVE: expected to fit account "),
         told("inputs", "situation,use", "[0, 100]", "SO-21"),
-        told("answer", "reasons", "[]", "SO-21"),
-        told("answer", "judged", '"APPROVE"', "SO-21"),
-        told("answer", "outcome", '"APPROVE"', "SO-21"),
-        "UPDATE decision SET kind = 'CHECK', outcome = 'APPROVE' WHERE order_id = 'SO-21'",
+        *passed("SO-21"),
     ),
     control(
         "group-that-does-not-fit",
         ("decisions", "C-1", "whose ceiling is 20000000 minor units, found 20768"),
-        told("answer", "reasons", "[]", "SO-99"),
-        told("answer", "judged", '"APPROVE"', "SO-99"),
-        told("answer", "outcome", '"APPROVE"', "SO-99"),
+        *passed("SO-99"),
         told("inputs", "question,amount,0", "40000000", "SO-99"),
         told("inputs", "situation,accounts,0,limit_minor", "90000000", "SO-99"),
-        "UPDATE decision SET outcome = 'APPROVE' WHERE order_id = 'SO-99'",
     ),
     control(
         "release-of-too-little",
