@@ -21,12 +21,22 @@ _REJECTED: Final = "ORDER_REJECTED"
 
 @dataclass
 class Held:
-    """The open hold of an order: who was held for how much, None where nobody asked."""
+    """The open hold of an order: who was held for how much, None where nobody asked.
+
+    `seen` is the newest version that was known then.
+    """
 
     forced: bool
     customer: str | None = None
     amount: int = 0
     version: int | None = None
+    seen: int = -1
+
+    def is_moved(self, order: "Order") -> bool:
+        """Tell whether it named no version, and a newer one has said something else since."""
+        newer = order.version is not None and order.version > self.seen
+        other = (order.payer, order.authorized) != (self.customer, self.amount)
+        return self.version is None and newer and other
 
 
 @dataclass
@@ -127,7 +137,7 @@ class Model:
             return Told("REJECT", reasons)
         if reasons:
             forced = order.hold is not None and order.hold.forced
-            order.hold = Held(forced, customer, amount, version)
+            order.hold = Held(forced, customer, amount, version, max(seen, default=-1))
             return Told("HOLD", reasons)
         same = order.payer == customer
         if not same and not lift:
@@ -227,6 +237,8 @@ class Model:
         if order.live and held.amount < order.authorized:
             return Told("invalid_field")
         refused = _stale(order, held.version)
+        if refused is None and held.is_moved(order):
+            refused = Told("order_version_stale")
         if refused is not None:
             return refused
         if order.rejected:

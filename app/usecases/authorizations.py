@@ -138,11 +138,11 @@ class AuthorizeOrders:
         """Judge one ask on the batch as it stands, and let the next one meet the effect."""
         try:
             situation = batch.situation(ask.question, ask.caller)
-            require_unmoved(ask.question, ask.seen, situation)
             if ask.release is not None:
                 situation = _released(situation, ask)
             rules = self.rule_sets[batch.segment(ask.question.segment_id).rule_set_version]
             judgement = judge(ask.question, situation, rules, self.new_id())
+            require_unmoved(ask.question, ask.seen, situation)
             if ask.release is not None and not judgement.lets_pass:
                 raise _not_released(judgement)
         except BusyError:

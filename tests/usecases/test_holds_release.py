@@ -397,6 +397,14 @@ def test_an_order_that_facts_changed_is_not_put_again_as_it_was(
     assert erp.statuses(hold_id) == ["RELEASED"]
 
 
+def test_an_order_that_facts_closed_is_closed_whatever_else_they_said(erp: Own) -> None:
+    hold_id = erp.held("SO-1", "150.00")
+    erp.place_hold("SO-1")  # only a person lifts it: it outlives the order
+    closed = {"order_id": erp.name("SO-1"), "amount": money("9.00"), "status": "CLOSED"}
+    erp.fact("order", version=2, **closed)
+    refused(erp.decide(hold_id, "release"), 409, "order_closed")
+
+
 def test_what_a_newer_policy_leaves_to_a_person_waits_for_one(other: Town) -> None:
     erp = other.own()
     hold_id = erp.held("SO-1", "150.00")
