@@ -1,6 +1,6 @@
 """`make bench`: Aval beside a bare echo and a naive service; prints tables, writes `RESULTS.md`.
 
-A run on a quiet machine; Linux only. `--quick` takes two minutes and writes nothing; `--growth`
+A run on a quiet machine; Linux only. `--quick` takes four minutes and writes nothing; `--growth`
 adds ledgers of 10,000 and 1,000,000 customers. `--portfolio N` does only that: score N customers.
 """
 
@@ -19,6 +19,7 @@ from bench import bulk, databases, figures, growth, naive, portfolio, servers, s
 from bench.databases import Side
 from bench.figures import Found
 from bench.growth import Sizes
+from bench.reach import LEVEL
 from bench.report import machine, page, remarks, told_busy
 from bench.rounds import Meter, in_turns, meter, of_aval, of_echo, of_naive, say
 from bench.seeds import LIMIT_MINOR, MEMBERS, Size, seed
@@ -35,11 +36,16 @@ _CLOSED: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """How long each part takes, in seconds, how often it is repeated, and over what."""
+    """How long each part takes, in seconds, how often it is repeated, and over what.
 
-    seconds: float = 1.5
+    `compared` are the rounds of the closed loops whose rates are compared, `repeats` those of
+    batches and of slow commits.
+    """
+
+    seconds: float = 1.2
     warm_s: float = 0.5
     rounds: int = 2
+    compared: int = 6
     customers: int = 100_000
     levels: tuple[int, ...] = (1, 8, 32, 128)
     weigh_s: float = 10.0
@@ -48,7 +54,8 @@ class Run:
     settling_s: float = 30.0
     worker_s: float = 4.0
     grown_s: float = 4.0
-    batches: tuple[tuple[int, int], ...] = ((1, 10), (8, 12), (32, 3), (128, 1))
+    batches: tuple[tuple[int, int], ...] = ((1, 6), (8, 12), (32, 2), (128, 1))
+    repeats: int = 3
     facts: tuple[tuple[int, int], ...] = ((1, 10), (8, 4), (32, 1), (128, 1))
     turns: int = 3
     sizes: Sizes | None = None
@@ -57,7 +64,7 @@ class Run:
 
 
 QUICK: Final = Run(
-    *(0.5, 0.4, 1, 5_000),
+    *(0.5, 0.4, 1, 1, 5_000),
     weigh_s=2.0,
     slow_s=1.5,
     scheduled_s=3.0,
@@ -65,6 +72,7 @@ QUICK: Final = Run(
     worker_s=1.0,
     grown_s=1.0,
     batches=((1, 2), (8, 1)),
+    repeats=1,
     facts=((1, 2), (8, 1)),
     turns=0,
     out=None,
@@ -91,7 +99,8 @@ def main() -> int:
                 checked += growth.grow(counter, run.sizes, folder, run.grown_s)
     said = [
         (
-            f"{run.rounds} rounds of {run.seconds:g} s each, {run.customers:,} customers;"
+            f"{run.rounds} rounds of {run.seconds:g} s each, {run.compared} where rates are"
+            f" compared, {run.customers:,} customers;"
             f" {time.monotonic() - began_s:.0f} s in all: "
             + ", ".join(f"{part} {spent_s:.0f} s" for part, spent_s in counter.spent_s.items())
         ),
@@ -111,7 +120,7 @@ def main() -> int:
 
 def _arguments() -> Run:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="two minutes; rough, writes nothing")
+    parser.add_argument("--quick", action="store_true", help="four minutes; rough, writes nothing")
     parser.add_argument("--growth", action="store_true", help="also 1,000,000 customers")
     parser.add_argument("--portfolio", type=int, help="only score so many customers, twice")
     parser.add_argument("--seconds", type=float, help="of one measurement")
@@ -145,7 +154,7 @@ def _compare(counter: Meter, run: Run, folder: Path) -> tuple[list[str], str, li
         with counter.part("slow commits"):
             for side, server in zip(sides, naives, strict=True):
                 slow = of_naive(side, server, figures.SLOW_NAIVE, MEMBERS, "G")
-                steps.slowly(counter, side, slow, run.slow_s, run.rounds)
+                steps.slowly(counter, side, slow, run.slow_s, run.repeats)
         with counter.part("open loop"):
             steps.on_schedule(counter, sides, run.customers, run.scheduled_s, run.settling_s)
         for side in sides:
@@ -174,7 +183,10 @@ def _closed(
     naives: Sequence[servers.Server],
     echo: servers.Server,
 ) -> None:
-    """Let all closed loops take turns at each number of connections."""
+    """Let all closed loops take turns at each number of connections.
+
+    Where rates are compared, each loop comes right after the echo's, and in more turns.
+    """
     rows = [of_echo(echo)]
     for side, server in zip(sides, naives, strict=True):
         rows.append(of_naive(side, server, figures.NAIVE, run.customers))
@@ -182,13 +194,17 @@ def _closed(
         rows.append(of_aval(side, figures.HOT, "authorize", 1))
         rows.append(of_aval(side, figures.GROUP, "authorize", MEMBERS, prefix="G"))
     for connections in run.levels:
+        if connections == LEVEL:
+            for row in in_turns(rows[1:], run.compared):
+                counter.right_after(rows[0], row, LEVEL, run.seconds)
+            continue
         for row in in_turns(rows, run.rounds):
             counter.for_time(row, connections, run.seconds, run.warm_s)
 
 
 def _in_bulk(counter: Meter, run: Run, side: Side, echo: servers.Server) -> None:
     with counter.part("batches"):
-        for _ in range(run.rounds):
+        for _ in range(run.repeats):
             bulk.in_batches(counter, side, of_echo(echo), run.customers, dict(run.batches))
     with counter.part("facts"):
         bulk.reporting(counter, side, run.customers, dict(run.facts))

@@ -13,12 +13,13 @@ import psycopg
 from bench import facts, figures
 from bench.asks import head, request
 from bench.databases import Side
+from bench.figures import Key
 from bench.load import Plan
 from bench.reach import LEVEL
 from bench.rounds import Meter, Row, of_aval, say
 from bench.tallies import Tally
 
-_REST_S: Final = 3.0
+_REST_S: Final = 2.0
 """What was measured before leaves work to the server and to `aval work`."""
 
 BATCH: Final = 1_000
@@ -64,9 +65,12 @@ def in_batches(
     row = of_aval(side, figures.BATCH, "batch", customers, size=BATCH)
     beside = replace(echo, what=figures.BESIDE, side=side.name)
     for connections, batches in each.items():
-        _ask_echo(meter, beside, connections)
-        meter.whole(row, row.source(meter.next_run()), connections, batches)
-        _ask_echo(meter, beside, connections)
+        before = _ask_echo(meter, beside, connections)
+        done = meter.whole(row, row.source(meter.next_run()), connections, batches)
+        after = _ask_echo(meter, beside, connections)
+        if done is not None and before is not None and after is not None:
+            tally = meter.found.tallies[Key(row.what, row.side, connections)]
+            tally.besides.append((before + after) / 2)
 
 
 def reporting(meter: Meter, side: Side, customers: int, each: Mapping[int, int]) -> None:
@@ -96,10 +100,10 @@ def beside_pgbench(meter: Meter, side: Side, turns: int) -> None:
             meter.found.add(key, Tally(seconds=1.0, items=round(row.rate)))
 
 
-def _ask_echo(meter: Meter, beside: Row, batches_at: int) -> None:
+def _ask_echo(meter: Meter, beside: Row, batches_at: int) -> float | None:
     time.sleep(_REST_S)
     plan = Plan(beside.port, beside.source(meter.next_run()), LEVEL, 1.0, 0.3)
-    meter.measure(beside, plan, batches_at)
+    return meter.measure(beside, plan, batches_at)
 
 
 def _probe(side: Side) -> str:

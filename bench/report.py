@@ -13,7 +13,7 @@ from typing import Final
 from bench import figures
 from bench.databases import Side, ask
 from bench.figures import Found, Key
-from bench.reach import reach
+from bench.reach import LEVEL, reach
 from bench.steps import SETTLE_S
 from bench.tallies import Tally
 
@@ -37,7 +37,7 @@ _NOTES: Final = """
 Clients are keep-alive connections in one process on the same machine: they, the service and
 PostgreSQL share its cores, and at one connection a request waits for each of them in turn. They are
 closed loops unless a row says otherwise; an open loop sends by a fixed schedule and counts latency
-from when a request was due, so that waiting is not hidden. It comes in five portions, at half of
+from when a request was due, so that waiting is not hidden. It comes in nine portions, at half of
 what 128 connections reached right before each; the first begins half a minute before it counts,
 after waiting (two minutes at most) for vacuums and writes that earlier rows left behind.
 The echo is a bare FastAPI that reads the same body through a model and sends it back: no token,
@@ -47,9 +47,12 @@ every decision stored and committed with `fsync` before it is answered. Programs
 rounds whose order is reversed each time; figures are over all rounds. `a second` counts
 authorizations and events where a request carries many. Of requests that carry many every one
 counts, from the first to the last, though one side or the other has nothing to do at both ends;
-batches take some eight seconds at 8 and 32 connections, so that it is little. `of echo` is that
-rate as a share of the echo's requests at the same number of connections; the echo around batches
-has 32 of its own, and the row has the number of theirs. CPU is user and system time, in
+batches take six seconds and more at 8 and 32 connections, so that it is little. `of echo` is that
+rate as a share of the echo's requests. At 32 connections, and for batches, the echo is asked right
+beside each round (before it; before and after batches), and the share is the middle one of all
+rounds: a machine that is shared with others may be half as quick ten seconds later. Elsewhere it is
+the echo's rate at the same number of connections. The echo around batches has 32 of its own, and
+the row has the number of theirs. CPU is user and system time, in
 microseconds for each authorization, event or request: of the service's processes, of all of
 PostgreSQL's, and of the clients. Disk is what tables and indexes grew by.
 """
@@ -124,8 +127,9 @@ def table(found: Found) -> str:
 
 
 def _row(key: Key, tally: Tally, tallies: Mapping[Key, Tally]) -> str:
-    echo = tallies.get(Key(figures.ECHO, figures.NOWHERE, key.connections))
-    share = f"{tally.rate / echo.rate:.2f}" if echo and echo.rate else ""
+    echo, share = tallies.get(Key(figures.ECHO, figures.NOWHERE, key.connections)), tally.share
+    if share is None and echo and echo.rate:
+        share = tally.rate / echo.rate
     known = bool(tally.latencies_s)
     latencies = " | ".join(
         f"{value:.2f}" if known else "" for value in tally.percentiles_ms(50, 99, 99.9)
@@ -133,7 +137,8 @@ def _row(key: Key, tally: Tally, tallies: Mapping[Key, Tally]) -> str:
     used = (tally.service_s, tally.database_s, tally.load_s)
     cpu = " | ".join(f"{tally.each_us(one):.0f}" if one else "" for one in used)
     connections = f"| {key.what} | {key.side} | {key.connections} |"
-    return f"{connections} {tally.rate:,.0f} | {share} | {latencies} | {cpu} |"
+    of_echo = "" if share is None else f"{share:.2f}"
+    return f"{connections} {tally.rate:,.0f} | {of_echo} | {latencies} | {cpu} |"
 
 
 def remarks(found: Found) -> list[str]:
@@ -161,16 +166,35 @@ def remarks(found: Found) -> list[str]:
             lines.append(
                 f"{side}: {aside:.0f} of PostgreSQL's processes left a processor to the service"
             )
+        half = found.best(figures.HALF, side)
+        if half is not None:
+            portions = ", ".join(f"{one:.1f}" for one in half.p99s_ms)
+            lines.append(f"{side}: p99 of the portions at half the maximum load: {portions} ms")
         if (figures.WAITED, side) in found.numbers:
             waited_s = found.numbers[figures.WAITED, side]
             end = ", and then no longer" if waited_s >= SETTLE_S else ""
             lines.append(f"{side}: the fixed schedule waited {waited_s:.0f} s for vacuums{end}")
+    paces = [rate for tally in _echoes(found) for rate in tally.rates]
+    if paces:
+        lines.append(
+            f"the echo at {LEVEL} connections answered {min(paces):,.0f} to {max(paces):,.0f} a"
+            f" second over the run, {median(paces):,.0f} in the middle"
+        )
     if spreads:
         lines.append(
             f"the fastest round of a row was {median(spreads):.2f} times its slowest (median),"
             f" {spreads[-1]:.2f} times at most"
         )
     return lines
+
+
+def _echoes(found: Found) -> list[Tally]:
+    """Give what was measured of the echo at 32 connections, around batches too."""
+    return [
+        tally
+        for key, tally in found.tallies.items()
+        if key.what == figures.BESIDE or (key.what == figures.ECHO and key.connections == LEVEL)
+    ]
 
 
 def page(told: Sequence[str], found: Found, processes: str, said: Sequence[str]) -> str:

@@ -89,10 +89,13 @@ class Meter:
         self._runs += 1
         return f"{self._runs}"
 
-    def measure(self, row: Row, plan: Plan, level: int | None = None) -> None:
+    def measure(
+        self, row: Row, plan: Plan, level: int | None = None, beside: float | None = None
+    ) -> float | None:
         """Measure once, and add it to the row; what breaks off is noted, the others go on.
 
-        `level` is the number of connections that the row is kept under, where it is another's.
+        `level` is the number of connections that the row is kept under, where it is another's;
+        `beside` what the echo answered a second right before. Gives its rate, unless it broke off.
         """
         key = Key(row.what, row.side, level or plan.connections)
         say(f"{row.what} on {row.side}, {plan.connections} connections")
@@ -102,24 +105,35 @@ class Meter:
         except (OSError, TimeoutError) as error:
             self.failures.append(f"{row.what} on {row.side}, {plan.connections}: {error}")
             self.found.missing[row.what, row.side] = str(error)
-            return
+            return None
         tally.service_s = _cpu_s(row.served_by) - service_s
         tally.database_s = _cpu_s(row.stored_by) - database_s
+        tally.besides = [beside] if beside is not None else []
         self.found.add(key, tally)
+        return tally.rate
 
     def for_time(self, row: Row, connections: int, seconds: float, warm_s: float) -> None:
         """Drive a closed loop for some time."""
         source = row.source(self.next_run())
         self.measure(row, Plan(row.port, source, connections, seconds, warm_s))
 
+    def right_after(self, echo: Row, row: Row, connections: int, seconds: float) -> None:
+        """Drive a closed loop right after the echo's at as many connections, for half as long."""
+        beside = self.measure(echo, self._closed(echo, connections, seconds / 2))
+        self.measure(row, self._closed(row, connections, seconds), beside=beside)
+
+    def _closed(self, row: Row, connections: int, seconds: float) -> Plan:
+        source = row.source(self.next_run())
+        return Plan(row.port, source, connections, seconds, seconds / 4)
+
     def at_rate(self, row: Row, rate: float, seconds: float, warm_s: float) -> None:
         """Drive an open loop of 64 connections; `warm_s` of it come before and do not count."""
         source = row.source(self.next_run())
         self.measure(row, Plan(row.port, source, 64, seconds, warm_s, rate=rate))
 
-    def whole(self, row: Row, source: Requests, connections: int, each: int) -> None:
+    def whole(self, row: Row, source: Requests, connections: int, each: int) -> float | None:
         """Send so many large requests a connection; all of them count."""
-        self.measure(row, Plan(row.port, source, connections, 0.0, each=each))
+        return self.measure(row, Plan(row.port, source, connections, 0.0, each=each))
 
 
 @contextmanager

@@ -18,7 +18,8 @@ _SIZE = "SELECT sum(pg_total_relation_size(oid)) FROM pg_class WHERE relkind IN 
 _VACUUMING = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'autovacuum worker'"
 SETTLE_S: Final = 120.0
 """How long the fixed schedule waits for vacuums at most."""
-PORTIONS: Final = 5
+PORTIONS: Final = 9
+"""An odd number: what is told is the middle one."""
 TOP_CONNECTIONS: Final = 128
 REST_S: Final = 1.0
 """How long a load of the fixed schedule runs before it counts, after the first portion."""

@@ -4,6 +4,7 @@ import math
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from statistics import median
 
 
 def percentile(ordered: Sequence[float], percent: float) -> float:
@@ -36,6 +37,10 @@ class Tally:
     database_s: float = 0.0
     rates: list[float] = field(default_factory=list)
     """Items a second of each round."""
+    p99s_ms: list[float] = field(default_factory=list)
+    """The 99th percentile of each round's latencies."""
+    besides: list[float] = field(default_factory=list)
+    """What the echo answered a second right beside each round, where it was asked."""
 
     def add(self, other: "Tally") -> None:
         """Take over another round of the same measurement."""
@@ -49,11 +54,30 @@ class Tally:
         self.service_s += other.service_s
         self.database_s += other.database_s
         self.rates.append(other.rate)
+        self.p99s_ms += other.percentiles_ms(99)
+        self.besides += other.besides
 
     @property
     def rate(self) -> float:
         """Items a second."""
         return self.items / self.seconds if self.seconds else 0.0
+
+    @property
+    def share(self) -> float | None:
+        """The rate as a share of the echo's right beside it: of all rounds the middle one.
+
+        None where the echo was not asked beside every round.
+        """
+        return self.over(self.besides)
+
+    def over(self, others: Sequence[float]) -> float | None:
+        """Compare each round's rate with another's in the same round: the middle of all ratios.
+
+        None where they have not equally many, or none.
+        """
+        if not others or len(others) != len(self.rates) or not all(others):
+            return None
+        return median(one / other for one, other in zip(self.rates, others, strict=True))
 
     @property
     def spread(self) -> float:

@@ -53,3 +53,14 @@ def test_rounds_add_up() -> None:
 def test_nothing_measured_has_no_rate() -> None:
     empty = Tally()
     assert (empty.rate, empty.spread, empty.each_us(1.0)) == (0.0, 1.0, 0.0)
+
+
+def test_rounds_are_compared_one_by_one_or_not_at_all() -> None:
+    total = Tally()
+    for items in (100, 300, 200):
+        total.add(Tally(seconds=1.0, items=items, besides=[100.0]))
+    assert total.share == 2.0
+    assert total.over([100.0, 100.0, 400.0]) == 1.0
+    assert total.over([100.0, 100.0]) is None, "of one round the other is missing"
+    assert total.over([100.0, 0.0, 100.0]) is None
+    assert Tally().share is None
