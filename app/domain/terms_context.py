@@ -21,9 +21,10 @@ def terms_context(
     """Fill the names of terms; `payer` is the payer's account as the order meets it.
 
     An order that says nothing has the terms agreed with the payer, else those of its class. What
-    is open on orders must be prepaid by the class's share all together, so that no prepayment
-    counts twice; an order that is prepaid in full has no terms. A class that the table leaves out
-    leaves the names out: rules then say MISSING_INPUT.
+    is open on orders and delivered must be prepaid by the class's share all together, so that no
+    prepayment counts twice; an order that is prepaid in full has no terms. Once billed it counts no
+    more: the payment settles the invoice then. A class that the table leaves out leaves the names
+    out: rules then say MISSING_INPUT.
     """
     if not table:
         return _NO_TERMS
@@ -33,7 +34,8 @@ def terms_context(
     asked = question.payment_terms_days
     if asked is None:
         asked = situation.inputs.more.get("payment_terms_days")
-    paid, ordered = payer.bare.use.prepayment, payer.bare.use.authorized + payer.needed
+    use = payer.bare.use
+    paid, ordered = use.prepayment, use.authorized + use.open_delivery + payer.needed
     share = Fraction(found.prepay_percent) / _WHOLE
     required = -(-ordered * share.numerator // share.denominator)
     days = found.days if asked is None else int(asked)

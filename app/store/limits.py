@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, RowMapping, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, RowMapping, exists, func, insert, or_, select, update
 from sqlalchemy.dialects.postgresql import distinct_on
 
 from app.domain.accounts import Account
@@ -163,8 +163,18 @@ def set_dates(tx: Tx, held: Account) -> None:
 def valid_limits(tx: Tx, segment_id: str, on: date) -> list[tuple[str, LimitRecord]]:
     """Read what was approved last of each kind and is valid on a business date, by customer.
 
-    Covers are no limits; of an account there are at most a base and a temporary one.
+    Covers are no limits; of an account there are at most a base and a temporary one. A base limit
+    that another replaced for good is none, though the other is over.
     """
+    later = credit_limit.alias()
+    replaced = exists().where(
+        credit_limit.c.kind == "base",
+        later.c.account_id == credit_limit.c.account_id,
+        later.c.status == "APPROVED",
+        later.c.kind == "base",
+        later.c.decided_at > credit_limit.c.decided_at,
+        later.c.valid_from.between(credit_limit.c.valid_from, on),
+    )
     query = (
         select(account.c.customer_id, credit_limit)
         .ext(distinct_on(account.c.customer_id, credit_limit.c.kind))
@@ -175,6 +185,7 @@ def valid_limits(tx: Tx, segment_id: str, on: date) -> list[tuple[str, LimitReco
             _of("limit"),
             credit_limit.c.valid_from <= on,
             or_(credit_limit.c.valid_to.is_(None), credit_limit.c.valid_to >= on),
+            ~replaced,
         )
         .order_by(
             account.c.customer_id,

@@ -240,7 +240,7 @@ class Batch:
             state.mode,
             accounts,
             read_inputs(accounts[0].input_version, payer.input, self.at),
-            _overdue(payer, state.today),
+            _overdue(payer, accounts[0], state.today),
             order,
             self.loaded.uses.get(key) or _UNUSED,
             self.path(order.account_id) if order is not None and leaves else (),
@@ -257,11 +257,8 @@ class Batch:
             return
         key = (order.segment_id, order.order_id)
         before = self.orders.get(key)
-        if (
-            before is not None
-            and before.authorization_id is not None
-            and before.authorization_id != order.authorization_id
-        ):
+        earlier = None if before is None else before.authorization_id
+        if before is not None and earlier is not None and earlier != order.authorization_id:
             self.past.append(before)
         self.orders[key] = order
         for account, kind in judgement.after:
@@ -289,11 +286,13 @@ def read_inputs(version: int, data: Mapping[str, Any], at: datetime) -> Inputs:
     return Inputs(version, bool(data.get("active", True)), score, data)
 
 
-def _overdue(payer: Payer, today: date) -> Overdue:
+def _overdue(payer: Payer, held: Account, today: date) -> Overdue:
     late, open_items, oldest = {}, {}, today
     for code, (overdue, opened, due) in payer.open_items.items():
+        oldest = min(oldest, due)
+        if code != held.currency and code not in held.foreign:
+            continue  # all of it was adjusted away: it is worth nothing
         if overdue:
             late[code] = overdue
         open_items[code] = opened
-        oldest = min(oldest, due)
     return Overdue(late, open_items, (today - oldest).days)

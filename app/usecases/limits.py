@@ -181,9 +181,16 @@ def new_record(
 
 
 def approve(books: Books, record: LimitRecord, caller: Caller, today: date) -> LimitRecord:
-    """Approve a limit of a locked account, and put what it changes today in force."""
+    """Approve a limit of a locked account, and put what it changes today in force.
+
+    A base limit begins with its approval at the earliest: one dated back would not replace what
+    began between its date and today, and that would come back when it ends. What is over already
+    keeps its dates, and replaces nothing.
+    """
+    lasts = record.kind == "base" and (record.valid_to is None or record.valid_to >= today)
     after = replace(
         record,
+        valid_from=max(record.valid_from, today) if lasts else record.valid_from,
         status="APPROVED",
         decided_by=caller.client,
         decided_at=limits.next_decision(books.tx, record.account_id, books.at),

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime
 from typing import Final
 from uuid import uuid4
 
@@ -13,6 +13,8 @@ from app.domain.facts import NO_ORDER
 from app.domain.groups import Transfer, Why, carry_out, positions
 from app.domain.limits import inherit
 from app.domain.merges import Rejoined, rejoin
+from app.domain.scores_refresh import Urgency
+from app.domain.signals import count_signals
 from app.store import (
     accounts,
     adjustments,
@@ -24,7 +26,9 @@ from app.store import (
     merges,
     orders,
     overrides,
+    score_due,
     segments,
+    signals,
 )
 from app.store.database import Database, Tx
 from app.store.merge_uses import Names
@@ -134,6 +138,7 @@ class _Merge:
         self._lead_on(books, family, heirs)
         merges.hand_over_holds(tx, self.source_id, self.target_id)
         self._retire(list(source.values()))
+        self._tell([*source.values()], [*target.values()])
 
     def _lock(self, own: set[int], source: dict[str, int]) -> tuple[Names, Books]:
         names = merge_uses.names(self.tx, source.values())
@@ -215,3 +220,15 @@ class _Merge:
         customers.touch(self.tx, self.target_id)
         overrides.end_all(self.tx, [self.source_id], self.caller.client, self.at)
         inputs.change(self.tx, account_ids, {"active": False})
+
+    def _tell(self, source: list[int], target: list[int]) -> None:
+        """Let what registries know of the source, and how it paid, follow to the target."""
+        held = accounts.get_many(self.tx, {*source, *target})
+        told = [inputs.get(self.tx, key, one.input_version) for key, one in held.items()]
+        days = [
+            date.fromisoformat(one["signals"]["checked_on"]) for one in told if "signals" in one
+        ]
+        if days:
+            counted = count_signals(signals.known(self.tx, self.target_id), max(days))
+            inputs.change(self.tx, target, {"signals": counted})
+        score_due.add(self.tx, [self.target_id], Urgency.ADVERSE, self.at)

@@ -59,6 +59,23 @@ def test_terms_that_are_too_long_say_so_and_what_helps(erp: Erp) -> None:
     assert erp.ask("SO-2", "0.05", payment_terms_days=45)["outcome"] == "HOLD"  # paid for SO-1
 
 
+def test_what_was_prepaid_for_an_order_lets_no_other_go_once_that_is_delivered(erp: Erp) -> None:
+    fact(erp, "payment", payment_id="P-1", amount=money("200.00"), paid_date="2026-06-15")
+    assert erp.ask("SO-1", "1000.00")["outcome"] == "APPROVE"
+    fact(erp, "delivery", delivery_id="D-1", order_id="SO-1", amount=money("1000.00"))
+    (reason,) = erp.ask("SO-2", "1000.00")["reasons"]
+    assert (reason["code"], reason["threshold"]) == ("PREPAYMENT_TOO_LOW", "400.00 CNY")
+    assert erp.ask("SO-1", "1000.00", check_point="DELIVERY")["outcome"] == "APPROVE"
+
+
+def test_what_was_prepaid_in_full_gives_no_other_order_longer_terms(erp: Erp) -> None:
+    fact(erp, "payment", payment_id="P-1", amount=money("1000.00"), paid_date="2026-06-15")
+    assert erp.ask("SO-1", "1000.00", payment_terms_days=365)["outcome"] == "APPROVE"
+    fact(erp, "delivery", delivery_id="D-1", order_id="SO-1", amount=money("1000.00"))
+    held = erp.ask("SO-2", "1000.00", payment_terms_days=365)
+    assert [one["code"] for one in held["reasons"]] == ["TERMS_TOO_LONG"]
+
+
 def test_late_interest_is_shown_and_never_booked(erp: Erp) -> None:
     for name, amount, due in (("I-1", "3600.00", "2026-06-05"), ("I-2", "36.01", "2026-06-14")):
         dates = {"issue_date": "2026-05-01", "due_date": due}

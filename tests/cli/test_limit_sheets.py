@@ -1,5 +1,6 @@
 """Limits leave as a table and come back to the same effect; nothing in them is a formula."""
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx2
@@ -8,6 +9,7 @@ import pytest
 from app.sheets.limits import COLUMNS, write_limits_csv
 from tests.cli.conftest import Commands
 from tests.erp import Erp, money
+from tests.server import Clock
 
 
 @pytest.mark.parametrize("name", ["limits.csv", "limits.xlsx"])
@@ -26,6 +28,25 @@ def test_limits_leave_and_come_back(
     assert erp.account("C-2")["effective_limit"] == money("250.50")
     again = run_aval("export", "limits", str(file))
     assert (again.code, "already" in again.err) == (2, True)
+
+
+def test_a_limit_that_was_replaced_and_ran_out_does_not_come_back(
+    client: httpx2.Client, run_aval: Commands, tmp_path: Path, clock: Clock
+) -> None:
+    clock.at = datetime.now(UTC)  # as commands have it
+    erp, today = Erp(client), clock.at.date()
+    erp.customer("C-1", None)
+    ends = str(today - timedelta(days=3))
+    for days, amount, dates in ((-30, "50000.00", {}), (10, "100.00", {"valid_to": ends})):
+        clock.at += timedelta(days=days)
+        body = {"kind": "base", "limit": money(amount), **dates}
+        assert erp.post("/v1/customers/C-1/limits", body).status_code == 201
+    clock.advance(days=20)
+    assert erp.account()["effective_limit"] is None
+    file = tmp_path / "limits.csv"
+    run_aval("export", "limits", str(file))
+    run_aval("import", "limits", str(file))
+    assert erp.account()["effective_limit"] is None
 
 
 def test_a_text_is_never_a_formula() -> None:
