@@ -7,7 +7,17 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, RowMapping, Select, func, insert, select, update
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    RowMapping,
+    Select,
+    func,
+    insert,
+    literal,
+    select,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert as insert_or
 
 from app.domain.errors import NotFoundError
@@ -103,7 +113,7 @@ def versions(tx: Tx, name: str, below: int | None, most: int) -> list[Registered
     """List versions of a model below a number (None: all), the newest first."""
     query = select(model_version).where(model_version.c.name == name)
     if below is not None:
-        query = query.where(model_version.c.version < below)
+        query = query.where(model_version.c.version < literal(below, BigInteger))
     rows = tx.execute(query.order_by(model_version.c.version.desc()).limit(most)).mappings()
     return [_from_row(row) for row in rows]
 

@@ -43,6 +43,13 @@ def decide(
     tx.execute(update(release_proposal).where(_OWN.proposal_id == proposal_id).values(values))
 
 
+def confirm(tx: Tx, proposal_id: str, by: Caller, at: datetime) -> None:
+    """Store who approved what was released, unless it is on record."""
+    values = {"decided_by": by.client, "decided_actor": by.actor, "decided_at": at}
+    waits = _OWN.proposal_id == proposal_id, _OWN.status == "PROPOSED"
+    tx.execute(update(release_proposal).where(*waits).values(status="APPROVED", **values))
+
+
 def put_back(tx: Tx, proposal_id: str, by: Caller) -> None:
     """Let a proposal wait again whose release was refused after `by` had approved it."""
     mine = _OWN.proposal_id == proposal_id, _OWN.status == "APPROVED", _OWN.decided_by == by.client

@@ -5,7 +5,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import Exists, RowMapping, exists, func, insert, or_, select, text, update
+from sqlalchemy import (
+    BigInteger,
+    Exists,
+    RowMapping,
+    exists,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    text,
+    update,
+)
 
 from app.domain.errors import NotFoundError
 from app.store.database import Tx
@@ -170,7 +182,7 @@ def page(tx: Tx, before: int | None, limit: int, at: datetime) -> list[StoredRul
         .limit(limit)
     )
     if before is not None:
-        query = query.where(rule_set.c.version < before)
+        query = query.where(rule_set.c.version < literal(before, BigInteger))
     return [_stored(row) for row in tx.execute(query).mappings()]
 
 

@@ -30,6 +30,7 @@ from app.domain.segments import MAIN
 from app.store import authority, rates, segments
 from app.store.database import Database, Tx
 from app.usecases.dates import business_date
+from app.usecases.sight import need_everywhere
 
 What = Literal["ROLE", "SUBJECT", "DELEGATION", "SEGMENT"]
 
@@ -123,6 +124,7 @@ class Authorities:
     """Read and change the matrix, its subjects, delegations and the segments' policies.
 
     Only administrators change it, save that a subject may lend its own authority and take it back.
+    A policy is its segment's; the rest counts in all segments, and is for who sees them all.
     """
 
     database: Database
@@ -144,12 +146,14 @@ class Authorities:
         Raises:
             FieldError: Two rows speak of the same segment and class.
             SegmentUnknownError: A row names a segment that is none.
+            ForbiddenError: The caller does not see every segment.
 
         """
         caller.need(_ADMIN)
         check_role(role)
         with self.database.begin() as tx:
             authority.lock(tx)
+            need_everywhere(tx, caller)
             for segment_id in {one.segment_id for one in role.grants if one.segment_id}:
                 segments.read(tx, segment_id)
             authority.put_role(tx, role, caller, self.now())
@@ -160,11 +164,13 @@ class Authorities:
 
         Raises:
             FieldError: There is no such role.
+            ForbiddenError: The caller does not see every segment.
 
         """
         caller.need(_ADMIN)
         with self.database.begin() as tx:
             authority.lock(tx)
+            need_everywhere(tx, caller)
             _need_role(authority.matrix(tx), role, "role")
             authority.put_subject(tx, (subject, role), caller, self.now())
 
@@ -184,7 +190,7 @@ class Authorities:
             authority.lock(tx)
             before = authority.delegation(tx, lent.delegation_id)
             for one in (lent, before):
-                _need_owner(caller, one)
+                _need_owner(tx, caller, one)
             authority.put_delegation(tx, lent, caller, self.now())
         return lent
 
@@ -193,10 +199,11 @@ class Authorities:
 
         Raises:
             FieldError: A step is not later than the one before, or names no role.
-            SegmentUnknownError: No such segment.
+            SegmentUnknownError: No such segment within sight.
 
         """
         caller.need(_ADMIN)
+        caller.visit(policy.segment_id)
         check_policy(policy)
         with self.database.begin() as tx:
             authority.lock(tx)
@@ -212,15 +219,20 @@ class Authorities:
 
         Raises:
             AuthorityInUseError: A role that somebody has, or that holds escalate to.
-            ForbiddenError: The caller takes what is another's.
+            ForbiddenError: The caller takes what is another's, or does not see every segment.
+            SegmentUnknownError: The policy's segment lies out of sight.
 
         """
         with self.database.begin() as tx:
             authority.lock(tx)
             if what == "DELEGATION":
-                _need_owner(caller, authority.delegation(tx, name))
+                _need_owner(tx, caller, authority.delegation(tx, name))
             else:
                 caller.need(_ADMIN)
+            if what == "SEGMENT":
+                caller.visit(name)
+            elif what != "DELEGATION":
+                need_everywhere(tx, caller)
             if what == "ROLE":
                 _need_unused(tx, name)
             authority.drop(tx, (what, name), caller, self.now())
@@ -231,9 +243,10 @@ def _need_role(matrix: Matrix, role: str, field: str) -> None:
         raise FieldError(f"there is no role {role[:64]!r}", field)
 
 
-def _need_owner(caller: Caller, lent: Delegation | None) -> None:
+def _need_owner(tx: Tx, caller: Caller, lent: Delegation | None) -> None:
     if lent is not None and lent.from_subject != caller.client:
         caller.need(_ADMIN)
+        need_everywhere(tx, caller)
 
 
 def _need_unused(tx: Tx, role: str) -> None:

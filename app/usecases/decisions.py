@@ -14,11 +14,12 @@ from app.domain.ids import need_id
 from app.domain.judging import judge
 from app.domain.rules import RuleSet, read_rule_set
 from app.domain.snapshots import question_from_json, situation_from_json
-from app.store import accounts, decisions
+from app.store import decisions
 from app.store.database import Database, Tx
 from app.store.decisions import DecisionFilter, StoredDecision
 from app.usecases.answers import Decided, render
 from app.usecases.batches import read_inputs
+from app.usecases.score_reads import find_customer
 
 NOT_COMPARED: Final = frozenset({"decision_id", "order_hold_id", "unblock"})
 """Fields that do not follow from what is stored: ids of their own, and advice, which names
@@ -48,7 +49,7 @@ class ListDecisions:
 
         """
         with self.database.read() as tx:
-            customer_id = wanted.customer_id and accounts.customer_of(tx, wanted.customer_id)
+            customer_id = wanted.customer_id and find_customer(tx, caller, wanted.customer_id)
             seen = replace(wanted, customer_id=customer_id, segments=caller.segments)
             return decisions.page(tx, seen)
 

@@ -20,6 +20,7 @@ from app.store import financials, score_due
 from app.store.database import Database
 from app.usecases.identifiers import check_currency
 from app.usecases.score_reads import find_customer
+from app.usecases.sight import need_sight
 
 _DECIMAL: Final = re.compile(rf"-?[0-9]{{1,{MOST_DIGITS}}}(?:\.[0-9]{{1,9}})?", re.ASCII)
 _AHEAD: Final = timedelta(days=1)
@@ -61,6 +62,7 @@ class PutStatement:
 
         Raises:
             CustomerUnknownError: Nobody has the id or alias `ref`, or it lies out of sight.
+            ForbiddenError: The customer has accounts in segments out of sight.
             FieldError: A field breaks a rule; says which.
             BusyError: The database was out of reach.
 
@@ -69,6 +71,7 @@ class PutStatement:
         one = _check(ask, at.date())
         with self.database.begin() as tx:
             customer_id = find_customer(tx, caller, ref)
+            need_sight(tx, caller, customer_id)  # all its segments judge by its score
             known = financials.newest(tx, customer_id, one.period_end)
             if known is not None and _same(known.statement, one, ask.known_on):
                 return Told(customer_id, known, is_new=False)

@@ -17,6 +17,7 @@ from app.usecases.asks import Answer
 from app.usecases.groups import ensure_accounts
 from app.usecases.idempotency import once
 from app.usecases.keyed import Keyed
+from app.usecases.score_reads import find_customer
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +113,7 @@ def seen_by(tx: Tx, caller: Caller, wanted: HoldFilter) -> HoldFilter:
     if wanted.segment is not None:
         caller.visit(wanted.segment)
         segments.read(tx, wanted.segment)
-    customer_id = wanted.customer_id and accounts.customer_of(tx, wanted.customer_id)
+    customer_id = wanted.customer_id and find_customer(tx, caller, wanted.customer_id)
     return replace(wanted, customer_id=customer_id, segments=caller.segments)
 
 

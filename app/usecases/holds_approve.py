@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from app.domain.callers import Caller
-from app.domain.errors import BusyError, CreditError, FieldError, FourEyesError, ProposalStateError
+from app.domain.errors import CreditError, FieldError, FourEyesError, ProposalStateError
 from app.domain.holds import OrderHold, Proposal
 from app.store import holds, proposals
 from app.store.database import Database, Tx
@@ -49,13 +49,13 @@ class ApproveRelease:
         if isinstance(ready, Answer):
             return ready
         ask, proposal_id = ready
+        held = (hold_id, proposal_id)
         try:
             told = await self.release.ask(ask)
-        except CreditError as refusal:
-            lost = isinstance(refusal, BusyError)
-            held = (hold_id, proposal_id)
-            await asyncio.to_thread(self._put_back, keyed.caller, held, lost=lost)
+        except CreditError:
+            await asyncio.to_thread(self._put_back, keyed.caller, held)
             raise
+        await asyncio.to_thread(self._confirm, keyed.caller, proposal_id)
         answer = await asyncio.to_thread(self.release.keep, keyed, hold_id, render)
         return replace(answer, replayed=told.replayed)
 
@@ -90,12 +90,21 @@ class ApproveRelease:
                 return ask, proposal.proposal_id
         return self.release.keep(keyed, hold_id, render)
 
-    def _put_back(self, caller: Caller, held: tuple[str, str], *, lost: bool) -> None:
-        """Let it wait again, unless the hold was released after all and only the answer `lost`."""
+    def _put_back(self, caller: Caller, held: tuple[str, str]) -> None:
+        """Let it wait again, unless the hold is released: only the answer was lost, or asked twice.
+
+        Who approved a release stays on record.
+        """
         hold_id, proposal_id = held
         with self.release.database.begin() as tx:
-            if not lost or view_of(tx, hold_id).hold.status == "OPEN":
+            locked_order(tx, view_of(tx, hold_id).hold)
+            if view_of(tx, hold_id).hold.status == "OPEN":
                 proposals.put_back(tx, proposal_id, caller)
+
+    def _confirm(self, caller: Caller, proposal_id: str) -> None:
+        """Say again who approved, where a second try of the same person had put it back."""
+        with self.release.database.begin() as tx:
+            proposals.confirm(tx, proposal_id, caller, self.release.now())
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from app.usecases.dates import business_date
 from app.usecases.groups import ensure_accounts
 from app.usecases.idempotency import once
 from app.usecases.keyed import Keyed
+from app.usecases.score_reads import find_customer
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,13 +213,13 @@ class ListLimits:
 
         Raises:
             SegmentUnknownError: The segment lies out of sight.
-            CustomerUnknownError: Nobody has this id.
+            CustomerUnknownError: Nobody has this id within sight.
 
         """
         if segment_id is not None:
             caller.visit(segment_id)
         with self.database.read() as tx:
-            customer_id = accounts.customer_of(tx, ref)
+            customer_id = find_customer(tx, caller, ref)
             found = [
                 LimitView(record, customer_id, place)
                 for place, account_id in merges.account_ids(tx, customer_id).items()

@@ -17,6 +17,7 @@ from app.store.database import Database, Tx
 from app.usecases.score_raters import RateAsBefore, RateByCard, Rater
 from app.usecases.score_reads import find_customer
 from app.usecases.scoring import score_customers
+from app.usecases.sight import need_sight
 
 Action = Literal["approve", "reject", "end"]
 
@@ -51,6 +52,7 @@ class ProposeOverride:
 
         Raises:
             CustomerUnknownError: Nobody has this id, or it lies out of sight.
+            ForbiddenError: The customer has accounts in segments out of sight.
             FieldError: It would be over already, or hold for more than a year.
             OverrideStateError: Another one is in force that this does not replace, or the one that
                 it replaces is not.
@@ -61,6 +63,7 @@ class ProposeOverride:
         check_expiry(ask.expires_at, at)
         with self.database.begin() as tx:
             customer_id = find_customer(tx, caller, ref)
+            need_sight(tx, caller, customer_id)  # all its segments judge by its score
             scores.lock(tx, [customer_id])
             made = _made(customer_id, ask, caller, at)
             standing = _standing(tx, customer_id, at)
@@ -92,6 +95,7 @@ class DecideOverride:
 
         Raises:
             CustomerUnknownError: Nobody has this id, or it lies out of sight.
+            ForbiddenError: The customer has accounts in segments out of sight.
             NotFoundError: The customer has no such override.
             OverrideStateError: It is not in a state in which this can be done.
             FourEyesError: The caller proposed it, and a second person is asked for.
@@ -103,6 +107,7 @@ class DecideOverride:
         at = self.now()
         with self.database.begin() as tx:
             customer_id = find_customer(tx, caller, ref)
+            need_sight(tx, caller, customer_id)  # all its segments judge by its score
             scores.lock(tx, [customer_id])
             before = overrides.lock(tx, customer_id, override_id)
             after = self._decide(tx, before, (action, caller), at)

@@ -16,6 +16,7 @@ from app.usecases.causes import Requeue, announce
 from app.usecases.idempotency import once
 from app.usecases.identifiers import check_currency
 from app.usecases.keyed import Keyed
+from app.usecases.sight import need_everywhere
 
 MOST_AHEAD_DAYS: Final = 7
 """A rate may be dated so many days after today (UTC), inclusive: banks publish before a holiday."""
@@ -69,12 +70,14 @@ class AddRate:
 
         Raises:
             FieldError: A field breaks a rule; says which.
+            ForbiddenError: The caller does not see every segment: rates count in all of them.
             KeyReusedError: The key was used with another question.
             BusyError: The database was out of reach.
 
         """
         rate = self._check(ask)
         with self.database.begin() as tx:
+            need_everywhere(tx, keyed.caller)
             answer = once(
                 tx,
                 keyed.caller,

@@ -149,7 +149,9 @@ class ReleaseHold:
         """
         held, at = question_from_json(hold.ask or {}), self.now()
         key = (held.segment_id, held.order_id)
-        most = _checked(releasing, held.amount, orders.get_many(tx, [key]).get(key), at)
+        order = orders.get_many(tx, [key]).get(key)
+        own = order is not None and order.account_id == hold.account_id  # another's is freed
+        most = _checked(releasing, held.amount, order if own else None, at)
         asked = Question(tx, caller, hold, most, at)
         need_authority(asked)
         return asked
@@ -228,7 +230,9 @@ def need_right(caller: Caller, hold: OrderHold) -> None:
 
 
 def _checked(releasing: Releasing, held: Money, order: Order | None, at: datetime) -> Money:
-    """Give up to what the order shall pass.
+    """Give up to what the order shall pass: all that was asked, if nobody says less.
+
+    `order` is the payer's. What was asked may be less than is authorized: the rest is freed.
 
     Raises:
         FieldError: Another currency, less than is authorized already, or an end in the past.
@@ -237,7 +241,8 @@ def _checked(releasing: Releasing, held: Money, order: Order | None, at: datetim
     most = releasing.max_amount or held
     if most.currency != held.currency:
         raise FieldError(f"the order is in {held.currency}", "max_amount.currency")
-    if order is not None and order.state == "LIVE" and order.currency == most.currency:
+    live = order is not None and order.lives(at) and order.currency == most.currency
+    if order is not None and live and most.minor < held.minor:
         authorized = Money(order.authorized, order.currency)
         if most.minor < authorized.minor:
             raise FieldError(f"{authorized} is authorized already", "max_amount.amount")

@@ -17,6 +17,7 @@ from app.usecases.books import Books
 from app.usecases.dates import business_date
 from app.usecases.idempotency import once
 from app.usecases.keyed import Keyed
+from app.usecases.score_reads import find_customer
 
 Render = Callable[[Authorization], Answer]
 
@@ -61,7 +62,7 @@ def _resolved(tx: Tx, caller: Caller, wanted: AuthorizationFilter) -> Authorizat
     if wanted.segment is not None:
         caller.visit(wanted.segment)
         segments.read(tx, wanted.segment)
-    customer_id = wanted.customer_id and accounts.customer_of(tx, wanted.customer_id)
+    customer_id = wanted.customer_id and find_customer(tx, caller, wanted.customer_id)
     return AuthorizationFilter(
         most=wanted.most,
         before=wanted.before,

@@ -2,7 +2,7 @@
 
 from app.domain.callers import Caller
 from app.domain.errors import ForbiddenError
-from app.store import groups
+from app.store import groups, segments
 from app.store.database import Tx
 
 
@@ -17,3 +17,16 @@ def need_sight(tx: Tx, caller: Caller, *customer_ids: str) -> None:
         return
     if not all(caller.sees(term.segment_id) for term in groups.terms(tx, customer_ids)):
         raise ForbiddenError("this reaches into segments that the key is not for")
+
+
+def need_everywhere(tx: Tx, caller: Caller) -> None:
+    """Insist that the caller sees every segment there is: what it changes counts in all of them.
+
+    Raises:
+        ForbiddenError: It does not.
+
+    """
+    if caller.segments is None:
+        return
+    if not all(caller.sees(one.segment_id) for one in segments.every(tx)):
+        raise ForbiddenError("this counts in segments that the key is not for")

@@ -1,22 +1,16 @@
 """Order holds over HTTP: who may do what, what is listed, what is refused."""
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from datetime import UTC, datetime
 from typing import Any
 
 import httpx2
 import pytest
 
-from app.store.database import Database
-from app.usecases.keys import CreateKey
+from tests.api.conftest import Speak
 from tests.erp import Erp, refused
-from tests.server import NO_TLS, Clock
+from tests.server import Clock
 
 LIST = "/v1/order-holds"
 NOBODY = "019332b4-6c00-7000-8000-000000000003"
-
-Speak = Callable[..., Erp]
 
 
 @pytest.fixture
@@ -24,24 +18,6 @@ def erp(client: httpx2.Client) -> Erp:
     erp = Erp(client)
     erp.customer("C-1", aliases=["CRM-1"], owner="li.na")
     return erp
-
-
-@pytest.fixture
-def speak(service: str, database: Database) -> Iterator[Speak]:
-    """Make clients with keys of certain scopes and segments."""
-    closing = ExitStack()
-
-    def make(*scopes: str, segments: tuple[str, ...] = ()) -> Erp:
-        name = "+".join(scopes + segments)
-        token = CreateKey(database, lambda: datetime.now(UTC))(name, scopes, segments)
-        headers = {"Authorization": f"Bearer {token}", "Aval-Actor": "E-17"}
-        client = httpx2.Client(
-            base_url=service, headers=headers, timeout=20, trust_env=False, verify=NO_TLS
-        )
-        return Erp(closing.enter_context(client))
-
-    with closing:
-        yield make
 
 
 def listed(erp: Erp, **query: str | int) -> list[str]:

@@ -12,6 +12,7 @@ import pytest
 from fastapi import FastAPI
 
 from app.api.desk import Desk
+from app.api.wire import encode_cursor
 from app.domain.manifests import PackageFile
 from app.domain.manifests_json import manifest_to_json
 from app.domain.models import Alias, Package
@@ -89,6 +90,8 @@ def test_the_life_of_a_model(client: httpx2.Client, app: FastAPI) -> None:
     versions = client.get("/v1/models/late-payment/versions", params={"limit": 1}).json()
     assert [one["state"] for one in versions["items"]] == ["RETIRED"]
     assert versions["next_cursor"]
+    beyond = {"cursor": encode_cursor([2**31])}  # more than a version can be
+    assert client.get("/v1/models/late-payment/versions", params=beyond).json()["items"]
 
 
 def _comes_to_stand(desk: Desk, place: tuple[str, Alias], version: int) -> bool:

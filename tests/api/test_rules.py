@@ -9,6 +9,7 @@ import httpx2
 import pytest
 from sqlalchemy import text
 
+from app.api.wire import encode_cursor
 from app.domain.rules_names import NAMES
 from app.store.database import Database
 from app.usecases.keys import CreateKey
@@ -331,6 +332,9 @@ def test_what_there_is_to_read(writer: Person) -> None:
     first = writer.get("", limit="2").json()
     rest = writer.get("", limit="2", cursor=first["next_cursor"]).json()
     assert [one["version"] for one in first["items"] + rest["items"]] == [3, 2, 1]
+    for version in (2**31, 2**63 - 1):  # more than a version can be
+        beyond = writer.get("", cursor=encode_cursor([version])).json()
+        assert [one["version"] for one in beyond["items"]] == [3, 2, 1]
 
 
 FOLLOW = "/follow-default"

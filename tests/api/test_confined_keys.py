@@ -1,0 +1,109 @@
+"""A key that is confined to segments decides nothing in others, and hears of nobody there."""
+
+from collections.abc import Callable
+from typing import Any
+
+import httpx2
+import pytest
+
+from tests.api.conftest import Speak
+from tests.erp import Erp, money, refused
+
+POLICY = "/v1/authorities/segments/main"
+OVERRIDES = "/v1/customers/C-1/score/overrides"
+UNTIL = "2026-07-15T00:00:00Z"
+USD = {"base": "USD", "quote": "CNY", "rate_date": "2026-06-15", "source": "PBOC"}
+STATEMENTS = "/v1/customers/C-1/financials"
+YEAR = {"period_end": "2025-12-31", "currency": "CNY", "figures": {"sales": "1000.00"}}
+
+
+@pytest.fixture
+def erp(client: httpx2.Client) -> Erp:
+    """Serve two segments; the customer buys in `main`."""
+    erp = Erp(client)
+    erp.customer("C-1")
+    assert client.put("/v1/segments/east", json={"name": "East"}).status_code == 201
+    return erp
+
+
+def two_eyes_no_more(east: Erp) -> httpx2.Response:
+    return east.client.put(POLICY, json={"two_approvals_above": None, "escalation": []})
+
+
+def policy_dropped(east: Erp) -> httpx2.Response:
+    return east.client.delete(POLICY)
+
+
+@pytest.mark.parametrize("act", [two_eyes_no_more, policy_dropped])
+def test_a_confined_admin_takes_no_four_eyes_from_another_segment(
+    erp: Erp, speak: Speak, act: Callable[[Erp], httpx2.Response]
+) -> None:
+    four_eyes = {"two_approvals_above": money("100.00"), "escalation": []}
+    assert erp.client.put(POLICY, json=four_eyes).status_code == 200
+    hold_id = erp.held("SO-1", "150.00")
+    refused(act(speak("admin", segments=("east",))), 404, "segment_unknown")
+    assert speak("hold:release").decide(hold_id, "release").status_code == 202
+
+
+def role(most: str | None) -> dict[str, Any]:
+    amount = None if most is None else money(most)
+    row = {"risk_class": "*", "max_amount": amount, "segment": "main"}
+    return {"name_zh": "x", "name_en": "x", "grants": [row]}
+
+
+def test_a_confined_admin_gives_no_authority_in_another_segment(erp: Erp, speak: Speak) -> None:
+    roles, subjects = "/v1/authorities/roles/clerk", "/v1/authorities/subjects/hold:release"
+    assert erp.client.put(roles, json=role("10.00")).status_code == 200
+    assert erp.client.put(subjects, json={"role": "clerk"}).status_code == 200
+    lent = {"from": "hold:release", "to": "b", "valid_from": "2026-06-01", "valid_to": "2026-06-30"}
+    east = speak("admin", segments=("east",)).client
+    refused(east.put(roles, json=role(None)), 403, "forbidden")
+    refused(east.put(subjects, json={"role": "clerk"}), 403, "forbidden")
+    refused(east.delete(subjects), 403, "forbidden")
+    refused(east.put("/v1/authorities/delegations/D-1", json=lent), 403, "forbidden")
+    hold_id = erp.held("SO-1", "150.00")
+    refused(speak("hold:release").decide(hold_id, "release"), 403, "above_authority")
+    all_there_are = speak("admin", segments=("east", "main")).client
+    assert all_there_are.put(roles, json=role("20.00")).status_code == 200
+
+
+def test_a_confined_key_says_nothing_that_another_segment_scores_by(erp: Erp, speak: Speak) -> None:
+    bad = {"risk_class": "E", "reason": "insolvent", "expires_at": UNTIL}
+    standing = erp.client.post(OVERRIDES, json=bad).json()["override_id"]
+    east = speak("check:write", "score:write", "ledger:write", segments=("east",))
+    ask: dict[str, Any] = {"customer_id": "C-1", "segment": "east", "check_point": "ORDER"}
+    ask |= {"order": {"id": "X"}, "amount": money("1.00")}
+    assert east.client.post("/v1/limit-checks", json=ask).status_code == 200  # an account there
+    good = {"risk_class": "A", "reason": "fine", "expires_at": UNTIL, "replaces": standing}
+    refused(east.client.post(OVERRIDES, json=good), 403, "forbidden")
+    refused(east.client.post(f"{OVERRIDES}/{standing}/end"), 403, "forbidden")
+    refused(east.client.put(STATEMENTS, json=YEAR), 403, "forbidden")
+    assert erp.ask("SO-1", "50.00", check_point="GOODS_ISSUE")["outcome"] == "HOLD"
+
+
+def test_a_confined_key_sets_no_rate_for_another_segment(erp: Erp, speak: Speak) -> None:
+    assert erp.post("/v1/fx-rates", {**USD, "rate": "7.10"}).status_code == 201
+    east = speak("rate:write", segments=("east",))
+    refused(east.post("/v1/fx-rates", {**USD, "rate": "0.01"}), 403, "forbidden")
+    assert erp.ask("SO-1", "50.00", currency="USD")["outcome"] == "HOLD"
+    both = speak("rate:write", segments=("east", "main"))
+    assert both.post("/v1/fx-rates", {**USD, "rate": "7.11"}).status_code == 201
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/v1/customers/{}/limits",
+        "/v1/customers/{}/covers",
+        "/v1/order-holds?customer_id={}",
+        "/v1/authorizations?customer_id={}",
+        "/v1/decisions?customer_id={}",
+    ],
+)
+def test_a_confined_key_does_not_hear_who_is_known_elsewhere(
+    erp: Erp, speak: Speak, path: str
+) -> None:
+    assert erp.client.get(path.format("C-1")).status_code == 200
+    east = speak("admin", segments=("east",)).client
+    for name in ("C-1", "NOBODY"):
+        refused(east.get(path.format(name)), 404, "customer_unknown")

@@ -1,0 +1,76 @@
+"""Releases of an order that became smaller, and releases that are approved twice at once."""
+
+from functools import partial
+
+import httpx2
+import pytest
+
+from app.store.checker import check_ledger
+from tests.api.conftest import Speak
+from tests.erp import Erp, money, refused, together
+
+
+@pytest.fixture
+def erp(client: httpx2.Client) -> Erp:
+    """Serve two customers, of whom one may order much less."""
+    erp = Erp(client)
+    erp.customer("C-1")
+    erp.customer("C-2", "10.00")
+    return erp
+
+
+def test_who_approved_is_kept_when_they_click_twice(
+    erp: Erp, speak: Speak, database_url: str
+) -> None:
+    four_eyes = {"two_approvals_above": money("100.00"), "escalation": []}
+    assert erp.client.put("/v1/authorities/segments/main", json=four_eyes).status_code == 200
+    second = speak("hold:release")
+    for number in range(8):
+        hold_id = erp.held(f"SO-{number}", "150.00")
+        assert erp.decide(hold_id, "release").status_code == 202
+        both = together(*[partial(second.decide, hold_id, "approve")] * 2)
+        assert sorted(one.status_code for one in both) == [200, 409]
+    assert erp.client.get("/v1/order-holds", params={"proposed": "true"}).json()["items"] == []
+    found = erp.client.get("/v1/order-holds", params={"status": "RELEASED"}).json()["items"]
+    kept = [(one["proposal"]["status"], one["proposal"]["decided_by"]) for one in found]
+    assert kept == [("APPROVED", "hold:release")] * 8
+    assert check_ledger(database_url).clean
+
+
+@pytest.mark.parametrize("payer", ["C-1", "C-2"])
+@pytest.mark.parametrize("many", [False, True])
+def test_a_held_order_that_became_smaller_is_released_by_default(
+    erp: Erp, payer: str, *, many: bool
+) -> None:
+    assert erp.ask("SO-1", "90.00")["outcome"] == "APPROVE"
+    if payer == "C-1":
+        erp.place(order_id="SO-1")
+    hold_id = erp.held("SO-1", "80.00", customer_id=payer)
+    if many:
+        body = {"order_hold_ids": [hold_id], "reason_code": "OK"}
+        (told,) = erp.post("/v1/order-holds/release", body).json()["results"]
+        assert told["status"] == 200, told["problem"]
+    else:
+        answer = erp.decide(hold_id, "release")
+        assert answer.status_code == 200, answer.text
+    assert erp.authorized(payer) == "80.00"
+
+
+def test_less_than_is_authorized_is_refused_where_somebody_says_less(erp: Erp) -> None:
+    assert erp.ask("SO-1", "90.00")["outcome"] == "APPROVE"
+    erp.place(order_id="SO-1")
+    hold_id = erp.held("SO-1", "95.00")
+    refused(erp.decide(hold_id, "release", max_amount=money("85.00")), 422, "invalid_field")
+
+
+def test_nobody_needs_more_authority_than_the_order_is_worth(erp: Erp, speak: Speak) -> None:
+    row = {"risk_class": "*", "max_amount": money("85.00"), "segment": None}
+    clerk = {"name_zh": "x", "name_en": "x", "grants": [row]}
+    assert erp.client.put("/v1/authorities/roles/clerk", json=clerk).status_code == 200
+    subject = "/v1/authorities/subjects/hold:release"
+    assert erp.client.put(subject, json={"role": "clerk"}).status_code == 200
+    assert erp.ask("SO-1", "90.00")["outcome"] == "APPROVE"
+    hold_id = erp.held("SO-1", "80.00", customer_id="C-2")
+    answer = speak("hold:release").decide(hold_id, "release")
+    assert answer.status_code == 200, answer.text
+    assert (erp.authorized("C-1"), erp.authorized("C-2")) == ("0.00", "80.00")
