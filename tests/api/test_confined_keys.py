@@ -70,7 +70,7 @@ def test_a_confined_admin_gives_no_authority_in_another_segment(erp: Erp, speak:
 def test_a_confined_key_says_nothing_that_another_segment_scores_by(erp: Erp, speak: Speak) -> None:
     bad = {"risk_class": "E", "reason": "insolvent", "expires_at": UNTIL}
     standing = erp.client.post(OVERRIDES, json=bad).json()["override_id"]
-    east = speak("check:write", "score:write", "ledger:write", segments=("east",))
+    east = speak("check:write", "score:write", "customer:write", segments=("east",))
     ask: dict[str, Any] = {"customer_id": "C-1", "segment": "east", "check_point": "ORDER"}
     ask |= {"order": {"id": "X"}, "amount": money("1.00")}
     assert east.client.post("/v1/limit-checks", json=ask).status_code == 200  # an account there
