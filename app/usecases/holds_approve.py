@@ -97,7 +97,6 @@ class ApproveRelease:
         """
         hold_id, proposal_id = held
         with self.release.database.begin() as tx:
-            locked_order(tx, view_of(tx, hold_id).hold)
             if view_of(tx, hold_id).hold.status == "OPEN":
                 proposals.put_back(tx, proposal_id, caller)
 

@@ -1,13 +1,25 @@
 """Releases of an order that became smaller, and releases that are approved twice at once."""
 
+import asyncio
 from functools import partial
 
 import httpx2
 import pytest
 
+from app.domain.callers import Caller
+from app.domain.errors import BusyError, HoldNotOpenError
+from app.store import proposals
 from app.store.checker import check_ledger
+from app.store.database import Database
+from app.store.ids import IdSource
+from app.usecases.asks import Answer, Ask
+from app.usecases.holds import view_of
+from app.usecases.holds_approve import ApproveRelease
+from app.usecases.keyed import Keyed
+from app.usecases.releases import ReleaseHold
 from tests.api.conftest import Speak
 from tests.erp import Erp, money, refused, together
+from tests.server import Clock
 
 
 @pytest.fixture
@@ -35,6 +47,37 @@ def test_who_approved_is_kept_when_they_click_twice(
     kept = [(one["proposal"]["status"], one["proposal"]["decided_by"]) for one in found]
     assert kept == [("APPROVED", "hold:release")] * 8
     assert check_ledger(database_url).clean
+
+
+@pytest.mark.parametrize("refused_after_all", [True, False])
+def test_who_approved_is_kept_however_two_clicks_overlap(
+    erp: Erp, speak: Speak, database: Database, clock: Clock, *, refused_after_all: bool
+) -> None:
+    four_eyes = {"two_approvals_above": money("100.00"), "escalation": []}
+    assert erp.client.put("/v1/authorities/segments/main", json=four_eyes).status_code == 200
+    hold_id = erp.held("SO-1", "150.00")
+    assert erp.decide(hold_id, "release").status_code == 202
+    second, caller = speak("hold:release"), Caller("hold:release", frozenset({"hold:release"}))
+
+    async def ask(_: Ask) -> Answer:
+        """Let the other click go all the way while this one is under way."""
+        told = await asyncio.to_thread(second.decide, hold_id, "approve")
+        assert told.status_code == 200, told.text
+        if refused_after_all:
+            raise HoldNotOpenError("it was decided before")
+        with database.begin() as tx:  # the other one was refused a moment ago
+            found = view_of(tx, hold_id).hold.proposal
+            assert found is not None
+            proposals.put_back(tx, found.proposal_id, caller)
+        return Answer(200, b"{}")
+
+    approve = ApproveRelease(ReleaseHold(database, clock, IdSource(), ask))
+    waiting = approve(Keyed(caller, "K-2", b"2" * 16), hold_id, None, lambda _: Answer(200, b"{}"))
+    # no lane claimed the key of the second, so that its answer cannot be kept
+    with pytest.raises(HoldNotOpenError if refused_after_all else BusyError):
+        asyncio.run(waiting)
+    told = erp.hold(hold_id)
+    assert (told["status"], told["proposal"]["status"]) == ("RELEASED", "APPROVED")
 
 
 @pytest.mark.parametrize("payer", ["C-1", "C-2"])
