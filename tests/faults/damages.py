@@ -189,7 +189,8 @@ LIMITS = [
             "C-7",
             "expired False, withheld False until 2026-06-02 from approved limits, found",
         ),
-        f"UPDATE credit_limit SET valid_to = '2026-06-01' WHERE account_id = {of('C-7')}",
+        "UPDATE credit_limit SET valid_from = '2026-05-01', valid_to = '2026-06-01'"
+        f" WHERE account_id = {of('C-7')}",
         "UPDATE account SET limit_changes_on = '2026-06-01' WHERE customer_id = 'C-7'",
     ),
     control(
