@@ -116,7 +116,8 @@ class Record:
 
     `fresh` are orders that were not there (another one's insert in between fails the batch),
     `known` those that were locked; `rooms` maps an account to its guard. `holds` and
-    `hold_events` are rows ready for JSON.
+    `hold_events` are rows ready for JSON; of the former a hold comes once in each list, and they
+    are written one after the other.
     """
 
     at: datetime
@@ -125,7 +126,7 @@ class Record:
     past: list[Order] = field(default_factory=list)
     entries: list[Entry] = field(default_factory=list)
     decisions: list[DecisionRow] = field(default_factory=list)
-    holds: list[dict[str, Any]] = field(default_factory=list)
+    holds: list[list[dict[str, Any]]] = field(default_factory=list)
     hold_events: list[dict[str, Any]] = field(default_factory=list)
     forget: list[tuple[str, str]] = field(default_factory=list)
     rooms: dict[int, int] = field(default_factory=dict)

@@ -179,8 +179,7 @@ def seldom(record: Record) -> list[Statement]:
     if record.past:
         rows = [past_row(order, record.at) for order in record.past]
         found.append((lane_sql.PAST, {"rows": _json(rows)}))
-    if record.holds:
-        found.append((lane_sql.HOLDS, {"rows": _json(record.holds)}))
+    found += [(lane_sql.HOLDS, {"rows": _json(rows)}) for rows in record.holds if rows]
     if record.hold_events:
         found.append((lane_sql.HOLD_EVENTS, {"rows": _json(record.hold_events)}))
     if record.forget:

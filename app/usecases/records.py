@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import orjson
 
@@ -13,9 +13,6 @@ from app.domain.values import changed, quick
 from app.store.lane_rows import DecisionRow, Record
 from app.usecases.asks import Ask, to_json
 from app.usecases.batches import Batch
-
-_OF_OPEN: Final = ("opened_at", "ask", "reasons", "unblock", "auto_release")
-"""What a hold keeps from when it was open; `RECORD` does the same for one of an earlier batch."""
 
 
 @quick
@@ -70,20 +67,18 @@ def record_of(batch: Batch, done: Sequence[Judged], refused: Iterable[Ask]) -> R
             record.fresh.append(order)
         elif order != loaded[key]:
             record.known.append(order)
-    holds: dict[str, dict[str, Any]] = {}
+    opened: dict[str, dict[str, Any]] = {}
+    ended: dict[str, dict[str, Any]] = {}
     for one in done:
         before = one.situation.order
         if one.hold_id is None and (before is None or before.hold_id is None):
             continue  # nearly all
         row, event = _hold(one)
         if row is not None:
-            # several asks of one order in a batch: the hold keeps when and why it was opened
-            first = holds.get(row["hold_id"], row)
-            kept = ("opened_at",) if row["status"] == "OPEN" else _OF_OPEN
-            row |= {name: first[name] for name in kept}
-            holds[row["hold_id"]] = row
+            # several asks of one order in a batch: what ends its hold leaves it as it was held last
+            (opened if row["status"] == "OPEN" else ended)[row["hold_id"]] = row
             record.hold_events.append(event)
-    record.holds = list(holds.values())
+    record.holds = [list(opened.values()), list(ended.values())]
     return record
 
 
@@ -124,10 +119,15 @@ def _kept(question: Question, order: Order) -> dict[str, Any]:
 
 
 def _hold(one: Judged) -> tuple[dict[str, Any] | None, dict[str, Any]]:
-    """Open, update or close the order's hold; None where there is none."""
+    """Open, update or close the order's hold; None where there is none.
+
+    What is rejected by rules is what an automatic hold waits with: nothing asked before comes back.
+    """
     ask, judgement, before = one.ask, one.judgement, one.situation.order
     open_before = before.hold_id if before is not None else None
-    hold_id = one.hold_id or (open_before if judgement.outcome == "APPROVE" else None)
+    automatic = before is not None and before.hold_kind == "AUTOMATIC"
+    stays = judgement.outcome == "APPROVE" or (judgement.outcome == "REJECT" and automatic)
+    hold_id = one.hold_id or (open_before if stays else None)
     order = judgement.order
     if hold_id is None or order is None or (judgement.outcome == "APPROVE" and order.hold_id):
         return None, {}

@@ -6,7 +6,7 @@ import httpx2
 import pytest
 
 from tests.api.conftest import Speak
-from tests.erp import Erp, refused
+from tests.erp import Erp, money, refused
 from tests.server import Clock
 
 LIST = "/v1/order-holds"
@@ -282,3 +282,28 @@ def test_operations_have_their_names(client: httpx2.Client) -> None:
         "listDecisions",
         "replayDecision",
     }
+
+
+def test_a_hold_that_one_batch_updates_and_ends_keeps_the_last_question(erp: Erp) -> None:
+    def item(key: str, amount: str) -> dict[str, Any]:
+        asked = {"customer_id": "C-1", "check_point": "ORDER", "order": {"id": "SO-1"}}
+        return {"idempotency_key": key, "amount": money(amount), **asked}
+
+    hold_id = erp.held("SO-1", "150.00")
+    items = [item("a", "180.00"), item("b", "200.00"), item("c", "90.00")]
+    told = erp.client.post("/v1/authorizations/batch", json={"items": items}).json()["results"]
+    assert [one["decision"]["outcome"] for one in told] == ["HOLD", "HOLD", "APPROVE"]
+    hold = erp.hold(hold_id)
+    assert [one["action"] for one in hold["history"]] == ["open", "update", "update", "release"]
+    assert (hold["status"], hold["amount"]) == ("RELEASED", money("200.00"))
+    assert hold["opened_at"] == hold["history"][0]["at"]
+
+
+def test_lifting_a_forced_hold_lets_nothing_go_that_was_rejected(erp: Erp) -> None:
+    hold_id = str(erp.place(order_id="SO-1").json()["order_hold_id"])
+    told = erp.client.put("/v1/customers/C-1", json={"name": "C-1", "active": False})
+    assert told.status_code == 200, told.text
+    assert erp.ask("SO-1", "50.00")["outcome"] == "REJECT"
+    assert erp.hold(hold_id)["amount"] is None
+    assert erp.decide(hold_id, "release").status_code == 200
+    assert erp.authorized() == "0.00"

@@ -304,6 +304,26 @@ def test_who_works_on_an_order_is_not_waited_for(town: Town, erp: Own) -> None:
     assert erp.statuses(*holds) == ["RELEASED", "OPEN"]
 
 
+def test_nothing_is_released_that_was_asked_before_what_was_rejected(town: Town, erp: Own) -> None:
+    hold_id = erp.held("SO-1", "150.00", expires_in=3600)
+    erp.put(active=False)
+    assert erp.ask("SO-1", "200.00", expires_in=3600)["outcome"] == "REJECT"
+    hold = erp.hold(hold_id)
+    codes = [one["code"] for one in hold["reasons"]]
+    assert (hold["status"], hold["amount"]) == ("OPEN", money("200.00"))
+    assert "CUSTOMER_INACTIVE" in codes
+    report = check_ledger(town.database.url)
+    assert report.clean, report.difference
+    erp.put()
+    erp.limit("150.00")
+    town.clock.advance(seconds=1)
+    assert town.run() == 0, "what was asked before was released"
+    erp.limit("200.00")
+    town.clock.advance(seconds=1)
+    assert town.run() == 1
+    assert erp.account()["authorized"] == money("200.00")
+
+
 def test_what_is_busy_or_broken_stops_nobody_else(town: Town, erp: Own) -> None:
     for name in ("C-2", "C-3"):
         erp.customer(name)
