@@ -234,8 +234,6 @@ class Model:
         if held is None or held.customer is None:
             order.hold = None
             return Told("RELEASED")
-        if order.live and held.amount < order.authorized:
-            return Told("invalid_field")
         refused = _stale(order, held.version)
         if refused is None and held.is_moved(order):
             refused = Told("order_version_stale")
