@@ -40,7 +40,12 @@ SELECT made.account_id, 1, (
         SELECT i.data -> 'score' FROM account a
         JOIN account_input i ON i.account_id = a.account_id AND i.version = a.input_version
         WHERE a.customer_id = :customer_id AND jsonb_typeof(i.data -> 'score') = 'object'
-        ORDER BY a.account_id LIMIT 1))
+        ORDER BY a.account_id LIMIT 1)
+) || coalesce((
+    SELECT jsonb_build_object('signals', i.data -> 'signals') FROM account a
+    JOIN account_input i ON i.account_id = a.account_id AND i.version = a.input_version
+    WHERE a.customer_id = :customer_id AND jsonb_typeof(i.data -> 'signals') = 'object'
+    ORDER BY i.data -> 'signals' ->> 'checked_on' DESC, a.account_id LIMIT 1), '{}'::jsonb)
 FROM made
 """).bindparams(bindparam("above", type_=ARRAY(BigInteger)))
 
@@ -48,8 +53,8 @@ FROM made
 def create(tx: Tx, customer_id: str, segment: Segment, above: Sequence[int]) -> None:
     """Make an account in a segment under the accounts `above` unless there is one.
 
-    It starts in the segment's currency, with the customer's master data and score, and stopped
-    where the customer is. The customer's chain is locked by the caller.
+    It starts in the segment's currency, with the customer's master data, score and signals, and
+    stopped where the customer is. The customer's chain is locked by the caller.
     """
     tx.execute(
         _CREATE,

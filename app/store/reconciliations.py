@@ -198,6 +198,28 @@ def read_drift(tx: Tx, drift_id: str, *, lock: bool = False) -> Drift:
     return _drift(row)
 
 
+_MOST_ENTRIES: Final = 1000
+"""An account with as many journal entries since a snapshot's moment counts as moved, unread."""
+
+_MOVED: Final = text("""
+SELECT count(*) = :most OR coalesce(bool_or(kind IN ('FACT', 'MERGE')), false) FROM (
+    SELECT kind, at FROM journal WHERE account_id = :account_id ORDER BY seq DESC LIMIT :most
+) AS newest
+WHERE at > (SELECT as_of FROM reconciliation WHERE reconciliation_id = :reconciliation_id)
+""")
+
+
+def moved_since(tx: Tx, account_id: int, reconciliation_id: str) -> bool:
+    """Say whether documents moved an account after the moment that a snapshot tells of.
+
+    Limits, rates, reservations and other adjustments do not count: they move no such figure. Many
+    entries (`_MOST_ENTRIES`) do, whatever they are.
+    """
+    names = {"account_id": account_id, "reconciliation_id": reconciliation_id}
+    moved: bool = tx.execute(_MOVED, {**names, "most": _MOST_ENTRIES}).scalar_one()
+    return moved
+
+
 def close_drift(tx: Tx, drift_id: str, status: DriftStatus, at: datetime) -> None:
     """Close a drift that was locked in this transaction."""
     statement = update(drift).where(drift.c.drift_id == drift_id)

@@ -106,7 +106,7 @@ class AdjustDrift:
             BadRequestError: Nobody is named as its author (`Aval-Actor`).
             NotFoundError: No such drift within sight.
             DriftStateError: It is of what Aval reserved, was adjusted or told anew since, or the
-                account has moved.
+                account has moved since the snapshot's moment.
             RateMissingError: An account cannot value its currency.
             KeyReusedError: The key was used with another question.
             BusyError: Somebody else changes the same records.
@@ -166,6 +166,11 @@ def _check(books: Books, drift: Drift, account_id: int) -> None:
     if merged or held.seq != drift.seq or own != drift.ours.minor:
         raise DriftStateError(
             "the account has moved since it was compared: let the ERP send a new snapshot"
+        )
+    # What came between their moment and our comparison is in our figure and not in theirs.
+    if reconciliations.moved_since(books.tx, account_id, drift.reconciliation_id):
+        raise DriftStateError(
+            "the account has moved since the snapshot's as_of: let the ERP send a new snapshot"
         )
 
 

@@ -22,7 +22,7 @@ from app.store.copies import TakenError
 from app.store.database import Database
 from app.store.facts_inbox import Waiting
 from app.telemetry import QUARANTINE_SIZE, count_ledger_event
-from app.usecases.causes import there
+from app.usecases.causes import announce, there
 from app.usecases.facts_batch import Done, Task, run_batch
 from app.usecases.facts_events import parse_event
 from app.usecases.facts_lapse import LapseProvisional
@@ -184,10 +184,13 @@ class ApplyFacts:
         causes = {one.problem.cause for one in results if one.problem}
         if not causes:
             return
-        with self.database.read() as tx:
-            found = there(tx, causes, self.now())
-        for cause in sorted(found):
-            self.requeue(cause)
+        try:
+            with self.database.read() as tx:
+                found = there(tx, causes, self.now())
+        except BusyError as trouble:  # the batch is in; background work looks for them too
+            _log.warning("quarantine_not_requeued", reason=trouble.detail)
+        else:
+            announce(self.requeue, sorted(found))
 
     def _settle(self, known: Mapping[str, int]) -> None:
         """Look again at what says nothing new of documents: it ends, unless it contradicts them.

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import datetime
 from typing import Final
 from uuid import uuid4
 
@@ -14,7 +14,6 @@ from app.domain.groups import Transfer, Why, carry_out, positions
 from app.domain.limits import inherit
 from app.domain.merges import Rejoined, rejoin
 from app.domain.scores_refresh import Urgency
-from app.domain.signals import count_signals
 from app.store import (
     accounts,
     adjustments,
@@ -28,7 +27,6 @@ from app.store import (
     overrides,
     score_due,
     segments,
-    signals,
 )
 from app.store.database import Database, Tx
 from app.store.merge_uses import Names
@@ -37,6 +35,7 @@ from app.usecases.customers import CustomerView, view
 from app.usecases.dates import business_date
 from app.usecases.groups import ensure_accounts
 from app.usecases.sight import need_sight
+from app.usecases.signals import checked_days, count_anew
 
 _TRIES: Final = 3
 
@@ -223,12 +222,6 @@ class _Merge:
 
     def _tell(self, source: list[int], target: list[int]) -> None:
         """Let what registries know of the source, and how it paid, follow to the target."""
-        held = accounts.get_many(self.tx, {*source, *target})
-        told = [inputs.get(self.tx, key, one.input_version) for key, one in held.items()]
-        days = [
-            date.fromisoformat(one["signals"]["checked_on"]) for one in told if "signals" in one
-        ]
-        if days:
-            counted = count_signals(signals.known(self.tx, self.target_id), max(days))
-            inputs.change(self.tx, target, {"signals": counted})
+        days = checked_days(self.tx, {*source, *target})
+        count_anew(self.tx, self.target_id, target, days)
         score_due.add(self.tx, [self.target_id], Urgency.ADVERSE, self.at)

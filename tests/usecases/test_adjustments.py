@@ -30,6 +30,13 @@ from tests.server import Clock
 from tests.usecases.figures_town import CLERK, Nightly
 from tests.usecases.town import ADMIN, Town, at_once
 
+_A_THOUSAND_ENTRIES = text("""
+WITH last AS (UPDATE account SET seq = 1000 WHERE customer_id = 'C-1' RETURNING account_id)
+INSERT INTO journal SELECT copy.*
+FROM last JOIN journal j USING (account_id), generate_series(2, 1000) AS n,
+    jsonb_populate_record(j, jsonb_build_object('seq', n)) AS copy
+""")
+
 
 @pytest.fixture
 def night(database: Database, clock: Clock) -> Nightly:
@@ -165,6 +172,37 @@ def test_an_account_that_moved_is_not_adjusted(night: Nightly) -> None:
         night.adjust(drift)
     assert night.town.account("C-1") == before
     night.town.exact()
+
+
+def test_what_the_erp_did_not_know_yet_is_not_adjusted_away(night: Nightly) -> None:
+    """An invoice between its moment and our comparison is in our figure and not in theirs."""
+    as_of = night.town.clock()
+    night.town.clock.advance(seconds=60)
+    bill(night, "I-1", 100)
+    night.compare(night.told("C-1", "OPEN_ITEM", 0), as_of=as_of)
+    with pytest.raises(DriftStateError, match="as_of"):
+        night.adjust(night.drifts()[0])
+    assert night.town.position("C-1").open_item == 100
+
+
+def test_a_limit_since_its_moment_does_not_hinder(night: Nightly) -> None:
+    as_of = night.town.clock()
+    night.town.clock.advance(seconds=60)
+    night.town.limit("C-1", 100)
+    night.compare(night.told("C-1", "OPEN_ITEM", 7), as_of=as_of)
+    assert night.adjust(night.drifts()[0]).amount.minor == 7
+
+
+def test_a_busy_account_counts_as_moved(night: Nightly) -> None:
+    """Its entries are not all read under its lock."""
+    as_of = night.town.clock()
+    night.town.clock.advance(seconds=60)
+    night.town.limit("C-1", 100)
+    with night.town.database.begin() as tx:
+        tx.execute(_A_THOUSAND_ENTRIES)
+    night.compare(night.told("C-1", "OPEN_ITEM", 7), as_of=as_of)
+    with pytest.raises(DriftStateError, match="as_of"):
+        night.adjust(night.drifts()[0])
 
 
 def test_an_adjustment_of_one_figure_moves_the_account_for_another(night: Nightly) -> None:

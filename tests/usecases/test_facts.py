@@ -1,5 +1,6 @@
 """Facts on a real database: repeats, any order, quarantine; the independent checker agrees."""
 
+from contextlib import ExitStack
 from dataclasses import replace
 from decimal import Decimal
 
@@ -7,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from prometheus_client import REGISTRY
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from app.domain.accounts import Use
 from app.domain.callers import Caller
@@ -204,6 +205,21 @@ def test_what_came_to_wait_just_while_its_cause_came_is_let_go(ledger: Ledger) -
     late = replace(ledger.town.facts, after=put_meanwhile)
     assert [one.result for one in late(Caller("erp", frozenset()), told)] == ["quarantined"]
     assert ledger.town.position("dora") == Use(open_item=4000)
+
+
+def test_who_cannot_let_it_go_right_now_leaves_it_to_background_work(ledger: Ledger) -> None:
+    """The batch is in: BUSY would say that nothing was changed."""
+    lock = text("SELECT FROM account WHERE customer_id = 'dora' FOR UPDATE")
+    with ExitStack() as held:
+
+        def put_and_lock(_account_ids: object) -> None:
+            ledger.town.put("dora")
+            held.enter_context(ledger.town.database.begin()).execute(lock)
+
+        told = parse_events([bill(customer_id="dora")])
+        late = replace(ledger.town.facts, after=put_and_lock, lock_timeout_ms=50)
+        assert [one.result for one in late(Caller("erp", frozenset()), told)] == ["quarantined"]
+    assert ledger.town.facts.requeue() == 1
 
 
 CONFLICTS: dict[str, tuple[list[Fact], list[str], str]] = {

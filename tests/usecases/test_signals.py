@@ -14,13 +14,15 @@ from app.domain.scorecard_json import scorecard_to_json
 from app.domain.scores_refresh import Urgency
 from app.domain.signals import Signal, SignalKind, SignalRole
 from app.scoring.scorecard_file import standard_scorecard
-from app.store import groups, inputs
+from app.store import inputs
 from app.store.database import Database
+from app.usecases.groups import ensure_accounts
 from app.usecases.score_refresh import RefreshScores
 from app.usecases.seeds import SeedDatabase
+from app.usecases.segments import SegmentChange
 from app.usecases.signals import NoteSignals
 from tests.server import Clock
-from tests.usecases.town import Town
+from tests.usecases.town import ADMIN, Town, wait_for_a_waiter
 
 DAY = date(2026, 11, 2)
 SUED = Signal(SignalKind.LITIGATION, SignalRole.DEFENDANT, DAY)
@@ -36,15 +38,12 @@ def town(database: Database, clock: Clock) -> Town:
     return town
 
 
-def counts(town: Town, customer_id: str = "C-1") -> dict[str, Any]:
+def counts(town: Town, customer_id: str = "C-1", segment_id: str = "main") -> dict[str, Any]:
     """Read what an order of the customer would be judged on."""
+    own = town.account(customer_id, segment_id)
     with town.database.read() as tx:
-        (own,) = groups.terms(tx, [customer_id])
-        version = tx.execute(
-            text("SELECT input_version FROM account WHERE account_id = :id"),
-            {"id": own.account_id},
-        ).scalar_one()
-        found: dict[str, Any] = inputs.get(tx, own.account_id, version).get("signals") or {}
+        told = inputs.get(tx, own.account_id, own.input_version).get("signals")
+    found: dict[str, Any] = told or {}
     return found
 
 
@@ -91,6 +90,42 @@ def test_the_score_is_computed_anew(town: Town) -> None:
     NoteSignals(town.database)("C-1", "qcc", [SUED], DAY)
     assert RefreshScores(town.database)().items == 1
     assert due(town) == []
+
+
+def test_a_late_answer_takes_nothing_away(town: Town) -> None:
+    """The one who was asked a day before knows less, and does not say that it is over."""
+    note = NoteSignals(town.database)
+    note("C-1", "qcc", [SUED], DAY)
+    note("C-1", "tyc", [], DAY - timedelta(days=1))
+    told = counts(town)
+    assert (told["checked_on"], told["counts"]["adverse"]) == (DAY.isoformat(), 1)
+
+
+def test_an_account_made_later_knows_what_is_known(town: Town) -> None:
+    NoteSignals(town.database)("C-1", "qcc", [SUED], DAY)
+    town.parties.put_segment(ADMIN, "eu", SegmentChange("eu"))
+    with town.database.begin() as tx:
+        ensure_accounts(tx, "C-1", "eu")
+        ensure_accounts(tx, "C-2", "eu")
+    assert counts(town, segment_id="eu") == counts(town)
+    assert counts(town, "C-2", "eu") == {}
+
+
+def test_an_account_that_is_being_made_is_told_too(town: Town) -> None:
+    town.parties.put_segment(ADMIN, "eu", SegmentChange("eu"))
+    with ThreadPoolExecutor(1) as pool:
+        with town.database.begin() as tx:
+            ensure_accounts(tx, "C-1", "eu")
+            telling = pool.submit(NoteSignals(town.database), "C-1", "qcc", [SUED], DAY)
+            wait_for_a_waiter(town.database)
+        telling.result(10)
+    assert counts(town, segment_id="eu")["counts"]["adverse"] == 1
+
+
+def test_an_alias_names_who_took_it_over(town: Town) -> None:
+    town.parties.merge_customers(ADMIN, "C-1", "C-2")
+    NoteSignals(town.database)("C-1", "qcc", [SUED], DAY)
+    assert counts(town, "C-2")["counts"]["adverse"] == 1
 
 
 def test_nobody_is_told_of_a_stranger(town: Town) -> None:
