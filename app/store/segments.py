@@ -46,6 +46,16 @@ def lock(tx: Tx, segment_id: str, *, shared: bool = False) -> Segment:
     return _need(tx.execute(query).mappings().one_or_none(), segment_id)
 
 
+def lock_all(tx: Tx) -> None:
+    """Keep all segments as they are until `tx` ends, the rules that are in force there included.
+
+    Others may do the same, and make segments; before any customer or account.
+    """
+    tx.execute(
+        select(segment.c.segment_id).order_by(segment.c.segment_id).with_for_update(read=True)
+    ).all()
+
+
 def _need(row: RowMapping | None, segment_id: str) -> Segment:
     if row is None:
         raise SegmentUnknownError(f"no segment {segment_id[:64]!r}", "segment")

@@ -34,6 +34,7 @@ from app.usecases.books import Books
 from app.usecases.customers import CustomerView, view
 from app.usecases.dates import business_date
 from app.usecases.groups import ensure_accounts
+from app.usecases.rules_named import need_unnamed
 from app.usecases.sight import need_sight
 from app.usecases.signals import checked_days, count_anew
 
@@ -57,7 +58,8 @@ class MergeCustomers:
         Raises:
             CustomerUnknownError: Nobody has the first id.
             FieldError: Nobody has the second, or both are the same record.
-            MergeConflictError: The first id is an alias of a third record, or a group.
+            MergeConflictError: The first id is an alias of a third record, or a group, or a rule in
+                force names it.
             RateMissingError: The other's accounts cannot value what is open.
             ForbiddenError: It reaches into segments that the caller does not see.
             BusyError: Somebody else changes the same records.
@@ -66,6 +68,7 @@ class MergeCustomers:
         for _ in range(_TRIES):
             try:
                 with self.database.begin() as tx:
+                    segments.lock_all(tx)
                     source_id, target_id = _resolve(tx, source_ref, into)
                     if source_id != target_id:
                         _check(tx, caller, source_id, target_id)
@@ -100,6 +103,7 @@ def _check(tx: Tx, caller: Caller, source_id: str, target_id: str) -> None:
     need_sight(tx, caller, source_id, target_id)
     if customers.levels_below(tx, source_id):
         raise MergeConflictError(f"{source_id!r} is a group: give its members another parent first")
+    need_unnamed(tx, source_id)
 
 
 @dataclass(frozen=True, slots=True)

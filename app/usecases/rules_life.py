@@ -18,6 +18,7 @@ from app.texts import TEXTS, text
 from app.usecases.asks import Answer
 from app.usecases.idempotency import once
 from app.usecases.keyed import Keyed
+from app.usecases.rules_named import need_own_ids
 from app.usecases.rules_views import Render, counted, view
 
 Decision = Literal["propose", "approve", "reject"]
@@ -117,6 +118,7 @@ class ActivateRuleSet:
         Raises:
             NotFoundError: There is no such version.
             RuleSetStateError: It was not approved.
+            RuleSetRefusedError: A row names a customer by an id that is not its own.
             FieldError: The moment has passed.
             SegmentUnknownError: No such segment within sight.
             ForbiddenError: A client that is confined to segments sets no default for all.
@@ -137,6 +139,7 @@ class ActivateRuleSet:
             rules.lock_segments(tx)
             at = self.now()  # only now: who waited for the lock must not come into force before
             _activate(tx, caller, version, wanted, at)
+            need_own_ids(tx, version)
             event = Event("ACTIVATE", caller.client, caller.actor, note, at)
             rules.note(tx, version, event)
             return show(view(tx, caller, version, at))
@@ -162,6 +165,7 @@ class FollowDefault:
         Raises:
             SegmentUnknownError: No such segment within sight.
             RuleSetStateError: It follows the default already.
+            RuleSetRefusedError: A row of the default names a customer by an id that is not its own.
             KeyReusedError: The key was used with another question.
             BusyError: Segments are being changed, or the database was out of reach.
 
@@ -177,6 +181,7 @@ class FollowDefault:
                 raise RuleSetStateError(f"segment {segment_id!r} follows the default already")
             rules.follow_default(tx, segment_id)
             version = segments.read(tx, segment_id).rule_set_at(at)
+            need_own_ids(tx, version)
             who = caller.client, caller.actor, at
             rules.note_following(tx, Activation(version, segment_id, at, *who, follows=True))
             # which segment it was is kept with the activation: not everybody may see it
