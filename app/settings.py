@@ -79,6 +79,9 @@ class Settings(BaseSettings):
     work_ops_port: int = Field(
         9465, ge=0, le=65535, description="Operations port of `aval work`; 0: none"
     )
+    work_patience_s: float = Field(
+        60.0, ge=0, le=3600, description="How long `aval work` waits for a service to start"
+    )
     expire_every_s: float = Field(
         5.0, ge=0.1, le=3600, description="Pause between looks for expired authorizations"
     )

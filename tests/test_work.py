@@ -338,7 +338,12 @@ def places(empty_database_url: str, tmp_path: Path) -> dict[str, str]:
         ),
         pytest.param({"EXPIRE_EVERY_S": "0"}, 2, "AVAL_EXPIRE_EVERY_S", id="pause-of-nothing"),
         pytest.param({"WORK_DATABASE_URL": "postgresql://h:x/y"}, 2, "must be an", id="address"),
-        pytest.param({"STATE_DIR": "nowhere"}, 1, "no service runs on", id="no-service"),
+        pytest.param(
+            {"STATE_DIR": "nowhere", "WORK_PATIENCE_S": "0.3"},
+            1,
+            "no service runs on",
+            id="no-service",
+        ),
     ],
 )
 def test_what_goes_wrong_is_one_line(

@@ -21,9 +21,6 @@ from app.store.embedded import running_url
 from app.store.revision import require_head
 from app.work import Loop, loops, open_database, rating, run
 
-_STARTING_S: Final = 60.0
-"""How long it waits for the service whose embedded database it is to work on."""
-
 _COUNTED_ELSEWHERE: Final = "PROMETHEUS_MULTIPROC_DIR"
 """Set by a service that shows the figures of its child processes on its own operations port."""
 
@@ -62,7 +59,7 @@ def _url(settings: Settings) -> str:
     if given is not None:
         check_address(given, "AVAL_WORK_DATABASE_URL or AVAL_DATABASE_URL")
         return given
-    until = time.monotonic() + _STARTING_S
+    until = time.monotonic() + settings.work_patience_s
     while (url := running_url(settings.state_dir)) is None:
         if time.monotonic() > until:
             raise RefusedError(
