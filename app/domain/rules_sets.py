@@ -165,10 +165,18 @@ def _plan(rows: Sequence[Row], subject: Subject | None) -> Plan:
             reaching.append(row)
         elif meets:
             unknown.append((row, meets))
-    best: dict[str, int] = {}
+    best: dict[tuple[str, bool], int] = {}
     for row in reaching:
-        best[row.family] = max(row.reach.rank, best.get(row.family, 0))
-    return Plan([row for row in reaching if row.reach.rank == best[row.family]], tuple(unknown))
+        best[_rivals(row)] = max(row.reach.rank, best.get(_rivals(row), 0))
+    return Plan([row for row in reaching if row.reach.rank == best[_rivals(row)]], tuple(unknown))
+
+
+def _rivals(row: Row) -> tuple[str, bool]:
+    """Name those among which the most specific row takes the others' place.
+
+    An exemption takes no place of what it lifts, which is asked whether the exemption holds or not.
+    """
+    return row.family, row.outcome == "APPROVE"
 
 
 def settled(found: Iterable[Fired]) -> tuple[list[Fired], list[Fired]]:

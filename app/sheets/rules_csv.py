@@ -7,6 +7,7 @@ run as a formula is written behind an apostrophe, which is taken off again on re
 from collections.abc import Mapping
 from typing import Any
 
+from app.domain.errors import FileRefusedError
 from app.sheets.cells import write_csv
 from app.sheets.csv_tables import read_tables
 from app.sheets.rules import checked
@@ -22,10 +23,13 @@ def write_rules_csv(data: Mapping[str, Any]) -> dict[str, bytes]:
 
 
 def read_rules_csv(files: Mapping[str, bytes]) -> dict[str, Any]:
-    """Read the files by the names of their tables; a table that is not there is empty.
+    """Read the files by the names of their tables; all are needed, as all sheets of a workbook.
 
     Raises:
         FileRefusedError: Not such files, or a rule set with faults; each names its cell.
 
     """
+    missing = [name for name in TABLES if name not in files]
+    if missing:
+        raise FileRefusedError(f"{missing[0]}.csv is missing")
     return checked(read_tables(TABLES, files))

@@ -12,6 +12,11 @@ from app.domain.rules_reach import DIMENSIONS
 from app.sheets.sheet import Content, Row, Table, Value
 
 _EXCEPT: Final = "except_"
+_OTHERS: Final = frozenset("，、；;")
+"""What people put between values, too; within a value it is what it is."""
+
+_SEPARATORS: Final = _OTHERS | {","}
+
 LISTS: Final = ("check_points", "lifts")
 """Columns of a rule that hold a list, besides those of its scope."""
 
@@ -106,15 +111,33 @@ def _rule_line(row: Mapping[str, Any]) -> tuple[Value, ...]:
 
 
 def _list_cell(values: Sequence[str]) -> str | None:
-    if any("," in one for one in values):
+    if any(not _SEPARATORS.isdisjoint(one) for one in values):
         return "\n".join(values) + "\n"
     return ", ".join(values) or None
 
 
 def list_of(cell: str) -> list[str]:
-    """Read a list from one cell: a value a line if there is more than one line, else by comma."""
-    parts = cell.split("\n") if "\n" in cell else cell.split(",")
-    return [part.strip() for part in parts if part.strip()]
+    """Read a list from one cell: a value a line if there is more than one line, else by comma.
+
+    Raises:
+        ValueError: It has no value, or is separated in a way that would make one of several.
+
+    """
+    lines = cell.split("\n")
+    if len(lines) == 1 and not _OTHERS.isdisjoint(cell):
+        message = "is separated by commas (,), or has a value a line"
+        raise ValueError(message)
+    if not cell.endswith("\n") and any(
+        one.rstrip().endswith((",", *_OTHERS)) for one in lines[:-1]
+    ):
+        message = "has commas and lines: one value a line, or all in one line"
+        raise ValueError(message)
+    parts = lines if len(lines) > 1 else cell.split(",")
+    found = [part.strip() for part in parts if part.strip()]
+    if not found:
+        message = "has no value: leave it empty for everybody"
+        raise ValueError(message)
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,10 +246,10 @@ class _Reader:
             told["precedence"] = _whole(values["precedence"])
         for name in LISTS:
             if values.get(name):
-                told[name] = list_of(str(values[name]))
+                told[name] = self._list(row, name)
         for key, prefix in (("scope", ""), ("except", _EXCEPT)):
             scope = {
-                one: list_of(str(values[f"{prefix}{one}"]))
+                one: self._list(row, f"{prefix}{one}")
                 for one in DIMENSIONS
                 if values.get(f"{prefix}{one}")
             }
@@ -238,6 +261,13 @@ class _Reader:
             told["auto_release"] = self._truth(row, str(told["auto_release"]))
         return told
 
+    def _list(self, row: Row, column: str) -> list[str]:
+        try:
+            return list_of(str(row.values[column]))
+        except ValueError as bad:
+            self.faults.append(f"{row.cells[column]}: {bad}")
+            return []
+
     def _truth(self, row: Row, cell: str) -> bool:
         if cell not in _TRUTHS:
             self.faults.append(f"{row.cells['auto_release']}: must be yes or no")
@@ -247,8 +277,11 @@ class _Reader:
         found: dict[str, Any] = {}
         for line in filter(str.strip, cell.split("\n")):
             parts = _PARAMETER.fullmatch(line)
+            name = parts[1] if parts else ""
+            if name in found:
+                self.faults.append(f"{row.cells['parameters']}: {name[:60]!r} is there twice")
             try:
-                found[parts[1] if parts else ""] = orjson.loads(parts[2] if parts else "")
+                found[name] = orjson.loads(parts[2] if parts else "")
             except orjson.JSONDecodeError:
                 told = f"{line.strip()[:60]!r} is not `name = constant`, such as `days = 30`"
                 self.faults.append(f"{row.cells['parameters']}: {told}")

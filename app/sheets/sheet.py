@@ -169,7 +169,7 @@ def read_rows(book: Workbook, table: Table, faults: list[str]) -> list[Row]:
     if not isinstance(sheet, Worksheet):
         faults.append(f"{name}: the sheet is missing")
         return []
-    if sheet.max_row > MAX_ROWS or sheet.max_column > _MAX_COLUMNS:
+    if sheet.max_row > MAX_ROWS + 1 or sheet.max_column > _MAX_COLUMNS:
         faults.append(f"{name}: more than {MAX_ROWS} rows or {_MAX_COLUMNS} columns")
         return []
     faults.extend(f"{name}!{merged.coord}: merged cells" for merged in sheet.merged_cells.ranges)

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 import orjson
@@ -206,16 +206,19 @@ SELECT count(*) = :most OR coalesce(bool_or(kind IN ('FACT', 'MERGE')), false) F
     SELECT kind, at FROM journal WHERE account_id = :account_id ORDER BY seq DESC LIMIT :most
 ) AS newest
 WHERE at > (SELECT as_of FROM reconciliation WHERE reconciliation_id = :reconciliation_id)
+    - CAST(:apart AS interval)
 """)
 
 
-def moved_since(tx: Tx, account_id: int, reconciliation_id: str) -> bool:
+def moved_since(tx: Tx, account_id: int, reconciliation_id: str, apart: timedelta) -> bool:
     """Say whether documents moved an account after the moment that a snapshot tells of.
+
+    By our clock, which the one that told the moment may be `apart` ahead of.
 
     Limits, rates, reservations and other adjustments do not count: they move no such figure. Many
     entries (`_MOST_ENTRIES`) do, whatever they are.
     """
-    names = {"account_id": account_id, "reconciliation_id": reconciliation_id}
+    names = {"account_id": account_id, "reconciliation_id": reconciliation_id, "apart": apart}
     moved: bool = tx.execute(_MOVED, {**names, "most": _MOST_ENTRIES}).scalar_one()
     return moved
 

@@ -32,7 +32,7 @@ from app.usecases.dates import business_date
 from app.usecases.groups import ensure_accounts
 from app.usecases.idempotency import once
 from app.usecases.keyed import Keyed
-from app.usecases.reconciliation import publish_drifts
+from app.usecases.reconciliation import CLOCKS_APART, publish_drifts
 
 _log = structlog.get_logger(__name__)
 
@@ -168,7 +168,8 @@ def _check(books: Books, drift: Drift, account_id: int) -> None:
             "the account has moved since it was compared: let the ERP send a new snapshot"
         )
     # What came between their moment and our comparison is in our figure and not in theirs.
-    if reconciliations.moved_since(books.tx, account_id, drift.reconciliation_id):
+    named = account_id, drift.reconciliation_id
+    if reconciliations.moved_since(books.tx, *named, CLOCKS_APART):
         raise DriftStateError(
             "the account has moved since the snapshot's as_of: let the ERP send a new snapshot"
         )

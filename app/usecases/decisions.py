@@ -169,11 +169,13 @@ def _rules(tx: Tx, version: int) -> RuleSet:
 def replay_one(row: StoredDecision, rules: RuleSet) -> list[Difference]:
     """Judge a decision's stored question in its stored situation, and compare the answers.
 
-    Fields that answers gained since are no difference.
+    Fields that answers gained since are no difference; inputs that are not there any more are.
     """
     stored: dict[str, Any] = orjson.loads(row.answer)
     # a new authorization gets the number it got then
     new_id = stored["authorization_id"] or row.decision_id
+    if row.input_version and not row.slow:
+        return [Difference("inputs", row.input_version, None)]
     try:
         replayed = _judged_again(row, rules, new_id)
     except CreditError as refusal:

@@ -4,7 +4,7 @@ What is drafted never changes: a better draft is another version. So what was li
 approved is what comes into force.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Self
@@ -43,13 +43,25 @@ def readable(version: int, data: Mapping[str, Any]) -> RuleSet:
     if data.get("format") != FORMAT:
         raise RuleSetRefusedError(f"must be {FORMAT}", "format")
     try:
-        return read_rule_set(version, data)
+        policy = read_rule_set(version, data)
     except RuleSetError as bad:
         faults = [
             (one.field, f"rule {one.rule_id}: {one.message}" if one.rule_id else one.message)
             for one in bad.faults
         ]
         raise RuleSetRefusedError("the rule set cannot be read", None, faults) from None
+    if empty := [(path, "must name at least one, or be absent") for path in _empty_scopes(data)]:
+        raise RuleSetRefusedError("a scope is empty", None, empty)
+    return policy
+
+
+def _empty_scopes(data: Mapping[str, Any]) -> Iterator[str]:
+    """Find scopes that name nobody, which the table takes for everybody."""
+    for place, row in enumerate(data["rows"]):
+        for key in ("scope", "except"):
+            for dimension, values in (row.get(key) or {}).items():
+                if not values:
+                    yield f"rows[{place}].{key}.{dimension}"
 
 
 def inspect(policy: RuleSet) -> Linted:

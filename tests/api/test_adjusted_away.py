@@ -25,7 +25,7 @@ def test_what_was_adjusted_away_holds_no_order(
     told = client.post("/v1/ledger-events", json={"events": [event | when | bill | dates]}).json()
     assert told["results"][0]["result"] == "applied"
     item = {"customer_id": "C-1", "category": "OPEN_ITEM", "amount": money("0.00", currency)}
-    body = {"source": "erp", "snapshot_id": "S-1", "as_of": "2026-06-15T12:00:00+08:00"}
+    body = {"source": "erp", "snapshot_id": "S-1", "as_of": "2026-06-15T12:05:00+08:00"}
     told = client.post("/v1/snapshots", json=body | {"items": [item]}).json()
     path = f"/v1/snapshots/drifts/{told['results'][0]['drift_id']}/adjust"
     headers = {"Idempotency-Key": "K-1", "Aval-Actor": "li.na"}

@@ -46,8 +46,8 @@ class Nightly:
         return Snapshot(source, name, as_of, items, digest)
 
     def compare(self, *items: Told, **more: Any) -> Stored:  # noqa: ANN401 - any field
-        """Compare a snapshot as if a minute had passed."""
-        self.town.clock.advance(seconds=60)
+        """Compare a snapshot as if ten minutes had passed."""
+        self.town.clock.advance(minutes=10)
         return self.figures.compare_snapshot(CLERK, self.snapshot(*items, **more))[0]
 
     def drifts(self, **wanted: Any) -> list[Drift]:  # noqa: ANN401 - any filter

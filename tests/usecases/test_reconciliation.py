@@ -160,7 +160,7 @@ def test_bad_snapshots_change_nothing(night: Nightly) -> None:
         night.compare(good, replace(good, segment_id="moon"))
     assert nowhere.value.field == "items[1].segment"
     with pytest.raises(FieldError, match="future"):
-        night.compare(good, as_of=night.ago(minutes=-10))
+        night.compare(good, as_of=night.ago(minutes=-20))
     with pytest.raises(ForbiddenError):
         night.figures.compare_snapshot(
             Caller("x", frozenset({"ledger:read"})), night.snapshot(good)
