@@ -7,7 +7,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from app.domain.errors import SegmentUnknownError
 from app.domain.segments import Segment
-from app.store import rules
+from app.store import rules_force
 from app.store.database import Tx
 from app.store.schema.parties import segment
 
@@ -78,7 +78,7 @@ def create(tx: Tx, held: Segment) -> bool:
     statement = insert(segment).values(_to_row(held)).on_conflict_do_nothing()
     if tx.execute(statement.returning(segment.c.segment_id)).first() is None:
         return False
-    rules.follow_default(tx, held.segment_id)
+    rules_force.follow_default(tx, held.segment_id)
     return True
 
 

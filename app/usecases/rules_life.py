@@ -11,9 +11,10 @@ from app.domain.errors_rules import RuleSetRefusedError, RuleSetStateError
 from app.domain.rules import read_rule_set
 from app.domain.rules_lint import Finding, lint
 from app.domain.segments import Segment
-from app.store import rules, segments
+from app.store import rules, rules_force, segments
 from app.store.database import Database, Tx
-from app.store.rules import Activation, Event, Life
+from app.store.rules import Event, Life
+from app.store.rules_force import Activation
 from app.texts import TEXTS, text
 from app.usecases.asks import Answer
 from app.usecases.idempotency import once
@@ -117,7 +118,7 @@ class ActivateRuleSet:
 
         Raises:
             NotFoundError: There is no such version.
-            RuleSetStateError: It was not approved.
+            RuleSetStateError: It was not approved, or another one waits that it would cross.
             RuleSetRefusedError: A row names a customer by an id that is not its own.
             FieldError: The moment has passed.
             SegmentUnknownError: No such segment within sight.
@@ -136,7 +137,7 @@ class ActivateRuleSet:
             life = rules.lock(tx, version)
             if life.status != "APPROVED":
                 raise RuleSetStateError(f"version {version} is {life.status}, not APPROVED")
-            rules.lock_segments(tx)
+            rules_force.lock_segments(tx)
             at = self.now()  # only now: who waited for the lock must not come into force before
             _activate(tx, caller, version, wanted, at)
             need_own_ids(tx, version)
@@ -174,16 +175,17 @@ class FollowDefault:
         caller.visit(segment_id)
 
         def act() -> Answer:
-            rules.lock_segments(tx)
+            rules_force.lock_segments(tx)
             at = self.now()  # only now: see `ActivateRuleSet`
             held = segments.read(tx, segment_id)
-            if not held.own_rule_set:
+            waiting = rules_force.own_waiting(tx, at)
+            if not held.own_rule_set and segment_id not in waiting:
                 raise RuleSetStateError(f"segment {segment_id!r} follows the default already")
-            rules.follow_default(tx, segment_id)
+            rules_force.follow_default(tx, segment_id)
             version = segments.read(tx, segment_id).rule_set_at(at)
             need_own_ids(tx, version)
             who = caller.client, caller.actor, at
-            rules.note_following(tx, Activation(version, segment_id, at, *who, follows=True))
+            rules_force.note_following(tx, Activation(version, segment_id, at, *who, follows=True))
             # which segment it was is kept with the activation: not everybody may see it
             event = Event("FOLLOW", caller.client, caller.actor, note, at)
             for touched in sorted({version, *_scheduled(held, at)}):
@@ -207,7 +209,34 @@ def _activate(tx: Tx, caller: Caller, version: int, wanted: Wish, at: datetime) 
         raise FieldError(f"{effective_at.isoformat()} has passed", "effective_at")
     if wanted.segment_id is not None:
         segments.read(tx, wanted.segment_id)
+    if effective_at > at:
+        _need_order(tx, wanted.segment_id, effective_at, at)
     activation = Activation(
         version, wanted.segment_id, effective_at, caller.client, caller.actor, at
     )
-    rules.activate(tx, activation)
+    rules_force.activate(tx, activation)
+
+
+def _need_order(tx: Tx, segment_id: str | None, effective_at: datetime, at: datetime) -> None:
+    """Insist that of one segment one version at most waits: its own, or the one of the default.
+
+    Raises:
+        RuleSetStateError: The default's comes first, and then the segment's own, or would.
+
+    """
+    own, default = rules_force.own_waiting(tx, at), rules_force.default_waiting(tx, at)
+    if segment_id is None:
+        later = [name for name, from_then in own.items() if from_then >= effective_at]
+        if later:
+            raise RuleSetStateError(
+                f"segment {later[0]!r} waits for a version of its own, from"
+                f" {own[later[0]].isoformat()} on: schedule this one for after that, or let the"
+                " segment follow the default first"
+            )
+        return
+    follows = not segments.read(tx, segment_id).own_rule_set
+    if follows and default is not None and default[1] <= effective_at:
+        raise RuleSetStateError(
+            f"version {default[0]} is to be the default from {default[1].isoformat()} on:"
+            " schedule this one for before that, or activate it once that is in force"
+        )

@@ -7,9 +7,10 @@ from datetime import datetime
 import structlog
 
 from app.domain.callers import Caller
-from app.store import rules
+from app.store import rules, rules_force
 from app.store.database import Tx
-from app.store.rules import Event, InForce, StoredRuleSet
+from app.store.rules import Event, StoredRuleSet
+from app.store.rules_force import InForce
 from app.telemetry.rules import RULE_SET_ACTIONS
 from app.usecases.asks import Answer
 
@@ -64,7 +65,7 @@ def view(tx: Tx, caller: Caller, version: int, at: datetime) -> RuleSetView:
 
 def in_sight(tx: Tx, caller: Caller, at: datetime) -> list[InForce]:
     """Read what the segments within sight are judged by."""
-    return [one for one in rules.in_force(tx, at) if caller.sees(one.segment_id)]
+    return [one for one in rules_force.in_force(tx, at) if caller.sees(one.segment_id)]
 
 
 def counted(answer: Answer, action: str, version: int | None, caller: Caller) -> Answer:

@@ -10,7 +10,7 @@ from app.domain.callers import Caller
 from app.domain.ids import need_id
 from app.domain.rules import read_rule_set
 from app.domain.snoozes import Snooze, check_snooze, snoozes_to_json
-from app.store import accounts, decisions, inputs, rules, segments, snoozes
+from app.store import accounts, decisions, inputs, rules_force, segments, snoozes
 from app.store.database import Database, Tx
 from app.usecases.asks import Answer
 from app.usecases.groups import ensure_accounts
@@ -68,7 +68,7 @@ class Snoozes:
         at = self.now()
         customer_id = accounts.customer_of(tx, ask.customer_ref)
         account_id = ensure_accounts(tx, customer_id, ask.segment_id).account_id
-        in_force = {one.segment_id: one.version for one in rules.in_force(tx, at)}
+        in_force = {one.segment_id: one.version for one in rules_force.in_force(tx, at)}
         version = in_force[ask.segment_id]
         policy = read_rule_set(version, decisions.rule_set_of(tx, version))
         check_snooze(ask.rule_id, ask.expires_at, policy, at)

@@ -183,6 +183,11 @@ def test_what_is_no_policy_is_refused_whole(writer: Person) -> None:
     ):
         answer = writer.post("", {"rule_set": RULE_SET | fields})
         refused(answer, 422, "invalid_field", field)
+    for part in ("scope", "except"):
+        empty = {"rule_set": RULE_SET | {"rows": [ROW | {part: {"customers": []}}]}}
+        for path in ("", "/lint"):
+            answer = writer.post(path, empty)
+            refused(answer, 422, "rule_set_refused", f"rows[0].{part}.customers")
     assert writer.get("").json()["items"] == before
 
 

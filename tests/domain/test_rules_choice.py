@@ -132,6 +132,15 @@ def test_an_exemption_lifts_its_families_and_says_so() -> None:
     assert told(policy(row("late"), EXEMPT | {"when": "false"})) == (["late"], [])
 
 
+@pytest.mark.parametrize("when", ["false", "attribute_vip == 'yes'"], ids=["not-held", "unknown"])
+def test_an_exemption_takes_no_place_of_what_it_lifts(when: str) -> None:
+    """However specific it is, and though it be of the same family."""
+    own = EXEMPT | {"family": "OVERDUE_DAYS", "scope": {"customers": ["C-1"]}}
+    assert told(policy(row("late"), own)) == ([], ["late", "exempt"])
+    stands, _ = told(policy(row("late"), own | {"when": when}))
+    assert "late" in stands
+
+
 @pytest.mark.parametrize(("mine", "theirs", "lifts"), [(0, 0, True), (0, 1, False), (2, 1, True)])
 def test_a_row_of_higher_precedence_stands(mine: int, theirs: int, lifts: bool) -> None:
     rules = policy(row("late", precedence=theirs), EXEMPT | {"precedence": mine})

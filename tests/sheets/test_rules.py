@@ -132,6 +132,11 @@ def many_rows(book: Workbook) -> None:
         (put("outcome", "SHIP"), "must be one of"),
         (put("auto_release", "maybe"), "must be yes or no"),
         (put("parameters", "days: 3"), "is not `name = constant`"),
+        (put("parameters", "most = 3\nmost = 30"), "'most' is there twice"),
+        (put("customers", "C-1，C-2"), "is separated by commas"),
+        (put("except_groups", "C-1;C-2"), "(,), or has a value a line"),
+        (put("customers", "C-1, C-2,\nC-3"), "has commas and lines"),
+        (put("customers", " , "), "has no value"),
         (put("when", "=1+1"), "a formula"),
         (put("precedence", 1.5), "rules!AE2: must be a whole number, 0 to 100"),
         (lambda book: book["rules"].merge_cells("B2:B4"), "merged cells"),
@@ -200,6 +205,21 @@ def test_a_hundred_thousand_rows_are_refused(row: bytes, told: str) -> None:
             out.writestr(name, content)
     with pytest.raises(FileRefusedError, match=told):
         read_rules(file.getvalue())
+
+
+@pytest.mark.parametrize("name", ["rules", "terms", "settings"])
+def test_no_file_may_be_missing(name: str) -> None:
+    """An empty table is another policy."""
+    files = write_rules_csv(STANDARD)
+    del files[name]
+    with pytest.raises(FileRefusedError, match=f"{name}.csv is missing"):
+        read_rules_csv(files)
+
+
+def test_as_many_rows_as_there_may_be_come_back() -> None:
+    row = {**STANDARD["rows"][0]}
+    data = {**STANDARD, "rows": [row | {"id": f"r-{place}"} for place in range(MAX_ROWS)]}
+    assert len(read_rules(write_rules(data))["rows"]) == MAX_ROWS
 
 
 def test_a_hundred_thousand_lines_are_refused() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import httpx2
 import orjson
 import pytest
+from sqlalchemy import text
 
 from app.domain.decision_diff import Told, compare
 from app.domain.rules import read_rule_set
@@ -106,6 +107,16 @@ def test_replay_says_what_differs(erp: Erp, database: Database) -> None:
     moved = replace(row, inputs={"question": question, "situation": stale})
     (gone,) = replay_one(moved, RULES)
     assert (gone.field, gone.replayed) == ("outcome", "order_version_stale")
+
+
+def test_inputs_that_are_gone_are_a_difference(erp: Erp, database: Database) -> None:
+    """Without them anybody would be active and unscored."""
+    told = erp.ask("SO-1", "1.00")
+    with database.begin() as tx:
+        tx.execute(text("SET LOCAL session_replication_role = replica"))
+        tx.execute(text("DELETE FROM account_input"))
+    answer = erp.client.post(f"{LIST}/{told['decision_id']}/replay").json()
+    assert answer["differences"] == [{"field": "inputs", "stored": 1, "replayed": None}]
 
 
 def test_a_decision_is_told_as_it_was_sent_with_what_it_rested_on(erp: Erp) -> None:

@@ -12,7 +12,7 @@ from sqlalchemy import text
 
 from app.domain.errors import CreditError
 from app.domain.segments import Segment
-from app.store import rules, segments
+from app.store import rules_force, segments
 from app.store.database import Database
 from app.usecases.rules import RuleSets
 from app.usecases.rules_life import Wish
@@ -60,7 +60,7 @@ def test_a_segment_made_meanwhile_is_judged_by_the_new_default(counter: Counter)
         wait_for_a_waiter(counter.database)
     activating.end()
     with counter.database.read() as tx:
-        assert {one.segment_id: one.version for one in rules.in_force(tx, NOW)} == {
+        assert {one.segment_id: one.version for one in rules_force.in_force(tx, NOW)} == {
             "main": 2,
             "east": 2,
         }
@@ -71,7 +71,7 @@ def test_who_waited_comes_into_force_when_the_wait_is_over(counter: Counter) -> 
     clock = [NOW]
     held = RuleSets.over(counter.database, lambda: clock[0])
     with counter.database.begin() as tx:
-        rules.lock_segments(tx)
+        rules_force.lock_segments(tx)
         activating = Meanwhile(
             lambda: held.activate(keyed(APPROVER, "a"), 2, (Wish(), None), shown)
         )
@@ -87,8 +87,8 @@ def test_who_waited_finds_that_a_segment_follows_already(counter: Counter) -> No
     held = approved(counter)
     held.activate(keyed(APPROVER, "a"), 2, (Wish("main"), None), shown)
     with counter.database.begin() as tx:
-        rules.lock_segments(tx)
-        rules.follow_default(tx, "main")
+        rules_force.lock_segments(tx)
+        rules_force.follow_default(tx, "main")
         following = Meanwhile(lambda: held.follow(keyed(APPROVER, "f"), "main", None, shown))
         wait_for_a_waiter(counter.database)
     following.end()

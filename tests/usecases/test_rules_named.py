@@ -9,9 +9,9 @@ import pytest
 
 from app.domain.errors import MergeConflictError
 from app.domain.errors_rules import RuleSetRefusedError
-from app.store import customers, rules, segments
+from app.store import customers, rules_force, segments
 from app.store.database import Database
-from app.store.rules import Activation
+from app.store.rules_force import Activation
 from app.usecases.rules import RuleSets
 from app.usecases.rules_life import Wish
 from tests.server import Clock
@@ -43,7 +43,7 @@ class Policy:
 
     def in_force(self) -> set[int]:
         with self.town.database.read() as tx:
-            return {one.version for one in rules.in_force(tx, self.town.clock())}
+            return {one.version for one in rules_force.in_force(tx, self.town.clock())}
 
 
 @pytest.fixture
@@ -120,8 +120,8 @@ def test_an_activation_meanwhile_is_seen(policy: Policy) -> None:
     at = policy.town.clock()
     with ThreadPoolExecutor(1) as pool:
         with policy.town.database.begin() as tx:
-            rules.lock_segments(tx)
-            rules.activate(tx, Activation(2, None, at, "approver", None, at))
+            rules_force.lock_segments(tx)
+            rules_force.activate(tx, Activation(2, None, at, "approver", None, at))
             merging = pool.submit(merge, policy.town, "S", "T")
             wait_for_a_waiter(policy.town.database)
         with pytest.raises(MergeConflictError):
