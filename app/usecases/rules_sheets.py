@@ -61,6 +61,7 @@ class RuleSheets:
 
         Raises:
             FileRefusedError: It is no workbook of a policy without a fault.
+            ForbiddenError: With a period, the caller may not read what decisions rest on.
             NotFoundError: The segment is out of sight.
             FieldError: The period is empty, or has too many decisions.
             BusyError: The database was out of reach.

@@ -46,6 +46,7 @@ class TryRuleSet:
         """Return what would differ from what the policy in force then said.
 
         Raises:
+            ForbiddenError: The caller may not read what decisions rest on.
             NotFoundError: No such version, or the segment lies out of sight.
             FieldError: The period is empty, or has more than `MOST_AT_ONCE` decisions.
             BusyError: The database was out of reach.
@@ -95,6 +96,7 @@ class ReportPilot:
         """Return what was let go in SHADOW or WARN though the policy said otherwise.
 
         Raises:
+            ForbiddenError: The caller may not read what decisions rest on.
             NotFoundError: The segment lies out of sight.
             FieldError: The period is empty, or has more than `MOST_AT_ONCE` decisions.
             BusyError: The database was out of reach.
@@ -113,13 +115,17 @@ class ReportPilot:
 
 
 def within_sight(caller: Caller, period: Period) -> Period:
-    """Confine a period to what the caller may see.
+    """Confine a period to what the caller may see of decisions and of what these rest on.
+
+    Whoever tries a policy of their own asks with each condition for what an order rested on.
 
     Raises:
+        ForbiddenError: The caller may not read that (`audit:read`).
         NotFoundError: The segment lies out of sight.
         FieldError: It ends before it begins.
 
     """
+    caller.need("audit:read")
     if period.until <= period.since:
         raise FieldError("must be later than since", "until")
     for segment_id in period.segments or ():

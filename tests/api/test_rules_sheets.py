@@ -8,6 +8,7 @@ import pytest
 from openpyxl import load_workbook
 
 from app.sheets.rules import read_rules
+from tests.api.conftest import Speak
 from tests.erp import Erp, money, refused
 
 PERIOD = {"since": "2026-06-15T00:00:00Z", "until": "2026-06-16T00:00:00Z"}
@@ -85,3 +86,18 @@ def test_a_bad_workbook_is_refused_and_nothing_is_stored(erp: Erp) -> None:
     answer = erp.client.post("/v1/rule-set-sheets/preview", json=half)
     refused(answer, 422, "invalid_field", "until")
     assert len(erp.client.get("/v1/rule-sets").json()["items"]) == 1
+
+
+def test_what_orders_rested_on_is_for_who_may_audit(erp: Erp, speak: Speak) -> None:
+    """A policy of one's own asks for any figure of any customer, condition by condition."""
+    erp.ask("SO-1", "10.00")
+    sheet = erp.client.get("/v1/rule-sets/1/sheet").content
+    book = {"workbook": b64encode(sheet).decode(), **PERIOD}
+    for scopes, status in ((["rule:read"], 403), (["rule:read", "audit:read"], 200)):
+        client = speak(*scopes).client
+        for answer in (
+            client.post("/v1/rule-sets/1/trial", json=PERIOD),
+            client.post("/v1/rule-set-sheets/preview", json=book),
+            client.get("/v1/pilot-report", params=PERIOD),
+        ):
+            assert answer.status_code == status, answer.text
