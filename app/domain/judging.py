@@ -43,6 +43,9 @@ _NO_RATE: Final = "FX_RATE_MISSING"
 _SIZES: Final = frozenset({"order_amount_minor", "limit_needed_minor", "prepay_missing_minor"})
 """Names by which a policy lets an order be so large and no larger."""
 
+_OF_THE_LIMIT: Final = frozenset({"limit_excess_minor", "limit_needed_minor"})
+"""Rows that read one of these test what an order needs: only what is not reserved for it yet."""
+
 _ALWAYS: Final = replace(
     (_standard := read_rule_set(0, STANDARD)),
     rows=tuple(
@@ -205,9 +208,8 @@ def _fired(case: Case, tested: Sequence[Figures]) -> list[Fired]:
         told = {row.reason for row in rows if row.outcome in {"HOLD", "REJECT"}}
         left = NEVER_RELEASED - told
         rows += [row for row in _ALWAYS.fire(context, "order") if row.reason in left]
-    if case.tests_limits:
-        for figures in tested:
-            rows += [] if figures.fx_missing else _fired_along(case, figures, context, subject)
+    for figures in tested:
+        rows += [] if figures.fx_missing else _fired_along(case, figures, context, subject)
     if len(rows) > 1:
         rows.sort(key=rules.place_of)
     return rows
@@ -220,6 +222,8 @@ def _fired_along(
     if case.rules.path_reads_order:
         context = of_order | context
     found = case.rules.fire(context, "path", account_id, subject)
+    if not case.tests_limits:
+        return [one for one in found if _OF_THE_LIMIT.isdisjoint(one.row.names)]
     if context["limit_excess_minor"] and all(row.outcome == "WARN" for row in found):
         found += _ALWAYS.fire(context, "path", account_id)
     return found

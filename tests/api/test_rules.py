@@ -428,3 +428,26 @@ def test_two_let_it_follow_and_one_of_them_did(
     answers = together(*(lambda: approver.post(FOLLOW, {"segment": "east"}) for _ in range(3)))
     assert sorted(one.status_code for one in answers) == [200, 409, 409]
     assert [one[2] for one in activations(database)] == [False, True]
+
+
+def test_a_row_along_the_path_is_asked_of_what_is_reserved_too(
+    client: httpx2.Client, writer: Person, approver: Person, clock: Clock
+) -> None:
+    """Only the limit's own rows test no more than what is not reserved yet."""
+    erp = Erp(client)
+    erp.customer("C-1")
+    until = {"valid_from": "2026-06-01", "valid_to": "2026-06-16"}
+    limit = {"kind": "base", "limit": money("1000.00"), **until}
+    assert erp.post("/v1/customers/C-1/limits", limit).status_code == 201
+    ends = ROW | {"asks": "path", "parameters": {}, "observed": None}
+    rows = [
+        ends | {"when": 'limit_state == "EXPIRED"'},
+        ends | {"id": "of-the-limit", "when": "limit_excess_minor > 0"},
+    ]
+    version = approved(writer, approver, rows=rows, examples=[])
+    approver.post(f"/{version}/activate", {})
+    assert erp.ask("SO-1", "10.00")["outcome"] == "APPROVE"
+    clock.advance(days=3)
+    told = erp.ask("SO-1", "10.00", check_point="GOODS_ISSUE")
+    assert told["outcome"] == "HOLD"
+    assert [one["rule_id"] for one in told["reasons"]] == ["small-orders-only"]
