@@ -79,6 +79,21 @@ def test_two_that_cross_are_refused(
     assert activate(approver, own, MAIN, on(25)).status_code == 200
 
 
+def test_what_came_to_a_segment_is_its_own(
+    writer: Person, approver: Person, versions: list[int], clock: Clock
+) -> None:
+    """The default is nothing to it any more, nor what waits for the default."""
+    own, default, next_one = versions
+    activate(approver, own, MAIN, on(17))
+    clock.advance(days=3)
+    assert activate(approver, default, on(20)).status_code == 200
+    assert activate(approver, next_one, MAIN, on(25)).status_code == 200
+    clock.advance(days=5)
+    assert told(writer) == own
+    clock.advance(days=5)
+    assert told(writer) == next_one
+
+
 def test_what_is_in_force_at_once_leaves_what_waits(
     writer: Person, approver: Person, versions: list[int], clock: Clock
 ) -> None:

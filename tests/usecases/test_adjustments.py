@@ -1,5 +1,6 @@
 """Adjustments: once a drift, exact on every account of the path, and giving way to facts."""
 
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
@@ -183,6 +184,16 @@ def test_what_the_erp_did_not_know_yet_is_not_adjusted_away(night: Nightly) -> N
     with pytest.raises(DriftStateError, match="as_of"):
         night.adjust(night.drifts()[0])
     assert night.town.position("C-1").open_item == 100
+
+
+@pytest.mark.parametrize(("minutes", "fits"), [(4, False), (5, True)])
+def test_the_clock_of_the_erp_may_be_ahead(night: Nightly, minutes: int, fits: bool) -> None:
+    """What it says of twelve o'clock may be what it had at five to twelve."""
+    bill(night, "I-1", 100)
+    as_of = night.town.clock() + timedelta(minutes=minutes)
+    night.compare(night.told("C-1", "OPEN_ITEM", 0), as_of=as_of)
+    with nullcontext() if fits else pytest.raises(DriftStateError, match="as_of"):
+        night.adjust(night.drifts()[0])
 
 
 def test_a_limit_since_its_moment_does_not_hinder(night: Nightly) -> None:
