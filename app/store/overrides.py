@@ -51,6 +51,17 @@ def standing(tx: Tx, customer_id: str) -> Override | None:
     return None if row is None else _override(row)
 
 
+def proposed(tx: Tx, customer_id: str, at: datetime) -> list[Override]:
+    """Read what waits for a second person and can still be approved, the oldest first."""
+    query = select(table).where(
+        table.c.customer_id == customer_id,
+        table.c.status == "PROPOSED",
+        table.c.expires_at > at,
+    )
+    query = query.order_by(table.c.created_at, table.c.override_id)
+    return [_override(row) for row in tx.execute(query).mappings()]
+
+
 def lock(tx: Tx, customer_id: str, override_id: str) -> Override:
     """Read an override of a customer and keep others from changing it until `tx` ends.
 

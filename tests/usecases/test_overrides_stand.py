@@ -1,0 +1,128 @@
+"""Overrides that nothing takes away unseen: no merge, no old proposal, no end of its time."""
+
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from threading import Event
+
+import pytest
+from sqlalchemy import text
+
+from app.domain.errors import BusyError, NotFoundError
+from app.domain.errors_models import OverrideStateError
+from app.domain.rules_standard import STANDARD
+from app.domain.scorecard_json import scorecard_to_json
+from app.scoring.scorecard_file import standard_scorecard
+from app.store import customers
+from app.store.database import Database, Tx
+from app.store.scores import Subject
+from app.usecases.score_raters import RateByCard, Rated
+from app.usecases.score_terms import ScoreTerms
+from app.usecases.scores import Scores
+from app.usecases.seeds import SeedDatabase
+from tests.server import Clock
+from tests.usecases.test_score_overrides import (
+    SECOND,
+    computed,
+    decided_by,
+    desk,
+    override,
+    said,
+    statuses,
+)
+from tests.usecases.town import ADMIN, Town, wait_for_a_waiter
+
+
+@pytest.fixture
+def town(database: Database, clock: Clock) -> Town:
+    SeedDatabase(database, clock, STANDARD, scorecard_to_json(standard_scorecard()))()
+    town = Town.found(database, clock)
+    town.put("C-1", since=date(2015, 1, 1))
+    town.put("C-2")
+    return town
+
+
+def pays_well(town: Town) -> None:
+    """Let C-1 be a customer of class A."""
+    for number in range(4):
+        name = f"I-{number}"
+        days = {"issue_date": "2026-01-01", "due_date": "2026-05-01"}
+        town.fact("invoice", "C-1", invoice_id=name, amount=1_000, **days)
+        paid = {"payment_id": f"P-{number}", "amount": 1_000, "paid_date": "2026-05-01"}
+        town.fact("payment", "C-1", allocations=[{"invoice_id": name, "amount": 1_000}], **paid)
+    assert computed(town).risk_class == "A"
+
+
+@dataclass(frozen=True)
+class Slow(RateByCard):
+    """A rater that says when it reads, and goes on when it is told to."""
+
+    reads: Event = field(default_factory=Event)
+    go: Event = field(default_factory=Event)
+
+    def __call__(self, tx: Tx, subjects: Sequence[Subject], at: datetime) -> Mapping[str, Rated]:
+        self.reads.set()
+        assert self.go.wait(10)
+        return RateByCard.__call__(self, tx, subjects, at)
+
+
+ACTS: dict[str, Callable[[Scores, Town, str], object]] = {
+    "say": lambda scores, town, _: scores.propose_override(ADMIN, "C-1", said(town, "E")),
+    "approve": lambda scores, _, name: scores.decide_override(SECOND, ("C-1", name), "approve"),
+}
+
+
+@pytest.mark.parametrize("case", ACTS)
+def test_nothing_is_said_of_a_record_that_is_being_merged(town: Town, case: str) -> None:
+    strict = desk(town, ScoreTerms(four_eyes=True))
+    waits, _ = strict.propose_override(ADMIN, "C-1", said(town, "D"))
+    with ThreadPoolExecutor(1) as pool:
+        with town.database.begin() as tx:  # what a merge does, up to its commit
+            customers.lock_with_groups(tx, ["C-1", "C-2"])
+            acting = pool.submit(ACTS[case], desk(town), town, waits.override_id)
+            wait_for_a_waiter(town.database)
+            customers.hand_over_refs(tx, "C-1", "C-2")
+        with pytest.raises(BusyError, match="merged"):
+            acting.result(10)
+    with town.database.read() as tx:
+        query = text("SELECT status FROM score_override")
+        assert list(tx.execute(query).scalars()) == ["PROPOSED"]
+
+
+def test_with_four_eyes_the_same_said_again_is_the_one_that_waits(town: Town) -> None:
+    strict = desk(town, ScoreTerms(four_eyes=True))
+    ask = said(town, "B", days=2)
+    first, _ = strict.propose_override(ADMIN, "C-1", ask)
+    assert strict.propose_override(ADMIN, "C-1", ask) == (first, False)
+    other, is_new = strict.propose_override(SECOND, "C-1", ask)
+    assert (is_new, statuses(town)) == (True, ["PROPOSED", "PROPOSED"])
+    strict.decide_override(ADMIN, ("C-1", first.override_id), "reject")
+    assert strict.propose_override(SECOND, "C-1", ask) == (other, False)
+    assert strict.propose_override(ADMIN, "C-1", ask)[1]
+
+
+def test_an_old_proposal_ends_nothing_that_came_later(town: Town) -> None:
+    pays_well(town)
+    strict = desk(town, ScoreTerms(four_eyes=True))
+    old, _ = strict.propose_override(ADMIN, "C-1", said(town, "A", days=300))
+    town.clock.advance(days=60)
+    later, _ = strict.propose_override(ADMIN, "C-1", said(town, "E", reason="insolvent"))
+    strict.decide_override(SECOND, ("C-1", later.override_id), "approve")
+    with pytest.raises(OverrideStateError, match=later.override_id):
+        strict.decide_override(SECOND, ("C-1", old.override_id), "approve")
+    assert decided_by(town) == ("E", "override")
+    assert statuses(town) == ["IN_FORCE", "PROPOSED"]
+    strict.decide_override(SECOND, ("C-1", later.override_id), "end")
+    strict.decide_override(SECOND, ("C-1", old.override_id), "approve")
+    assert decided_by(town) == ("A", "override")
+
+
+@pytest.mark.parametrize("form", ["urn:uuid:{}", "{{{}}}", "hex", "upper"])
+def test_ids_are_never_interpreted(town: Town, form: str) -> None:
+    made = override(town)
+    forms = {"hex": made.override_id.replace("-", ""), "upper": made.override_id.upper()}
+    name = forms.get(form, form.format(made.override_id))
+    with pytest.raises(NotFoundError):
+        desk(town).decide_override(ADMIN, ("C-1", name), "end")
+    assert statuses(town) == ["IN_FORCE"]
