@@ -14,13 +14,17 @@ from app.domain.errors_models import OverrideStateError
 from app.domain.rules_standard import STANDARD
 from app.domain.scorecard_json import scorecard_to_json
 from app.scoring.scorecard_file import standard_scorecard
-from app.store import customers
+from app.store import customers, inputs
 from app.store.database import Database, Tx
 from app.store.scores import Subject
+from app.usecases.batches import read_inputs
+from app.usecases.groups import ensure_accounts
 from app.usecases.score_raters import RateByCard, Rated
+from app.usecases.score_refresh import RefreshScores
 from app.usecases.score_terms import ScoreTerms
 from app.usecases.scores import Scores
 from app.usecases.seeds import SeedDatabase
+from app.usecases.segments import SegmentChange
 from tests.server import Clock
 from tests.usecases.test_score_overrides import (
     SECOND,
@@ -126,3 +130,66 @@ def test_ids_are_never_interpreted(town: Town, form: str) -> None:
     with pytest.raises(NotFoundError):
         desk(town).decide_override(ADMIN, ("C-1", name), "end")
     assert statuses(town) == ["IN_FORCE"]
+
+
+def refresh(town: Town) -> None:
+    while RefreshScores(town.database, clock=lambda _: town.clock())().items:
+        pass
+
+
+def seen(town: Town, segment: str) -> tuple[str, str]:
+    """Give class and source that decisions on an account of C-1 see."""
+    held = town.account("C-1", segment)
+    with town.database.read() as tx:
+        data = inputs.get(tx, held.account_id, held.input_version)
+    score = read_inputs(held.input_version, data, town.clock()).score
+    assert score is not None
+    return score["risk_class"], score["source"]
+
+
+def test_an_account_made_beside_a_scorer_hears_what_it_found(town: Town) -> None:
+    pays_well(town)
+    town.parties.put_segment(ADMIN, "south", SegmentChange("south"))
+    for number in range(8):
+        town.invoice("C-1", 1_000 * (number + 1), due="2026-05-01")
+    slow = Slow()
+    with ThreadPoolExecutor(1) as pool:
+        scoring = pool.submit(desk(town, ScoreTerms(rater=slow)).score_customers, ["C-1"])
+        assert slow.reads.wait(10)
+        with town.database.begin() as tx:  # the first order in another segment
+            ensure_accounts(tx, "C-1", "south")
+        slow.go.set()
+        assert scoring.result(10) == 1
+    assert seen(town, "main")[0] != "A"
+    assert seen(town, "south")[0] == "A"
+    refresh(town)
+    assert seen(town, "south") == seen(town, "main")
+
+
+def test_no_account_is_made_beside_a_person_who_speaks(town: Town) -> None:
+    pays_well(town)
+    town.parties.put_segment(ADMIN, "south", SegmentChange("south"))
+    slow = Slow()
+    with ThreadPoolExecutor(2) as pool:
+        say = desk(town, ScoreTerms(rater=slow)).propose_override
+        saying = pool.submit(say, ADMIN, "C-1", said(town, "E"))
+        assert slow.reads.wait(10)
+        making = pool.submit(make_account, town, "south")
+        wait_for_a_waiter(town.database)
+        slow.go.set()
+        assert saying.result(10)[1]
+        making.result(10)
+    assert seen(town, "south") == seen(town, "main") == ("E", "override")
+
+
+def make_account(town: Town, segment: str) -> None:
+    with town.database.begin() as tx:
+        ensure_accounts(tx, "C-1", segment)
+
+
+def test_a_first_account_makes_nothing_due(town: Town) -> None:
+    refresh(town)
+    town.put("C-3")
+    query = text("SELECT count(*) FROM score_due WHERE rank = 0")
+    with town.database.read() as tx:
+        assert tx.execute(query).scalar_one() == 0
