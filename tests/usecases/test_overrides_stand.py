@@ -9,7 +9,7 @@ from threading import Event
 import pytest
 from sqlalchemy import text
 
-from app.domain.errors import BusyError, NotFoundError
+from app.domain.errors import BusyError, MergeConflictError, NotFoundError
 from app.domain.errors_models import OverrideStateError
 from app.domain.rules_standard import STANDARD
 from app.domain.scorecard_json import scorecard_to_json
@@ -193,3 +193,39 @@ def test_a_first_account_makes_nothing_due(town: Town) -> None:
     query = text("SELECT count(*) FROM score_due WHERE rank = 0")
     with town.database.read() as tx:
         assert tx.execute(query).scalar_one() == 0
+
+
+def test_a_merge_takes_no_word_back(town: Town) -> None:
+    made = override(town, "E", days=2)
+    with pytest.raises(MergeConflictError, match=made.override_id):
+        town.parties.merge_customers(ADMIN, "C-1", "C-2")
+    assert (statuses(town), decided_by(town)) == (["IN_FORCE"], ("E", "override"))
+    town.parties.merge_customers(ADMIN, "C-2", "C-1")  # the other way nothing is lost
+    assert decided_by(town) == ("E", "override")
+
+
+@pytest.mark.parametrize("over", ["ended", "by-itself"])
+def test_a_word_that_is_over_holds_no_merge_up(town: Town, over: str) -> None:
+    made = override(town, "E", days=2)
+    if over == "ended":
+        desk(town).decide_override(ADMIN, ("C-1", made.override_id), "end")
+    else:
+        town.clock.advance(days=2)
+    town.parties.merge_customers(ADMIN, "C-1", "C-2")
+    listed = desk(town).list_overrides(ADMIN, "C-2")
+    assert [(one.override_id, one.customer_id) for one in listed] == [(made.override_id, "C-1")]
+
+
+def test_a_merge_that_comes_while_somebody_speaks_hears_it(town: Town) -> None:
+    slow = Slow()
+    with ThreadPoolExecutor(2) as pool:
+        say = desk(town, ScoreTerms(rater=slow)).propose_override
+        saying = pool.submit(say, ADMIN, "C-1", said(town, "E"))
+        assert slow.reads.wait(10)
+        merging = pool.submit(town.parties.merge_customers, ADMIN, "C-1", "C-2")
+        wait_for_a_waiter(town.database)
+        slow.go.set()
+        assert saying.result(10)[1]
+        with pytest.raises(MergeConflictError):
+            merging.result(10)
+    assert decided_by(town) == ("E", "override")
