@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from threading import Event
+from typing import TypeVar
 
 import pytest
 from sqlalchemy import text
@@ -13,12 +14,14 @@ from app.domain.errors import BusyError, MergeConflictError, NotFoundError
 from app.domain.errors_models import OverrideStateError
 from app.domain.rules_standard import STANDARD
 from app.domain.scorecard_json import scorecard_to_json
+from app.domain.scores import TrafficLight
 from app.scoring.scorecard_file import standard_scorecard
-from app.store import customers, inputs
+from app.store import authority, customers, inputs, terms
 from app.store.database import Database, Tx
 from app.store.scores import Subject
 from app.usecases.batches import read_inputs
 from app.usecases.groups import ensure_accounts
+from app.usecases.reviews import ListAsk
 from app.usecases.score_raters import RateByCard, Rated
 from app.usecases.score_refresh import RefreshScores
 from app.usecases.score_terms import ScoreTerms
@@ -26,6 +29,7 @@ from app.usecases.scores import Scores
 from app.usecases.seeds import SeedDatabase
 from app.usecases.segments import SegmentChange
 from tests.server import Clock
+from tests.usecases.readers import Reader
 from tests.usecases.test_score_overrides import (
     SECOND,
     computed,
@@ -36,6 +40,8 @@ from tests.usecases.test_score_overrides import (
     statuses,
 )
 from tests.usecases.town import ADMIN, Town, wait_for_a_waiter
+
+T = TypeVar("T")
 
 
 @pytest.fixture
@@ -229,3 +235,52 @@ def test_a_merge_that_comes_while_somebody_speaks_hears_it(town: Town) -> None:
         with pytest.raises(MergeConflictError):
             merging.result(10)
     assert decided_by(town) == ("E", "override")
+
+
+def light(town: Town) -> TrafficLight:
+    return next(one for one in TrafficLight if "C-1" in town.with_light(one))
+
+
+def reviewed(town: Town) -> str:
+    ask = ListAsk(None, None, date(2100, 1, 1), None, 9)
+    (found,) = town.parties.limits.list_reviews(ADMIN, ask)
+    return found.risk_class
+
+
+def reading(town: Town, ask: Callable[[Tx, int], T]) -> T:
+    account_id = town.account("C-1").account_id
+    with town.database.read() as tx:
+        return ask(tx, account_id)
+
+
+READS: dict[str, Callable[[Town], object]] = {
+    "authority": lambda town: reading(
+        town, lambda tx, key: authority.class_of(tx, key, town.clock())
+    ),
+    "terms": lambda town: reading(
+        town, lambda tx, key: terms.classes(tx, [key], town.clock())[key]
+    ),
+    "reviews": reviewed,
+    "list": light,
+    "account": lambda town: Reader(town.database, town.clock).account("C-1").traffic_light,
+    "card": lambda town: Reader(town.database, town.clock).card("C-1").traffic_light,
+    "recommendation": lambda town: town.parties.limits.recommend(ADMIN, "C-1", "main").found,
+}
+
+
+@pytest.mark.parametrize("case", READS)
+def test_whoever_reads_a_class_hears_no_word_that_is_over(town: Town, case: str) -> None:
+    for number in range(4):
+        days = {"issue_date": "2026-01-01", "due_date": f"2026-02-0{number + 1}"}
+        name = f"I-{number}"
+        town.fact("invoice", "C-1", invoice_id=name, amount=1_000_000, **days)
+        paid = {"payment_id": f"P-{number}", "amount": 1_000_000, "paid_date": "2026-06-10"}
+        town.fact("payment", "C-1", allocations=[{"invoice_id": name, "amount": 1_000_000}], **paid)
+    town.limit("C-1", 100_000_000)
+    assert computed(town).risk_class == "E"
+    before = READS[case](town)
+    override(town, "A", days=1)
+    town.clock.advance(hours=23, minutes=59, seconds=59)
+    assert READS[case](town) != before
+    town.clock.advance(seconds=1)
+    assert READS[case](town) == before
