@@ -15,6 +15,7 @@ from app.domain.errors_models import OverrideStateError
 from app.domain.rules_standard import STANDARD
 from app.domain.scorecard_json import scorecard_to_json
 from app.domain.scores import TrafficLight
+from app.domain.scores_json import scored_at
 from app.scoring.scorecard_file import standard_scorecard
 from app.store import authority, customers, inputs, terms
 from app.store.database import Database, Tx
@@ -36,9 +37,11 @@ from tests.usecases.test_score_overrides import (
     decided_by,
     desk,
     override,
+    read,
     said,
     statuses,
 )
+from tests.usecases.test_score_refresh import Away
 from tests.usecases.town import ADMIN, Town, wait_for_a_waiter
 
 T = TypeVar("T")
@@ -284,3 +287,30 @@ def test_whoever_reads_a_class_hears_no_word_that_is_over(town: Town, case: str)
     assert READS[case](town) != before
     town.clock.advance(seconds=1)
     assert READS[case](town) == before
+
+
+def age(town: Town) -> int:
+    """Tell how many days old a decision of this moment finds the score."""
+    held = town.account("C-1")
+    with town.database.read() as tx:
+        data = inputs.get(tx, held.account_id, held.input_version)
+    score = read_inputs(held.input_version, data, town.clock()).score
+    assert score is not None
+    return (town.clock() - scored_at(score)).days
+
+
+@pytest.mark.parametrize("over", ["ended", "by-itself"])
+def test_a_word_makes_the_score_below_it_no_younger(town: Town, over: str) -> None:
+    before = computed(town)
+    town.clock.advance(days=40)
+    away = desk(town, ScoreTerms(rater=Away()))
+    made, _ = away.propose_override(ADMIN, "C-1", said(town, "D", days=1))
+    assert read(town).stale
+    assert age(town) == 40
+    if over == "ended":
+        away.decide_override(ADMIN, ("C-1", made.override_id), "end")
+    town.clock.advance(days=1)
+    assert decided_by(town) == (before.risk_class, "scorecard")
+    assert age(town) == (town.clock() - read(town).scored_at).days == 41
+    refresh(town)
+    assert age(town) == 0
