@@ -10,7 +10,7 @@ from app.api.auth import needs
 from app.api.conventions import refusals
 from app.api.desk import DeskDep
 from app.api.strict import StrictRoute
-from app.api.wire import AnswerModel, Id, MoneyOut, Page, encode_cursor
+from app.api.wire import AnswerModel, Id, MoneyOut, Page, decode_name, encode_cursor
 from app.domain.callers import Caller
 from app.domain.errors import FieldError
 from app.domain.exposure import Document, DocumentType, Figure, Mark
@@ -110,13 +110,12 @@ class DocumentsQuery(Page):
         if key is None:
             return None
         account_id, branch, due, name, currency = key
+        told = decode_name(name)
         try:
-            told = bytes.fromhex(name).decode()
             day = date.fromisoformat(due) if due else None
         except ValueError:
-            told = "\0"
-            day = None
-        if "\0" in told or not 0 <= branch < _MOST_BRANCHES:
+            raise FieldError("is not a cursor of this list", "cursor") from None
+        if not 0 <= branch < _MOST_BRANCHES:
             raise FieldError("is not a cursor of this list", "cursor")
         return Mark(account_id, branch, day, told, currency)
 

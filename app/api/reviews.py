@@ -12,7 +12,16 @@ from app.api.desk import desk_of
 from app.api.idempotency import answer_of, fingerprint_of, read_key, send
 from app.api.limits_life import proposed_by, proposer
 from app.api.strict import StrictRoute
-from app.api.wire import AnswerModel, BusinessDate, Id, MoneyOut, Page, WireModel, encode_cursor
+from app.api.wire import (
+    AnswerModel,
+    BusinessDate,
+    Id,
+    MoneyOut,
+    Page,
+    WireModel,
+    decode_name,
+    encode_cursor,
+)
 from app.domain.callers import Caller
 from app.domain.errors import FieldError
 from app.domain.reviews import Ending, Review
@@ -121,7 +130,7 @@ class DatedPage(Page):
         seen, after = self.after(str, str), None
         if seen is not None:
             try:
-                after = (date.fromisoformat(seen[0]), bytes.fromhex(seen[1]).decode())
+                after = (date.fromisoformat(seen[0]), decode_name(seen[1]))
             except ValueError:
                 raise FieldError("is not a cursor of this list", "cursor") from None
         return ListAsk(self.segment, self.owner, until, after, self.limit + 1)

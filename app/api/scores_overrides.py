@@ -119,7 +119,7 @@ def _out(one: Override) -> OverrideOut:
     status_code=201,
     responses=refusals(404, 409)
     | {
-        200: {"model": OverrideOut, "description": "The same is in force already"},
+        200: {"model": OverrideOut, "description": "The same is in force or proposed already"},
         202: {"model": OverrideOut, "description": "Proposed"},
     },
 )

@@ -263,6 +263,22 @@ def decode_cursor(cursor: str, *kinds: type[str | int]) -> tuple[Any, ...]:
     return tuple(key)
 
 
+def decode_name(part: str) -> str:
+    """Read a hexadecimal part of a cursor: a name that may hold what no cursor takes as it is.
+
+    Raises:
+        FieldError: It is none, or no database column takes it.
+
+    """
+    try:
+        name = bytes.fromhex(part).decode()
+    except ValueError:
+        name = "\0"
+    if "\0" in name:
+        raise FieldError("is not a cursor of this list", "cursor")
+    return name
+
+
 def _fits(part: str | int) -> bool:
     """Tell whether a database column takes it: 64 bits, and text without NUL or surrogates."""
     if isinstance(part, int):

@@ -1,5 +1,6 @@
 """`aval export scorecard` and `aval import scorecard`: as a workbook, or as a folder of CSV."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -48,7 +49,7 @@ def import_scorecard(
     check: Annotated[bool, typer.Option("--check", help="Only look for faults")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would change")] = False,
 ) -> None:
-    """Put a scorecard in use as the next version; `aval score --all` then applies it to all."""
+    """Put a scorecard in use as the next version; `aval work` or `aval score --all` applies it."""
     card = _read(path)
     if check:
         typer.echo(f"{path.name}: no fault; {len(card.characteristics)} characteristics")
@@ -58,7 +59,7 @@ def import_scorecard(
             told = _told(TryScorecard(database)(card))
             typer.echo(orjson.dumps(told, option=orjson.OPT_INDENT_2).decode())
             return
-        after, new = ActivateScorecard(database)(card)
+        after, new = ActivateScorecard(database, lambda: datetime.now(UTC))(card)
     said = "is in use now" if new else "was in use already, and is the same"
     typer.echo(f"scorecard {after.name}, version {after.version}, {said}")
 

@@ -11,6 +11,7 @@ from app.domain.authority import Change, Delegation, Grant, Matrix, Policy, Role
 from app.domain.callers import Caller
 from app.domain.money import Money
 from app.store.database import Tx
+from app.store.inputs import SCORE
 from app.store.schema.authority import (
     authority_change,
     authority_delegation,
@@ -187,14 +188,14 @@ def changes(tx: Tx, before: int | None, most: int) -> list[Change]:
     return [Change(**row) for row in tx.execute(query).mappings()]
 
 
-_CLASS = text("""
-SELECT i.data -> 'score' ->> 'risk_class' FROM account a
+_CLASS = text(f"""
+SELECT {SCORE} ->> 'risk_class' FROM account a
 JOIN account_input i ON i.account_id = a.account_id AND i.version = a.input_version
 WHERE a.account_id = :account_id
-""")
+""")  # noqa: S608 - a constant
 
 
-def class_of(tx: Tx, account_id: int | None) -> str:
-    """Give the risk class that decisions on an account see; N where there is no score."""
-    found = tx.execute(_CLASS, {"account_id": account_id}).scalar()
+def class_of(tx: Tx, account_id: int | None, at: datetime) -> str:
+    """Give the risk class that decisions on an account see at a moment; N where there is none."""
+    found = tx.execute(_CLASS, {"account_id": account_id, "at": at}).scalar()
     return str(found) if found else "N"

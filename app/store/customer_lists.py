@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Any, Final
 
 from sqlalchemy import TextClause, bindparam, text
@@ -13,6 +13,7 @@ from app.domain.customers import OVERDUE_RED_DAYS
 from app.domain.scores import TrafficLight
 from app.domain.segments import MAIN
 from app.store.database import Tx
+from app.store.inputs import SCORE
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,7 @@ class CustomerFilter:
 
 # The light is that of `domain.customers.joint_light`; the limit is the one in force when the
 # account was last locked. Overdue items count for every group above them.
-_LIGHT: Final = """
+_LIGHT: Final = f"""
 late AS MATERIALIZED (
     SELECT u.account_id, min(v.due_date) AS due
     FROM invoice v JOIN account b ON b.account_id = v.account_id, unnest(b.path) AS u(account_id)
@@ -52,16 +53,16 @@ lit AS (
             OR NOT a.unlimited AND a.authorized_minor + a.open_delivery_minor + a.open_item_minor
                 + a.note_receivable_minor - a.prepayment_minor > coalesce(a.limit_minor, 0)
             OR l.due < CAST(:today AS date) - CAST(:red_days AS integer)
-            OR i.data -> 'score' ->> 'traffic_light' = 'RED' THEN 'RED'
+            OR {SCORE} ->> 'traffic_light' = 'RED' THEN 'RED'
         WHEN l.due IS NOT NULL
-            OR coalesce(i.data -> 'score' ->> 'traffic_light', 'YELLOW') = 'YELLOW' THEN 'YELLOW'
+            OR coalesce({SCORE} ->> 'traffic_light', 'YELLOW') = 'YELLOW' THEN 'YELLOW'
         ELSE 'GREEN' END AS light
     FROM account a JOIN customer c ON c.customer_id = a.customer_id
     LEFT JOIN account_input i ON i.account_id = a.account_id AND i.version = a.input_version
     LEFT JOIN late l ON l.account_id = a.account_id
     WHERE a.segment_id = :segment
 )
-"""
+"""  # noqa: S608 - made of constants
 
 _CONDITIONS: Final = {
     "after": "c.customer_id > :after",
@@ -81,9 +82,13 @@ _CONDITIONS: Final = {
 
 
 def page(
-    tx: Tx, wanted: CustomerFilter, sight: Collection[str] | None, today: date | None
+    tx: Tx,
+    wanted: CustomerFilter,
+    sight: Collection[str] | None,
+    at: datetime,
+    today: date | None,
 ) -> list[str]:
-    """List ids of a page, in order; `today` is the segment's business date, for the light.
+    """List ids of a page, in order; `today` is the segment's business date `at`, for the light.
 
     `sight` are the segments of which at least one must know the customer; None: no matter.
     """
@@ -95,7 +100,7 @@ def page(
     if wanted.about_accounts:
         asked["account"] = {"segment": wanted.segment or MAIN, "owner": wanted.owner}
     if wanted.light is not None:
-        red = {"today": today, "red_days": OVERDUE_RED_DAYS}
+        red = {"today": today, "red_days": OVERDUE_RED_DAYS, "at": at}
         asked["light"] = {"light": wanted.light.value, **red}
     if sight is not None:
         asked["sight"] = {"sight": sorted(sight)}

@@ -9,6 +9,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import BigInteger
 
 from app.domain.customers import AccountTerms, CurrencySource
+from app.domain.scores_refresh import Urgency
 from app.domain.segments import Segment
 from app.store.database import Tx
 from app.store.schema.parties import account
@@ -28,6 +29,10 @@ made AS (
     FROM n
     ON CONFLICT (customer_id, segment_id) DO NOTHING
     RETURNING account_id
+), due AS (
+    INSERT INTO score_due (customer_id, rank, since)
+    SELECT :customer_id, :adverse, now() FROM made
+    WHERE EXISTS (SELECT FROM account a WHERE a.customer_id = :customer_id)
 )
 INSERT INTO account_input (account_id, version, data)
 SELECT made.account_id, 1, (
@@ -55,6 +60,9 @@ def create(tx: Tx, customer_id: str, segment: Segment, above: Sequence[int]) -> 
 
     It starts in the segment's currency, with the customer's master data, score and signals, and
     stopped where the customer is. The customer's chain is locked by the caller.
+
+    Whoever scores the customer meanwhile does not see it, so that the score it starts with may be
+    the one before: where other accounts have one, the customer's score is due with it.
     """
     tx.execute(
         _CREATE,
@@ -63,6 +71,7 @@ def create(tx: Tx, customer_id: str, segment: Segment, above: Sequence[int]) -> 
             "segment_id": segment.segment_id,
             "above": list(above),
             "currency": segment.currency,
+            "adverse": Urgency.ADVERSE.value,
         },
     )
 

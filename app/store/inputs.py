@@ -6,7 +6,7 @@ part keeps the others; nothing is ever rewritten, so that a decision's version s
 """
 
 from collections.abc import Collection, Mapping
-from typing import Any
+from typing import Any, Final
 
 import orjson
 from sqlalchemy import select, text
@@ -14,6 +14,14 @@ from sqlalchemy import select, text
 from app.store import accounts
 from app.store.database import Tx
 from app.store.schema.parties import account_input
+
+SCORE: Final = """(CASE
+    WHEN CAST(i.data -> 'score' -> 'override' ->> 'expires_at' AS timestamptz) <= :at
+    THEN i.data -> 'score' -> 'override' -> 'computed' ELSE i.data -> 'score' END)"""
+"""What counts at the moment `at` of a stored score, in a statement that names the inputs `i`.
+
+As `domain.scores_json.score_in_force`: once an override has lapsed it is what was computed.
+"""
 
 _APPEND = text("""
 INSERT INTO account_input (account_id, version, data)

@@ -13,6 +13,7 @@ from app.domain.errors import NotFoundError
 from app.domain.scores import RiskClass
 from app.domain.scores_override import Override, OverrideStatus
 from app.store.database import Tx
+from app.store.schema.parties import customer_ref
 from app.store.schema.refresh import score_override as table
 
 _CHANGING: Final = ("status", "decided_by", "decided_at", "ended_by", "ended_at")
@@ -51,6 +52,17 @@ def standing(tx: Tx, customer_id: str) -> Override | None:
     return None if row is None else _override(row)
 
 
+def proposed(tx: Tx, customer_id: str, at: datetime) -> list[Override]:
+    """Read what waits for a second person and can still be approved, the oldest first."""
+    query = select(table).where(
+        table.c.customer_id == customer_id,
+        table.c.status == "PROPOSED",
+        table.c.expires_at > at,
+    )
+    query = query.order_by(table.c.created_at, table.c.override_id)
+    return [_override(row) for row in tx.execute(query).mappings()]
+
+
 def lock(tx: Tx, customer_id: str, override_id: str) -> Override:
     """Read an override of a customer and keep others from changing it until `tx` ends.
 
@@ -68,8 +80,12 @@ def lock(tx: Tx, customer_id: str, override_id: str) -> Override:
 
 
 def listing(tx: Tx, customer_id: str) -> list[Override]:
-    """List all overrides that a customer ever had, the newest first."""
-    query = select(table).where(table.c.customer_id == customer_id)
+    """List all overrides that a customer ever had, the newest first.
+
+    Those of ids that were merged into it are among them.
+    """
+    named = customer_ref.c.ref == table.c.customer_id
+    query = select(table).join(customer_ref, named).where(customer_ref.c.customer_id == customer_id)
     query = query.order_by(table.c.created_at.desc(), table.c.override_id.desc())
     return [_override(row) for row in tx.execute(query).mappings()]
 
@@ -92,7 +108,7 @@ def lapse(tx: Tx, at: datetime, most: int) -> list[str]:
 
 
 def end_all(tx: Tx, customer_ids: Collection[str], client: str, at: datetime) -> None:
-    """End what is proposed or in force of customers that are merged into another."""
+    """End what is proposed, or would have lapsed, of customers that are merged into another."""
     ended = {"status": OverrideStatus.ENDED.value, "ended_by": client, "ended_at": at}
     tx.execute(
         update(table)

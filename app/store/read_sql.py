@@ -12,6 +12,7 @@ and an ORDER BY that one index serves makes that one cheaper.
 from typing import Final
 
 from app.domain.rates import MAX_AGE_DAYS
+from app.store.inputs import SCORE
 
 SETTINGS: Final = """
 SELECT set_config('statement_timeout', '5s', true), set_config('jit', 'off', true),
@@ -28,6 +29,8 @@ REPLAN: Final = "DISCARD PLANS"
 """Goes before the others now and then. On tables it knows as empty the planner finds reading a
 whole index as good as looking one row up, and keeps that plan until the tables are analyzed."""
 
+_SCORE_IN_FORCE: Final = SCORE.replace(":at", "%(at)s")
+
 # An account in its segment, on the segment's business date, with all that its light follows from.
 # Accounts of records that were merged into the customer are among its own; invoices stay there.
 _STATE: Final = f"""
@@ -36,7 +39,7 @@ _STATE: Final = f"""
     a.open_delivery_minor, a.open_item_minor, a.note_receivable_minor, a.prepayment_minor,
     a.foreign_use::text,
     a.forced_minor, a.seq, a.input_version, a.quarantined,
-    d.today, c.active, i.data #>> '{{score,traffic_light}}' AS score_light,
+    d.today, c.active, {_SCORE_IN_FORCE} ->> 'traffic_light' AS score_light,
     a.status = 'STOPPED' OR cardinality(a.path) > 1 AND EXISTS (
         SELECT FROM account g WHERE g.account_id = any(a.path) AND g.status = 'STOPPED'),
     CASE WHEN a.limit_changes_on <= d.today THEN (

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Any, Final
 from uuid import uuid4
 
@@ -13,6 +13,7 @@ from app.domain.callers import Caller
 from app.domain.money import Money
 from app.domain.reviews import Ending, Review
 from app.store.database import Tx
+from app.store.inputs import SCORE
 from app.store.schema.parties import limit_review
 
 
@@ -21,7 +22,8 @@ class Asked:
     """Which part of a list: `after` is (day, id) of the last one seen, `most` the page's size.
 
     `until` is the last day, inclusive (None: that of the segment's own rule); `segments` are
-    those asked about, on their business date `today`; `owner` None: anybody's.
+    those asked about, on their business date `today` and the class of the moment `at`; `owner`
+    None: anybody's.
     """
 
     until: date | None
@@ -30,6 +32,7 @@ class Asked:
     owner: str | None
     after: tuple[date, str] | None
     most: int
+    at: datetime
 
 
 _LATEST: Final = """
@@ -46,7 +49,7 @@ _DUE: Final = f"""
 WITH {_LATEST},
 told AS (
     SELECT a.account_id, a.customer_id, a.segment_id, a.owner, s.limit_minor, s.currency,
-        coalesce(i.data -> 'score' ->> 'risk_class', 'N') AS risk_class,
+        coalesce({SCORE} ->> 'risk_class', 'N') AS risk_class,
         greatest((s.decided_at AT TIME ZONE g.time_zone)::date, r.reviewed_on) AS last_on,
         s.valid_to
     FROM standing s
@@ -105,7 +108,8 @@ def count_due(tx: Tx, asked: Asked, days: Days) -> int:
 
 
 def _of_due(asked: Asked, days: Days, account_id: int | None) -> dict[str, Any]:
-    return {**_told(asked), "days": orjson.dumps(days).decode(), "account_id": account_id}
+    told = {**_told(asked), "at": asked.at, "account_id": account_id}
+    return {**told, "days": orjson.dumps(days).decode()}
 
 
 def _told(asked: Asked) -> dict[str, Any]:

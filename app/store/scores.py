@@ -146,7 +146,10 @@ _OF_CUSTOMER = (
 
 
 def write(tx: Tx, found: Sequence[Found], at: datetime) -> None:
-    """Store scores of customers that were locked in `tx`: as evidence, in force, for decisions."""
+    """Store scores of customers that were locked in `tx`: as evidence, in force, for decisions.
+
+    The evidence says when it was added; a score that was computed before is as old as it was.
+    """
     ids = {one.subject.customer_id: one.subject.score_id for one in found}
     fresh = [
         {"customer_id": one.subject.customer_id, "data": one.evidence}
@@ -161,11 +164,12 @@ def write(tx: Tx, found: Sequence[Found], at: datetime) -> None:
             "customer_id": one.subject.customer_id,
             "score_id": ids[one.subject.customer_id],
             "features_as_of": one.as_of,
+            "scored_at": one.data["scored_at"],
             "seen": {str(held.account_id): held.seq for held in one.subject.accounts},
         }
         for one in found
     ]
-    tx.execute(_IN_FORCE, {"rows": orjson.dumps(in_force).decode(), "at": at})
+    tx.execute(_IN_FORCE, {"rows": orjson.dumps(in_force).decode()})
     _tell_accounts(tx, found)
 
 
@@ -178,9 +182,9 @@ RETURNING customer_id, score_id
 
 _IN_FORCE = text("""
 UPDATE customer_score s SET score_id = n.score_id, features_as_of = n.features_as_of,
-    seen = n.seen, scored_at = :at
+    seen = n.seen, scored_at = n.scored_at
 FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS n(
-    customer_id text, score_id bigint, features_as_of date, seen jsonb)
+    customer_id text, score_id bigint, features_as_of date, scored_at timestamptz, seen jsonb)
 WHERE s.customer_id = n.customer_id
 """)
 

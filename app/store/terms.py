@@ -1,7 +1,7 @@
 """What terms are looked at with: classes of accounts, and interest on what is late."""
 
 from collections.abc import Collection
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Final
 
@@ -9,13 +9,14 @@ from sqlalchemy import text
 
 from app.domain.terms import DAYS_A_YEAR
 from app.store.database import Tx
+from app.store.inputs import SCORE
 
-_CLASSES: Final = text("""
-SELECT a.account_id, coalesce(i.data -> 'score' ->> 'risk_class', 'N') AS risk_class
+_CLASSES: Final = text(f"""
+SELECT a.account_id, coalesce({SCORE} ->> 'risk_class', 'N') AS risk_class
 FROM account a
 LEFT JOIN account_input i ON i.account_id = a.account_id AND i.version = a.input_version
 WHERE a.account_id = ANY(:ids)
-""")
+""")  # noqa: S608 - a constant
 
 _INTEREST: Final = text("""
 SELECT currency, sum(floor(open_minor * (CAST(:today AS date) - due_date)
@@ -26,9 +27,9 @@ GROUP BY currency ORDER BY currency
 """)
 
 
-def classes(tx: Tx, account_ids: Collection[int]) -> dict[int, str]:
-    """Read the risk class by account; N where it was never scored."""
-    rows = tx.execute(_CLASSES, {"ids": sorted(account_ids)})
+def classes(tx: Tx, account_ids: Collection[int], at: datetime) -> dict[int, str]:
+    """Read the risk class at a moment by account; N where it was never scored."""
+    rows = tx.execute(_CLASSES, {"ids": sorted(account_ids), "at": at})
     return {row.account_id: row.risk_class for row in rows}
 
 

@@ -116,7 +116,7 @@ def _wish(tx: Tx, one: Adjustable, by: tuple[Segment, LimitPolicy], at: datetime
     decided_on = business_date(segment, one.decided_at)
     if (today - decided_on).days < policy.adjust.cooldown_days:
         return None
-    found = recommend_for(tx, held, by, today)
+    found = recommend_for(tx, held, by, at)
     step = adjust(base.limit_minor, found.limit.minor, decided_on, today, policy.adjust)
     return None if step is None else _Wish(today, last_day(base, known, today), found, base, step)
 

@@ -67,7 +67,7 @@ def need_authority(asked: Question) -> None:
     if not matrix.configured or asked.caller.may(_ADMIN):
         return
     today, find = _conversion(asked, _currencies(matrix))
-    risk_class = authority.class_of(asked.tx, asked.hold.account_id)
+    risk_class = authority.class_of(asked.tx, asked.hold.account_id, asked.at)
     roles = matrix.roles_of(asked.caller.client, today)
     standing = weigh(asked.most, roles, (asked.segment_id, risk_class), find)
     if standing.allowed:

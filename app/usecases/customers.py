@@ -166,10 +166,10 @@ class ListCustomers:
         if wanted.about_accounts:
             caller.visit(segment_id)
         with self.database.read() as tx:
-            today = None
+            at, today = self.now(), None
             if wanted.about_accounts:
-                today = business_date(segments.read(tx, segment_id), self.now())
-            ids = customer_lists.page(tx, wanted, caller.segments, today)
+                today = business_date(segments.read(tx, segment_id), at)
+            ids = customer_lists.page(tx, wanted, caller.segments, at, today)
             found = customers.get_many(tx, ids)
             terms = [term for term in groups.terms(tx, ids) if caller.sees(term.segment_id)]
         return [

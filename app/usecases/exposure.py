@@ -75,7 +75,7 @@ class ListExposure:
             view = self._view(tx, held, page, today, at)
             if page.figure in {"OPEN_ITEM", "OVERDUE"}:
                 shown = [one for one, _ in view.documents]
-                interest = interest_on(tx, shown, terms_table(tx, segment, at), today)
+                interest = interest_on(tx, shown, terms_table(tx, segment, at), today, at)
                 view = replace(view, interest=interest)
         return view
 

@@ -59,7 +59,7 @@ class MergeCustomers:
             CustomerUnknownError: Nobody has the first id.
             FieldError: Nobody has the second, or both are the same record.
             MergeConflictError: The first id is an alias of a third record, or a group, or a rule in
-                force names it.
+                force names it, or an override of its score is in force.
             RateMissingError: The other's accounts cannot value what is open.
             ForbiddenError: It reaches into segments that the caller does not see.
             BusyError: Somebody else changes the same records.
@@ -71,8 +71,9 @@ class MergeCustomers:
                     segments.lock_all(tx)
                     source_id, target_id = _resolve(tx, source_ref, into)
                     if source_id != target_id:
-                        _check(tx, caller, source_id, target_id)
-                        _Merge(tx, caller, source_id, target_id, self.now()).run()
+                        at = self.now()
+                        _check(tx, caller, (source_id, target_id), at)
+                        _Merge(tx, caller, source_id, target_id, at).run()
                     return view(tx, caller, target_id)
             except _MovedError:
                 continue
@@ -99,11 +100,19 @@ def _resolve(tx: Tx, source_ref: str, into: str) -> tuple[str, str]:
     return source_id, target_id
 
 
-def _check(tx: Tx, caller: Caller, source_id: str, target_id: str) -> None:
+def _check(tx: Tx, caller: Caller, ids: tuple[str, str], at: datetime) -> None:
+    """Insist that the first of two locked records may go into the second."""
+    source_id, target_id = ids
     need_sight(tx, caller, source_id, target_id)
     if customers.levels_below(tx, source_id):
         raise MergeConflictError(f"{source_id!r} is a group: give its members another parent first")
     need_unnamed(tx, source_id)
+    # what a person said of the payer is taken back by who may say it, not by a merge
+    if said := overrides.in_force(tx, [source_id], at):
+        raise MergeConflictError(
+            f"override {said[source_id].override_id} of {source_id!r} is in force: "
+            f"say it of {target_id!r} where it shall go on, and end it first"
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ from app.scoring.verification import (
 from app.store import models
 from app.store.database import Database
 from app.telemetry.scoring import MODELS_REFUSED
+from app.usecases.sight import need_everywhere
 
 _log = structlog.get_logger(__name__)
 
@@ -53,13 +54,15 @@ class RegisterModel:
         """Return the version, and whether it is new: the same content is registered once.
 
         Raises:
-            ForbiddenError: The caller may not.
+            ForbiddenError: The caller may not, or only in some segments: versions are for all.
             FieldError: The manifest breaks a rule.
             ModelRefusedError: A check failed; nothing was stored.
             BusyError: Database, store, key or trial process was out of reach.
 
         """
         caller.need("model:admin")
+        with self.database.read() as tx:
+            need_everywhere(tx, caller)
         content = self._check(brought)
         name = brought.manifest.name
         with self.database.begin() as tx:

@@ -29,6 +29,7 @@ from app.scoring.shelf import Shelf
 from app.store import models, score_nights
 from app.store.database import Database, Tx
 from app.usecases.models_loading import load_version
+from app.usecases.sight import need_everywhere
 
 _log = structlog.get_logger(__name__)
 
@@ -72,7 +73,7 @@ class MoveModel:
         """Apply a move, or propose it; None where the version stands there already.
 
         Raises:
-            ForbiddenError: The caller may not.
+            ForbiddenError: The caller may not, or only in some segments.
             FieldError: The reason is none.
             NotFoundError: There is no such version.
             ModelStateError: The version cannot be moved there, or another promotion waits.
@@ -80,7 +81,7 @@ class MoveModel:
             BusyError: Database, store or trial process was out of reach.
 
         """
-        caller.need(SCOPE)
+        self._need(caller)
         _check_reason(ask.reason)
         if ask.move is not Move.RETIRE:
             self._prove(ask.model)
@@ -97,7 +98,7 @@ class MoveModel:
         The others are those of a move.
 
         """
-        caller.need(SCOPE)
+        self._need(caller)
         _check_reason(reason)
         with self.database.read() as tx:
             back = _before(tx, models.standing(tx, name))
@@ -122,7 +123,7 @@ class MoveModel:
         The others are those of a move.
 
         """
-        caller.need(SCOPE)
+        self._need(caller)
         found = self._find(name, promotion_id)
         if found.status is PromotionStatus.PROPOSED:
             self._prove(found.model)
@@ -144,7 +145,7 @@ class MoveModel:
             ModelStateError: It was decided on before.
 
         """
-        caller.need(SCOPE)
+        self._need(caller)
         need_id(promotion_id, "promotion")
         with self.database.begin() as tx:
             models.standing(tx, name, lock=True)
@@ -152,6 +153,12 @@ class MoveModel:
             made = self._decided(caller, before, PromotionStatus.REJECTED, before.replaced)
             models.write_promotion(tx, made)
         return made
+
+    def _need(self, caller: Caller) -> None:
+        """Insist on the scope, in every segment: a model has one champion for all of them."""
+        caller.need(SCOPE)
+        with self.database.read() as tx:
+            need_everywhere(tx, caller)
 
     def _move(self, tx: Tx, caller: Caller, ask: MoveAsk) -> Promotion | None:
         standing = models.standing(tx, ask.model.name, lock=True)

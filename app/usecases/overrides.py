@@ -4,15 +4,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final, Literal
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 from app.domain.callers import Caller
-from app.domain.errors import BusyError, FourEyesError, NotFoundError
+from app.domain.errors import BusyError, FourEyesError
 from app.domain.errors_models import OverrideStateError
+from app.domain.ids import need_id
 from app.domain.scores import RiskClass
 from app.domain.scores_override import Override, OverrideStatus, check_expiry
 from app.domain.scores_refresh import Urgency
-from app.store import overrides, score_due, scores
+from app.store import customers, overrides, score_due, scores
 from app.store.database import Database, Tx
 from app.usecases.score_raters import RateAsBefore, RateByCard, Rater
 from app.usecases.score_reads import find_customer
@@ -48,7 +49,7 @@ class ProposeOverride:
     four_eyes: bool = False
 
     def __call__(self, caller: Caller, ref: str, ask: OverrideAsk) -> tuple[Override, bool]:
-        """Return the override and whether it is new; the same said again is the one that stands.
+        """Return the override and whether it is new; the same said again is the one that was.
 
         Raises:
             CustomerUnknownError: Nobody has this id, or it lies out of sight.
@@ -56,20 +57,22 @@ class ProposeOverride:
             FieldError: It would be over already, or hold for more than a year.
             OverrideStateError: Another one is in force that this does not replace, or the one that
                 it replaces is not.
-            BusyError: The database was out of reach, or somebody else scores the customer.
+            BusyError: The database was out of reach, or somebody else scores or merges the
+                customer.
 
         """
         at = self.now()
         check_expiry(ask.expires_at, at)
         with self.database.begin() as tx:
-            customer_id = find_customer(tx, caller, ref)
-            need_sight(tx, caller, customer_id)  # all its segments judge by its score
-            scores.lock(tx, [customer_id])
+            customer_id = _lock(tx, caller, ref)
             made = _made(customer_id, ask, caller, at)
             standing = _standing(tx, customer_id, at)
             if standing is not None and standing.says_the_same(made):
                 return standing, False
             if self.four_eyes:
+                for waiting in overrides.proposed(tx, customer_id, at):
+                    if waiting.says_the_same(made):
+                        return waiting, False
                 overrides.add(tx, made)
                 return made, True
             _replace(tx, standing, ask.replaces, caller, at)
@@ -97,18 +100,18 @@ class DecideOverride:
             CustomerUnknownError: Nobody has this id, or it lies out of sight.
             ForbiddenError: The customer has accounts in segments out of sight.
             NotFoundError: The customer has no such override.
-            OverrideStateError: It is not in a state in which this can be done.
+            OverrideStateError: It is not in a state in which this can be done, or what is in force
+                came after it was proposed.
             FourEyesError: The caller proposed it, and a second person is asked for.
-            BusyError: The database was out of reach, or somebody else scores the customer.
+            BusyError: The database was out of reach, or somebody else scores or merges the
+                customer.
 
         """
         ref, override_id = named
-        _check_id(override_id)
+        need_id(override_id, "override")
         at = self.now()
         with self.database.begin() as tx:
-            customer_id = find_customer(tx, caller, ref)
-            need_sight(tx, caller, customer_id)  # all its segments judge by its score
-            scores.lock(tx, [customer_id])
+            customer_id = _lock(tx, caller, ref)
             before = overrides.lock(tx, customer_id, override_id)
             after = self._decide(tx, before, (action, caller), at)
             overrides.write(tx, after)
@@ -135,6 +138,7 @@ class DecideOverride:
             raise FourEyesError(f"{caller.client!r} proposed this override: another must approve")
         standing = _standing(tx, before.customer_id, at)
         if standing is not None:
+            _need_older(standing, before)
             _replace(tx, standing, standing.override_id, caller, at)
         return replace(decided, status=OverrideStatus.IN_FORCE)
 
@@ -155,6 +159,21 @@ class ListOverrides:
         """
         with self.database.read() as tx:
             return overrides.listing(tx, find_customer(tx, caller, ref))
+
+
+def _lock(tx: Tx, caller: Caller, ref: str) -> str:
+    """Keep others from merging a customer, making it accounts and scoring it; returns its id.
+
+    The customer comes first: who merges it away holds it too, so that nothing is said of a record
+    that goes meanwhile. All its segments judge by its score, those of before the lock and no more.
+    """
+    found = find_customer(tx, caller, ref)
+    customer_id = customers.lock_named(tx, ref)
+    if customer_id != found:
+        raise BusyError("the customer is being merged; try again")
+    need_sight(tx, caller, customer_id)
+    scores.lock(tx, [customer_id])
+    return customer_id
 
 
 def _made(customer_id: str, ask: OverrideAsk, caller: Caller, at: datetime) -> Override:
@@ -178,6 +197,17 @@ def _standing(tx: Tx, customer_id: str, at: datetime) -> Override | None:
         return found
     overrides.write(tx, replace(found, status=OverrideStatus.LAPSED, ended_at=at))
     return None
+
+
+def _need_older(standing: Override, proposed: Override) -> None:
+    """Insist that who proposed could know of what an approval takes over.
+
+    Else a proposal that was left lying would undo what was said later, by approval alone.
+    """
+    if standing.decided_at is not None and standing.decided_at > proposed.created_at:
+        raise OverrideStateError(
+            f"{standing.override_id} came into force after this was proposed; propose it anew"
+        )
 
 
 def _replace(
@@ -204,11 +234,3 @@ def _rescore(tx: Tx, customer_id: str, at: datetime, rater: Rater) -> None:
     except BusyError:
         score_customers(tx, [customer_id], at, RateAsBefore())
         score_due.add(tx, [customer_id], Urgency.ADVERSE, at)
-
-
-def _check_id(override_id: str) -> None:
-    try:
-        UUID(override_id)
-    except ValueError:
-        told = f"no override has the id {override_id[:64]!r}"
-        raise NotFoundError(told, "override_id") from None

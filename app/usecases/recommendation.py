@@ -16,6 +16,7 @@ from app.domain.limits_policy import LimitPolicy
 from app.domain.money import Money, Rate, convert
 from app.domain.rates import find_rate
 from app.domain.recommendation import Recommendation, Subject, recommend
+from app.domain.scores_json import score_in_force
 from app.domain.segments import Segment
 from app.store import (
     accounts,
@@ -67,14 +68,15 @@ class RecommendLimit:
         caller.visit(segment_id)
         with self.database.read() as tx:
             segment = segments.read(tx, segment_id)
-            today = business_date(segment, self.now())
+            at = self.now()
+            today = business_date(segment, at)
             customer_id = accounts.customer_of(tx, ref)
             held = accounts.find(tx, customer_id, segment_id)
             if held is None:
                 raise not_here(caller, ref, segment_id)
             approved = limits.approved(tx, [held.account_id])[held.account_id]
             held, _ = settle(held, approved, today)
-            found = recommend_for(tx, held, (segment, policy_of(tx, segment)), today)
+            found = recommend_for(tx, held, (segment, policy_of(tx, segment)), at)
         money = None
         if held.limit_minor is not None and not held.unlimited:
             money = Money(held.limit_minor, held.currency)
@@ -82,20 +84,22 @@ class RecommendLimit:
 
 
 def recommend_for(
-    tx: Tx, held: Account, by: tuple[Segment, LimitPolicy], today: date
+    tx: Tx, held: Account, by: tuple[Segment, LimitPolicy], at: datetime
 ) -> Recommendation:
-    """Work out what is recommended for an account; `by` is its segment and the policy there.
+    """Work out what is recommended at a moment; `by` is the account's segment and policy.
 
     Raises:
         RateMissingError: What it bought, or a cap, is in a currency that nothing values.
 
     """
     segment, policy = by
+    today = business_date(segment, at)
     customer = customers.read(tx, held.customer_id)
     since = today - timedelta(days=policy.period_days)
     bought = limits_facts.invoiced(tx, (held.account_id, segment.segment_id), since, today)
     known = inputs.get(tx, held.account_id, held.input_version)
-    risk_class = str((known.get("score") or {}).get("risk_class") or "N")
+    score = score_in_force(known.get("score"), at)
+    risk_class = "N" if score is None else str(score["risk_class"])
     size = _size(customer)
     caps = [policy.class_caps.get(risk_class), policy.size_caps.get(size or "")]
     codes = {*bought, *(cap.currency for cap in caps if cap)}

@@ -130,7 +130,7 @@ class RecordReview:
             raise not_here(caller, ref, segment_id)
         today = business_date(by[segment_id][0], at)
         reviews.add(tx, held.account_id, today, note, (caller, at))
-        asked = Asked(date.max, today, [segment_id], None, None, 1)
+        asked = Asked(date.max, today, [segment_id], None, None, 1, at)
         found = reviews.due(tx, asked, _days(by), held.account_id)
         if not found:
             raise NotFoundError(f"{ref!r} has no base limit in {segment_id!r}", "customer_id")
@@ -189,4 +189,4 @@ def _warn_days(by: By) -> dict[str, int]:
 
 
 def _asked(ask: ListAsk, by: By, at: datetime) -> Asked:
-    return Asked(ask.until, _today(by, at), sorted(by), ask.owner, ask.after, ask.most)
+    return Asked(ask.until, _today(by, at), sorted(by), ask.owner, ask.after, ask.most, at)

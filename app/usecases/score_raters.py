@@ -16,7 +16,7 @@ from app.domain.features import (
 from app.domain.limits import CreditLimit, effective_limit
 from app.domain.scorecard import rate
 from app.domain.scores import Score
-from app.domain.scores_json import score_from_json
+from app.domain.scores_json import score_from_json, scored_at
 from app.domain.scores_override import Scale
 from app.domain.segments import MAIN, Segment
 from app.domain.whatif import Row
@@ -31,6 +31,7 @@ class Rated:
     """A computed score, the day and the features it rests on, and the scale it is read by.
 
     `shadow` is what a model says that only watches; None: none does, or it could not.
+    `computed_at` is when the score was computed; None: at the moment that was asked about.
     """
 
     score: Score
@@ -38,6 +39,7 @@ class Rated:
     features: Mapping[str, Any]
     scale: Scale
     shadow: Score | None = None
+    computed_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +137,7 @@ class RateByCard:
 
 @dataclass(frozen=True, slots=True)
 class RateAsBefore:
-    """Rate as the newest score did; who has none is rated by the scorecard."""
+    """Rate as the newest score did, which gets no younger; who has none, by the scorecard."""
 
     def stop(self) -> None:
         """Do nothing: there is no process."""
@@ -168,7 +170,7 @@ def _before(subject: Subject, scale: Scale) -> Rated:
     score = score_from_json(data)
     computed = score if score.overridden is None else score.overridden.computed
     as_of = date.fromisoformat(data["features_as_of"])
-    return Rated(computed, as_of, data.get("features", {}), scale)
+    return Rated(computed, as_of, data.get("features", {}), scale, computed_at=scored_at(data))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,13 @@
 """Scorecards: the one in use, what another would change, and a new version in its place."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from app.domain.features import Features
 from app.domain.scorecard import Scorecard
 from app.domain.scorecard_diff import ScorecardDiff, ScorecardTrial, diff_scorecards
-from app.store import score_cards, scores
+from app.store import score_cards, score_nights, scores
 from app.store.database import Database
 
 
@@ -28,9 +30,14 @@ class ReadScorecard:
 
 @dataclass(frozen=True, slots=True)
 class ActivateScorecard:
-    """Store a scorecard as the next version and score by it from now on."""
+    """Store a scorecard as the next version and score by it from now on.
+
+    Everybody's score is due in the same transaction, as with another champion: the night begins
+    anew.
+    """
 
     database: Database
+    now: Callable[[], datetime]
 
     def __call__(self, card: Scorecard) -> tuple[Scorecard, bool]:
         """Return the scorecard in use after, and whether it is a new version.
@@ -49,6 +56,7 @@ class ActivateScorecard:
                 return before, False
             after = replace(card, version=newest + 1)
             scores.activate_scorecard(tx, after)
+            score_nights.begin_anew(tx, self.now())
             return after, True
 
 

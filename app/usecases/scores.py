@@ -70,7 +70,7 @@ class Scores:
             score_customers,
             RescoreAccounts(score_customers, known.cooldown),
             ReadScorecard(database),
-            ActivateScorecard(database),
+            ActivateScorecard(database, now),
             ProposeOverride(database, now, rater, four_eyes=four_eyes),
             DecideOverride(database, now, rater, four_eyes=four_eyes),
             ListOverrides(database),

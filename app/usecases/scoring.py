@@ -179,7 +179,7 @@ def _found(subject: Subject, rated: Rated, override: Override | None, at: dateti
     score = rated.score
     if override is not None:
         score = override_score(score, override, rated.scale)
-    data = score_to_json(score, rated.as_of, at)
+    data = score_to_json(score, rated.as_of, rated.computed_at or at)
     data["behaviour"] = behaviour_of(rated.features)
     return Found(
         subject=subject,

@@ -56,7 +56,7 @@ class ReadTerms:
             held = accounts.find(tx, customer_id, segment_id)
             if held is None:
                 raise not_here(caller, ref, segment_id)
-            risk_class = terms.classes(tx, [held.account_id])[held.account_id]
+            risk_class = terms.classes(tx, [held.account_id], at)[held.account_id]
             allowed = terms_table(tx, segment, at).get(risk_class)
             costs: dict[str, int] = {}
             if allowed is not None:
@@ -81,13 +81,16 @@ def terms_table(tx: Tx, segment: Segment, at: datetime) -> TermsTable:
 
 
 def interest_on(
-    tx: Tx, documents: Sequence[Document], table: TermsTable, today: date
+    tx: Tx, documents: Sequence[Document], table: TermsTable, today: date, at: datetime
 ) -> list[Money | None]:
-    """Reckon the late interest on each document; None: it is no late invoice, or has no terms."""
+    """Reckon the late interest on each document, by the payer's class at a moment.
+
+    None: it is no late invoice, or has no terms.
+    """
     late = [_is_late(one, today) for one in documents]
     if not table or not any(late):
         return [None] * len(documents)
-    of_account = terms.classes(tx, {one.place.account_id for one in documents})
+    of_account = terms.classes(tx, {one.place.account_id for one in documents}, at)
     found: list[Money | None] = []
     for one, counts in zip(documents, late, strict=True):
         allowed = table.get(of_account[one.place.account_id])

@@ -7,7 +7,9 @@ import httpx2
 import pytest
 
 from tests.api.conftest import Speak
+from tests.api.test_models import body, promote
 from tests.erp import Erp, money, refused
+from tests.scoring.packages import points
 
 POLICY = "/v1/authorities/segments/main"
 OVERRIDES = "/v1/customers/C-1/score/overrides"
@@ -88,6 +90,35 @@ def test_a_confined_key_sets_no_rate_for_another_segment(erp: Erp, speak: Speak)
     assert erp.ask("SO-1", "50.00", currency="USD")["outcome"] == "HOLD"
     both = speak("rate:write", segments=("east", "main"))
     assert both.post("/v1/fx-rates", {**USD, "rate": "7.11"}).status_code == 201
+
+
+MODEL = "/v1/models/late-payment"
+MOVES: dict[str, tuple[str, dict[str, Any]]] = {
+    "register": ("/v1/models", body(points("late-payment", 503))),
+    "watch": (f"{MODEL}/versions/3/promote", {"to": "shadow", "reason": "x"}),
+    "decide": (f"{MODEL}/versions/3/promote", {"to": "champion", "reason": "x"}),
+    "back": (f"{MODEL}/rollback", {"reason": "x"}),
+    "approve": (f"{MODEL}/promotions/11111111-1111-4111-8111-111111111111/approve", {}),
+    "reject": (f"{MODEL}/promotions/11111111-1111-4111-8111-111111111111/reject", {}),
+}
+
+
+@pytest.mark.parametrize("case", MOVES)
+def test_a_confined_key_puts_no_model_in_place_for_another_segment(
+    erp: Erp, speak: Speak, case: str
+) -> None:
+    for score in (500, 501, 502):
+        told = erp.client.post("/v1/models", json=body(points("late-payment", score)))
+        assert told.status_code == 201
+    for version in (1, 2):
+        assert promote(erp.client, "late-payment", version).status_code == 200
+    before = erp.client.get(MODEL).json()
+    path, ask = MOVES[case]
+    east = speak("model:admin", segments=("east",)).client
+    refused(east.post(path, json=ask), 403, "forbidden")
+    assert erp.client.get(MODEL).json() == before
+    both = speak("model:admin", segments=("east", "main")).client
+    assert both.post(path, json=ask).status_code != 403
 
 
 @pytest.mark.parametrize(

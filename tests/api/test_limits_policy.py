@@ -7,6 +7,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from app.api.wire import encode_cursor
 from app.domain.limits_policy import default_policy
 from app.store.database import Database
 from app.usecases.keys import CreateKey
@@ -116,6 +117,14 @@ def test_a_recommendation_shows_its_arithmetic(erp: Erp) -> None:
     ]
     assert all(step["zh"] and step["en"] for step in told["steps"])
     refused(erp.client.get("/v1/customers/C-0/limits/recommendation"), 404, "customer_unknown")
+
+
+@pytest.mark.parametrize("path", ["reviews", "expiring"])
+@pytest.mark.parametrize("name", ["00", "430031", "eda080", "xy", "4"])
+def test_a_forged_cursor_of_a_work_list_is_refused(erp: Erp, path: str, name: str) -> None:
+    cursor = encode_cursor(["2026-01-01", name])
+    told = erp.client.get(f"/v1/limits/{path}", params={"cursor": cursor})
+    refused(told, 422, "invalid_field", "cursor")
 
 
 def test_work_lists_are_read_page_by_page(erp: Erp, speak: Callable[..., httpx2.Client]) -> None:

@@ -17,6 +17,7 @@ from app.domain.money import Money, Rate
 from app.domain.overdue import Overdue, overdue_worth, utilization
 from app.domain.rates import find_rate
 from app.domain.scores import StoredScore, TrafficLight, worse_light
+from app.domain.scores_json import score_in_force
 from app.store import accounts, customers, groups, inputs, limits, open_items, rates, segments
 from app.store.database import Database, Tx
 from app.usecases.accounts import AccountGlance, AccountView
@@ -91,7 +92,7 @@ def look(tx: Tx, ref: str, segment_id: str, at: datetime) -> AccountView:
     held, _ = settle(stored, approved, today)
     overdue = _overdue(tx, held, today)
     known = inputs.get(tx, held.account_id, held.input_version)
-    score = known.get("score") or {}
+    score = score_in_force(known.get("score"), at) or {}
     standing = Standing(
         active=customers.read(tx, customer_id).active,
         stopped=any(one.status == "STOPPED" for one in accounts.get_many(tx, held.path).values()),

@@ -260,14 +260,14 @@ def test_unknown_ones(town: Town, name: str) -> None:
         desk(town).list_overrides(confined, "C-1")
 
 
-def test_a_merged_customers_overrides_end_with_it(town: Town) -> None:
-    override(town)
+def test_a_merged_customers_proposals_end_with_it(town: Town) -> None:
+    strict = desk(town, ScoreTerms(four_eyes=True))
+    made, _ = strict.propose_override(ADMIN, "C-1", said(town))
     town.put("C-2")
     town.parties.merge_customers(ADMIN, "C-1", "C-2")
-    query = "SELECT status FROM score_override"
-    with town.database.read() as tx:
-        assert list(tx.execute(text(query)).scalars()) == ["ENDED"]
-    assert statuses(town) == []  # C-1 is another id of C-2 now
+    listed = desk(town).list_overrides(ADMIN, "C-1")  # C-1 is another id of C-2 now
+    assert [(one.override_id, one.status) for one in listed] == [(made.override_id, "ENDED")]
+    assert desk(town).list_overrides(ADMIN, "C-2") == listed
 
 
 CHANGES = {

@@ -33,7 +33,8 @@ def test_an_old_model_is_trained_again(
     assert execute(["import", "ledger", ledger, "--source", "ibm"]) == 0
     job = training(Settings(train_every_days=30, state_dir=tmp_path), database)
     assert job().items == 0  # more than 30 days late are too few to learn from: no failure
-    ActivateScorecard(database)(replace(ReadScorecard(database)(), late_days=0))
+    another = replace(ReadScorecard(database)(), late_days=0)
+    ActivateScorecard(database, lambda: datetime.now(UTC))(another)
     assert job().items == 1
     assert job().items == 0
     later = replace(job, now=lambda: datetime.now(UTC) + timedelta(days=31))
