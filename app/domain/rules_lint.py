@@ -22,6 +22,9 @@ _SCORE: Final = "score_value"
 _MOST_COMPARED: Final = 300
 """Rows of one family that are compared with each other; every pair costs."""
 
+MOST_BOXES: Final = 200_000
+"""Pairs of boxes that a whole lint compares, inclusive: half a second. A row has 128 at most."""
+
 _STRICT: Final = {"APPROVE": 0, "WARN": 1, "HOLD": 2, "REJECT": 3}
 
 
@@ -63,6 +66,24 @@ class _Seen:
         return mine is None or theirs is None or not mine.isdisjoint(theirs)
 
 
+@dataclass(slots=True)
+class _Budget:
+    """How many pairs of boxes may still be compared; whoever sends a policy decides how many are.
+
+    Once a pair of rows costs more than is left, no more are compared.
+    """
+
+    left: int = MOST_BOXES
+    is_spent: bool = False
+
+    def allows(self, one: _Seen, other: _Seen) -> bool:
+        cost = len(one.boxes.boxes) * len(other.boxes.boxes)
+        self.is_spent = self.is_spent or cost > self.left
+        if not self.is_spent:
+            self.left -= cost
+        return not self.is_spent
+
+
 def lint(rules: RuleSet, known_reasons: Collection[str]) -> list[Finding]:
     """Look at everything; `known_reasons` have a text without the rule set's own."""
     seen = [_Seen.of(place, row) for place, row in enumerate(rules.rows)]
@@ -70,9 +91,12 @@ def lint(rules: RuleSet, known_reasons: Collection[str]) -> list[Finding]:
     possible = [one for one in seen if one.boxes.boxes]
     for group in _groups(possible, lambda one: one.condition):
         found += _contradictions(group)
+    budget = _Budget()
     for group in _groups(possible, lambda one: (one.row.scope, one.row.reach, one.row.family)):
-        found += _overlaps(group)
+        found += _overlaps(group, budget)
         found += _gaps(group)
+    if budget.is_spent:
+        found.append(Finding("WARNING", "LINT_TOO_LARGE", "rows", None, {"most": str(MOST_BOXES)}))
     found += _lint_clauses(rules)
     found += _lint_terms(rules)
     found += _lint_examples(rules)
@@ -123,11 +147,13 @@ def _contradictions(group: Sequence[_Seen]) -> Iterator[Finding]:
             yield other.finding("WARNING", "LINT_TWICE", "when", **told)
 
 
-def _overlaps(group: Sequence[_Seen]) -> Iterator[Finding]:
+def _overlaps(group: Sequence[_Seen], budget: _Budget) -> Iterator[Finding]:
     """Look at rows of one family: one that says nothing new, or two that say different things."""
     for one, other in combinations(group, 2):
         if not one.meets(other) or one.condition == other.condition:
             continue
+        if not budget.allows(one, other):
+            return
         inner = within(other.boxes, one.boxes, KINDS)
         outer = within(one.boxes, other.boxes, KINDS)
         narrow, wide = (other, one) if inner else (one, other)

@@ -198,3 +198,17 @@ def test_examples_reach_whom_they_name() -> None:
         },
     )
     assert [one.problem for one in run_examples(rules)] == ["", "", ""]
+
+
+def wide(rule_id: str, step: int) -> dict[str, Any]:
+    """Name 64 scores, none of them with a neighbour: as many boxes."""
+    return row(rule_id, f"score_value in {[step + 7 * place for place in range(64)]}")
+
+
+def test_a_lint_compares_so_many_ranges_and_no_more() -> None:
+    """Ten rows have 45 pairs of 4,096 each; eleven have 55, of which 48 are compared."""
+    within = look(*(wide(f"r-{place}", place) for place in range(10)))
+    assert "LINT_TOO_LARGE" not in {one.code for one in within}
+    beyond = look(*(wide(f"r-{place}", place) for place in range(11)))
+    (told,) = [one for one in beyond if one.code == "LINT_TOO_LARGE"]
+    assert (told.severity, told.field) == ("WARNING", "rows")
