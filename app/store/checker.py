@@ -17,6 +17,7 @@ from app.store.checker_decisions import check_decisions
 from app.store.checker_documents import check_documents
 from app.store.checker_ground import Difference, Snapshot, connect
 from app.store.checker_holds import check_hold_decisions, check_hold_histories
+from app.store.checker_inputs import check_inputs, check_policies, check_releases
 from app.store.checker_journal import check_entries, check_last_entries, check_paths
 from app.store.checker_limits import check_limits
 from app.store.checker_links import (
@@ -43,6 +44,9 @@ _STEPS: Final[dict[str, Callable[[Snapshot], Iterator[Difference]]]] = {
     "holds": check_holds,
     "stops": check_stops,
     "hold histories": check_hold_histories,
+    "releases": check_releases,
+    "inputs": check_inputs,
+    "policies": check_policies,
     "keys": check_decision_ids,
     "decisions": check_decisions,
     "hold decisions": check_hold_decisions,

@@ -6,6 +6,7 @@ decisions that lock are held to the journal. That a decline was justified is ask
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import islice
 from typing import Any, Final
 from uuid import UUID
@@ -17,8 +18,12 @@ from app.store.checker_ground import Difference, Snapshot, columns, unpacked, us
 from app.store.checker_verdicts import verdict_faults
 
 _DECISIONS: Final = """
-SELECT decision_id, kind, account_id, outcome, rule_set_version, record FROM decision
-ORDER BY decision_id
+SELECT d.decision_id, d.kind, d.account_id, d.outcome, d.judged, d.segment_id, d.order_id,
+    d.customer_id, d.evaluated_at, d.rule_set_version, d.input_version, d.record,
+    d.input_version = 0 OR i.version IS NOT NULL AS has_inputs
+FROM decision d
+LEFT JOIN account_input i ON i.account_id = d.account_id AND i.version = d.input_version
+ORDER BY d.decision_id
 """
 
 _ENTRIES: Final = """
@@ -32,7 +37,17 @@ UNION ALL
 SELECT authorization_id FROM past_authorization WHERE authorization_id = any(%(ids)s)
 """
 
+_HOLDS: Final = "SELECT hold_id FROM order_hold WHERE hold_id = any(%(ids)s)"
+
 _RULES: Final = "SELECT version, data FROM rule_set"
+
+_ANSWERED: Final = {
+    "judged": "judged",
+    "segment_id": "segment",
+    "order_id": "order_id",
+    "customer_id": "customer_id",
+}
+"""Columns by which decisions are found, and what the answer calls them."""
 
 _AT_ONCE: Final = 1_000
 _LOCKED: Final = frozenset({"AUTHORIZATION", "RELEASE"})
@@ -50,10 +65,11 @@ _UNUSED: Final[Json] = {
 
 @dataclass(frozen=True, slots=True)
 class _Evidence:
-    """What a portion of decisions is held to: journal entries, authorizations, rule sets."""
+    """What a portion of decisions is held to: journal entries, authorizations, holds, rules."""
 
     entries: Mapping[tuple[int, int], Json]
     authorizations: frozenset[str]
+    holds: frozenset[str]
     rules: Mapping[int, Json]
 
     def entry(self, account_id: int, seq: int) -> Json | None:
@@ -106,10 +122,13 @@ def _evidence(snapshot: Snapshot, portion: Sequence[Json], rules: Mapping[int, J
         {"accounts": [account for account, _ in keys], "seqs": [seq for _, seq in keys]},
     )
     ids = [UUID(row["answer"]["authorization_id"]) for row in portion if _authorizes(row)]
+    named = [row["answer"].get("order_hold_id") for row in portion]
+    held = [UUID(one) for one in named if one is not None]
     known = snapshot.rows(_AUTHORIZATIONS, {"ids": ids})
     return _Evidence(
         {(one["account_id"], one["seq"]): one for one in entries},
         frozenset(str(one["authorization_id"]) for one in known),
+        frozenset(str(one["hold_id"]) for one in snapshot.rows(_HOLDS, {"ids": held})),
         rules,
     )
 
@@ -131,7 +150,25 @@ def _fault(row: Json, evidence: _Evidence) -> str | None:
         _verdict_fault(row, ask, evidence)
         or _grant_fault(row, ask, evidence)
         or _horizon_fault(row, ask)
+        or _found_by_fault(row, evidence)
     )
+
+
+def _found_by_fault(row: Json, evidence: _Evidence) -> str | None:
+    """Hold what a decision is found by to what it says, and look up what it names."""
+    answer = row["answer"]
+    for name, told in _ANSWERED.items():
+        if answer[told] != row[name]:
+            return f"{name}: expected {answer[told]} as answered, found {row[name]}"
+    at = datetime.fromisoformat(row["inputs"]["situation"]["at"])
+    if at != row["evaluated_at"]:
+        return f"evaluated_at: expected {at} as judged, found {row['evaluated_at']}"
+    if not row["has_inputs"]:
+        return f"inputs: expected version {row['input_version']} of the account's, found none"
+    held = answer.get("order_hold_id")
+    if held is not None and held not in evidence.holds:
+        return f"order_hold_id: expected a hold {held}, as answered, found none"
+    return None
 
 
 def _snapshot_fault(account: Json, evidence: _Evidence) -> str | None:

@@ -25,6 +25,7 @@ from app.usecases.facts_lapse import LapseProvisional, lapse_on
 from app.usecases.holds_judge import HoldsJudge
 from app.usecases.holds_release import ReleaseCleared
 from app.usecases.keys import CreateKey
+from app.usecases.reconciliation import CLOCKS_APART
 from tests.server import NO_TLS, Clock, ServiceThread
 
 NOW = datetime(2026, 6, 15, 4, tzinfo=UTC)
@@ -368,7 +369,8 @@ def _drift(desk: Desk, category: str, theirs: Json) -> Json:
     """Let the ERP tell a figure of C-11 that differs, and adjust it."""
     desk.clock.advance(seconds=1)
     item = {"customer_id": "C-11", "category": category, "amount": theirs}
-    body = {"source": "erp", "snapshot_id": category, "as_of": desk.clock().isoformat()}
+    as_of = desk.clock() + CLOCKS_APART  # nothing is told in between
+    body = {"source": "erp", "snapshot_id": category, "as_of": as_of.isoformat()}
     told = desk.send("POST", "/v1/snapshots", {**body, "items": [item]})
     path = f"/v1/snapshots/drifts/{told['results'][0]['drift_id']}/adjust"
     return desk.send("POST", path, {"reason": "missing"})
