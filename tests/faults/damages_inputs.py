@@ -13,7 +13,11 @@ def decision(change: str) -> str:
 INPUTS = [
     control(
         "let-pass-by-nobody",
-        ("releases", "C-1", "order SO-1: released up to 1.00 CNY: expected a hold that was released"),
+        (
+            "releases",
+            "C-1",
+            "order SO-1: released up to 1.00 CNY: expected a hold that was released",
+        ),
         "UPDATE credit_order SET released_max_minor = 100 WHERE order_id = 'SO-1'",
     ),
     control(
