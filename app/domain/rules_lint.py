@@ -75,6 +75,12 @@ class _Budget:
 
     left: int = MOST_BOXES
     is_spent: bool = False
+    is_cut: bool = False
+    """Whether a group had more rows than are compared."""
+
+    def cut(self, group: list[_Seen]) -> list[_Seen]:
+        self.is_cut = self.is_cut or len(group) > _MOST_COMPARED
+        return group[:_MOST_COMPARED]
 
     def allows(self, one: _Seen, other: _Seen) -> bool:
         cost = len(one.boxes.boxes) * len(other.boxes.boxes)
@@ -88,15 +94,15 @@ def lint(rules: RuleSet, known_reasons: Collection[str]) -> list[Finding]:
     """Look at everything; `known_reasons` have a text without the rule set's own."""
     seen = [_Seen.of(place, row) for place, row in enumerate(rules.rows)]
     found = [finding for one in seen for finding in _lint_row(one, rules, known_reasons)]
-    possible = [one for one in seen if one.boxes.boxes]
+    possible, budget = [one for one in seen if one.boxes.boxes], _Budget()
     for group in _groups(possible, lambda one: one.condition):
-        found += _contradictions(group)
-    budget = _Budget()
+        found += _contradictions(budget.cut(group))
     for group in _groups(possible, lambda one: (one.row.scope, one.row.reach, one.row.family)):
-        found += _overlaps(group, budget)
-        found += _gaps(group)
-    if budget.is_spent:
-        found.append(Finding("WARNING", "LINT_TOO_LARGE", "rows", None, {"most": str(MOST_BOXES)}))
+        found += _overlaps(budget.cut(group), budget)
+        found += _gaps(budget.cut(group))
+    if budget.is_spent or budget.is_cut:
+        most = {"rows": str(_MOST_COMPARED), "most": str(MOST_BOXES)}
+        found.append(Finding("WARNING", "LINT_TOO_LARGE", "rows", None, most))
     found += _lint_clauses(rules)
     found += _lint_terms(rules)
     found += _lint_examples(rules)
@@ -107,7 +113,7 @@ def _groups(seen: Sequence[_Seen], key: Callable[[_Seen], object]) -> list[list[
     found: dict[object, list[_Seen]] = {}
     for one in seen:
         found.setdefault(key(one), []).append(one)
-    return [group[:_MOST_COMPARED] for group in found.values() if len(group) > 1]
+    return [group for group in found.values() if len(group) > 1]
 
 
 def _lint_row(one: _Seen, rules: RuleSet, known_reasons: Collection[str]) -> Iterator[Finding]:

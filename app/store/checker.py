@@ -17,7 +17,7 @@ from app.store.checker_decisions import check_decisions
 from app.store.checker_documents import check_documents
 from app.store.checker_ground import Difference, Snapshot, connect
 from app.store.checker_holds import check_hold_decisions, check_hold_histories
-from app.store.checker_inputs import check_inputs, check_policies, check_releases
+from app.store.checker_inputs import check_inputs, check_policies
 from app.store.checker_journal import check_entries, check_last_entries, check_paths
 from app.store.checker_limits import check_limits
 from app.store.checker_links import (
@@ -27,6 +27,7 @@ from app.store.checker_links import (
     check_stops,
 )
 from app.store.checker_positions import check_positions
+from app.store.checker_releases import check_expiries, check_releases
 from app.store.checker_retold import check_retold
 from app.store.checker_revaluation import check_revaluations
 
@@ -49,6 +50,7 @@ _STEPS: Final[dict[str, Callable[[Snapshot], Iterator[Difference]]]] = {
     "policies": check_policies,
     "keys": check_decision_ids,
     "decisions": check_decisions,
+    "expiries": check_expiries,
     "hold decisions": check_hold_decisions,
 }
 """What is checked, in this order: each step rests on those before it."""

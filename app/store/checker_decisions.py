@@ -39,7 +39,9 @@ SELECT authorization_id FROM past_authorization WHERE authorization_id = any(%(i
 
 _HOLDS: Final = "SELECT hold_id FROM order_hold WHERE hold_id = any(%(ids)s)"
 
-_RULES: Final = "SELECT version, data FROM rule_set"
+_RULES: Final = """
+SELECT version, data FROM rule_set JOIN rule_set_life USING (version) WHERE status = 'APPROVED'
+"""
 
 _ANSWERED: Final = {
     "judged": "judged",
@@ -156,13 +158,21 @@ def _fault(row: Json, evidence: _Evidence) -> str | None:
 
 def _found_by_fault(row: Json, evidence: _Evidence) -> str | None:
     """Hold what a decision is found by to what it says, and look up what it names."""
-    answer = row["answer"]
-    for name, told in _ANSWERED.items():
-        if answer[told] != row[name]:
-            return f"{name}: expected {answer[told]} as answered, found {row[name]}"
-    at = datetime.fromisoformat(row["inputs"]["situation"]["at"])
-    if at != row["evaluated_at"]:
-        return f"evaluated_at: expected {at} as judged, found {row['evaluated_at']}"
+    answer, situation = row["answer"], row["inputs"]["situation"]
+    payer = situation["accounts"][0]
+    judged = {
+        "account_id": payer["id"],
+        "input_version": payer["input_version"],
+        "evaluated_at": datetime.fromisoformat(situation["at"]),
+    }
+    said = [(name, answer[told], "answered") for name, told in _ANSWERED.items()]
+    for name, expected, how in said + [(name, one, "judged") for name, one in judged.items()]:
+        if expected != row[name]:
+            return f"{name}: expected {expected} as {how}, found {row[name]}"
+    if bool(situation.get("releasing")) != (row["kind"] == "RELEASE"):
+        return (
+            f"kind: expected RELEASE where a person releases, and only there, found {row['kind']}"
+        )
     if not row["has_inputs"]:
         return f"inputs: expected version {row['input_version']} of the account's, found none"
     held = answer.get("order_hold_id")
@@ -241,7 +251,7 @@ def _verdict_fault(row: Json, ask: Ask, evidence: _Evidence) -> str | None:
     """Let the verdict follow from the figures recorded with it, by the rules it names."""
     rules = evidence.rules.get(row["rule_set_version"])
     if rules is None:
-        return f"expected a rule set {row['rule_set_version']}, found none"
+        return f"expected an approved rule set {row['rule_set_version']}, found none"
     try:
         return next(verdict_faults(row, ask, rules), None)
     except ValueError as error:

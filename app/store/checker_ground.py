@@ -7,9 +7,11 @@ mistake cannot be in both.
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from fractions import Fraction
 from importlib import resources
 from typing import Any, Final
+from uuid import UUID
 
 import orjson
 import psycopg
@@ -134,6 +136,13 @@ def unpacked(record: bytes) -> tuple[bytes, bytes]:
     if not split:
         raise ValueError("a packed decision is damaged: it has one part")
     return inputs, answer
+
+
+def month_of(decision_id: UUID) -> UUID:
+    """Give the least id of the month (UTC): decisions are dropped by whole months only."""
+    at = datetime.fromtimestamp((decision_id.int >> 80) / 1000, UTC)
+    first = at.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    return UUID(int=int(first.timestamp() * 1000) << 80)
 
 
 def digits_of(currency: str) -> int:

@@ -1,11 +1,10 @@
 """What points to each other: quarantine and accounts, holds and orders, keys and decisions."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from typing import Final
 from uuid import UUID
 
-from app.store.checker_ground import Difference, Snapshot
+from app.store.checker_ground import Difference, Snapshot, month_of
 
 _QUARANTINE: Final = """
 SELECT account_id, coalesce(a.quarantined, 0) AS found, coalesce(q.waiting, 0) AS expected
@@ -52,6 +51,20 @@ WHERE k.decision_id >= %(floor)s AND NOT EXISTS (
 ORDER BY k.decision_id LIMIT 1
 """
 
+_CLIENTS: Final = """
+SELECT k.client AS expected, k.key, d.decision_id, d.account_id, d.client AS found
+FROM request_key k JOIN decision d ON d.decision_id = k.decision_id
+WHERE d.client <> k.client
+ORDER BY d.decision_id LIMIT 1
+"""
+
+_ANSWERED: Final = """
+SELECT k.client, k.key, k.answer ->> 'order_hold_id' AS hold_id FROM request_key k
+WHERE k.answer ->> 'order_hold_id' IS NOT NULL AND NOT EXISTS (
+    SELECT FROM order_hold h WHERE h.hold_id::text = k.answer ->> 'order_hold_id')
+ORDER BY k.client, k.key LIMIT 1
+"""
+
 _ENTRIES: Final = """
 SELECT j.account_id, j.seq, j.decision_id FROM journal j
 WHERE j.decision_id >= %(floor)s AND NOT EXISTS (
@@ -90,9 +103,13 @@ def check_stops(snapshot: Snapshot) -> Iterator[Difference]:
 
 
 def check_decision_ids(snapshot: Snapshot) -> Iterator[Difference]:
-    """Look up the decision of every key and journal entry, as far back as decisions are kept."""
+    """Look up the decision of every key and journal entry, as far back as decisions are kept.
+
+    A decision is of the client whose key it was asked with, and a hold that was answered exists: a
+    forced one may have been placed where no decision ever met it.
+    """
     oldest = snapshot.rows(_OLDEST)
-    floor = {"floor": _month_of(oldest[0]["decision_id"]) if oldest else UUID(int=0)}
+    floor = {"floor": month_of(oldest[0]["decision_id"]) if oldest else UUID(int=0)}
     for row in snapshot.rows(_KEYS, floor):
         yield Difference(
             None,
@@ -104,10 +121,9 @@ def check_decision_ids(snapshot: Snapshot) -> Iterator[Difference]:
             row["account_id"],
             f"journal entry {row['seq']}: expected its decision {row['decision_id']}, found none",
         )
-
-
-def _month_of(decision_id: UUID) -> UUID:
-    """Give the least id of the month (UTC): decisions are dropped by whole months only."""
-    at = datetime.fromtimestamp((decision_id.int >> 80) / 1000, UTC)
-    first = at.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-    return UUID(int=int(first.timestamp() * 1000) << 80)
+    for row in snapshot.rows(_CLIENTS):
+        text = f"decision {row['decision_id']}: client: expected {row['expected']}, with whose key"
+        yield Difference(row["account_id"], f"{text} it was asked, found {row['found']}")
+    for row in snapshot.rows(_ANSWERED):
+        text = f"key {row['key']} of client {row['client']}: expected the hold {row['hold_id']}"
+        yield Difference(None, f"{text} that it was answered, found none")

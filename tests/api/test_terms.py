@@ -23,6 +23,8 @@ def erp(client: httpx2.Client, database: Database) -> Iterator[Erp]:
     with database.begin() as tx:
         statement = text("INSERT INTO rule_set (version, data) VALUES (2, CAST(:data AS jsonb))")
         tx.execute(statement, {"data": json.dumps(data)})
+        life = "INSERT INTO rule_set_life (version, status, author) VALUES (2, 'APPROVED', 'aval')"
+        tx.execute(text(life))
         tx.execute(text("UPDATE segment SET rule_set_version = 2"))
     erp = Erp(client)
     erp.customer("C-1", "10000.00", payment_terms_days=45)

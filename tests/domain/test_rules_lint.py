@@ -1,5 +1,6 @@
 """What a lint finds, and that it finds nothing where nothing is wrong."""
 
+from cProfile import Profile
 from typing import Any
 
 import pytest
@@ -169,6 +170,53 @@ def test_what_the_lint_finds(case: tuple[list[Finding], list[tuple[str, str, str
         said = text(one.code, one.values)
         assert said.zh
         assert said.en
+
+
+def scores(first: int, most: int = 100) -> str:
+    """Write a condition that is `most` boxes: every other score from the first one on."""
+    return f"score_value in {list(range(first, first + 2 * most, 2))}"
+
+
+def test_a_policy_is_compared_as_far_as_its_budget_goes() -> None:
+    families = [
+        row(f"{name}-{first}", scores(first), family=f"f{name}")
+        for name in range(20)  # with 100 x 100 pairs of boxes each: 200,000
+        for first in (0, 1)
+    ]
+    more = [row(f"last-{days}", f"account_overdue_days > {days}") for days in (30, 60)]
+    codes = [{one.code for one in look(*rows)} for rows in (families, [*families, *more])]
+    assert codes[1] - codes[0] == {"LINT_TOO_LARGE"}
+    found = look(*more, *families)  # the same, a cheap pair first: what was compared is told
+    said = [one for one in found if one.code in {"LINT_TOO_LARGE", "LINT_COVERED"}]
+    assert [(one.severity, one.code, one.field) for one in said] == [
+        ("WARNING", "LINT_COVERED", "rows[1].when"),
+        ("WARNING", "LINT_TOO_LARGE", "rows"),
+    ]
+    told = text(said[1].code, said[1].values)
+    assert "at most 300 rows of a family and 200000 pairs" in told.en
+    assert "300" in told.zh
+
+
+def test_comparing_ends_with_the_budget() -> None:
+    outcomes = ("HOLD", "REJECT")
+    rows = [row(f"r{one}", scores(one), outcome=outcomes[one % 2]) for one in range(40)]
+    profile = Profile()
+    found = profile.runcall(look, *rows)
+    assert "LINT_TOO_LARGE" in {one.code for one in found}
+    compared = sum(
+        one.callcount
+        for one in profile.getstats()
+        if getattr(one.code, "co_name", None) in {"_inside", "meet"}
+    )
+    assert 0 < compared <= 3 * 200_000  # each way around, and whether both meet anywhere
+
+
+@pytest.mark.parametrize(("count", "said"), [(300, False), (301, True)])
+def test_rows_beyond_three_hundred_of_a_family_are_said_not_to_be_compared(
+    count: int, said: bool
+) -> None:
+    found = look(*(row(f"r{days}", f"account_overdue_days == {days}") for days in range(count)))
+    assert ("LINT_TOO_LARGE" in {one.code for one in found}) is said
 
 
 def test_the_standard_has_nothing_to_find() -> None:

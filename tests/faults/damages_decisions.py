@@ -100,7 +100,7 @@ DECISIONS = [
     ),
     control(
         "rules-lost",
-        ("decisions", "C-1", "expected a rule set 9, found none"),
+        ("decisions", "C-1", "expected an approved rule set 9, found none"),
         "UPDATE decision SET rule_set_version = 9 WHERE order_id = 'SO-1'",
     ),
     control(
@@ -136,11 +136,13 @@ DECISIONS = [
         "release-of-too-little",
         ("decisions", "C-4", "APPROVE: expected to fit account "),
         told("inputs", "situation,order,released_max", "14999", "SO-20"),
+        "UPDATE credit_order SET released_max_minor = 14999 WHERE order_id = 'SO-20'",
     ),
     control(
         "tested-by-a-release-that-had-ended",
         ("decisions", "C-4", "APPROVE: expected to fit account "),
         told("inputs", "situation,order,released_until", '"2026-06-01T00:00:00Z"', "SO-20"),
+        "UPDATE credit_order SET released_until = '2026-06-01Z' WHERE order_id = 'SO-20'",
     ),
     control(
         "stop-that-was-not",

@@ -31,6 +31,7 @@ FROM new
 
 RULES = """
 INSERT INTO rule_set (version, data) SELECT 2, {data} FROM rule_set WHERE version = 1;
+INSERT INTO rule_set_life (version, status, author) VALUES (2, 'APPROVED', 'aval');
 UPDATE segment SET rule_set_version = 2
 """
 
