@@ -67,6 +67,8 @@ def test_what_registries_know_holds_the_orders_of_who_goes_on(
     with database.begin() as tx:
         statement = text("INSERT INTO rule_set (version, data) VALUES (2, CAST(:data AS jsonb))")
         tx.execute(statement, {"data": json.dumps(STANDARD | rules)})
+        life = "INSERT INTO rule_set_life (version, status, author) VALUES (2, 'APPROVED', 'aval')"
+        tx.execute(text(life))
         tx.execute(text("UPDATE segment SET rule_set_version = 2"))
     note = NoteSignals(database)
     if checked:

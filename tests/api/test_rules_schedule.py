@@ -1,10 +1,12 @@
 """What is scheduled for one segment does not take it from the default before its day."""
 
+from collections.abc import Callable
 from typing import Any
 
 import httpx2
 import pytest
 
+from app.store.checker import check_ledger
 from tests.api.test_rules import Person, approved, approver, person, writer
 from tests.erp import Erp, refused
 from tests.server import Clock
@@ -33,6 +35,30 @@ def activate(approver: Person, version: int, *wishes: dict[str, str]) -> httpx2.
 
 def told(writer: Person) -> Any:  # noqa: ANN401 - JSON
     return writer.get("/active").json()["version"]
+
+
+@pytest.fixture
+def exact(database_url: str) -> Callable[[], bool]:
+    """Let the checker look at what is in force."""
+    return lambda: check_ledger(database_url).clean
+
+
+def test_the_checker_knows_why_each_version_is_in_force(
+    approver: Person, versions: list[int], clock: Clock, exact: Callable[[], bool]
+) -> None:
+    own, default, later = versions
+    assert exact()
+    assert activate(approver, own, MAIN, on(17)).status_code == 200
+    assert exact()  # it waits
+    clock.advance(days=3)
+    assert exact()  # it is in force, and nothing has taken note
+    assert activate(approver, default, on(19)).status_code == 200
+    assert exact()
+    clock.advance(days=3)
+    assert activate(approver, later, MAIN, on(29)).status_code == 200
+    assert exact()
+    follows = approver.post("/follow-default", {"segment": "main"})
+    assert (follows.status_code, follows.json()["version"], exact()) == (200, default, True)
 
 
 def test_until_its_day_a_segment_follows_the_default(
