@@ -9,9 +9,11 @@ import os
 from base64 import b64decode, b64encode
 from binascii import Error as Base64Error
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from secrets import token_hex
 from typing import Final
 
 import orjson
@@ -87,21 +89,28 @@ def read_key(path: Path) -> SigningKey:
 def make_key(path: Path) -> SigningKey:
     """Make a key and its file with mode 0600; a file that is there is never written over.
 
+    It is there as a whole or not at all: whoever registers at the same time reads it.
+
     Raises:
         KeyFileError: The file is there already or cannot be written.
 
     """
     key = Ed25519PrivateKey.generate()
     pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    new = path.with_name(f"{path.name}.{token_hex(8)}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(handle, "wb") as file:
             file.write(pem)
             file.flush()
             os.fsync(file.fileno())
+        path.hardlink_to(new)  # a rename would take the place of one that is there
     except OSError as error:
         raise KeyFileError(f"{path}: {error.strerror}") from error
+    finally:
+        with suppress(OSError):
+            new.unlink()
     return SigningKey(key)
 
 

@@ -1,7 +1,9 @@
 """Signatures let in what a trusted key signed, and nothing else."""
 
 import stat
+import threading
 from base64 import b64encode
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import orjson
@@ -92,6 +94,29 @@ def test_a_key_is_made_for_its_owner_only_and_once(tmp_path: Path) -> None:
     with pytest.raises(KeyFileError):
         make_key(path)
     assert read_key(path).public == made.public
+
+
+def test_a_key_is_there_as_a_whole_or_not_at_all(tmp_path: Path) -> None:
+    """Who registers while it is made reads it, or makes one."""
+    paths = [tmp_path / str(number) for number in range(100)]
+    line = threading.Barrier(2)
+
+    def watch() -> set[int]:
+        sizes = set()
+        for path in paths:
+            line.wait()
+            while not path.exists():
+                pass
+            sizes.add(path.stat().st_size)
+        return sizes
+
+    with ThreadPoolExecutor(1) as pool:
+        watching = pool.submit(watch)
+        for path in paths:
+            line.wait()
+            make_key(path)
+        assert watching.result(20) == {paths[0].stat().st_size}
+    assert sorted(tmp_path.iterdir()) == sorted(paths)
 
 
 def test_a_key_that_others_may_read_is_not_used(tmp_path: Path) -> None:
