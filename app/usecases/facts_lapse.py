@@ -90,16 +90,18 @@ class LapseProvisional:
         return len(lapsed)
 
 
-def lapse_on(database: Database, most: int) -> Callable[[datetime, Collection[int]], bool]:
+def lapse_on(
+    database: Database, most: int, patience_s: float = PATIENCE_S
+) -> Callable[[datetime, Collection[int]], bool]:
     """Make what takes out all money on accounts that expired by a moment, `most` payments at once.
 
-    It says whether all is out, by it or by others: not where it takes longer than `PATIENCE_S`, or
+    It says whether all is out, by it or by others: not where it takes longer than `patience_s`, or
     where somebody else holds a payment.
     """
     lapse = LapseProvisional(database)
 
     def take_out(at: datetime, account_ids: Collection[int]) -> bool:
-        until = time.monotonic() + PATIENCE_S
+        until = time.monotonic() + patience_s
         while lapse(at, most, account_ids):
             if time.monotonic() > until:
                 break

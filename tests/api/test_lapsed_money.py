@@ -221,7 +221,7 @@ def test_all_of_it_is_taken_out_however_much_there_is(
     clock.advance(hours=1)
     with database.read() as tx:
         account_id = tx.execute(text("SELECT account_id FROM account")).scalar_one()
-    take_out = lapse_on(database, 2)
+    take_out = lapse_on(database, 2, patience_s=60)
     with database.begin() as tx:
         tx.execute(text("SELECT FROM payment WHERE payment_id = 'P-3' FOR UPDATE"))
         assert not take_out(clock(), [account_id])
