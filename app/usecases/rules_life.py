@@ -177,8 +177,8 @@ class FollowDefault:
         def act() -> Answer:
             rules_force.lock_segments(tx)
             at = self.now()  # only now: see `ActivateRuleSet`
+            waiting = rules_force.own_waiting(tx, at)  # what came by itself is its own by now
             held = segments.read(tx, segment_id)
-            waiting = rules_force.own_waiting(tx, at)
             if not held.own_rule_set and segment_id not in waiting:
                 raise RuleSetStateError(f"segment {segment_id!r} follows the default already")
             rules_force.follow_default(tx, segment_id)

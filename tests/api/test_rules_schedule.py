@@ -120,6 +120,17 @@ def test_what_came_to_a_segment_is_its_own(
     assert told(writer) == next_one
 
 
+def test_what_came_to_a_segment_can_be_left_again(
+    writer: Person, approver: Person, versions: list[int], clock: Clock
+) -> None:
+    """Nobody has changed anything since its day."""
+    activate(approver, versions[0], MAIN, on(17))
+    clock.advance(days=3)
+    assert told(writer) == versions[0]
+    assert approver.post("/follow-default", MAIN).status_code == 200
+    assert told(writer) == 1
+
+
 def test_what_is_in_force_at_once_leaves_what_waits(
     writer: Person, approver: Person, versions: list[int], clock: Clock
 ) -> None:
