@@ -82,28 +82,32 @@ class Stored:
     results: list[dict[str, Any]]
 
 
-def queue(tx: Tx, source: str, as_of: datetime) -> datetime:
-    """Let the snapshots of a source come one after the other until `tx` ends.
+def queue(tx: Tx, source: str, as_of: datetime) -> None:
+    """Let the snapshots that name a source come one after the other until `tx` ends.
 
-    Returns the moment of the newest so far; `as_of` where this is the first.
+    Whoever tells them: two clients may speak of one figure, of which one drift of a source is open.
     """
     first = upsert(reconciliation_feed).values(source=source, as_of=as_of)
     tx.execute(first.on_conflict_do_nothing())
-    query = select(reconciliation_feed.c.as_of).where(reconciliation_feed.c.source == source)
-    newest: datetime = tx.execute(query.with_for_update()).scalar_one()
-    return newest
+    query = select(reconciliation_feed.c.source).where(reconciliation_feed.c.source == source)
+    tx.execute(query.with_for_update()).one()
 
 
-def advance(tx: Tx, source: str, as_of: datetime) -> None:
-    """Remember the moment of the newest snapshot of a source that queues."""
-    statement = update(reconciliation_feed).where(reconciliation_feed.c.source == source)
-    tx.execute(statement.values(as_of=as_of))
+def newest(tx: Tx, client: str, source: str) -> datetime | None:
+    """Read the moment of the newest snapshot that a client has told of its source."""
+    query = select(func.max(reconciliation.c.as_of)).where(
+        reconciliation.c.client == client, reconciliation.c.source == source
+    )
+    moment: datetime | None = tx.execute(query).scalar_one()
+    return moment
 
 
-def find(tx: Tx, source: str, snapshot_id: str) -> Stored | None:
-    """Find a snapshot by its names in the ERP."""
+def find(tx: Tx, client: str, source: str, snapshot_id: str) -> Stored | None:
+    """Find a snapshot by its names in a client's ERP."""
     query = select(reconciliation).where(
-        reconciliation.c.source == source, reconciliation.c.snapshot_id == snapshot_id
+        reconciliation.c.client == client,
+        reconciliation.c.source == source,
+        reconciliation.c.snapshot_id == snapshot_id,
     )
     row = tx.execute(query).mappings().one_or_none()
     return None if row is None else _stored(row)

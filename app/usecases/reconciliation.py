@@ -37,7 +37,7 @@ CLOCKS_APART: Final = timedelta(minutes=5)
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What the ERP has at a moment; `digest` hashes all of it."""
+    """What the ERP has at a moment; its names are its client's own, `digest` hashes all of it."""
 
     source: str
     snapshot_id: str
@@ -61,9 +61,9 @@ class CompareSnapshot:
             ForbiddenError: The caller may not write to the ledger.
             FieldError: An item names an unknown segment, a figure is told twice, or the moment
                 lies in the future.
-            SnapshotConflictError: The id was used for another snapshot, or the source has told a
-                newer one.
-            BusyError: Another snapshot of the source is still being compared.
+            SnapshotConflictError: The client used the id for another snapshot of the source, or
+                has told a newer one.
+            BusyError: Another snapshot of a source of this name is still being compared.
 
         """
         caller.need("ledger:write")
@@ -72,11 +72,12 @@ class CompareSnapshot:
             raise FieldError("lies in the future", "as_of")
         with self.database.begin() as tx:
             _check_segments(tx, caller, snapshot.items)
-            newest = reconciliations.queue(tx, snapshot.source, snapshot.as_of)
-            known = reconciliations.find(tx, snapshot.source, snapshot.snapshot_id)
+            reconciliations.queue(tx, snapshot.source, snapshot.as_of)
+            known = reconciliations.find(tx, caller.client, snapshot.source, snapshot.snapshot_id)
             if known is not None:
                 return _same(known, snapshot), False
-            if snapshot.as_of < newest:
+            newest = reconciliations.newest(tx, caller.client, snapshot.source)
+            if newest is not None and snapshot.as_of < newest:
                 told = f"{snapshot.source[:64]!r} has told of {newest.isoformat()} before"
                 raise SnapshotConflictError(told, "as_of")
             stored = self._compare(tx, caller, snapshot, at)
@@ -114,7 +115,6 @@ class CompareSnapshot:
         }
         reconciliations.supersede(tx, snapshot.source, figures, at)
         reconciliations.add(tx, stored, [one.drift for one in found if one.drift is not None])
-        reconciliations.advance(tx, snapshot.source, snapshot.as_of)
         return stored
 
     def _result(self, head: "_Head", told: Told, held: Ours) -> Compared:

@@ -17,6 +17,7 @@ from app.domain.errors import (
     SnapshotConflictError,
 )
 from app.domain.exposure import CATEGORIES, share
+from app.domain.money import Money
 from app.store.database import Database
 from app.store.reconciliations import DriftFilter, Stored
 from app.usecases.segments import SegmentChange
@@ -135,6 +136,28 @@ def test_sources_do_not_answer_for_each_other(night: Nightly) -> None:
     assert len(night.drifts()) == 1
     old = night.ago(days=1)
     assert night.compare(night.told("C-2", "OPEN_ITEM", 0), source="third", as_of=old).matched
+
+
+def test_clients_do_not_take_each_others_names(night: Nightly) -> None:
+    good = night.told("C-1", "OPEN_ITEM", 5)
+    stranger = replace(CLERK, client="stranger")
+    ahead = night.snapshot(replace(good, amount=Money(6, "CNY")), name="N-1",
+                           as_of=night.ago(minutes=-4))  # fmt: skip
+    night.figures.compare_snapshot(stranger, ahead)
+    stored, fresh = night.figures.compare_snapshot(CLERK, night.snapshot(good, name="N-1"))
+    assert (fresh, stored.client) == (True, CLERK.client)
+    assert [one.amount.minor for one in night.drifts()] == [5]
+    _, fresh = night.figures.compare_snapshot(stranger, ahead)
+    assert not fresh
+
+
+def test_clients_that_tell_one_figure_at_once_leave_one_drift(night: Nightly) -> None:
+    snapshot = night.snapshot(night.told("C-1", "OPEN_ITEM", 5))
+    callers = [replace(CLERK, client=f"erp-{number}") for number in range(4)]
+    ends = at_once(*[partial(night.figures.compare_snapshot, one, snapshot) for one in callers])
+    found = [end for end in ends if not isinstance(end, CreditError)]
+    assert [fresh for _, fresh in found] == [True] * 4, ends
+    assert len(night.drifts()) == 1
 
 
 def test_an_older_snapshot_is_refused(night: Nightly) -> None:

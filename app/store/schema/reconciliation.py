@@ -31,7 +31,8 @@ reconciliation = Table(
     Column("drifted", Integer, nullable=False),
     Column("unknown", Integer, nullable=False),
     Column("results", JSON, nullable=False),
-    UniqueConstraint("source", "snapshot_id"),
+    UniqueConstraint("client", "source", "snapshot_id"),
+    Index("reconciliation_newest_idx", "client", "source", "as_of"),
 )
 
 reconciliation_feed = Table(
@@ -39,7 +40,7 @@ reconciliation_feed = Table(
     metadata,
     Column("source", Text, primary_key=True),
     instant("as_of"),
-    comment="the moment of the newest snapshot of each source; snapshots of one queue here",
+    comment="snapshots that name one source queue here, whoever tells them",
 )
 
 drift = Table(
