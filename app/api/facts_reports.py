@@ -4,6 +4,7 @@ A large batch takes ten times its body in memory while it is applied. So only a 
 at once, fewer are worked on, and the rest of those who report waits outside, unread.
 """
 
+from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Annotated, Final
 
@@ -29,7 +30,8 @@ from app.api.strict import (
 from app.api.wire import AnswerModel, WireModel
 from app.domain.callers import Caller
 from app.domain.errors import BadRequestError
-from app.domain.facts import Event
+from app.domain.facts import Event, Result
+from app.usecases.collecting import uncollected
 from app.usecases.facts import Facts
 from app.usecases.facts_events import MOST_EVENTS, parse_events
 from app.usecases.turns import Turns
@@ -117,7 +119,11 @@ async def read_soon(request: Request, within_s: float) -> bytes:
 
 def _apply(facts: Facts, caller: Caller, raw: bytes) -> bytes:
     """Read and apply in a thread: a large body would keep everybody waiting in the loop."""
-    results = facts.apply(caller, _events(raw))
+    with uncollected():
+        return _told(facts.apply(caller, _events(raw)))
+
+
+def _told(results: Sequence[Result]) -> bytes:
     return orjson.dumps({"results": [told_of(one) for one in results]})
 
 

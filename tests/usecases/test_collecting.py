@@ -4,7 +4,7 @@ import gc
 
 import pytest
 
-from app.usecases.collecting import uncollected
+from app.usecases.collecting import Blocks, uncollected
 
 
 def test_cycles_are_looked_for_again_once_the_block_ends() -> None:
@@ -21,13 +21,28 @@ def test_cycles_are_looked_for_again_after_a_fault_in_the_block() -> None:
     assert gc.isenabled()
 
 
-def test_of_two_blocks_at_once_the_first_to_end_lets_cycles_be_looked_for() -> None:
+def test_of_two_blocks_at_once_the_last_to_end_lets_cycles_be_looked_for() -> None:
     first, second = uncollected(), uncollected()
     first.__enter__()
     second.__enter__()
 
     first.__exit__(None, None, None)
-    assert gc.isenabled()
+    assert not gc.isenabled()
     second.__exit__(None, None, None)
+
+    assert gc.isenabled()
+
+
+def test_blocks_that_overlap_without_end_let_cycles_be_looked_for_between() -> None:
+    blocks = Blocks(longest_s=0.0)
+    blocks.enter()
+    blocks.enter()
+
+    blocks.leave()
+    assert gc.isenabled()
+    blocks.enter()
+    assert not gc.isenabled()
+    blocks.leave()
+    blocks.leave()
 
     assert gc.isenabled()
