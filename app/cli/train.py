@@ -22,7 +22,14 @@ from app.cli.progress import Shown
 from app.domain.manifests import ModelKind
 from app.scoring.training import REPORT
 from app.telemetry import set_up_log
-from app.usecases.training import DEFAULT_NAME, TRAINER, TrainingAsk, TrainModel, read_candidate
+from app.usecases.training import (
+    DEFAULT_NAME,
+    TRAINER,
+    TrainingAsk,
+    TrainModel,
+    last_whole_day,
+    read_candidate,
+)
 
 TRAINED: Final = "trained"
 """The folder in the state directory where the newest result of each name is kept, by name."""
@@ -69,7 +76,7 @@ def _train(options: Options) -> None:
     ask = TrainingAsk(
         kind=options.kind,
         late_days=options.late_days,
-        today=datetime.now(UTC).date(),
+        today=last_whole_day(datetime.now(UTC)),
         author=TRAINER.client,
         test_from=None if options.test_from is None else _day(options.test_from),
         name=options.register or DEFAULT_NAME,

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
@@ -29,12 +29,21 @@ TRAINER: Final = Caller("aval-train", frozenset({"model:admin"}))
 
 _MOST_SEED: Final = 2**31 - 1
 
+_ENDED: Final = timedelta(hours=36)
+"""A day ends twelve hours after it has in UTC at the latest: in the zone that is last."""
+
+
+def last_whole_day(at: datetime) -> date:
+    """Give the last day that is over wherever a segment may be: today's payments may still come."""
+    return (at.astimezone(UTC) - _ENDED).date()
+
 
 @dataclass(frozen=True, slots=True)
 class TrainingAsk:
     """What is to be trained; `test_from` None: the newest quarter of the rows is the test.
 
-    `today` is the last day that counts: nothing after it is learned from. `author` is who asks.
+    `today` is the last day that counts (see `last_whole_day`): nothing after it is learned from.
+    `author` is who asks.
     `horizon_days` None: that of the scorecard in use. `cluster` is where trees are grown, as
     `--dask` says it; None: in the process that trains.
     """
@@ -64,7 +73,10 @@ class TrainingAsk:
         if not 0 <= self.seed <= _MOST_SEED:
             raise FieldError(f"must be from 0 to {_MOST_SEED}, not {self.seed}", "seed")
         if self.test_from is not None and self.test_from > self.today:
-            raise FieldError(f"{self.test_from} is in the future: nothing to test on", "test_from")
+            raise FieldError(
+                f"{self.test_from} is after {self.today}, the last whole day: nothing to test on",
+                "test_from",
+            )
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from app.domain.errors_models import ModelRefusedError, TrainingRefusedError
 from app.domain.manifests import ModelKind
 from app.store import models, scores
 from app.usecases.portions import Cursor, Portion
-from app.usecases.training import TRAINER, TrainCandidate, TrainingAsk
+from app.usecases.training import TRAINER, TrainCandidate, TrainingAsk, last_whole_day
 
 _log = structlog.get_logger(__name__)
 
@@ -43,7 +43,8 @@ class TrainAgain:
             late_days = scores.active_scorecard(tx).late_days
         if newest and at - newest[0].registered_at < self.every:
             return Portion(0)
-        ask = TrainingAsk(ModelKind.LIGHTGBM, late_days, at.date(), TRAINER.client, name=self.name)
+        day = last_whole_day(at)
+        ask = TrainingAsk(ModelKind.LIGHTGBM, late_days, day, TRAINER.client, name=self.name)
         with TemporaryDirectory(prefix="aval-train-") as folder:
             try:
                 made, is_new = self.train(ask, Path(folder), _unheard)

@@ -57,7 +57,7 @@ def aval(
     ("options", "says"),
     [
         (("--test-from", "2013-13-01"), "--test-from: '2013-13-01' is no date; say YYYY-MM-DD"),
-        (("--test-from", "9999-01-01"), "9999-01-01 is in the future"),
+        (("--test-from", "9999-01-01"), "9999-01-01 is after"),
         (("--late-days", "-1"), "late_days: must be from 0 to 365"),
         (("--late-days", "nan"), "valid integer"),
         (("--register", "../up"), "name: "),
