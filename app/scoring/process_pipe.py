@@ -228,7 +228,7 @@ class Pipe:
             for one in self._wanted:
                 one.check_loaded(self._link.ask(one.load_message(), self._limits.load_s))
                 self._held.add(one.key)
-        except (PipeError, ModelRefusedError) as error:
+        except (PipeError, ModelRefusedError, OSError) as error:  # no room, no handles
             SCORING_STARTS.labels("failed").inc()
             self._drop(str(error))
             return

@@ -4,9 +4,9 @@ This file and the lane are the only places that commit (see docs/decisions/0006)
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 import orjson
@@ -30,6 +30,17 @@ type_of_lock_trouble = (
     psycopg.errors.CannotConnectNow,
     psycopg.errors.TooManyConnections,
 )
+
+ALIVE: Final[Mapping[str, str | int]] = {
+    "connect_timeout": 5,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,
+    "target_session_attrs": "read-write",
+}
+"""How soon a server that has vanished is noticed: seconds, the fifth one milliseconds. One that a
+failover has put aside is none of ours: it would answer reads with what was there before."""
 
 OVERFLOW = 4
 """Connections beyond `pool_size`, opened when all are in use and closed afterwards."""
@@ -68,6 +79,23 @@ def _dumps(value: object) -> str:
     return orjson.dumps(value).decode()
 
 
+@contextmanager
+def _dropped_where_nothing_is_written(tx: Tx) -> Iterator[None]:
+    """Keep no connection to a server that a failover has put aside.
+
+    Raises:
+        BusyError: Its server takes no writes.
+
+    """
+    try:
+        yield
+    except (DBAPIError, psycopg.Error) as error:  # psycopg's own come from a COPY
+        if not isinstance(getattr(error, "orig", error), psycopg.errors.ReadOnlySqlTransaction):
+            raise
+        tx.invalidate()
+        raise BusyError("the database takes no writes; try again") from error
+
+
 class Database:
     """A pool of connections for everything but the lanes.
 
@@ -95,7 +123,8 @@ class Database:
             pool_pre_ping=True,
             json_serializer=_dumps,
             json_deserializer=orjson.loads,
-            connect_args={"connect_timeout": 5, **(_PREPARE if prepare else NEVER_PREPARE)},
+            hide_parameters=True,  # names and amounts would go into the log with an error
+            connect_args={**ALIVE, **(_PREPARE if prepare else NEVER_PREPARE)},
         )
         event.listen(self.engine, "checkout", self._watch)
         event.listen(self.engine, "checkin", self._watch)
@@ -146,7 +175,8 @@ class Database:
                     ),
                     {"lock": f"{lock_timeout_ms}ms", "statement": f"{statement_timeout_s}s"},
                 )
-                yield tx
+                with nullcontext() if isolation else _dropped_where_nothing_is_written(tx):
+                    yield tx
         except PoolTimeoutError as error:
             raise BusyError("every database connection is in use; try again") from error
         except (OperationalError, psycopg.OperationalError, *type_of_lock_trouble) as error:

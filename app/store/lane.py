@@ -19,7 +19,7 @@ from app.domain.money import Rate
 from app.domain.rates import MAX_AGE_DAYS
 from app.store import lane_sql
 from app.store.arrays import ints, texts
-from app.store.database import type_of_lock_trouble
+from app.store.database import ALIVE, type_of_lock_trouble
 from app.store.guesses import Guesses, strays
 from app.store.lane_rows import (
     Claim,
@@ -44,15 +44,6 @@ from app.store.lane_write import (
 )
 from app.store.packing import unpack
 from app.store.wire import Met, Rows, Statement, Wire
-
-ALIVE: Final = {
-    "connect_timeout": 5,
-    "keepalives_idle": 5,
-    "keepalives_interval": 2,
-    "keepalives_count": 3,
-    "tcp_user_timeout": 10_000,
-}
-"""How soon a server that has vanished is noticed: seconds, the last one milliseconds."""
 
 _FIRST_REPLAN_S: Final = 0.5
 _LAST_REPLAN_S: Final = 16.0

@@ -12,8 +12,8 @@ from psycopg.conninfo import make_conninfo
 
 from app.domain.errors import BusyError
 from app.store import read_sql
-from app.store.database import type_of_lock_trouble
-from app.store.lane import ALIVE, LostError
+from app.store.database import ALIVE, type_of_lock_trouble
+from app.store.lane import LostError
 from app.store.read_rows import Kind, Row, Want
 from app.store.wire import Met, Statement, Wire
 

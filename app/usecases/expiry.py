@@ -36,6 +36,8 @@ class ExpireAuthorizations:
 
         """
         busy = after or ()
+        if after is None:
+            self._watch()  # before anything that may fail: it says so
         try:
             done = self._end(orders.Whose(but=busy))
         except BusyError:

@@ -1,6 +1,18 @@
-"""A pool of connections: what becomes of those in use when it closes."""
+"""A pool of connections: what becomes of them when it closes, or where nothing is written."""
 
-from app.store.database import Database
+from contextlib import closing
+
+import pytest
+from sqlalchemy import Column, Integer, MetaData, Table, func, select, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.schema import CreateTable
+
+from app.domain.errors import BusyError
+from app.store.copies import copy_in
+from app.store.database import Database, Tx
+
+MADE = Table("made", MetaData(), Column("number", Integer))
+MAKE = CreateTable(MADE)
 
 
 def test_what_is_in_use_when_the_pool_closes_is_closed_after(database_url: str) -> None:
@@ -11,3 +23,50 @@ def test_what_is_in_use_when_the_pool_closes_is_closed_after(database_url: str) 
         assert driver is not None
         assert not driver.closed
     assert driver.closed
+
+
+def only_read(tx: Tx) -> None:
+    """Leave the session as it is on a server that a failover has put aside."""
+    tx.execute(text("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY"))
+
+
+def test_a_connection_to_a_server_that_takes_no_writes_is_not_kept(database_url: str) -> None:
+    with closing(Database(database_url, pool_size=1)) as database:
+        with database.begin() as tx:
+            only_read(tx)
+        with pytest.raises(BusyError, match="takes no writes"), database.begin() as tx:
+            tx.execute(MAKE)
+        with database.begin() as tx:
+            tx.execute(MAKE)
+
+
+def test_what_is_copied_to_a_server_that_takes_no_writes_is_busy_too(database_url: str) -> None:
+    with closing(Database(database_url, pool_size=1)) as database:
+        with database.begin() as tx:
+            tx.execute(MAKE)
+        with database.begin() as tx:
+            only_read(tx)
+        with pytest.raises(BusyError, match="takes no writes"), database.begin() as tx:
+            copy_in(tx, MADE, ("number",), [(1,)])
+        with database.begin() as tx:
+            copy_in(tx, MADE, ("number",), [(1,)])
+            assert tx.execute(select(func.count()).select_from(MADE)).scalar_one() == 1
+
+
+def test_a_write_where_only_reading_was_asked_for_is_a_fault_of_ours(database: Database) -> None:
+    with pytest.raises(DBAPIError, match="read-only"), database.read() as tx:
+        tx.execute(MAKE)
+
+
+def test_a_server_that_takes_no_writes_is_not_connected_to(database_url: str) -> None:
+    with closing(Database(database_url)) as database, database.begin() as tx:
+        name = tx.execute(text("SELECT current_database()")).scalar_one()
+        tx.execute(text(f'ALTER DATABASE "{name}" SET default_transaction_read_only = on'))
+    with closing(Database(database_url)) as database, pytest.raises(BusyError), database.read():
+        pass
+
+
+def test_an_error_does_not_say_what_was_sent(database: Database) -> None:
+    with pytest.raises(DBAPIError) as bad, database.begin() as tx:
+        tx.execute(text("SELECT CAST(:name AS text), 1 / 0"), {"name": "Zhang San"})
+    assert "Zhang San" not in str(bad.value)
