@@ -68,7 +68,7 @@ class ModelWatch:
                 self.refresh()
             except BusyError as busy:
                 _log.warning("models_not_refreshed", reason=busy.detail)
-            except Exception:  # noqa: BLE001 - a full disk must not end the watch for good
-                _log.exception("models_not_refreshed")
+            except OSError as trouble:  # no room, no handles: it must not end the watch for good
+                _log.warning("models_not_refreshed", reason=str(trouble))
             self._wake.wait(self.every_s)
             self._wake.clear()
