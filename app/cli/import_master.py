@@ -27,6 +27,7 @@ from app.usecases.financials import PutStatement
 from app.usecases.idempotency import fingerprint
 from app.usecases.keyed import Keyed
 from app.usecases.limits import LimitAsk, LimitView, ProposeLimit
+from app.usecases.limits_again import KeyToday
 
 _LIMITS: Final = "/v1/customers/{customer_id}/limits"
 _PARENT: Final = "parent_id"
@@ -85,7 +86,7 @@ class MasterImport:
             self._reject(found, refused)
 
     def set_limits(self, rows: Iterable[TableRow], propose: ProposeLimit) -> None:
-        """Set limits; a row that was imported before sets none again."""
+        """Set limits; a row sets none again while the one that came of it counts."""
         for found, row in self._read(rows, read_limit):
             refused = self._try(partial(_propose, propose, row))
             if refused is not None:
@@ -168,15 +169,21 @@ def _put(put: PutCustomer, row: CustomerRow) -> str:
 
 
 def _propose(propose: ProposeLimit, row: LimitRow) -> str:
-    keyed, ask = limit_question(row)
+    keyed, ask = limit_question(row, propose)
     return limit_result(propose(keyed, row.customer_id, ask, _answer))
 
 
-def limit_question(row: LimitRow) -> tuple[Keyed, LimitAsk]:
-    """Make what the use case is asked: the key is the row's content."""
+def limit_question(row: LimitRow, propose: ProposeLimit) -> tuple[Keyed, LimitAsk]:
+    """Make what the use case is asked: the key is the row's content while its limit counts.
+
+    Raises:
+        CreditError: The segment or the customer of a row that was imported before is gone.
+
+    """
     ask = validate(LimitIn, row.body).to_ask()
     digest = fingerprint("POST", _LIMITS, {"customer_id": row.customer_id}, row.body)
-    return Keyed(IMPORTER, row.key, digest), ask
+    key_today = KeyToday(propose.database, propose.now)
+    return key_today(Keyed(IMPORTER, row.key, digest), row.customer_id, ask), ask
 
 
 def limit_result(answer: Answer) -> str:

@@ -166,7 +166,7 @@ def _limits(
     *,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would change")] = False,
 ) -> None:
-    """Import limits, a row a limit; a row that was imported before is known by its content."""
+    """Import limits, a row a limit; a row whose limit counts still is known by its content."""
     with _refusals():
         if dry_run:
             table = _open(file, LIMIT_COLUMNS)

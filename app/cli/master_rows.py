@@ -89,7 +89,7 @@ class LimitRow:
 
     @property
     def key(self) -> str:
-        """The Idempotency-Key of the row: made of its content, so that a second run repeats it."""
+        """The first Idempotency-Key of the row: made of its content, a second run repeats it."""
         text = json.dumps([self.customer_id, self.body], sort_keys=True, ensure_ascii=False)
         return f"import-limit-{hashlib.sha256(text.encode()).hexdigest()}"
 

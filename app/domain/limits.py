@@ -126,6 +126,20 @@ def base_in_force(limits: Iterable[CreditLimit], on: date) -> CreditLimit | None
     return max(standing, key=lambda row: row.order, default=None)
 
 
+def holds_some_day(limit: CreditLimit, limits: Iterable[CreditLimit], since: date) -> bool:
+    """Tell whether a limit is the one of its kind that holds on a day from `since` on."""
+    rows = [row for row in limits if row.kind == limit.kind]
+    days = {since} | {day for day in changes(rows) if day > since}
+    return any(_last_approved(rows, day) == limit for day in days)
+
+
+def _last_approved(rows: Sequence[CreditLimit], on: date) -> CreditLimit | None:
+    standing = [row for row in rows if row.valid_on(on)]
+    if any(row.kind == "base" for row in standing):
+        return base_in_force(rows, on)
+    return max(standing, key=lambda row: row.order, default=None)
+
+
 def last_day(base: CreditLimit, limits: Iterable[CreditLimit], on: date) -> date | None:
     """Give the last day of a base limit in force on a business date; None: it has no end.
 
