@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Final, TypeVar
 
@@ -20,9 +20,10 @@ from app.cli.ledger_batches import read_row
 from app.cli.master_rows import CustomerRow, LimitRow, parse_customer_row, parse_limit_row
 from app.cli.tables_rejects import Reject
 from app.cli.tables_shape import TableRow
-from app.domain.errors import BusyError, CreditError
+from app.domain.customers import CustomerChange
+from app.domain.errors import BusyError, CreditError, CustomerUnknownError, VersionStaleError
 from app.usecases.asks import Answer
-from app.usecases.customers import PutCustomer
+from app.usecases.customers import PutCustomer, ReadCustomer
 from app.usecases.financials import PutStatement
 from app.usecases.idempotency import fingerprint
 from app.usecases.keyed import Keyed
@@ -31,6 +32,8 @@ from app.usecases.limits_again import KeyToday
 
 _LIMITS: Final = "/v1/customers/{customer_id}/limits"
 _PARENT: Final = "parent_id"
+_LOOKS: Final = 5
+"""How often a customer is read anew because somebody else changed it in between."""
 
 _Row = TypeVar("_Row", CustomerRow, LimitRow, StatementRow)
 
@@ -164,8 +167,32 @@ def _tell(put: PutStatement, row: StatementRow) -> str:
 
 
 def _put(put: PutCustomer, row: CustomerRow) -> str:
+    """Put a customer, with what its row does not speak of as it is by then.
+
+    Raises:
+        VersionStaleError: Others changed it each time between the look and the change.
+
+    """
     change = validate(CustomerIn, row.body).to_change()
-    return "new" if put(IMPORTER, row.customer_id, change).created else "known"
+    for _ in range(_LOOKS - 1):
+        try:
+            return _fill_and_put(put, row, change)
+        except VersionStaleError:
+            continue
+    return _fill_and_put(put, row, change)
+
+
+def _fill_and_put(put: PutCustomer, row: CustomerRow, change: CustomerChange) -> str:
+    expected = None
+    if row.keeps:
+        try:
+            held = ReadCustomer(put.database)(IMPORTER, row.customer_id).customer
+        except CustomerUnknownError:
+            pass  # a new one
+        else:
+            kept = {name: getattr(held, name) for name in row.keeps}
+            change, expected = replace(change, **kept), [held.version]
+    return "new" if put(IMPORTER, row.customer_id, change, expected).created else "known"
 
 
 def _propose(propose: ProposeLimit, row: LimitRow) -> str:
