@@ -77,8 +77,8 @@ def desk(client: httpx2.Client, run_aval: Commands, tmp_path: Path) -> Desk:
 
 def reason(found: list[dict[str, str]], field: str) -> str:
     (row,) = found
-    assert row["field"] == field
-    return row["reason"]
+    assert row["reject_field"] == field
+    return row["reject_reason"]
 
 
 def test_what_the_erp_was_paid_is_not_paid_once_more(desk: Desk) -> None:

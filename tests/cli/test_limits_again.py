@@ -115,3 +115,20 @@ def test_what_a_person_undid_is_set_anew_each_time(desk: Desk, action: str) -> N
         (limit_id,) = desk.ids(status)
         answer = desk.erp.post(f"{LIMITS}/{limit_id}/{action}")
         assert answer.status_code == 200, answer.text
+
+
+def test_rejects_of_limits_are_mended_and_imported_again(desk: Desk) -> None:
+    """Their own column `reason` stays theirs, however often the file goes round."""
+    file = desk.folder / "limits.csv"
+    file.write_text("customer_id,limit,currency,reason\nC-1,-5,CNY,annual review\n")
+    head = row = ""
+    for _ in range(2):
+        ran = desk.aval("import", "limits", str(file))
+        assert (ran.code, "not used" in ran.err) == (1, False), ran.err
+        file = file.with_name(f"{file.name}.rejects.csv")
+        head, row = file.read_text(encoding="utf-8-sig").splitlines()
+        assert head == "reject_line,reject_field,reject_reason,customer_id,limit,currency,reason"
+    mended = row.replace("'-5", "5")
+    file.write_text(f"{head}\n{mended}\n")
+    assert desk.aval("import", "limits", str(file)).code == 0
+    assert desk.erp.client.get(LIMITS).json()["items"][0]["reason"] == "annual review"
