@@ -24,7 +24,8 @@ class CreditLimit:
     """An approved limit. `limit_minor` None and not `unlimited`: no credit is granted.
 
     `valid_to` is inclusive; None has no end. `order` rises with approval: later wins. A `cover`
-    adds `limit_minor` to the limit that holds beside it.
+    adds `limit_minor` to the limit that holds beside it. `over_when_told`: its last day lay before
+    the business day of its approval; it tells of the past and replaces nothing.
     """
 
     kind: LimitKind
@@ -33,6 +34,7 @@ class CreditLimit:
     valid_from: date
     valid_to: date | None
     order: int
+    over_when_told: bool = False
 
     def valid_on(self, on: date) -> bool:
         """Tell whether a business date lies within its dates."""
@@ -64,8 +66,9 @@ def effective_limit(limits: Iterable[CreditLimit], on: date) -> EffectiveLimit:
 
     Of several valid ones of a kind the one approved last wins. A base limit that began is replaced
     for good when one that was approved later begins: it does not come back when that one runs out,
-    but leaves a null limit that is `expired`. Valid covers add to a limit above 0; beside one of
-    0, which grants no credit either, a null or an unlimited one they count nothing.
+    but leaves a null limit that is `expired`. One `over_when_told` replaces none.
+    Valid covers add to a limit above 0; beside one of 0, which grants no credit either, a null or
+    an unlimited one they count nothing.
     """
     rows = list(limits)
     valid = [row for row in rows if row.valid_on(on)]
@@ -101,6 +104,7 @@ def _with_covers(
 def _replaced(row: CreditLimit, rows: Iterable[CreditLimit], on: date) -> bool:
     return any(
         other.kind == "base"
+        and not other.over_when_told
         and other.order > row.order
         and row.valid_from <= other.valid_from <= on
         for other in rows

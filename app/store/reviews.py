@@ -14,6 +14,7 @@ from app.domain.money import Money
 from app.domain.reviews import Ending, Review
 from app.store.database import Tx
 from app.store.inputs import SCORE
+from app.store.limits_sql import OVER_WHEN_TOLD
 from app.store.schema.parties import limit_review
 
 
@@ -35,15 +36,18 @@ class Asked:
     at: datetime
 
 
-_LATEST: Final = """
+_LATEST: Final = f"""
 standing AS (
     SELECT DISTINCT ON (l.account_id) l.account_id, l.limit_minor, l.currency, l.unlimited,
         l.valid_to, l.decided_at
     FROM credit_limit l
+    JOIN account a ON a.account_id = l.account_id
+    JOIN segment s ON s.segment_id = a.segment_id
     WHERE l.kind = 'base' AND l.status = 'APPROVED' AND l.valid_from <= :today
+        AND NOT {OVER_WHEN_TOLD}
     ORDER BY l.account_id, l.decided_at DESC, l.created_at DESC, l.limit_id DESC
 )
-"""
+"""  # noqa: S608 - made of constants
 
 _DUE: Final = f"""
 WITH {_LATEST},

@@ -65,6 +65,16 @@ def held(minor: int | None, changes: int | None = None, *, expired: bool = False
         pytest.param(
             [limit(5, 0), limit(7, -9, -5, 1)], held(5), id="history-told-later-replaces-nothing"
         ),
+        pytest.param(
+            [limit(5, -9), replace(limit(7, -5, -2, 1), over_when_told=True)],
+            held(5),
+            id="over-when-told-replaces-nothing",
+        ),
+        pytest.param(
+            [replace(limit(7, -5, -2, 1), over_when_told=True)],
+            held(None, expired=True),
+            id="over-when-told-is-over",
+        ),
     ],
 )
 def test_effective_limit(limits: Sequence[CreditLimit], expected: EffectiveLimit) -> None:

@@ -185,6 +185,7 @@ def limit_on(world: World, name: str, on: date) -> int | None:
         if row["kind"] == "base"
         and not any(
             other["kind"] == "base"
+            and (other["valid_to"] is None or other["valid_to"] >= other["known_on"])
             and other["order"] > row["order"]
             and other["valid_from"] >= row["valid_from"]
             for other in rows

@@ -147,7 +147,7 @@ def _limit(draw: Random, name: str, order: int) -> Row:
     return {
         "customer_id": name,
         "kind": draw.choice(["base", "base", "temporary", "cover"]),
-        "known_on": day(begin + draw.choice([0, 0, 20, -20])),
+        "known_on": day(begin + draw.choice([0, 0, 20, -20, 150])),
         "ended_on": draw.choice([None, None, day(begin + 200)]),
         "valid_from": day(begin),
         "valid_to": draw.choice([None, day(begin + draw.randrange(300))]),

@@ -302,6 +302,21 @@ def test_the_review_calendar_goes_by_class(town: Town, limits: Limits) -> None:
     assert [name for name, _ in reviews(limits)] == ["C-4"]
 
 
+def test_what_was_over_when_it_was_told_is_not_the_limit_to_review(
+    town: Town, limits: Limits
+) -> None:
+    town.limit("C-1", 500)
+    scored(town, "A")
+    first = town.today
+    town.clock.advance(days=40)
+    over = LimitAsk("base", "main", Money(5, "CNY"))
+    over = replace(over, valid_from=first + 10 * DAY, valid_to=first + 20 * DAY)
+    town.propose("C-1", over)
+    assert reviews(limits) == []
+    ever = replace(EVERYTHING, until=date.max)
+    assert reviews(limits, ever) == [("C-1", first + 365 * DAY)]
+
+
 def test_what_ends_soon_is_told_unless_something_follows(town: Town, limits: Limits) -> None:
     soon, later = town.today + 30 * DAY, town.today + 31 * DAY
 
