@@ -17,14 +17,15 @@ _YEAR_BEFORE: Final = (300, 430)
 def statement_features(asked: pl.DataFrame, financials: pl.DataFrame) -> pl.DataFrame:
     """Compute growth, margins and ratios of the newest statement known, one row where there is one.
 
-    Of a period the one told last holds, of those known by the day. A ratio that a statement gives
+    Of a period the one known last holds, of those known by the day; of those known since the same
+    day the one told last. A ratio that a statement gives
     wins over one computed from its lines.
     """
     known = (
         asked.select("row", "customer_id", "as_of")
         .join(financials.with_row_index("told"), on="customer_id")
         .filter((pl.col("known_on") <= _AS_OF) & (pl.col("period_end") <= _AS_OF))
-        .sort("row", "period_end", "told")
+        .sort("row", "period_end", "known_on", "told")
         .unique(["row", "period_end"], keep="last", maintain_order=True)
     )
     newest = known.group_by("row", maintain_order=True).last()

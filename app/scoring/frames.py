@@ -69,7 +69,8 @@ FINANCIALS: Final = pl.Schema(
         **{f"ratio_{name}": pl.Float64 for name in RATIO_NAMES},
     }
 )
-"""Statements in the order they were told: of those of one period known by a day the last one holds.
+"""Statements in the order they were told: of those of one period known by a day the one known last
+holds, of those known since the same day the last one.
 
 A ratio that is given wins over one from the lines."""
 

@@ -65,6 +65,27 @@ def test_a_statement_is_kept_once_and_corrected_by_another(erp: Erp, database: D
     assert rest["next_cursor"] is None
 
 
+def test_history_told_after_a_restatement_does_not_hold(erp: Erp, database: Database) -> None:
+    restated = {"known_on": "2026-06-01", "ratios": {"current_ratio": "0.5"}}
+    assert [put(erp, **restated).status_code, put(erp).status_code] == [201, 201]
+    due(database)
+    again = [put(erp), put(erp, **restated)]
+    assert [one.status_code for one in again] == [200, 200]
+    assert [one.json()["known_on"] for one in again] == ["2026-04-20", "2026-06-01"]
+    assert due(database) == []
+    (held,) = erp.client.get(PATH).json()["items"]
+    assert (held["known_on"], held["ratios"]) == ("2026-06-01", {"current_ratio": "0.5"})
+    for day, ratio in ((date(2026, 5, 31), 1.5), (date(2026, 6, 1), 0.5)):
+        assert ratios(database, day, ["ratio_current_ratio"]) == [ratio]
+
+
+def test_without_a_day_it_may_be_told_back(erp: Erp) -> None:
+    today = {name: value for name, value in YEAR.items() if name != "known_on"}
+    told = [today, today | {"source": "auditor"}, today]
+    assert [erp.client.put(PATH, json=one).status_code for one in told] == [201, 201, 201]
+    assert [one["source"] for one in erp.client.get(PATH).json()["items"]] == ["annual report"]
+
+
 def test_without_a_day_it_is_known_since_it_was_first_told(erp: Erp, clock: Clock) -> None:
     told = {name: value for name, value in YEAR.items() if name != "known_on"}
     assert erp.client.put(PATH, json=told).json()["known_on"] == "2026-06-15"

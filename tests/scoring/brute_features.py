@@ -285,9 +285,9 @@ def season(bills: list[Row], on: date, asked: Row) -> dict[str, float | None]:
 
 
 def financials(world: World, name: str, on: date) -> dict[str, float | None]:
-    """Read the newest statement known and the two before; told again, the last one holds."""
+    """Read the newest statement known and the two before; of a year the one known last holds."""
     by_end: dict[date, Row] = {}
-    for row in world.financials:
+    for row in sorted(world.financials, key=lambda row: row["known_on"]):
         if row["customer_id"] == name and row["known_on"] <= on and row["period_end"] <= on:
             by_end[row["period_end"]] = row
     if not by_end:

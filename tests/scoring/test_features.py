@@ -214,8 +214,9 @@ def test_a_statement_told_again_replaces_the_one_before_from_its_own_day(days_la
         pl.DataFrame(asked, ["customer_id", "as_of"], orient="row"),
     )
     first = 0.2 if days_later < 0 else None
-    second = 0.1 if days_later > 0 else 0.2
-    assert found["ratio_net_profit_to_assets"].to_list() == [first, second, 0.2] * 500
+    second = 0.2 if days_later == 0 else 0.1
+    last = 0.1 if days_later < 0 else 0.2
+    assert found["ratio_net_profit_to_assets"].to_list() == [first, second, last] * 500
 
 
 @pytest.mark.parametrize("pairs_at_once", [5, 100])
