@@ -141,6 +141,25 @@ def test_features_know_a_statement_from_its_day_on(erp: Erp, database: Database)
     assert ratios(database, date(2026, 5, 1), names)[:2] == [0.9, None]
 
 
+@pytest.mark.parametrize(
+    ("before", "now", "growth"),
+    [
+        pytest.param("CNY", "CNY", 0.205, id="the-same"),
+        pytest.param(None, None, 0.205, id="neither-told"),
+        pytest.param("CNY", "USD", None, id="another"),
+        pytest.param(None, "CNY", None, id="one-not-told"),
+    ],
+)
+def test_years_in_different_currencies_are_not_compared(
+    erp: Erp, database: Database, before: str | None, now: str | None, growth: float | None
+) -> None:
+    earlier = {"figures": {"total_assets": "1000"}, "currency": before}
+    put(erp, period_end="2024-12-31", known_on="2025-05-01", **earlier)
+    put(erp, currency=now)
+    names = ("assets_growth", "ratio_net_margin")
+    assert ratios(database, date(2026, 4, 20), names) == [growth and pytest.approx(growth), 0.05]
+
+
 def test_a_file_of_statements_is_taken_in_once(
     erp: Erp, database: Database, clock: Clock, tmp_path: Path
 ) -> None:

@@ -297,7 +297,11 @@ def financials(world: World, name: str, on: date) -> dict[str, float | None]:
 
     def before(years: int) -> Row:
         low, high = (years - 1) * 365 + 300, (years - 1) * 365 + 430
-        ends = [one for one in by_end if low <= (end - one).days <= high]
+        ends = [
+            one
+            for one, row in by_end.items()
+            if low <= (end - one).days <= high and row["currency"] == now["currency"]
+        ]
         return by_end[max(ends)] if ends else dict.fromkeys(ITEMS)
 
     one, two = before(1), before(2)
