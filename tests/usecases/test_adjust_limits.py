@@ -337,6 +337,45 @@ def test_what_ends_soon_is_told_unless_something_follows(town: Town, limits: Lim
     assert ending() == []
 
 
+def test_what_is_replaced_does_not_end_and_what_stands_after_follows(
+    town: Town, limits: Limits
+) -> None:
+    def propose(first: int, last: int | None) -> None:
+        until = None if last is None else town.today + last * DAY
+        ask = LimitAsk("base", "main", Money(5, "CNY"), valid_to=until)
+        town.propose("C-1", replace(ask, valid_from=town.today + first * DAY))
+
+    def ending() -> list[int]:
+        ask = ListAsk(None, None, None, None, 50)
+        return [(one.valid_to - town.today).days for one in limits.list_ending(ADMIN, ask)]
+
+    propose(0, 20)
+    propose(0, 10)
+    assert ending() == [10], "the longer one does not come back"
+    propose(11, None)
+    assert ending() == []
+    propose(5, 15)
+    assert ending() == [], "the one without an end stands after it, though approved before"
+    propose(8, 12)
+    assert ending() == []
+    propose(11, 14)
+    assert ending() == [14], "by now that one is replaced too"
+
+
+def test_each_segment_has_a_last_day_of_its_own(town: Town, limits: Limits) -> None:
+    west = SegmentChange(name="west", time_zone="America/New_York")
+    town.parties.put_segment(ADMIN, "west", west)
+    last = town.today
+    for segment_id in ("main", "west"):
+        town.propose("C-1", LimitAsk("base", segment_id, Money(5, "CNY"), valid_to=last))
+    town.clock.advance(hours=23)
+    ask = ListAsk(None, None, None, None, 50)
+    assert [one.segment_id for one in limits.list_ending(ADMIN, ask)] == ["west"]
+    assert [one.segment_id for one in limits.list_reviews(ADMIN, ask)] == ["main", "west"]
+    town.clock.advance(days=1)
+    assert limits.list_ending(ADMIN, ask) == []
+
+
 def test_who_put_the_policy_in_force_does_not_grant_what_it_proposes(
     town: Town, limits: Limits
 ) -> None:
