@@ -121,6 +121,28 @@ def test_a_recommendation_reads_what_is_stored(town: Town, limits: Limits) -> No
     assert (again.limit, again.policy_version) == (Money(70_000_00, "CNY"), 1)
 
 
+def test_a_group_pays_as_its_members_do(town: Town, limits: Limits) -> None:
+    town.put("G-1")
+    town.put("C-1", parent_id="G-1")
+    town.put("C-2", parent_id="G-1")
+    town.limit("G-1", 500_000_00)
+    due = town.today - 60 * DAY
+    dates = {"issue_date": due.isoformat(), "due_date": due.isoformat()}
+
+    def paying(name: str = "G-1") -> list[tuple[str, str | None]]:
+        steps = limits.recommend(ADMIN, name, "main").found.steps
+        found = [step for step in steps if step.code.startswith("LIMIT_PAYING")]
+        return [(step.code, step.values.get("late")) for step in found]
+
+    assert paying() == [("LIMIT_PAYING_UNKNOWN", None)]
+    bought(town, 1_000_00)  # by C-1, and paid in time
+    for number in range(3):  # not paid for 60 days
+        told = {"invoice_id": f"L-{number}", "amount": 1_000_00}
+        town.fact("invoice", "C-2", **told, **dates)
+    assert paying() == [("LIMIT_PAYING", "45")]
+    assert paying("C-1") == [("LIMIT_PAYING", "0")]
+
+
 def test_what_a_recommendation_is_refused_for(town: Town, limits: Limits) -> None:
     town.limit("C-1", 1)
     eu = Caller("eu", frozenset({"admin"}), segments=frozenset({"eu"}))
