@@ -8,13 +8,14 @@ from time import sleep
 from typing import Final, TypeVar
 
 from app.cli.ledger_batches import LedgerBatch, ReadRow, ledger_batches
-from app.cli.ledger_rows import new_customer
+from app.cli.ledger_rows import contradiction, new_customer, payment_id
 from app.cli.tables_rejects import Reject
 from app.cli.tables_shape import TableRow
 from app.domain.callers import Caller
 from app.domain.customers import CustomerChange
 from app.domain.errors import BusyError, FieldError
 from app.domain.facts import Event, Result
+from app.store.facts_seen import Seen
 from app.usecases.facts_events import parse_events
 
 IMPORTER: Final = Caller("aval-import", frozenset({"admin"}))
@@ -34,6 +35,7 @@ class Doors:
     put_customer: Callable[[Caller, str, CustomerChange], object]
     find_customers: Callable[[Collection[str]], Mapping[str, str]]
     take_currencies: Callable[[str, Mapping[str, str]], None]
+    see_invoices: Callable[[str, Mapping[str, str]], Mapping[str, Seen]]
 
 
 @dataclass(slots=True)
@@ -112,23 +114,51 @@ class LedgerImport:
             self.counts.sums_minor[read.row.amount.currency] += read.row.amount.minor
         if found.events:
             self._make_customers(batch.rows)
-            results = insist(lambda: self.doors.apply_facts(IMPORTER, found.events))
-            self._count(batch, results)
+            denied = self._denied(batch.rows)
+            places = [place for place in range(len(found.events)) if _goes(batch, place, denied)]
+            events = [found.events[place] for place in places]
+            results = insist(lambda: self.doors.apply_facts(IMPORTER, events))
+            self._count(batch, zip(places, results, strict=True), denied)
+
+    def _denied(self, rows: Sequence[ReadRow]) -> dict[int, FieldError]:
+        """Find the rows that what is held speaks against, by line."""
+        payments = {read.row.invoice_id: payment_id(read.row.invoice_id) for read in rows}
+        seen = insist(lambda: self.doors.see_invoices(self.segment, payments))
+        found = ((read, contradiction(read.row, seen[read.row.invoice_id])) for read in rows)
+        return {read.found.line: error for read, error in found if error is not None}
 
     def _reject(self, reject: Reject) -> None:
         self.counts.rejected += 1
         self.reject(reject)
 
-    def _count(self, batch: LedgerBatch, results: Iterable[Result]) -> None:
+    def _count(
+        self,
+        batch: LedgerBatch,
+        results: Iterable[tuple[int, Result]],
+        denied: Mapping[int, FieldError],
+    ) -> None:
         refused: set[int] = set()
-        for place, result in enumerate(results):
+        for read in batch.rows:
+            if (error := denied.get(read.found.line)) is not None:
+                refused.add(read.found.line)
+                self._reject(
+                    Reject(read.found.line, error.field or "", error.detail, read.found.original)
+                )
+        for place, result in results:
             self.counts.events[result.result] += 1
             line = batch.owners[place].found.line
             # What follows from a row's first problem says no more.
-            if result.problem is not None and line not in refused:
+            if line in refused:
+                continue
+            if result.problem is not None:
                 refused.add(line)
                 problem = result.problem
                 self._reject(batch.quarantined(place, problem.field, problem.detail))
+            elif result.result == "stale":
+                refused.add(line)
+                version = batch.owners[place].row.version
+                detail = f"a newer version than {version} is known; raise it to change that"
+                self._reject(batch.quarantined(place, "version", detail))
 
     def _make_customers(self, rows: Iterable[ReadRow]) -> None:
         first: dict[str, ReadRow] = {}
@@ -159,6 +189,12 @@ class LedgerImport:
 
     def _put(self, customer_id: str, change: CustomerChange) -> None:
         insist(lambda: self.doors.put_customer(IMPORTER, customer_id, change))
+
+
+def _goes(batch: LedgerBatch, place: int, denied: Mapping[int, FieldError]) -> bool:
+    """Tell whether an event is to be applied: an invoice that something else paid is not paid."""
+    error = denied.get(batch.owners[place].found.line)
+    return error is None or error.field == "disputed" or batch.events[place]["type"] != "payment"
 
 
 def insist(act: Callable[[], _T]) -> _T:

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Final, TypeVar
 
@@ -20,16 +20,20 @@ from app.cli.ledger_batches import read_row
 from app.cli.master_rows import CustomerRow, LimitRow, parse_customer_row, parse_limit_row
 from app.cli.tables_rejects import Reject
 from app.cli.tables_shape import TableRow
-from app.domain.errors import BusyError, CreditError
+from app.domain.customers import CustomerChange
+from app.domain.errors import BusyError, CreditError, CustomerUnknownError, VersionStaleError
 from app.usecases.asks import Answer
-from app.usecases.customers import PutCustomer
+from app.usecases.customers import PutCustomer, ReadCustomer
 from app.usecases.financials import PutStatement
 from app.usecases.idempotency import fingerprint
 from app.usecases.keyed import Keyed
 from app.usecases.limits import LimitAsk, LimitView, ProposeLimit
+from app.usecases.limits_again import KeyToday
 
 _LIMITS: Final = "/v1/customers/{customer_id}/limits"
 _PARENT: Final = "parent_id"
+_LOOKS: Final = 5
+"""How often a customer is read anew because somebody else changed it in between."""
 
 _Row = TypeVar("_Row", CustomerRow, LimitRow, StatementRow)
 
@@ -85,7 +89,7 @@ class MasterImport:
             self._reject(found, refused)
 
     def set_limits(self, rows: Iterable[TableRow], propose: ProposeLimit) -> None:
-        """Set limits; a row that was imported before sets none again."""
+        """Set limits; a row sets none again while the one that came of it counts."""
         for found, row in self._read(rows, read_limit):
             refused = self._try(partial(_propose, propose, row))
             if refused is not None:
@@ -163,20 +167,50 @@ def _tell(put: PutStatement, row: StatementRow) -> str:
 
 
 def _put(put: PutCustomer, row: CustomerRow) -> str:
+    """Put a customer, with what its row does not speak of as it is by then.
+
+    Raises:
+        VersionStaleError: Others changed it each time between the look and the change.
+
+    """
     change = validate(CustomerIn, row.body).to_change()
-    return "new" if put(IMPORTER, row.customer_id, change).created else "known"
+    for _ in range(_LOOKS - 1):
+        try:
+            return _fill_and_put(put, row, change)
+        except VersionStaleError:
+            continue
+    return _fill_and_put(put, row, change)
+
+
+def _fill_and_put(put: PutCustomer, row: CustomerRow, change: CustomerChange) -> str:
+    expected = None
+    if row.keeps:
+        try:
+            held = ReadCustomer(put.database)(IMPORTER, row.customer_id).customer
+        except CustomerUnknownError:
+            pass  # a new one
+        else:
+            kept = {name: getattr(held, name) for name in row.keeps}
+            change, expected = replace(change, **kept), [held.version]
+    return "new" if put(IMPORTER, row.customer_id, change, expected).created else "known"
 
 
 def _propose(propose: ProposeLimit, row: LimitRow) -> str:
-    keyed, ask = limit_question(row)
+    keyed, ask = limit_question(row, propose)
     return limit_result(propose(keyed, row.customer_id, ask, _answer))
 
 
-def limit_question(row: LimitRow) -> tuple[Keyed, LimitAsk]:
-    """Make what the use case is asked: the key is the row's content."""
+def limit_question(row: LimitRow, propose: ProposeLimit) -> tuple[Keyed, LimitAsk]:
+    """Make what the use case is asked: the key is the row's content while its limit counts.
+
+    Raises:
+        CreditError: The segment or the customer of a row that was imported before is gone.
+
+    """
     ask = validate(LimitIn, row.body).to_ask()
     digest = fingerprint("POST", _LIMITS, {"customer_id": row.customer_id}, row.body)
-    return Keyed(IMPORTER, row.key, digest), ask
+    key_today = KeyToday(propose.database, propose.now)
+    return key_today(Keyed(IMPORTER, row.key, digest), row.customer_id, ask), ask
 
 
 def limit_result(answer: Answer) -> str:

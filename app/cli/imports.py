@@ -35,7 +35,7 @@ from app.domain.money import minor_to_text
 from app.store.ids import IdSource
 from app.telemetry import set_up_log
 from app.usecases.facts import ApplyFacts
-from app.usecases.imports import FindCustomers, NeedSegment, TakeCurrencies
+from app.usecases.imports import FindCustomers, NeedSegment, SeeInvoices, TakeCurrencies
 from app.usecases.score_portions import RescoreTouched, ScorePortion
 
 _LONGEST_SOURCE: Final = 64
@@ -109,6 +109,7 @@ def import_ledger(parts: Composition, table: Table, plan: LedgerPlan) -> None:
         parts.desk.parties.put_customer,
         FindCustomers(parts.database),
         TakeCurrencies(parts.database, utc_now),
+        SeeInvoices(parts.database),
     )
     with _rejects(table) as writer:
         run = LedgerImport(doors, plan.source, plan.segment, writer.write)
@@ -166,7 +167,7 @@ def _limits(
     *,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would change")] = False,
 ) -> None:
-    """Import limits, a row a limit; a row that was imported before is known by its content."""
+    """Import limits, a row a limit; a row whose limit counts still is known by its content."""
     with _refusals():
         if dry_run:
             table = _open(file, LIMIT_COLUMNS)

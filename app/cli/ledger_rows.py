@@ -4,7 +4,8 @@ A file has no history, so each run says only what it knows. The invoice event of
 whether the row is open or paid, and event ids come from the content: a second run repeats them, a
 row paid since adds its payment. A row whose invoice changed is another content under the same
 `version` (1 without that column): the ledger quarantines it, and the user either finds the slip or
-raises the row's `version`. A payment taken back cannot be told by a file.
+raises the row's `version`. A payment taken back cannot be told by a file: a row that is open again
+is refused (`contradiction`), as is one that would pay an invoice twice.
 """
 
 import hashlib
@@ -16,7 +17,9 @@ from typing import Any, Final
 
 from app.cli.tables_fields import ID_LENGTH, Fields
 from app.cli.tables_shape import Columns
+from app.domain.errors import FieldError
 from app.domain.money import Money
+from app.store.facts_seen import Seen
 
 NAME_LENGTH: Final = 200
 COUNTRY_LENGTH: Final = 64
@@ -148,6 +151,41 @@ def payment_id(invoice_id: str) -> str:
     if len(plain) <= ID_LENGTH:
         return plain
     return f"paid:#{_digest(invoice_id)}"
+
+
+def contradiction(row: LedgerRow, seen: Seen) -> FieldError | None:
+    """Say how a row speaks against what is held of its invoice, where its events could not.
+
+    Events are named by their content and versions are the row's: what was sent before is a
+    duplicate, and an invoice that something else paid would be paid twice.
+    """
+    own = payment_id(row.invoice_id)
+    version, amount = seen.own or (0, 0)
+    if row.paid_date is None and amount:
+        return FieldError(
+            f"is empty, but the invoice is paid here by {own!r}: a payment taken back is its next"
+            f" version, {version + 1} or more, with amount 0 (POST /v1/ledger-events)",
+            "paid_date",
+        )
+    if row.paid_date is not None and not amount:
+        if seen.own is not None and version >= row.version:
+            return FieldError(
+                f"{own!r} was taken back here by version {version}; to pay it again raise the"
+                f" row's version above that",
+                "version",
+            )
+        if (other := seen.others.get(row.amount.currency)) is not None:
+            return FieldError(
+                f"the invoice is already settled by {other}, in part or in whole: paid once more"
+                " it would be a prepayment",
+                "paid_date",
+            )
+    if row.disputed is False and row.version == 1 and seen.disputed:
+        return FieldError(
+            "is false, but the invoice is disputed here: raise the row's version to withdraw it",
+            "disputed",
+        )
+    return None
 
 
 def new_customer(row: LedgerRow) -> dict[str, str]:

@@ -31,7 +31,7 @@ class LimitsPreview:
 
     def __call__(self, row: LimitRow) -> str:
         """Try a row, tell what it would change, and name what would become of it."""
-        keyed, ask = limit_question(row)
+        keyed, ask = limit_question(row, self.bulk.propose)
         seen: list[BulkView] = []
 
         def keep(one: BulkView) -> Answer:

@@ -1,7 +1,9 @@
 """Master data and limits from a file: a row is the body of the same request over HTTP.
 
-An empty cell leaves its field out of the body. Whether a USCC's check digit holds, a parent exists
-or a country is known is for the use case to say; here only the shape is read.
+An empty cell leaves its field out of the body, which clears what a PUT replaces; a column that the
+file lacks is not spoken of at all, see `CustomerRow.keeps`. Whether a USCC's check
+digit holds, a parent exists or a country is known is for the use case to say; here only the shape
+is read.
 """
 
 import hashlib
@@ -22,6 +24,9 @@ MAX_TERMS_DAYS: Final = 3650
 
 KINDS: Final = ("company", "sole_trader", "person")
 SIZES: Final = ("LARGE", "MEDIUM", "SMALL", "MICRO")
+REPLACED: Final = ("kind", "country", "uscc", "lei", "industry", "since", "active", "size")
+"""Fields of a customer that a PUT replaces even where it does not name them."""
+
 LIMIT_KINDS: Final = ("base", "temporary")
 
 CUSTOMER_COLUMNS: Final = Columns(
@@ -74,10 +79,15 @@ _LEI: Final = re.compile(r"[0-9A-Z]{18}[0-9]{2}", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class CustomerRow:
-    """A customer; `body` is what `PUT /v1/customers/{customer_id}` takes."""
+    """A customer; `body` is what `PUT /v1/customers/{customer_id}` takes.
+
+    `keeps` are fields that a PUT would clear or give their default though the file has no such
+    column: who is known keeps them. An empty `active` lets nobody in or out either.
+    """
 
     customer_id: str
     body: dict[str, Any]
+    keeps: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +99,7 @@ class LimitRow:
 
     @property
     def key(self) -> str:
-        """The Idempotency-Key of the row: made of its content, so that a second run repeats it."""
+        """The first Idempotency-Key of the row: made of its content, a second run repeats it."""
         text = json.dumps([self.customer_id, self.body], sort_keys=True, ensure_ascii=False)
         return f"import-limit-{hashlib.sha256(text.encode()).hexdigest()}"
 
@@ -123,7 +133,10 @@ def parse_customer_row(row: Mapping[str, str]) -> CustomerRow:
         "owner": fields.text("owner", TEXT_LENGTH),
     }
     fields.check()
-    return CustomerRow(customer_id, _given(found))
+    keeps = [name for name in REPLACED if name not in row]
+    if "active" in row and not fields.raw("active"):
+        keeps.append("active")
+    return CustomerRow(customer_id, _given(found), tuple(keeps))
 
 
 def parse_limit_row(row: Mapping[str, str]) -> LimitRow:

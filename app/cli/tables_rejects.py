@@ -7,6 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from app.cli.tables_shape import REJECT_COLUMNS
 from app.domain.errors import FileRefusedError
 from app.sheets.cells import safe
 
@@ -27,7 +28,10 @@ def reject_path(path: Path) -> Path:
 
 
 class RejectWriter:
-    """Writes `line,field,reason` and the original columns; use it in a `with`.
+    """Writes `REJECT_COLUMNS` and the original columns; use it in a `with`.
+
+    No file of ours has columns of those names; limits have a `reason` of their own. Those of a
+    reject file that is imported again give way to the new ones.
 
     The file appears, and takes the place of an older one, when the `with` ends without an error
     and something was rejected. It is UTF-8 with BOM, so that spreadsheets show Chinese.
@@ -37,7 +41,8 @@ class RejectWriter:
         """Take the reject file's own path and the headers of the import file."""
         self.path = path
         self.count = 0
-        self._headers = tuple(headers)
+        self._old = {at for at, text in enumerate(headers) if text.strip() in REJECT_COLUMNS}
+        self._headers = self._without_old(headers)
         self._part = path.with_name(f"{path.name}.part")
 
     def __enter__(self) -> Self:
@@ -54,14 +59,18 @@ class RejectWriter:
                 f"the reject file {self.path} cannot be written: {error.strerror}"
             ) from error
         self._writer = csv.writer(self._file, lineterminator="\n")
-        self._writer.writerow(map(safe, ("line", "field", "reason", *self._headers)))
+        self._writer.writerow(map(safe, (*REJECT_COLUMNS, *self._headers)))
         return self
 
     def write(self, reject: Reject) -> None:
         """Add a row."""
-        cells = (str(reject.line), reject.field, reject.reason, *reject.original)
+        original = self._without_old(reject.original)
+        cells = (str(reject.line), reject.field, reject.reason, *original)
         self._writer.writerow(map(safe, cells))
         self.count += 1
+
+    def _without_old(self, cells: Sequence[str]) -> list[str]:
+        return [cell for at, cell in enumerate(cells) if at not in self._old]
 
     def __exit__(
         self,

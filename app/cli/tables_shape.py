@@ -12,6 +12,9 @@ from app.domain.errors import FileRefusedError
 WHOLE_ROW: Final = -1
 """Where a fault speaks of the row and not of one of its columns."""
 
+REJECT_COLUMNS: Final = ("reject_line", "reject_field", "reject_reason")
+"""What a reject file has before the columns of the file; imported again they mean nothing."""
+
 _NO_ALIASES: Final[Mapping[str, str]] = MappingProxyType({})
 
 
@@ -88,11 +91,11 @@ class Header:
 
     @property
     def unknown(self) -> tuple[str, ...]:
-        """The texts of columns that are not used."""
+        """The texts of columns that are not used; those of a reject file need not be told."""
         return tuple(
             text
             for text, name in zip(self.texts, self.names, strict=True)
-            if name is None and text.strip()
+            if name is None and text.strip() and text.strip() not in REJECT_COLUMNS
         )
 
 

@@ -24,7 +24,8 @@ class CreditLimit:
     """An approved limit. `limit_minor` None and not `unlimited`: no credit is granted.
 
     `valid_to` is inclusive; None has no end. `order` rises with approval: later wins. A `cover`
-    adds `limit_minor` to the limit that holds beside it.
+    adds `limit_minor` to the limit that holds beside it. `over_when_told`: its last day lay before
+    the business day of its approval; it tells of the past and replaces nothing.
     """
 
     kind: LimitKind
@@ -33,6 +34,7 @@ class CreditLimit:
     valid_from: date
     valid_to: date | None
     order: int
+    over_when_told: bool = False
 
     def valid_on(self, on: date) -> bool:
         """Tell whether a business date lies within its dates."""
@@ -64,8 +66,9 @@ def effective_limit(limits: Iterable[CreditLimit], on: date) -> EffectiveLimit:
 
     Of several valid ones of a kind the one approved last wins. A base limit that began is replaced
     for good when one that was approved later begins: it does not come back when that one runs out,
-    but leaves a null limit that is `expired`. Valid covers add to a limit above 0; beside one of
-    0, which grants no credit either, a null or an unlimited one they count nothing.
+    but leaves a null limit that is `expired`. One `over_when_told` replaces none.
+    Valid covers add to a limit above 0; beside one of 0, which grants no credit either, a null or
+    an unlimited one they count nothing.
     """
     rows = list(limits)
     valid = [row for row in rows if row.valid_on(on)]
@@ -101,6 +104,7 @@ def _with_covers(
 def _replaced(row: CreditLimit, rows: Iterable[CreditLimit], on: date) -> bool:
     return any(
         other.kind == "base"
+        and not other.over_when_told
         and other.order > row.order
         and row.valid_from <= other.valid_from <= on
         for other in rows
@@ -123,6 +127,20 @@ def base_in_force(limits: Iterable[CreditLimit], on: date) -> CreditLimit | None
     """Find the base limit that holds on a business date, whatever temporary one wins over it."""
     rows = [row for row in limits if row.kind == "base"]
     standing = [row for row in rows if row.valid_on(on) and not _replaced(row, rows, on)]
+    return max(standing, key=lambda row: row.order, default=None)
+
+
+def holds_some_day(limit: CreditLimit, limits: Iterable[CreditLimit], since: date) -> bool:
+    """Tell whether a limit is the one of its kind that holds on a day from `since` on."""
+    rows = [row for row in limits if row.kind == limit.kind]
+    days = {since} | {day for day in changes(rows) if day > since}
+    return any(_last_approved(rows, day) == limit for day in days)
+
+
+def _last_approved(rows: Sequence[CreditLimit], on: date) -> CreditLimit | None:
+    standing = [row for row in rows if row.valid_on(on)]
+    if any(row.kind == "base" for row in standing):
+        return base_in_force(rows, on)
     return max(standing, key=lambda row: row.order, default=None)
 
 

@@ -48,8 +48,8 @@ def _part(used: pl.Expr, limit: pl.Expr) -> pl.Expr:
 def _in_force(asked: pl.DataFrame, limits: pl.DataFrame) -> pl.DataFrame:
     """Find the limit in force at the end of a `day`, as `domain.limits.effective_limit` does.
 
-    A temporary one wins, else the base approved last that none approved later has replaced; what
-    valid covers grant is added.
+    A temporary one wins, else the base approved last that none approved later has replaced, which
+    one that was over before it was told does not; what valid covers grant is added.
     """
     kind, minor = pl.col("kind"), pl.col("limit_minor")
     begun = (
@@ -61,7 +61,9 @@ def _in_force(asked: pl.DataFrame, limits: pl.DataFrame) -> pl.DataFrame:
         )
         .sort(*_QUESTION, "kind", "order", descending=[False, False, False, True])
     )
-    later = pl.col("valid_from").cum_max().shift(1).over(*_QUESTION, "kind")
+    lasted = (pl.col("valid_to") >= pl.col("known_on")).fill_null(value=True)
+    began = pl.when(lasted).then(pl.col("valid_from"))
+    later = began.cum_max().forward_fill().shift(1).over(*_QUESTION, "kind")
     replaced = ((kind == "base") & (later >= pl.col("valid_from"))).fill_null(value=False)
     valid = begun.filter(~replaced & (pl.col("valid_to") >= pl.col("day")).fill_null(value=True))
     return (

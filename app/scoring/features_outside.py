@@ -17,14 +17,15 @@ _YEAR_BEFORE: Final = (300, 430)
 def statement_features(asked: pl.DataFrame, financials: pl.DataFrame) -> pl.DataFrame:
     """Compute growth, margins and ratios of the newest statement known, one row where there is one.
 
-    Of a period the one told last holds, of those known by the day. A ratio that a statement gives
+    Of a period the one known last holds, of those known by the day; of those known since the same
+    day the one told last. A ratio that a statement gives
     wins over one computed from its lines.
     """
     known = (
         asked.select("row", "customer_id", "as_of")
         .join(financials.with_row_index("told"), on="customer_id")
         .filter((pl.col("known_on") <= _AS_OF) & (pl.col("period_end") <= _AS_OF))
-        .sort("row", "period_end", "told")
+        .sort("row", "period_end", "known_on", "told")
         .unique(["row", "period_end"], keep="last", maintain_order=True)
     )
     newest = known.group_by("row", maintain_order=True).last()
@@ -49,12 +50,20 @@ def statement_features(asked: pl.DataFrame, financials: pl.DataFrame) -> pl.Data
 
 
 def _years_before(newest: pl.DataFrame, known: pl.DataFrame, years: int) -> pl.DataFrame:
-    """Find the statement of an earlier year; its lines get the number of years as a suffix."""
+    """Find the statement of an earlier year in the same currency, two null ones being the same.
+
+    Its lines get the number of years as a suffix.
+    """
     lower, upper = (years - 1) * 365 + _YEAR_BEFORE[0], (years - 1) * 365 + _YEAR_BEFORE[1]
     age = (pl.col("newest_end") - pl.col("period_end")).dt.total_days()
     return (
-        known.join(newest.select("row", newest_end="period_end"), on="row", maintain_order="left")
+        known.join(
+            newest.select("row", newest_end="period_end", newest_currency="currency"),
+            on="row",
+            maintain_order="left",
+        )
         .filter(age.is_between(lower, upper))
+        .filter(pl.col("currency").eq_missing(pl.col("newest_currency")))
         .group_by("row", maintain_order=True)
         .last()
         .select("row", *(pl.col(name).alias(f"{name}_{years}") for name in ITEMS))

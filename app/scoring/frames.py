@@ -65,13 +65,16 @@ FINANCIALS: Final = pl.Schema(
         "customer_id": pl.String,
         "period_end": pl.Date,
         "known_on": pl.Date,
+        "currency": pl.String,
         **dict.fromkeys(ITEMS, pl.Float64),
         **{f"ratio_{name}": pl.Float64 for name in RATIO_NAMES},
     }
 )
-"""Statements in the order they were told: of those of one period known by a day the last one holds.
+"""Statements in the order they were told: of those of one period known by a day the one known last
+holds, of those known since the same day the last one.
 
-A ratio that is given wins over one from the lines."""
+A ratio that is given wins over one from the lines. Statements of different currencies (a null one
+is of its own) are not compared."""
 
 SIGNALS: Final = pl.Schema(
     {

@@ -54,6 +54,7 @@ _OTHERS: Final[Mapping[str, Mapping[str, type[pl.DataType]]]] = {
         "customer_id": pl.String,
         "period_end": pl.Date,
         "known_on": pl.Date,
+        "currency": pl.String,
         "figures": pl.String,
         "ratios": pl.String,
     },
@@ -123,6 +124,7 @@ def statements(rows: pl.DataFrame) -> pl.DataFrame:
         "customer_id",
         "period_end",
         "known_on",
+        "currency",
         *(
             pl.col("figures").str.json_decode(figures).struct.field(name).cast(pl.Float64)
             for name in ITEMS

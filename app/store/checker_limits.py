@@ -13,12 +13,16 @@ _LIMITS: Final = """
 WITH approved AS (
     SELECT l.*, row_number() OVER (
             PARTITION BY l.account_id ORDER BY l.decided_at, l.created_at, l.limit_id) AS place,
-        coalesce(a.limit_changes_on - 1, DATE '9999-12-31') AS day
+        coalesce(a.limit_changes_on - 1, DATE '9999-12-31') AS day,
+        -- what was over before it was told replaces nothing
+        l.kind = 'base' AND (l.valid_to IS NULL
+            OR l.valid_to >= date_trunc('day', l.decided_at AT TIME ZONE s.time_zone)) AS replaces
     FROM credit_limit l JOIN account a ON a.account_id = l.account_id
+    JOIN segment s ON s.segment_id = a.segment_id
     WHERE l.status = 'APPROVED'
 ),
 ranked AS (
-    SELECT *, max(valid_from) FILTER (WHERE kind = 'base' AND valid_from <= day) OVER (
+    SELECT *, max(valid_from) FILTER (WHERE replaces AND valid_from <= day) OVER (
         PARTITION BY account_id ORDER BY place DESC
         ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS later
     FROM approved

@@ -1,7 +1,11 @@
-"""Financial statements of customers: only added; of a period the row added last holds."""
+"""Financial statements of customers: only added.
 
-from collections.abc import Mapping
+Of a period the version known last holds, of those known since one day the one told last.
+"""
+
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime
+from typing import Any, Final
 
 import orjson
 from sqlalchemy import text
@@ -31,30 +35,39 @@ def add(tx: Tx, customer_id: str, one: Statement, by: tuple[str, str | None]) ->
     return added
 
 
-def newest(tx: Tx, customer_id: str, period_end: date) -> StoredStatement | None:
-    """Read the statement of a period that holds."""
-    found = listing(tx, customer_id, None, 1, period_end)
-    return found[0] if found else None
-
-
-_LISTING = text("""
-SELECT DISTINCT ON (f.period_end) f.period_end, f.known_on, f.currency, f.figures::text AS figures,
-    f.ratios::text AS ratios, f.source, f.created_at
+_COLUMNS: Final = """
+    f.period_end, f.known_on, f.currency, f.figures::text AS figures, f.ratios::text AS ratios,
+    f.source, f.created_at
 FROM customer_ref r JOIN financial_statement f ON f.customer_id = r.ref
-WHERE r.customer_id = :id AND (CAST(:before AS date) IS NULL OR f.period_end < :before)
-    AND (CAST(:only AS date) IS NULL OR f.period_end = :only)
-ORDER BY f.period_end DESC, f.statement_id DESC LIMIT :most
+WHERE r.customer_id = :id
+"""
+
+_VERSIONS: Final = text(f"""
+SELECT {_COLUMNS} AND f.period_end = :period_end
+ORDER BY f.known_on DESC, f.statement_id DESC
+""")
+
+_LISTING: Final = text(f"""
+SELECT DISTINCT ON (f.period_end) {_COLUMNS}
+    AND (CAST(:before AS date) IS NULL OR f.period_end < :before)
+ORDER BY f.period_end DESC, f.known_on DESC, f.statement_id DESC LIMIT :most
 """)
 
 
-def listing(
-    tx: Tx, customer_id: str, before: date | None, most: int, only: date | None = None
-) -> list[StoredStatement]:
+def versions(tx: Tx, customer_id: str, period_end: date) -> list[StoredStatement]:
+    """Read all that was told of a period; the first one holds. People tell them: few."""
+    return _stored(tx.execute(_VERSIONS, {"id": customer_id, "period_end": period_end}))
+
+
+def listing(tx: Tx, customer_id: str, before: date | None, most: int) -> list[StoredStatement]:
     """Read the statements that hold, the newest period first; `before` (exclusive) starts a page.
 
     What was told of an id that was merged into the customer is the customer's.
     """
-    values = {"id": customer_id, "before": before, "only": only, "most": most}
+    return _stored(tx.execute(_LISTING, {"id": customer_id, "before": before, "most": most}))
+
+
+def _stored(rows: Iterable[Any]) -> list[StoredStatement]:
     return [
         StoredStatement(
             Statement(
@@ -67,7 +80,7 @@ def listing(
             ),
             row.created_at,
         )
-        for row in tx.execute(_LISTING, values)
+        for row in rows
     ]
 
 

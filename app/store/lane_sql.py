@@ -6,6 +6,7 @@ prepared on empty tables must not keep sequential scans, hence the SETTINGS.
 
 from typing import Final
 
+from app.store.limits_sql import OVER_WHEN_TOLD
 from app.store.schema.documents import LAPSING
 
 SETTINGS: Final = """
@@ -139,11 +140,15 @@ WHERE rate_date BETWEEN %(first)s AND %(last)s
 ORDER BY rate_id
 """
 
-LIMITS: Final = """
+LIMITS: Final = f"""
 SELECT l.account_id, l.kind, l.limit_minor, l.unlimited, l.valid_from, l.valid_to,
-    row_number() OVER (ORDER BY l.decided_at, l.created_at, l.limit_id) AS ordinal
-FROM credit_limit l WHERE l.account_id = any(%(ids)s) AND l.status = 'APPROVED'
-"""
+    row_number() OVER (ORDER BY l.decided_at, l.created_at, l.limit_id) AS ordinal,
+    {OVER_WHEN_TOLD}
+FROM credit_limit l
+JOIN account a ON a.account_id = l.account_id
+JOIN segment s ON s.segment_id = a.segment_id
+WHERE l.account_id = any(%(ids)s) AND l.status = 'APPROVED'
+"""  # noqa: S608 - put together from our own constants
 
 RULE_SET: Final = "SELECT data FROM rule_set WHERE version = %(version)s"
 

@@ -7,7 +7,20 @@ from collections.abc import Collection, Mapping
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, RowMapping, exists, func, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Date,
+    FromClause,
+    RowMapping,
+    cast,
+    exists,
+    false,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.dialects.postgresql import distinct_on
 
 from app.domain.accounts import Account
@@ -15,7 +28,7 @@ from app.domain.covers import CoverTerms
 from app.domain.errors import NotFoundError
 from app.domain.limits import KINDS, CreditLimit, LimitRecord, Paper
 from app.store.database import Tx
-from app.store.schema.parties import account, credit_limit
+from app.store.schema.parties import account, credit_limit, segment
 
 LIVE = ("PROPOSED", "APPROVED")
 
@@ -49,7 +62,9 @@ def approved(
     `without` is a limit that is taken not to be there.
     """
     query = (
-        select(credit_limit)
+        select(credit_limit, _over_when_told(credit_limit).label("over_when_told"))
+        .join(account, account.c.account_id == credit_limit.c.account_id)
+        .join(segment, segment.c.segment_id == account.c.segment_id)
         .where(credit_limit.c.account_id.in_(sorted(account_ids)))
         .where(credit_limit.c.status == "APPROVED")
         .order_by(credit_limit.c.decided_at, credit_limit.c.created_at, credit_limit.c.limit_id)
@@ -60,10 +75,22 @@ def approved(
             continue
         found[row.account_id].append(
             CreditLimit(
-                row.kind, row.limit_minor, row.unlimited, row.valid_from, row.valid_to, order
+                row.kind,
+                row.limit_minor,
+                row.unlimited,
+                row.valid_from,
+                row.valid_to,
+                order,
+                row.over_when_told,
             )
         )
     return found
+
+
+def _over_when_told(limit: FromClause) -> ColumnElement[bool]:
+    """Tell whether it was over before the business day of its approval, in its `segment`."""
+    told_on = cast(func.timezone(segment.c.time_zone, limit.c.decided_at), Date)
+    return func.coalesce(limit.c.valid_to < told_on, false())
 
 
 def listing(tx: Tx, account_id: int, paper: Paper) -> list[LimitRecord]:
@@ -164,7 +191,8 @@ def valid_limits(tx: Tx, segment_id: str, on: date) -> list[tuple[str, LimitReco
     """Read what was approved last of each kind and is valid on a business date, by customer.
 
     Covers are no limits; of an account there are at most a base and a temporary one. A base limit
-    that another replaced for good is none, though the other is over.
+    that another replaced for good is none, though the other is over; one that was over before it
+    was told replaced none.
     """
     later = credit_limit.alias()
     replaced = exists().where(
@@ -174,11 +202,13 @@ def valid_limits(tx: Tx, segment_id: str, on: date) -> list[tuple[str, LimitReco
         later.c.kind == "base",
         later.c.decided_at > credit_limit.c.decided_at,
         later.c.valid_from.between(credit_limit.c.valid_from, on),
+        ~_over_when_told(later),
     )
     query = (
         select(account.c.customer_id, credit_limit)
         .ext(distinct_on(account.c.customer_id, credit_limit.c.kind))
         .join(account, account.c.account_id == credit_limit.c.account_id)
+        .join(segment, segment.c.segment_id == account.c.segment_id)
         .where(
             account.c.segment_id == segment_id,
             credit_limit.c.status == "APPROVED",

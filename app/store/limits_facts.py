@@ -28,6 +28,18 @@ def invoiced(tx: Tx, account: tuple[int, str], since: date, until: date) -> dict
     return {row.currency: int(row.minor) for row in tx.execute(_INVOICED, told)}
 
 
+_FAMILY: Final = text("""
+SELECT m.customer_id FROM account m
+WHERE :account_id = ANY(m.path) AND m.segment_id = :segment_id ORDER BY m.customer_id
+""")
+
+
+def family(tx: Tx, account_id: int, segment_id: str) -> list[str]:
+    """Name the customers of an account and of its members, in its segment."""
+    told = {"account_id": account_id, "segment_id": segment_id}
+    return list(tx.execute(_FAMILY, told).scalars())
+
+
 @dataclass(frozen=True, slots=True)
 class Adjustable:
     """An account whose base limit may follow what is recommended.

@@ -37,7 +37,7 @@ COLUMNS: Final[Mapping[str, tuple[str, Sequence[str]]]] = {
     ),
     "statements": (
         portfolio_sql.STATEMENTS,
-        ("customer_id", "period_end", "known_on", "figures", "ratios"),
+        ("customer_id", "period_end", "known_on", "currency", "figures", "ratios"),
     ),
     "signals": (
         portfolio_sql.SIGNALS,

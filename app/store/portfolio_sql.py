@@ -78,7 +78,7 @@ WHERE l.status IN ('APPROVED', 'ENDED') AND l.decided_at IS NOT NULL
 """  # noqa: S608 - made of statements of this package
 
 STATEMENTS: Final = """
-SELECT r.customer_id, f.period_end, f.known_on, f.figures, f.ratios
+SELECT r.customer_id, f.period_end, f.known_on, f.currency, f.figures, f.ratios
 FROM customer_ref r JOIN financial_statement f ON f.customer_id = r.ref
 WHERE r.customer_id = any(%(ids)s) ORDER BY f.statement_id
 """

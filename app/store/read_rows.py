@@ -187,10 +187,16 @@ def _limits(data: str | None) -> list[CreditLimit]:
             date.fromisoformat(valid_from),
             None if valid_to is None else date.fromisoformat(valid_to),
             order,
+            over_when_told,
         )
-        for order, (kind, limit_minor, unlimited, valid_from, valid_to) in enumerate(
-            orjson.loads(data or "[]")
-        )
+        for order, (
+            kind,
+            limit_minor,
+            unlimited,
+            valid_from,
+            valid_to,
+            over_when_told,
+        ) in enumerate(orjson.loads(data or "[]"))
     ]
 
 

@@ -13,6 +13,7 @@ from typing import Final
 
 from app.domain.rates import MAX_AGE_DAYS
 from app.store.inputs import SCORE
+from app.store.limits_sql import OVER_WHEN_TOLD
 
 SETTINGS: Final = """
 SELECT set_config('statement_timeout', '5s', true), set_config('jit', 'off', true),
@@ -44,7 +45,7 @@ _STATE: Final = f"""
         SELECT FROM account g WHERE g.account_id = any(a.path) AND g.status = 'STOPPED'),
     CASE WHEN a.limit_changes_on <= d.today THEN (
         SELECT json_agg(json_build_array(
-            l.kind, l.limit_minor, l.unlimited, l.valid_from, l.valid_to)
+            l.kind, l.limit_minor, l.unlimited, l.valid_from, l.valid_to, {OVER_WHEN_TOLD})
             ORDER BY l.decided_at, l.created_at, l.limit_id)::text
         FROM (
             SELECT * FROM credit_limit z WHERE z.account_id BETWEEN a.account_id AND a.account_id

@@ -1,6 +1,6 @@
 """Reviews of limits, only added; the work list they make, and limits that end soon."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Final
@@ -14,6 +14,7 @@ from app.domain.money import Money
 from app.domain.reviews import Ending, Review
 from app.store.database import Tx
 from app.store.inputs import SCORE
+from app.store.limits_sql import OVER_WHEN_TOLD
 from app.store.schema.parties import limit_review
 
 
@@ -21,29 +22,33 @@ from app.store.schema.parties import limit_review
 class Asked:
     """Which part of a list: `after` is (day, id) of the last one seen, `most` the page's size.
 
-    `until` is the last day, inclusive (None: that of the segment's own rule); `segments` are
-    those asked about, on their business date `today` and the class of the moment `at`; `owner`
+    `until` is the last day, inclusive (None: that of the segment's own rule); `today` is the
+    business date of each segment asked about, whose class is that of the moment `at`; `owner`
     None: anybody's.
     """
 
     until: date | None
-    today: date
-    segments: Sequence[str]
+    today: Mapping[str, date]
     owner: str | None
     after: tuple[date, str] | None
     most: int
     at: datetime
 
 
-_LATEST: Final = """
+_TODAY: Final = "CAST(CAST(:today AS jsonb) ->> a.segment_id AS date)"
+
+_LATEST: Final = f"""
 standing AS (
     SELECT DISTINCT ON (l.account_id) l.account_id, l.limit_minor, l.currency, l.unlimited,
         l.valid_to, l.decided_at
     FROM credit_limit l
-    WHERE l.kind = 'base' AND l.status = 'APPROVED' AND l.valid_from <= :today
+    JOIN account a ON a.account_id = l.account_id
+    JOIN segment s ON s.segment_id = a.segment_id
+    WHERE l.kind = 'base' AND l.status = 'APPROVED' AND l.valid_from <= {_TODAY}
+        AND NOT {OVER_WHEN_TOLD}
     ORDER BY l.account_id, l.decided_at DESC, l.created_at DESC, l.limit_id DESC
 )
-"""
+"""  # noqa: S608 - made of constants
 
 _DUE: Final = f"""
 WITH {_LATEST},
@@ -51,7 +56,7 @@ told AS (
     SELECT a.account_id, a.customer_id, a.segment_id, a.owner, s.limit_minor, s.currency,
         coalesce({SCORE} ->> 'risk_class', 'N') AS risk_class,
         greatest((s.decided_at AT TIME ZONE g.time_zone)::date, r.reviewed_on) AS last_on,
-        s.valid_to
+        s.valid_to, {_TODAY} AS today
     FROM standing s
     JOIN account a ON a.account_id = s.account_id
     JOIN segment g ON g.segment_id = a.segment_id
@@ -69,7 +74,7 @@ dated AS (
     FROM told t
 )
 SELECT * FROM dated
-WHERE due_on <= coalesce(CAST(:until AS date), :today)
+WHERE due_on <= coalesce(CAST(:until AS date), today)
     AND (due_on, customer_id || '/' || segment_id) > (:day, :name)
 ORDER BY due_on, customer_id || '/' || segment_id LIMIT :most
 """  # noqa: S608 - made of constants
@@ -116,8 +121,8 @@ def _told(asked: Asked) -> dict[str, Any]:
     day, name = asked.after or (date.min, "")
     return {
         "until": asked.until,
-        "today": asked.today,
-        "segments": list(asked.segments),
+        "today": orjson.dumps(asked.today).decode(),
+        "segments": list(asked.today),
         "owner": asked.owner,
         "day": day,
         "name": name,
@@ -129,25 +134,36 @@ def _money(row: Any) -> Money | None:  # noqa: ANN401 - a row
     return None if row.limit_minor is None else Money(row.limit_minor, row.currency)
 
 
-_ENDING: Final = """
-SELECT l.limit_id, l.account_id, a.customer_id, a.segment_id, a.owner, l.kind, l.limit_minor,
-    l.currency, l.unlimited, l.valid_to
-FROM credit_limit l
-JOIN account a ON a.account_id = l.account_id
-WHERE l.status = 'APPROVED' AND l.valid_to >= :today AND l.valid_to <= coalesce(
-        CAST(:until AS date),
-        CAST(:today AS date) + CAST(CAST(:warn AS jsonb) ->> a.segment_id AS integer))
+def _stands(limit: str, day: str) -> str:
+    """Write that no base limit has replaced a `limit` in a segment `s` by a day."""
+    return f"""NOT EXISTS (
+        SELECT FROM credit_limit l
+        WHERE l.account_id = {limit}.account_id AND l.status = 'APPROVED' AND l.kind = 'base'
+            AND {limit}.kind = 'base' AND l.decided_at > {limit}.decided_at
+            AND l.valid_from BETWEEN {limit}.valid_from AND {day} AND NOT {OVER_WHEN_TOLD})"""
+
+
+_ENDING: Final = f"""
+SELECT e.limit_id, e.account_id, a.customer_id, a.segment_id, a.owner, e.kind, e.limit_minor,
+    e.currency, e.unlimited, e.valid_to
+FROM credit_limit e
+JOIN account a ON a.account_id = e.account_id
+JOIN segment s ON s.segment_id = a.segment_id
+WHERE e.status = 'APPROVED' AND e.valid_to >= :earliest AND e.valid_to >= {_TODAY}
+    AND e.valid_to <= coalesce(CAST(:until AS date),
+        {_TODAY} + CAST(CAST(:warn AS jsonb) ->> a.segment_id AS integer))
     AND a.segment_id = ANY(:segments) AND (CAST(:owner AS text) IS NULL OR a.owner = :owner)
-    AND (l.valid_to, l.limit_id::text) > (:day, :name)
+    AND (e.valid_to, e.limit_id::text) > (:day, :name)
+    AND {_stands("e", "e.valid_to")}
     AND NOT EXISTS (
         SELECT FROM credit_limit n
-        WHERE n.account_id = l.account_id AND n.status = 'APPROVED' AND n.kind = l.kind
-            AND n.limit_id <> l.limit_id AND n.valid_from <= l.valid_to + 1
-            AND (n.valid_to IS NULL OR n.valid_to > l.valid_to)
-            AND (l.kind = 'cover' OR n.decided_at > l.decided_at)
-            AND (l.kind <> 'cover' OR n.cover_kind = l.cover_kind))
-ORDER BY l.valid_to, l.limit_id::text LIMIT :most
-"""
+        WHERE n.account_id = e.account_id AND n.status = 'APPROVED' AND n.kind = e.kind
+            AND n.limit_id <> e.limit_id AND n.valid_from <= e.valid_to + 1
+            AND (n.valid_to IS NULL OR n.valid_to > e.valid_to)
+            AND (e.kind <> 'cover' OR n.cover_kind = e.cover_kind)
+            AND {_stands("n", "e.valid_to + 1")})
+ORDER BY e.valid_to, e.limit_id::text LIMIT :most
+"""  # noqa: S608 - made of constants
 _LIST_ENDING: Final = text(_ENDING)
 _COUNT_ENDING: Final = text(
     f"SELECT kind, count(*) AS number FROM ({_ENDING}) AS found GROUP BY kind"  # noqa: S608
@@ -157,7 +173,8 @@ _COUNT_ENDING: Final = text(
 def ending(tx: Tx, asked: Asked, warn_days: Mapping[str, int]) -> list[Ending]:
     """List limits and covers that end by a day and have no successor, the next to end first.
 
-    `warn_days` is each segment's own rule.
+    A base limit that another replaces before is none of them. What stands on the day after the end
+    is a successor, whenever it was approved. `warn_days` is each segment's own rule.
     """
     rows = tx.execute(_LIST_ENDING, _of_ending(asked, warn_days))
     return [
@@ -183,7 +200,8 @@ def count_ending(tx: Tx, asked: Asked, warn_days: Mapping[str, int]) -> dict[str
 
 
 def _of_ending(asked: Asked, warn_days: Mapping[str, int]) -> dict[str, Any]:
-    return {**_told(asked), "warn": orjson.dumps(warn_days).decode()}
+    told = {**_told(asked), "warn": orjson.dumps(warn_days).decode()}
+    return {**told, "earliest": min(asked.today.values(), default=asked.at.date())}
 
 
 def add(tx: Tx, account_id: int, on: date, note: str | None, by: tuple[Caller, Any]) -> str:

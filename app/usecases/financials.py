@@ -41,7 +41,7 @@ class StatementAsk:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """The statement that holds now, and whether it is a new one."""
+    """The statement as it is kept, and whether it is a new one."""
 
     customer_id: str
     stored: StoredStatement
@@ -50,15 +50,16 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class PutStatement:
-    """Take in the statement of a year; another one of the same year replaces it from then on."""
+    """Take in the statement of a year; another one that is known later replaces it from then on."""
 
     database: Database
     now: Callable[[], datetime]
 
     def __call__(self, caller: Caller, ref: str, ask: StatementAsk) -> Told:
-        """Store the statement unless the one that holds says the same; its scores become due.
+        """Store the statement unless it was told before; its scores become due.
 
-        Without `known_on` the same content stays known since it was first told.
+        Without `known_on` it was told before where the one that holds says the same: that stays
+        known since it was first told.
 
         Raises:
             CustomerUnknownError: Nobody has the id or alias `ref`, or it lies out of sight.
@@ -72,9 +73,10 @@ class PutStatement:
         with self.database.begin() as tx:
             customer_id = find_customer(tx, caller, ref)
             need_sight(tx, caller, customer_id)  # all its segments judge by its score
-            known = financials.newest(tx, customer_id, one.period_end)
-            if known is not None and _same(known.statement, one, ask.known_on):
-                return Told(customer_id, known, is_new=False)
+            versions = financials.versions(tx, customer_id, one.period_end)
+            for known in versions[:1] if ask.known_on is None else versions:
+                if _same(known.statement, one, ask.known_on):
+                    return Told(customer_id, known, is_new=False)
             added = financials.add(tx, customer_id, one, (caller.client, caller.actor))
             score_due.add(tx, [customer_id], Urgency.EVENT, at)
         return Told(customer_id, StoredStatement(one, added), is_new=True)

@@ -9,6 +9,7 @@ from typing import Final
 from app.domain.customers import AccountTerms
 from app.store import customers, groups, segments
 from app.store.database import Database
+from app.store.facts_seen import Seen, read_seen
 from app.usecases.books import Books
 from app.usecases.currencies import take_ledger_currency
 from app.usecases.dates import business_date
@@ -33,6 +34,23 @@ class FindCustomers:
         """
         with self.database.read() as tx:
             return customers.owners(tx, refs)
+
+
+@dataclass(frozen=True, slots=True)
+class SeeInvoices:
+    """See what is held of invoices that a file speaks of, before its facts are applied."""
+
+    database: Database
+
+    def __call__(self, segment_id: str, payments: Mapping[str, str]) -> dict[str, Seen]:
+        """Return it by invoice; `payments` names the payment a file would imply for each.
+
+        Raises:
+            BusyError: The database was out of reach.
+
+        """
+        with self.database.read() as tx:
+            return read_seen(tx, segment_id, payments)
 
 
 @dataclass(frozen=True, slots=True)

@@ -128,10 +128,14 @@ def _size(customer: Customer) -> str | None:
 
 
 def _days_late(tx: Tx, held: Account, today: date) -> int | None:
-    for _, invoices in behaviour.histories(tx, [held.customer_id]):
-        late = payment_features(invoices, AccountUse(held.currency), today).mean_days_late
-        return None if late is None else ceil(late - _ROUNDING)
-    return None
+    """Average over all invoices of the customer and its members; None: none was due yet."""
+    days, known = 0.0, 0
+    family = limits_facts.family(tx, held.account_id, held.segment_id)
+    for _, invoices in behaviour.histories(tx, family):
+        found = payment_features(invoices, AccountUse(held.currency), today)
+        days += (found.mean_days_late or 0) * found.invoices_known
+        known += found.invoices_known
+    return ceil(days / known - _ROUNDING) if known else None
 
 
 def _finder(tx: Tx, own: str, codes: set[str], today: date) -> RateFinder:

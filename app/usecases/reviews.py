@@ -130,7 +130,7 @@ class RecordReview:
             raise not_here(caller, ref, segment_id)
         today = business_date(by[segment_id][0], at)
         reviews.add(tx, held.account_id, today, note, (caller, at))
-        asked = Asked(date.max, today, [segment_id], None, None, 1, at)
+        asked = Asked(date.max, {segment_id: today}, None, None, 1, at)
         found = reviews.due(tx, asked, _days(by), held.account_id)
         if not found:
             raise NotFoundError(f"{ref!r} has no base limit in {segment_id!r}", "customer_id")
@@ -175,11 +175,6 @@ def _in_sight(tx: Tx, caller: Caller, segment_id: str | None) -> By:
     return {one.segment_id: (one, policy_of(tx, one)) for one in seen}
 
 
-def _today(by: By, at: datetime) -> date:
-    """Give the latest business date of some segments, which differ by a day at most."""
-    return max((business_date(one[0], at) for one in by.values()), default=at.date())
-
-
 def _days(by: By) -> dict[str, dict[str, int]]:
     return {key: dict(one[1].review_days) for key, one in by.items()}
 
@@ -189,4 +184,5 @@ def _warn_days(by: By) -> dict[str, int]:
 
 
 def _asked(ask: ListAsk, by: By, at: datetime) -> Asked:
-    return Asked(ask.until, _today(by, at), sorted(by), ask.owner, ask.after, ask.most, at)
+    today = {key: business_date(one[0], at) for key, one in by.items()}
+    return Asked(ask.until, today, ask.owner, ask.after, ask.most, at)

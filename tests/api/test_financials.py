@@ -65,6 +65,27 @@ def test_a_statement_is_kept_once_and_corrected_by_another(erp: Erp, database: D
     assert rest["next_cursor"] is None
 
 
+def test_history_told_after_a_restatement_does_not_hold(erp: Erp, database: Database) -> None:
+    restated = {"known_on": "2026-06-01", "ratios": {"current_ratio": "0.5"}}
+    assert [put(erp, **restated).status_code, put(erp).status_code] == [201, 201]
+    due(database)
+    again = [put(erp), put(erp, **restated)]
+    assert [one.status_code for one in again] == [200, 200]
+    assert [one.json()["known_on"] for one in again] == ["2026-04-20", "2026-06-01"]
+    assert due(database) == []
+    (held,) = erp.client.get(PATH).json()["items"]
+    assert (held["known_on"], held["ratios"]) == ("2026-06-01", {"current_ratio": "0.5"})
+    for day, ratio in ((date(2026, 5, 31), 1.5), (date(2026, 6, 1), 0.5)):
+        assert ratios(database, day, ["ratio_current_ratio"]) == [ratio]
+
+
+def test_without_a_day_it_may_be_told_back(erp: Erp) -> None:
+    today = {name: value for name, value in YEAR.items() if name != "known_on"}
+    told = [today, today | {"source": "auditor"}, today]
+    assert [erp.client.put(PATH, json=one).status_code for one in told] == [201, 201, 201]
+    assert [one["source"] for one in erp.client.get(PATH).json()["items"]] == ["annual report"]
+
+
 def test_without_a_day_it_is_known_since_it_was_first_told(erp: Erp, clock: Clock) -> None:
     told = {name: value for name, value in YEAR.items() if name != "known_on"}
     assert erp.client.put(PATH, json=told).json()["known_on"] == "2026-06-15"
@@ -118,6 +139,25 @@ def test_features_know_a_statement_from_its_day_on(erp: Erp, database: Database)
     after = ratios(database, date(2026, 4, 20), names)
     assert after == [0.05, 1.5, pytest.approx(0.205), 110]
     assert ratios(database, date(2026, 5, 1), names)[:2] == [0.9, None]
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "growth"),
+    [
+        pytest.param("CNY", "CNY", 0.205, id="the-same"),
+        pytest.param(None, None, 0.205, id="neither-told"),
+        pytest.param("CNY", "USD", None, id="another"),
+        pytest.param(None, "CNY", None, id="one-not-told"),
+    ],
+)
+def test_years_in_different_currencies_are_not_compared(
+    erp: Erp, database: Database, before: str | None, now: str | None, growth: float | None
+) -> None:
+    earlier = {"figures": {"total_assets": "1000"}, "currency": before}
+    put(erp, period_end="2024-12-31", known_on="2025-05-01", **earlier)
+    put(erp, currency=now)
+    names = ("assets_growth", "ratio_net_margin")
+    assert ratios(database, date(2026, 4, 20), names) == [growth and pytest.approx(growth), 0.05]
 
 
 def test_a_file_of_statements_is_taken_in_once(

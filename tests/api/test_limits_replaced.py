@@ -74,6 +74,47 @@ def test_what_was_over_before_it_was_told_keeps_its_dates_and_replaces_nothing(e
     assert erp.account()["effective_limit"] == money("50000.00")
 
 
+@pytest.mark.parametrize(
+    ("zone", "replaces"),
+    [
+        pytest.param("Asia/Shanghai", False, id="over-yesterday-in-the-east"),
+        pytest.param("America/New_York", True, id="its-last-day-in-the-west"),
+    ],
+)
+def test_what_was_over_when_it_was_told_replaces_none_that_ran_then(
+    erp: Erp, clock: Clock, database: Database, zone: str, *, replaces: bool
+) -> None:
+    limit(erp, "50000.00", valid_from="2026-06-15")
+    clock.at = datetime(2026, 8, 10, 20, tzinfo=UTC)  # the 11th in Shanghai
+    answer = erp.client.put("/v1/segments/main", json={"name": "main", "time_zone": zone})
+    assert answer.status_code == 200, answer.text
+    limit(erp, "100.00", valid_from="2026-07-01", valid_to="2026-08-10")
+    clock.advance(days=2)
+    if replaces:
+        expired(erp, "SO-1")
+    else:
+        assert erp.ask("SO-1", "40000.00")["outcome"] == "APPROVE"
+        assert erp.account()["effective_limit"] == money("50000.00")
+    with database.read() as tx:
+        told = limits.valid_limits(tx, "main", date(2026, 8, 12))
+    assert [one.limit_minor for _, one in told] == ([] if replaces else [5_000_000])
+
+
+def test_orders_and_reads_agree_that_what_was_over_when_told_replaced_none(
+    erp: Erp, clock: Clock
+) -> None:
+    limit(erp, "50000.00", valid_from="2026-06-15")
+    limit(erp, "50.00", valid_from="2026-08-20", valid_to="2026-08-31")
+    clock.at = datetime(2026, 8, 10, 4, tzinfo=UTC)
+    limit(erp, "100.00", valid_from="2026-07-01", valid_to="2026-07-31")
+    temporary = {"kind": "temporary", "valid_from": "2026-08-10", "valid_to": "2026-08-11"}
+    body = {"limit": money("60000.00"), **temporary}
+    assert erp.post("/v1/customers/C-1/limits", body).status_code == 201
+    clock.advance(days=2)  # time alone ends the temporary one
+    assert erp.account()["effective_limit"] == money("50000.00")
+    assert erp.ask("SO-1", "40000.00")["outcome"] == "APPROVE"
+
+
 def test_a_limit_that_was_replaced_is_not_among_those_in_force(
     erp: Erp, clock: Clock, database: Database
 ) -> None:

@@ -195,8 +195,8 @@ def test_formula_is_named_and_the_other_rows_go_in(aval: Terminal, database: Dat
     assert (ran.code, len(ran.told)) == (1, 1), ran
     assert "1 of 3 rows were not taken" in ran.told[0]
     (reject,) = rejects(file)
-    assert (reject["line"], reject["field"]) == ("3", "amount")
-    assert "formula" in reject["reason"]
+    assert (reject["reject_line"], reject["reject_field"]) == ("3", "amount")
+    assert "formula" in reject["reject_reason"]
     assert content(database)["invoice"] == 2
 
 
@@ -210,8 +210,8 @@ def test_thousand_bad_lines_are_listed_and_the_good_ones_go_in(
     assert "1000 of 1003 rows were not taken" in ran.told[0]
     found = rejects(file)
     assert len(found) == 1000
-    assert {row["field"] for row in found} == {"amount"}
-    assert (found[0]["line"], found[-1]["line"]) == ("2", "1004")
+    assert {row["reject_field"] for row in found} == {"amount"}
+    assert (found[0]["reject_line"], found[-1]["reject_line"]) == ("2", "1004")
     assert content(database)["invoice"] == 3
 
 
@@ -230,8 +230,8 @@ def test_changed_invoice_of_the_same_version_is_quarantined(aval: Terminal) -> N
     ran = aval.ledger(file)
     assert (ran.code, len(ran.told)) == (1, 1), ran
     (reject,) = rejects(file)
-    assert reject["line"] == "2"
-    assert reject["reason"].startswith("invoice: ")
+    assert reject["reject_line"] == "2"
+    assert reject["reject_reason"].startswith("invoice: ")
 
 
 CUSTOMERS = [
@@ -248,7 +248,7 @@ def test_customers_and_limits(aval: Terminal, database: Database) -> None:
     ran = aval("import", "customers", str(file))
     assert (ran.code, len(ran.told)) == (1, 1), ran
     assert ran.out == "4 rows, 2 rejected, 2 new\n"
-    found = [(row["line"], row["field"]) for row in rejects(file)]
+    found = [(row["reject_line"], row["reject_field"]) for row in rejects(file)]
     assert sorted(found) == [("4", "parent_id"), ("5", "currency")]
     before = content(database)
     assert aval("import", "customers", str(file)).out == "4 rows, 2 rejected, 2 known\n"
@@ -259,7 +259,9 @@ def test_customers_and_limits(aval: Terminal, database: Database) -> None:
     ran = aval("import", "limits", str(file))
     assert (ran.code, len(ran.told)) == (1, 1), ran
     assert ran.out == "3 rows, 1 rejected, 2 approved\n"
-    assert [(row["line"], row["field"]) for row in rejects(file)] == [("3", "customer_id")]
+    assert [(row["reject_line"], row["reject_field"]) for row in rejects(file)] == [
+        ("3", "customer_id")
+    ]
     before = content(database)
     assert aval("import", "limits", str(file)).out == "3 rows, 1 rejected, 2 duplicate\n"
     assert content(database) == before

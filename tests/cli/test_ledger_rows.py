@@ -322,7 +322,7 @@ def test_a_thousand_bad_lines_among_good_ones(tmp_path: Path) -> None:
     assert writer.count == 1000
     with reject_path(path).open(encoding="utf-8-sig", newline="") as file:
         written = list(csv.reader(file))
-    assert written[0] == ["line", "field", "reason", *GOOD]
+    assert written[0] == ["reject_line", "reject_field", "reject_reason", *GOOD]
     assert written[1][:2] == ["3", "amount; due_date"]
     assert written[1][3:] == ["C-1", "B-0", "2026-01-31", "2026-01-02", "'-1.00", "CNY", ""]
 

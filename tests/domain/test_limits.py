@@ -9,7 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.domain.accounts import Account, Use
-from app.domain.limits import CreditLimit, EffectiveLimit, effective_limit, last_day, settle
+from app.domain.limits import (
+    CreditLimit,
+    EffectiveLimit,
+    effective_limit,
+    holds_some_day,
+    last_day,
+    settle,
+)
 
 DAY = date(2026, 6, 15)
 
@@ -64,6 +71,16 @@ def held(minor: int | None, changes: int | None = None, *, expired: bool = False
         ),
         pytest.param(
             [limit(5, 0), limit(7, -9, -5, 1)], held(5), id="history-told-later-replaces-nothing"
+        ),
+        pytest.param(
+            [limit(5, -9), replace(limit(7, -5, -2, 1), over_when_told=True)],
+            held(5),
+            id="over-when-told-replaces-nothing",
+        ),
+        pytest.param(
+            [replace(limit(7, -5, -2, 1), over_when_told=True)],
+            held(None, expired=True),
+            id="over-when-told-is-over",
         ),
     ],
 )
@@ -220,3 +237,18 @@ def test_the_last_day_of_a_base_limit(
     base = limit(9, -5, last, 1)
     ends = None if expected is None else day(expected)
     assert last_day(base, [base, *others], DAY) == ends
+
+
+@pytest.mark.parametrize(
+    ("others", "holds"),
+    [
+        pytest.param([], True, id="alone"),
+        pytest.param([limit(3, 0, 9, 1, "temporary")], True, id="under-a-temporary-one"),
+        pytest.param([limit(3, 5, None, 1)], True, id="until-another-begins"),
+        pytest.param([limit(3, 0, None, 1)], False, id="replaced"),
+        pytest.param([limit(3, -5, -2, 1)], False, id="replaced-by-one-that-ran-out"),
+    ],
+)
+def test_which_base_limit_holds_some_day(others: list[CreditLimit], *, holds: bool) -> None:
+    first = limit(5, -9)
+    assert holds_some_day(first, [first, *others], DAY) is holds

@@ -185,6 +185,7 @@ def limit_on(world: World, name: str, on: date) -> int | None:
         if row["kind"] == "base"
         and not any(
             other["kind"] == "base"
+            and (other["valid_to"] is None or other["valid_to"] >= other["known_on"])
             and other["order"] > row["order"]
             and other["valid_from"] >= row["valid_from"]
             for other in rows
@@ -284,9 +285,9 @@ def season(bills: list[Row], on: date, asked: Row) -> dict[str, float | None]:
 
 
 def financials(world: World, name: str, on: date) -> dict[str, float | None]:
-    """Read the newest statement known and the two before; told again, the last one holds."""
+    """Read the newest statement known and the two before; of a year the one known last holds."""
     by_end: dict[date, Row] = {}
-    for row in world.financials:
+    for row in sorted(world.financials, key=lambda row: row["known_on"]):
         if row["customer_id"] == name and row["known_on"] <= on and row["period_end"] <= on:
             by_end[row["period_end"]] = row
     if not by_end:
@@ -296,7 +297,11 @@ def financials(world: World, name: str, on: date) -> dict[str, float | None]:
 
     def before(years: int) -> Row:
         low, high = (years - 1) * 365 + 300, (years - 1) * 365 + 430
-        ends = [one for one in by_end if low <= (end - one).days <= high]
+        ends = [
+            one
+            for one, row in by_end.items()
+            if low <= (end - one).days <= high and row["currency"] == now["currency"]
+        ]
         return by_end[max(ends)] if ends else dict.fromkeys(ITEMS)
 
     one, two = before(1), before(2)

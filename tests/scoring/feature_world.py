@@ -147,7 +147,7 @@ def _limit(draw: Random, name: str, order: int) -> Row:
     return {
         "customer_id": name,
         "kind": draw.choice(["base", "base", "temporary", "cover"]),
-        "known_on": day(begin + draw.choice([0, 0, 20, -20])),
+        "known_on": day(begin + draw.choice([0, 0, 20, -20, 150])),
         "ended_on": draw.choice([None, None, day(begin + 200)]),
         "valid_from": day(begin),
         "valid_to": draw.choice([None, day(begin + draw.randrange(300))]),
@@ -160,7 +160,9 @@ def _statement(draw: Random, name: str, year: int) -> Row:
     end = draw.randrange(20) + year * 365
     lines = {item: draw.choice([None, 0.0, -5.0, 10.0, 80.0, 1000.0]) for item in ITEMS}
     known = day(end + draw.randrange(200))
-    return {"customer_id": name, "period_end": day(end), "known_on": known, **lines}
+    currency = draw.choice([None, *["CNY"] * 8, "USD"])
+    told = {"customer_id": name, "period_end": day(end), "known_on": known, "currency": currency}
+    return told | lines
 
 
 def _told_again(draw: Random, told: Row) -> list[Row]:

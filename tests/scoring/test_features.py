@@ -175,6 +175,32 @@ def test_who_has_no_currency_takes_that_of_the_newest_invoice_as_it_was_known() 
     assert found["invoices_known"].to_list() == [1, 1, 1]
 
 
+@pytest.mark.parametrize(("told_on", "limit"), [(21, 400), (20, None)])
+def test_a_limit_that_was_over_when_it_was_told_replaced_none(
+    told_on: int, limit: int | None
+) -> None:
+    bill = {"customer_id": "C", "invoice": 0, "amount_minor": 100, "currency": "CNY"}
+    dates = {"issue_date": day(0), "due_date": day(30)}
+    base = {"customer_id": "C", "kind": "base", "ended_on": None}
+    rows: list[Row] = [
+        {"known_on": day(0), "valid_from": day(0), "valid_to": None, "limit_minor": 400},
+        {
+            "known_on": day(told_on),
+            "valid_from": day(10),
+            "valid_to": day(20),
+            "limit_minor": 200,
+        },
+    ]
+    limits = pl.DataFrame(
+        [{**base, **row, "order": order} for order, row in enumerate(rows)],
+        infer_schema_length=None,
+    )
+    ledger = Ledger.of({"invoices": pl.DataFrame([{**bill, **dates}]), "limits": limits})
+    asked = pl.DataFrame({"customer_id": ["C"], "as_of": [day(25)]})
+    found = feature_frame(ledger, asked)["utilization"].to_list()
+    assert found == [None if limit is None else 100 / limit]
+
+
 @pytest.mark.parametrize("days_later", [0, 20, -20])
 def test_a_statement_told_again_replaces_the_one_before_from_its_own_day(days_later: int) -> None:
     """Were only days compared, a correction of the same day would hold or not by chance."""
@@ -188,8 +214,9 @@ def test_a_statement_told_again_replaces_the_one_before_from_its_own_day(days_la
         pl.DataFrame(asked, ["customer_id", "as_of"], orient="row"),
     )
     first = 0.2 if days_later < 0 else None
-    second = 0.1 if days_later > 0 else 0.2
-    assert found["ratio_net_profit_to_assets"].to_list() == [first, second, 0.2] * 500
+    second = 0.2 if days_later == 0 else 0.1
+    last = 0.1 if days_later < 0 else 0.2
+    assert found["ratio_net_profit_to_assets"].to_list() == [first, second, last] * 500
 
 
 @pytest.mark.parametrize("pairs_at_once", [5, 100])

@@ -121,6 +121,28 @@ def test_a_recommendation_reads_what_is_stored(town: Town, limits: Limits) -> No
     assert (again.limit, again.policy_version) == (Money(70_000_00, "CNY"), 1)
 
 
+def test_a_group_pays_as_its_members_do(town: Town, limits: Limits) -> None:
+    town.put("G-1")
+    town.put("C-1", parent_id="G-1")
+    town.put("C-2", parent_id="G-1")
+    town.limit("G-1", 500_000_00)
+    due = town.today - 60 * DAY
+    dates = {"issue_date": due.isoformat(), "due_date": due.isoformat()}
+
+    def paying(name: str = "G-1") -> list[tuple[str, str | None]]:
+        steps = limits.recommend(ADMIN, name, "main").found.steps
+        found = [step for step in steps if step.code.startswith("LIMIT_PAYING")]
+        return [(step.code, step.values.get("late")) for step in found]
+
+    assert paying() == [("LIMIT_PAYING_UNKNOWN", None)]
+    bought(town, 1_000_00)  # by C-1, and paid in time
+    for number in range(3):  # not paid for 60 days
+        told = {"invoice_id": f"L-{number}", "amount": 1_000_00}
+        town.fact("invoice", "C-2", **told, **dates)
+    assert paying() == [("LIMIT_PAYING", "45")]
+    assert paying("C-1") == [("LIMIT_PAYING", "0")]
+
+
 def test_what_a_recommendation_is_refused_for(town: Town, limits: Limits) -> None:
     town.limit("C-1", 1)
     eu = Caller("eu", frozenset({"admin"}), segments=frozenset({"eu"}))
@@ -302,6 +324,21 @@ def test_the_review_calendar_goes_by_class(town: Town, limits: Limits) -> None:
     assert [name for name, _ in reviews(limits)] == ["C-4"]
 
 
+def test_what_was_over_when_it_was_told_is_not_the_limit_to_review(
+    town: Town, limits: Limits
+) -> None:
+    town.limit("C-1", 500)
+    scored(town, "A")
+    first = town.today
+    town.clock.advance(days=40)
+    over = LimitAsk("base", "main", Money(5, "CNY"))
+    over = replace(over, valid_from=first + 10 * DAY, valid_to=first + 20 * DAY)
+    town.propose("C-1", over)
+    assert reviews(limits) == []
+    ever = replace(EVERYTHING, until=date.max)
+    assert reviews(limits, ever) == [("C-1", first + 365 * DAY)]
+
+
 def test_what_ends_soon_is_told_unless_something_follows(town: Town, limits: Limits) -> None:
     soon, later = town.today + 30 * DAY, town.today + 31 * DAY
 
@@ -320,6 +357,45 @@ def test_what_ends_soon_is_told_unless_something_follows(town: Town, limits: Lim
     follows = LimitAsk("base", "main", Money(5, "CNY"), valid_from=soon + DAY)
     town.propose("C-1", follows)
     assert ending() == []
+
+
+def test_what_is_replaced_does_not_end_and_what_stands_after_follows(
+    town: Town, limits: Limits
+) -> None:
+    def propose(first: int, last: int | None) -> None:
+        until = None if last is None else town.today + last * DAY
+        ask = LimitAsk("base", "main", Money(5, "CNY"), valid_to=until)
+        town.propose("C-1", replace(ask, valid_from=town.today + first * DAY))
+
+    def ending() -> list[int]:
+        ask = ListAsk(None, None, None, None, 50)
+        return [(one.valid_to - town.today).days for one in limits.list_ending(ADMIN, ask)]
+
+    propose(0, 20)
+    propose(0, 10)
+    assert ending() == [10], "the longer one does not come back"
+    propose(11, None)
+    assert ending() == []
+    propose(5, 15)
+    assert ending() == [], "the one without an end stands after it, though approved before"
+    propose(8, 12)
+    assert ending() == []
+    propose(11, 14)
+    assert ending() == [14], "by now that one is replaced too"
+
+
+def test_each_segment_has_a_last_day_of_its_own(town: Town, limits: Limits) -> None:
+    west = SegmentChange(name="west", time_zone="America/New_York")
+    town.parties.put_segment(ADMIN, "west", west)
+    last = town.today
+    for segment_id in ("main", "west"):
+        town.propose("C-1", LimitAsk("base", segment_id, Money(5, "CNY"), valid_to=last))
+    town.clock.advance(hours=23)
+    ask = ListAsk(None, None, None, None, 50)
+    assert [one.segment_id for one in limits.list_ending(ADMIN, ask)] == ["west"]
+    assert [one.segment_id for one in limits.list_reviews(ADMIN, ask)] == ["main", "west"]
+    town.clock.advance(days=1)
+    assert limits.list_ending(ADMIN, ask) == []
 
 
 def test_who_put_the_policy_in_force_does_not_grant_what_it_proposes(
