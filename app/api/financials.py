@@ -60,7 +60,7 @@ class StatementIn(WireModel):
 
 
 class StatementOut(AnswerModel):
-    """The statement of a year that holds."""
+    """The statement of a year as it is kept; in lists the one that holds."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [_KEPT]})
 

@@ -87,7 +87,7 @@ class SnapshotItemIn(WireModel):
 
 
 class SnapshotIn(WireModel):
-    """The ERP's figures at a moment; (source, snapshot_id) names its client's for good."""
+    """The ERP's figures at a moment; (source, snapshot_id) is its client's name for good."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [_ASKED]})
 

@@ -18,8 +18,7 @@ def statement_features(asked: pl.DataFrame, financials: pl.DataFrame) -> pl.Data
     """Compute growth, margins and ratios of the newest statement known, one row where there is one.
 
     Of a period the one known last holds, of those known by the day; of those known since the same
-    day the one told last. A ratio that a statement gives
-    wins over one computed from its lines.
+    day the one told last. A ratio that a statement gives wins over one computed from its lines.
     """
     known = (
         asked.select("row", "customer_id", "as_of")

@@ -39,8 +39,9 @@ ALIVE: Final[Mapping[str, str | int]] = {
     "tcp_user_timeout": 10_000,
     "target_session_attrs": "read-write",
 }
-"""How soon a server that has vanished is noticed: seconds, the fifth one milliseconds. One that a
-failover has put aside is none of ours: it would answer reads with what was there before."""
+"""How soon a server that has vanished is noticed: seconds, `tcp_user_timeout` in milliseconds.
+
+One that a failover has put aside is none of ours: it would answer reads with what was before."""
 
 OVERFLOW = 4
 """Connections beyond `pool_size`, opened when all are in use and closed afterwards."""

@@ -43,9 +43,8 @@ class TrainingAsk:
     """What is to be trained; `test_from` None: the newest quarter of the rows is the test.
 
     `today` is the last day that counts (see `last_whole_day`): nothing after it is learned from.
-    `author` is who asks.
-    `horizon_days` None: that of the scorecard in use. `cluster` is where trees are grown, as
-    `--dask` says it; None: in the process that trains.
+    `author` is who asks. `horizon_days` None: that of the scorecard in use. `cluster` is where
+    trees are grown, as `--dask` says it; None: in the process that trains.
     """
 
     kind: ModelKind

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from pathlib import Path, PosixPath
 from typing import ClassVar
 
 import pytest
+from prometheus_client import REGISTRY
 
 from app.domain.errors import BusyError, FieldError
 from app.domain.errors_models import ModelRefusedError
@@ -203,6 +205,31 @@ def test_a_killed_process_is_a_refusal_and_then_a_new_process(
             asked.result(PATIENCE_S)
     assert _answered(process, champion) == champion.manifest.golden[0].probability
     assert process.pid != before
+
+
+def test_a_process_that_cannot_be_started_is_a_refusal_until_it_can(
+    process: ScoringProcess, champion: Loadable
+) -> None:
+    assert process.pid is not None
+    before, asked = _failed_starts(), [row(sample())]
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))  # no handle for anything new
+    try:
+        os.kill(process.pid, signal.SIGKILL)
+        until = time.monotonic() + PATIENCE_S
+        while _failed_starts() == before and time.monotonic() < until:
+            with pytest.raises(BusyError):
+                process.predict(champion.model, asked)
+            time.sleep(0.02)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert _failed_starts() > before
+    assert _answered(process, champion) == champion.manifest.golden[0].probability
+
+
+def _failed_starts() -> float:
+    found = REGISTRY.get_sample_value("aval_scoring_starts_total", {"result": "failed"})
+    return found or 0.0
 
 
 def test_a_process_that_hangs_is_given_up_in_time() -> None:

@@ -35,7 +35,7 @@ financial_statement = Table(
     instant("created_at", now=True),
     CheckConstraint("known_on >= period_end", name="known_on"),
     Index("financial_statement_customer_id_period_end_idx", "customer_id", "period_end"),
-    comment="of a period the row added last holds",
+    comment="of a period the row known last holds, of those known since a day the one added last",
 )
 
 registry_signal = Table(
