@@ -23,7 +23,7 @@ from app.store.guesses import Guesses
 from app.store.holds_lane import HoldLane
 from app.store.ids import IdSource
 from app.store.processors import Courtesy, ask_quietly
-from app.store.revision import require_head
+from app.store.revision import require_schema
 from app.usecases.authorizations import AuthorizeOrders
 from app.usecases.facts import ApplyFacts, Facts
 from app.usecases.facts_lapse import LapseProvisional, lapse_on
@@ -74,14 +74,14 @@ class Composition:
     lanes: Sequence[Lane]
 
     def prepare(self) -> None:
-        """Refuse an old schema, then seed; a second time changes nothing.
+        """Refuse a schema that does not suit, then seed; a second time changes nothing.
 
         Raises:
-            SchemaOldError: The schema is not the one this program needs.
+            SchemaOldError: The schema is none this program works on.
             BusyError: The database was out of reach.
 
         """
-        require_head(self.database)
+        require_schema(self.database)
         self.seed()
 
 

@@ -67,16 +67,22 @@ MOST_BACKOFF_S: Final = 60.0
 _log = structlog.get_logger(__name__)
 
 
+def _nothing() -> None:
+    """End nothing: a portion is short."""
+
+
 @dataclass(frozen=True, slots=True)
 class Loop:
     """Work that is short, repeated and idempotent; `every_s` is the pause after a whole pass.
 
-    `portion` does a bounded part and says where to go on; it begins anew with None.
+    `portion` does a bounded part and says where to go on; it begins anew with None. `end` breaks
+    off, from another thread, a portion that may take minutes.
     """
 
     name: str
     every_s: float
     portion: Callable[[Cursor | None], Portion]
+    end: Callable[[], None] = _nothing
 
 
 @contextmanager
@@ -120,7 +126,8 @@ def loops(settings: Settings, database: Database, rater: Rater | None = None) ->
         Loop("tally", TALLY_EVERY_S, TallyFacts(database)),
     ]
     if settings.train_every_days:
-        found.append(Loop("train", TRAIN_LOOK_S, training(settings, database)))
+        again = training(settings, database)
+        found.append(Loop("train", TRAIN_LOOK_S, again, again.end))
     return found
 
 
@@ -175,10 +182,16 @@ def open_database(settings: Settings, url: str) -> Database:
 
 
 async def run(loops: Sequence[Loop], stop: asyncio.Event) -> None:
-    """Run all loops until `stop`; a portion under way is finished, then nothing is begun."""
+    """Run all loops until `stop`; a portion under way is finished, then nothing is begun.
+
+    One that may take minutes is broken off.
+    """
     async with asyncio.TaskGroup() as group:
         for loop in loops:
             group.create_task(_repeat(loop, stop), name=loop.name)
+        await stop.wait()
+        for loop in loops:
+            loop.end()
 
 
 async def _repeat(loop: Loop, stop: asyncio.Event) -> None:

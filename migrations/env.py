@@ -5,6 +5,7 @@ from sqlalchemy import create_engine
 from sqlalchemy.pool import NullPool
 
 from app.store.database import NEVER_PREPARE, dialect_url
+from app.store.migrate import say_since
 from app.store.schema import metadata
 
 
@@ -38,6 +39,7 @@ def run() -> None:
         )
         with context.begin_transaction():
             context.run_migrations()
+            say_since(connection, context.script)
     engine.dispose()
 
 

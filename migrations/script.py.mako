@@ -11,6 +11,7 @@ from alembic import op
 ${imports if imports else ""}
 revision = ${repr(up_revision)}
 down_revision = ${repr(down_revision)}
+breaks_older = True  # False: programs that know the revision before work on with it
 
 
 def upgrade() -> None:

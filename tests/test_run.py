@@ -15,8 +15,10 @@ import httpx2
 import psycopg
 import pytest
 
+from app.cli.run import MARK
 from app.store.embedded import running_url
 from tests.server import NO_TLS
+from tests.states import put_state
 from tests.test_serve import AVAL, environment
 
 FIRST_S = 150.0
@@ -98,3 +100,34 @@ def test_three_lines_to_try_and_a_second_run(tmp_path: Path) -> None:
         assert follow(lines[1], state) == authorization
         assert last_report(state) > reported
     assert "making a sample ledger" not in output.read_text(encoding="utf-8")
+
+
+def refused(**settings: str) -> str:
+    ended = subprocess.run(
+        [AVAL, "run", "--port", "0"],
+        env=environment(**settings),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=FIRST_S,
+    )
+    assert ended.returncode != 0
+    return ended.stderr.splitlines()[-1]
+
+
+def test_a_sample_never_goes_into_somebodys_database(tmp_path: Path) -> None:
+    told = refused(AVAL_STATE_DIR=str(tmp_path), AVAL_DATABASE_URL="postgresql://nobody@nowhere/x")
+    assert "AVAL_DATABASE_URL: must not be set" in told
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("told", ["", "2026-1", "2026-11-29 compl"])
+def test_a_mark_that_says_nothing_of_use_is_one_line(
+    tmp_path: Path, ready_state: Path, told: str
+) -> None:
+    put_state(ready_state, tmp_path)
+    mark = tmp_path / MARK / "state"
+    mark.parent.mkdir()
+    mark.write_text(told, encoding="utf-8")
+    assert f"{mark}: does not say how far the sample came" in refused(AVAL_STATE_DIR=str(tmp_path))
+    assert mark.read_text(encoding="utf-8") == told

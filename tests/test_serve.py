@@ -349,12 +349,28 @@ def test_a_command_shares_a_running_database(tmp_path: Path, ready_state: Path, 
     assert (ended.returncode, ended.stdout) == (0, "")
 
 
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_service_ends_when_its_database_has_ended(
+    tmp_path: Path, ready_state: Path, workers: str
+) -> None:
+    """Else it would answer 503 for good; whoever started it starts it again."""
+    state = tmp_path / "state"
+    put_state(ready_state, state)
+    with serve(tmp_path, "--workers", workers, AVAL_STATE_DIR=str(state)) as service:
+        told = (state / "pg" / "postmaster.pid").read_text(encoding="utf-8")
+        os.kill(int(told.split()[0]), signal.SIGKILL)
+        assert service.process.wait(PATIENCE_S) == 1
+    line = f"aval: the embedded PostgreSQL ended (signal 9), and so does the service: {state}"
+    assert service.said().splitlines()[-1].startswith(line)
+
+
 def test_a_schema_of_a_later_program_is_one_line(
     tmp_path: Path, ready_state: Path, here: Here
 ) -> None:
     put_state(ready_state, tmp_path)
     with start_embedded(tmp_path) as embedded, psycopg.connect(embedded.url) as connection:
         connection.execute("UPDATE alembic_version SET version_num = 'later'")
+        connection.execute("UPDATE schema_terms SET programs_since = 'later'")
     ended = here("key list", AVAL_STATE_DIR=str(tmp_path))
     assert (ended.returncode, ended.stdout) == (1, "")
     assert ended.stderr.count("\n") == 1

@@ -32,6 +32,7 @@ from app.store.embedded import start_embedded
 from app.store.migrate import migrate
 from app.usecases.keys import CreateKey
 from app.usecases.portions import Cursor, Portion
+from app.usecases.training_again import TrainAgain
 from app.work import MOST_BACKOFF_S, Loop, loops, pause_s, run
 from tests.conftest import Here
 from tests.domain.facts_cases import pay
@@ -162,6 +163,31 @@ def test_a_portion_under_way_is_finished_and_no_other_begun() -> None:
 
     asyncio.run(stop_meanwhile())
     assert ended.is_set()
+
+
+def test_a_portion_that_may_take_minutes_is_broken_off() -> None:
+    begun, broken_off = threading.Event(), threading.Event()
+
+    def long(_: Cursor | None) -> Portion:
+        begun.set()
+        assert broken_off.wait(PATIENCE_S)
+        return Portion(0)
+
+    async def stop_meanwhile() -> None:
+        stop = asyncio.Event()
+        running = asyncio.create_task(run([Loop("long", 0.01, long, broken_off.set)], stop))
+        await asyncio.to_thread(begun.wait, PATIENCE_S)
+        assert not broken_off.is_set()
+        stop.set()
+        await asyncio.wait_for(running, PATIENCE_S)
+
+    asyncio.run(stop_meanwhile())
+
+
+def test_the_loop_that_trains_can_be_broken_off(database: Database) -> None:
+    train = loops(Settings(train_every_days=30), database)[-1]
+    assert isinstance(train.portion, TrainAgain)
+    assert train.end == train.portion.end
 
 
 def test_the_database_may_go_away_and_come_back(tmp_path: Path, ready_state: Path) -> None:

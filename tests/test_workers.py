@@ -337,6 +337,7 @@ def test_a_worker_that_cannot_start_ends_the_service(tmp_path: Path, database_ur
     with team(tmp_path, database_url) as running:
         with psycopg.connect(database_url) as connection:
             connection.execute("UPDATE alembic_version SET version_num = 'elsewhere'")
+            connection.execute("UPDATE schema_terms SET programs_since = 'elsewhere'")
         os.kill(running.pids()[1], signal.SIGKILL)
         assert running.service.process.wait(PATIENCE_S) == 1
         last = running.said().splitlines()[-1]

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from typing import Final
 
 from sqlalchemy.exc import ArgumentError
@@ -19,8 +20,14 @@ from app.cli.failures import RefusedError
 from app.composition import Composition, compose
 from app.settings import Settings, SettingsError, load_settings
 from app.store.database import Database
-from app.store.embedded import DEFAULTS, AlreadyRunningError, running_url, start_embedded
-from app.store.revision import current_revision, head_revision, require_head
+from app.store.embedded import (
+    DEFAULTS,
+    AlreadyRunningError,
+    EmbeddedPostgres,
+    running_url,
+    start_embedded,
+)
+from app.store.revision import head_revision, require_schema, revision_of, unfit
 from app.telemetry import set_up_log
 
 log = logging.getLogger(__name__)
@@ -47,9 +54,19 @@ def say(line: str) -> None:
     print(f"aval: {line}", file=sys.stderr, flush=True)  # noqa: T201 - the terminal is the reader
 
 
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """The address of a database, and its server where this process has started it."""
+
+    url: str
+    server: EmbeddedPostgres | None = None
+
+
 @contextmanager
-def open_url(settings: Settings, *, share: bool = True, connections: int = 0) -> Iterator[str]:
-    """Yield the address of the database; the embedded one runs and is at head while inside.
+def open_server(
+    settings: Settings, *, share: bool = True, connections: int = 0
+) -> Iterator[Opened]:
+    """Yield where the database is; the embedded one runs and is at head while inside.
 
     Where a service runs on the same state directory, its database is shared, if `share` says so.
     An embedded one that is started lets at least `connections` in, besides a few for commands.
@@ -63,7 +80,7 @@ def open_url(settings: Settings, *, share: bool = True, connections: int = 0) ->
     """
     if settings.database_url is not None:
         check_address(settings.database_url, "AVAL_DATABASE_URL")
-        yield settings.database_url
+        yield Opened(settings.database_url)
         return
     try:
         most = max(int(DEFAULTS["max_connections"]), connections + _FOR_COMMANDS)
@@ -72,11 +89,11 @@ def open_url(settings: Settings, *, share: bool = True, connections: int = 0) ->
     except AlreadyRunningError:
         if not share:
             raise
-        yield _shared_url(settings)
+        yield Opened(_shared_url(settings))
         return
     with embedded:
         _bring_to_head(embedded.url)
-        yield embedded.url
+        yield Opened(embedded.url, embedded)
 
 
 def _bring_to_head(url: str) -> None:
@@ -86,10 +103,10 @@ def _bring_to_head(url: str) -> None:
         RefusedError: It failed; the line says why.
 
     """
-    with closing(Database(url)) as database:
-        has = current_revision(database)
-    if has == head_revision():
-        return
+    with closing(Database(url)) as database, database.engine.connect() as connection:
+        has = revision_of(connection)
+        if unfit(connection) is None:
+            return
     command = [sys.executable, "-P", "-m", "app.cli.migrate_child"]
     done = subprocess.run(  # noqa: S603 - our own module
         command,
@@ -141,8 +158,11 @@ def open_database(settings: Settings) -> Iterator[Database]:
 
     """
     prepare = settings.prepare == "on"
-    with open_url(settings) as url, closing(Database(url, prepare=prepare)) as database:
-        require_head(database)
+    with (
+        open_server(settings) as opened,
+        closing(Database(opened.url, prepare=prepare)) as database,
+    ):
+        require_schema(database)
         yield database
 
 
@@ -156,8 +176,8 @@ def open_composition(settings: Settings) -> Iterator[Composition]:
         EmbeddedError: The embedded database cannot run here.
 
     """
-    with open_url(settings) as url:
-        parts = compose(settings, url)
+    with open_server(settings) as opened:
+        parts = compose(settings, opened.url)
         with closing(parts.database):
             parts.prepare()
             yield parts

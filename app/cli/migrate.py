@@ -1,12 +1,15 @@
 """`aval migrate`: the schema, brought to head."""
 
+from contextlib import closing
+
 import typer
 from alembic.util import CommandError
 
-from app.cli.database import check_address, open_url, read_settings, say
+from app.cli.database import check_address, open_server, read_settings, say
 from app.cli.failures import RefusedError
+from app.store.database import Database
 from app.store.migrate import migrate
-from app.store.revision import head_revision
+from app.store.revision import current_revision, head_revision
 
 
 def register(cli: typer.Typer) -> None:
@@ -15,16 +18,23 @@ def register(cli: typer.Typer) -> None:
 
 
 def _migrate() -> None:
-    """Bring the schema to head; several at once wait for each other."""
+    """Bring the schema to head, or leave a later one; several at once wait for each other."""
     settings = read_settings()
     if settings.database_url is None:
-        with open_url(settings):
-            pass  # which brings it to head
-    else:
-        direct = settings.work_database_url or settings.database_url
-        check_address(direct, "AVAL_WORK_DATABASE_URL or AVAL_DATABASE_URL")
-        _bring_to_head(direct)
-    say(f"the schema is at {head_revision()}")
+        with open_server(settings) as opened:  # which brings it to head
+            _tell(opened.url)
+        return
+    direct = settings.work_database_url or settings.database_url
+    check_address(direct, "AVAL_WORK_DATABASE_URL or AVAL_DATABASE_URL")
+    _bring_to_head(direct)
+    _tell(direct)
+
+
+def _tell(url: str) -> None:
+    with closing(Database(url)) as database:
+        has = current_revision(database)
+    later = "" if has == head_revision() else f", later than {head_revision()}, and lets it work"
+    say(f"the schema is at {has}{later}")
 
 
 def _bring_to_head(url: str) -> None:

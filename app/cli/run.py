@@ -1,6 +1,7 @@
 """`aval run`: the service with a sample ledger until Ctrl-C; a second run keeps its data."""
 
 import csv
+import os
 from collections.abc import Callable, Iterator
 from datetime import date
 from itertools import islice
@@ -12,7 +13,7 @@ from zoneinfo import ZoneInfo
 import typer
 
 from app.cli.database import read_settings, say
-from app.cli.failures import RefusedError
+from app.cli.failures import RefusedError, WrongUseError
 from app.cli.import_ledger import IMPORTER
 from app.cli.import_master import MasterImport
 from app.cli.imports import LedgerPlan, import_ledger, import_rows
@@ -55,6 +56,11 @@ def register(cli: typer.Typer) -> None:
 def _run(host: Host = DEFAULTS.host, port: Port = DEFAULTS.port) -> None:
     """Serve with a sample ledger, loaded and scored on the first run, until Ctrl-C."""
     settings = _quiet(read_settings())
+    if settings.database_url is not None:
+        raise WrongUseError(
+            "AVAL_DATABASE_URL: must not be set, as the sample is kept in a database of its own in"
+            " AVAL_STATE_DIR; `aval serve` serves yours"
+        )
 
     def prepare(parts: Composition) -> None:
         make_first_key(settings, parts)
@@ -81,27 +87,46 @@ def load_once(folder: Path, parts: Composition) -> None:
     same documents and finds most of them there.
 
     Raises:
-        RefusedError: Some rows were not taken.
+        RefusedError: Some rows were not taken, or how far it came is not known any more.
         BusyError: The database was out of reach; the next run goes on.
 
     """
     mark = folder / "state"
     if mark.exists():
-        day, *done = mark.read_text(encoding="utf-8").split()
-        if done == [_COMPLETE]:
+        today, complete = _read_mark(mark)
+        if complete:
             report_again(parts, folder / LEDGER)
             return
-        today = date.fromisoformat(day)
     else:
         with parts.database.read() as tx:
             if accounts.count(tx):
                 return
         today = utc_now().astimezone(_ZONE).date()
         folder.mkdir(exist_ok=True)
-        mark.write_text(f"{today}\n", encoding="utf-8")
+        _write_mark(mark, f"{today}")
     say(f"making a sample ledger of two years up to {today} (once; takes a while)")
     load_sample(parts, folder, today)
-    mark.write_text(f"{today} {_COMPLETE}\n", encoding="utf-8")
+    _write_mark(mark, f"{today} {_COMPLETE}")
+
+
+def _read_mark(mark: Path) -> tuple[date, bool]:
+    told = mark.read_text(encoding="utf-8").strip()
+    day, _, done = told.partition(" ")
+    try:
+        return date.fromisoformat(day), {"": False, _COMPLETE: True}[done]
+    except (ValueError, KeyError):
+        begin = "without its folder and the database beside it the next run begins anew"
+        raise RefusedError(f"{mark}: does not say how far the sample came: {begin}") from None
+
+
+def _write_mark(mark: Path, told: str) -> None:
+    """Write it whole or not at all: a run may be killed at any moment."""
+    new = mark.with_name(f"{mark.name}.new")
+    with new.open("w", encoding="utf-8") as file:
+        file.write(f"{told}\n")
+        file.flush()
+        os.fsync(file.fileno())
+    new.replace(mark)
 
 
 def report_again(parts: Composition, ledger: Path) -> None:

@@ -17,7 +17,7 @@ import uvloop
 from app import telemetry
 from app.api.operations import listen
 from app.cli.answer import Door
-from app.cli.database import open_url, read_settings, say
+from app.cli.database import open_server, read_settings, say
 from app.cli.failures import RefusedError
 from app.cli.serve_options import DEFAULTS, ServeOptions
 from app.cli.workers import (
@@ -99,7 +99,7 @@ def serve_until_stopped(plan: Plan) -> None:
         RefusedError: The address cannot be listened on, or the application did not start.
         GaveUpError: A child process could not start.
         PortTakenError: The operations port cannot be listened on.
-        EmbeddedError: The embedded database cannot run here.
+        EmbeddedError: The embedded database cannot run here, or ended while it served.
         SchemaOldError: The named database is at another revision.
 
     """
@@ -110,14 +110,14 @@ def serve_until_stopped(plan: Plan) -> None:
         sock = undo.enter_context(closing(_bind(plan.options.host, plan.options.port)))
         operations = undo.enter_context(closing(listen(settings.ops_host, settings.ops_port)))
         connections = plan.options.workers * connections_of(settings)
-        url = undo.enter_context(open_url(settings, share=False, connections=connections))
-        parts = compose(settings, url)
+        opened = undo.enter_context(open_server(settings, share=False, connections=connections))
+        parts = compose(settings, opened.url)
         undo.callback(parts.database.close)
         parts.prepare()
         plan.before(parts)
-        undo.enter_context(growth_written(url, wanted=settings.write_growth == "on"))
+        undo.enter_context(growth_written(opened.url, wanted=settings.write_growth == "on"))
         figures = undo.enter_context(figures_folder(settings, plan.options.workers))
-        _answer(plan, parts, House(settings, url, operations, figures), sock)
+        _answer(plan, parts, House(settings, opened, operations, figures), sock)
 
 
 def _answer(plan: Plan, parts: Composition, house: House, sock: socket.socket) -> None:

@@ -5,12 +5,14 @@ refusals are lines of JSON on stdout.
 """
 
 import json
+import os
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from datetime import date
 from importlib import import_module
 from pathlib import Path
+from threading import Thread
 from typing import Final
 
 from app.domain.manifests import ModelKind
@@ -120,7 +122,14 @@ def _say(line: Mapping[str, object]) -> None:
     print(json.dumps(line), flush=True)  # noqa: T201 - the parent is the reader
 
 
+def _end_with_parent() -> None:
+    """End when the parent closes our stdin or is gone: nobody would take what is learned."""
+    sys.stdin.buffer.read()
+    os._exit(1)  # from a thread beside libraries that do not look up for minutes
+
+
 if __name__ == "__main__":
+    Thread(target=_end_with_parent, daemon=True).start()
     try:
         run(Path(sys.argv[1]))
     except TrainingError as refused:

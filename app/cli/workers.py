@@ -21,12 +21,17 @@ from typing import Final
 from app.api.operations import OperationsServer, create_operations_app
 from app.cli.answer import SIGNALS, ApiServer, Door
 from app.cli.children import Child, Patience, Program, child_environment, kept
+from app.cli.database import Opened
 from app.composition import Composition
 from app.settings import Settings
+from app.store.embedded import LOG, EmbeddedError
 from app.telemetry import PROCESSES
 
 FIGURES: Final = "metrics"
 """The directory in the state directory where children count; emptied at every start."""
+
+_LOOK_S: Final = 1.0
+"""Between looks whether the embedded database still runs."""
 
 _AFTER_DRAIN_S: Final = 15.0
 """How long a child may take to end after what was in flight was answered or given up."""
@@ -37,7 +42,7 @@ class House:
     """What a service stands on: its settings, the open database, where its children count."""
 
     settings: Settings
-    database_url: str
+    database: Opened
     operations: socket.socket
     figures: Path | None
 
@@ -63,7 +68,7 @@ class House:
         return Child(program, Patience(self.settings.shutdown_s + _AFTER_DRAIN_S))
 
     def _environment(self) -> dict[str, str]:
-        return child_environment(self.settings, self.database_url, str(self.figures or ""))
+        return child_environment(self.settings, self.database.url, str(self.figures or ""))
 
 
 @contextmanager
@@ -90,10 +95,12 @@ async def answer_alone(house: House, parts: Composition, door: Door) -> None:
     Raises:
         RefusedError: The application did not start.
         GaveUpError: `aval work` could not start.
+        EmbeddedError: The embedded database has ended.
 
     """
     server = ApiServer(parts, door)
-    async with _figures_shown(house), kept(house.work(), server.end):
+    watch = _database_watched(house, server.end)
+    async with _figures_shown(house), kept(house.work(), server.end), watch:
         PROCESSES.labels("api").set(1)
         try:
             await server.answer()
@@ -108,13 +115,15 @@ async def answer_by_workers(
 
     Raises:
         GaveUpError: A worker, or `aval work`, could not start.
+        EmbeddedError: The embedded database has ended.
 
     """
     over = asyncio.Event()
     workers = house.workers(count, sock)
+    watch = _database_watched(house, over.set)
     async with _figures_shown(house), kept(house.work(), over.set):
         with _heard(over, workers):
-            async with kept(workers, over.set):
+            async with kept(workers, over.set), watch:
                 telling = asyncio.create_task(_tell(workers, opened))
                 await over.wait()
                 telling.cancel()
@@ -126,6 +135,39 @@ async def _tell(workers: Sequence[Child], opened: Callable[[], None]) -> None:
     for worker in workers:
         await worker.opened.wait()
     opened()
+
+
+@asynccontextmanager
+async def _database_watched(house: House, ended: Callable[[], None]) -> AsyncIterator[None]:
+    """Watch the embedded database: `ended` must end the block, as nobody brings it back.
+
+    It starts itself anew when one of its processes is killed; this is for its first one. Whoever
+    started the service starts it again, and that recovers the database.
+
+    Raises:
+        EmbeddedError: It has ended; the line says how.
+
+    """
+    server = house.database.server
+    if server is None:
+        yield
+        return
+
+    async def watch() -> None:
+        while server.alive():
+            await asyncio.sleep(_LOOK_S)
+        ended()
+
+    watching = asyncio.create_task(watch(), name="database")
+    try:
+        yield
+    finally:
+        watching.cancel()
+    if how := server.how_it_ended():
+        log = house.settings.state_dir / LOG
+        raise EmbeddedError(
+            f"the embedded PostgreSQL ended ({how}), and so does the service: {log}"
+        )
 
 
 @asynccontextmanager

@@ -18,7 +18,7 @@ from app.cli.database import check_address, say
 from app.cli.failures import RefusedError
 from app.settings import Settings
 from app.store.embedded import running_url
-from app.store.revision import require_head
+from app.store.revision import require_schema
 from app.work import Loop, loops, open_database, rating, run
 
 _COUNTED_ELSEWHERE: Final = "PROMETHEUS_MULTIPROC_DIR"
@@ -48,7 +48,7 @@ def work_until_stopped(settings: Settings, opened: Callable[[], None] = _nobody)
             place = settings.ops_host, settings.work_ops_port
             operations = undo.enter_context(closing(listen(*place, "AVAL_WORK_OPS_PORT")))
         database = undo.enter_context(closing(open_database(settings, _url(settings))))
-        require_head(database)
+        require_schema(database)
         rater = undo.enter_context(rating(settings, database))
         asyncio.run(_until_signal(loops(settings, database, rater), operations, opened))
 

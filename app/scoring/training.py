@@ -7,8 +7,10 @@ training must not take more of the parent than its time. Imports nothing that is
 import json
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from threading import Lock
 from typing import Final
 
 from app.domain.errors_models import TrainingRefusedError
@@ -28,7 +30,37 @@ _ERRORS: Final = "errors.txt"
 _END_S: Final = 10.0
 
 
-def run_training(folder: Path, told: Callable[[float, str], None]) -> None:
+class Halt:
+    """Ends a training from another thread: the one that runs, and any that would begin later."""
+
+    def __init__(self) -> None:
+        """Nothing is ended before `say`."""
+        self._lock = Lock()
+        self._process: subprocess.Popen[str] | None = None
+        self._said = False
+
+    def say(self) -> None:
+        """End it: what it was about to learn is learned another time."""
+        with self._lock:
+            self._said = True
+            if self._process is not None:
+                self._process.kill()
+
+    @contextmanager
+    def over(self, process: subprocess.Popen[str]) -> Iterator[None]:
+        """Hold sway over a process while the block lasts."""
+        with self._lock:
+            self._process = process
+            if self._said:
+                process.kill()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._process = None
+
+
+def run_training(folder: Path, told: Callable[[float, str], None], halt: Halt) -> None:
     """Train on what lies in `folder`; the result lies there afterwards. `told` hears how far it is.
 
     Raises:
@@ -39,13 +71,14 @@ def run_training(folder: Path, told: Callable[[float, str], None]) -> None:
     with (
         (folder / _ERRORS).open("wb") as errors,
         subprocess.Popen(  # noqa: S603 - our own module
-            [sys.executable, "-W", "ignore", "-m", _MODULE, str(folder)],
+            [sys.executable, "-P", "-W", "ignore", "-m", _MODULE, str(folder)],
             env=child_environment(folder),
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,  # it ends when this is closed, as by the end of this process
             stdout=subprocess.PIPE,
             stderr=errors,
             text=True,
         ) as process,
+        halt.over(process),
     ):
         try:
             for line in process.stdout or ():

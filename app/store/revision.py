@@ -4,8 +4,10 @@ Every process asks this at its start and keeps what it imported for it; Alembic 
 (templates, highlighting) are 8 MB and half a second, and only those who migrate need them.
 """
 
+import logging
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Final
@@ -15,6 +17,8 @@ from sqlalchemy import Connection, text
 from app.domain.errors import SchemaOldError
 from app.store.database import Database
 
+log = logging.getLogger(__name__)
+
 OLDEST_SERVER: Final = (15,)
 
 MIGRATIONS: Final = Path(__file__).parents[2] / "migrations"
@@ -22,9 +26,17 @@ MIGRATIONS: Final = Path(__file__).parents[2] / "migrations"
 _NAMED: Final = re.compile(r'^(revision|down_revision)\b[^=\n]*= *"([^"]+)"$', re.MULTILINE)
 
 
+@dataclass(frozen=True, slots=True)
+class Known:
+    """The revisions this program has migrations for, and the newest of them."""
+
+    revisions: frozenset[str]
+    head: str
+
+
 @cache
-def head_revision() -> str:
-    """Name the newest revision this program knows: the one that no other goes on from.
+def known_revisions() -> Known:
+    """Name what this program knows; the newest is the one that no other goes on from.
 
     Raises:
         RuntimeError: There is none, or several.
@@ -39,7 +51,17 @@ def head_revision() -> str:
     if len(heads) != 1:
         message = f"{len(heads)} newest migrations in {MIGRATIONS}: {', '.join(sorted(heads))}"
         raise RuntimeError(message)
-    return heads.pop()
+    return Known(frozenset(known), heads.pop())
+
+
+def head_revision() -> str:
+    """Name the newest revision this program knows.
+
+    Raises:
+        RuntimeError: There is none, or several.
+
+    """
+    return known_revisions().head
 
 
 def revision_of(connection: Connection) -> str | None:
@@ -70,18 +92,46 @@ def refuse_old_server(version: Sequence[int | str]) -> None:
         )
 
 
-def require_head(database: Database) -> None:
-    """Refuse a database whose schema is not the newest one known here.
+def unfit(connection: Connection) -> str | None:
+    """Say why this program cannot work on the schema; None if it can.
+
+    It can on its newest, and on a later one that says so: that names the revision since which programs work on it (docs/decisions/0117).
+    """
+    has, known = revision_of(connection), known_revisions()
+    if has == known.head:
+        return None
+    at = f"the database schema is at revision {has or 'none (empty)'}"
+    if has is None or has in known.revisions:
+        return f"{at}, this program needs {known.head}: run `aval migrate`"
+    since = _programs_since(connection)
+    if since in known.revisions:
+        return None
+    told = f"programs that know {since}" if since else "none that it tells of"
+    return f"{at}, which lets work {told}; this program knows {known.head}: start a later one"
+
+
+def is_later(connection: Connection) -> bool:
+    """Say whether the schema is later than what this program knows, and lets it work."""
+    return revision_of(connection) != head_revision() and unfit(connection) is None
+
+
+def _programs_since(connection: Connection) -> str | None:
+    if connection.scalar(text("SELECT to_regclass('schema_terms')")) is None:
+        return None
+    since: str | None = connection.scalar(text("SELECT programs_since FROM schema_terms"))
+    return since
+
+
+def require_schema(database: Database) -> None:
+    """Refuse a database on whose schema this program cannot work.
 
     Raises:
-        SchemaOldError: Says which revision it has, which is needed, and what to run.
+        SchemaOldError: Says which revision it has, which is needed, and what to do.
 
     """
     with database.engine.connect() as connection:
         refuse_old_server(connection.dialect.server_version_info or ())
-    has, needs = current_revision(database), head_revision()
-    if has != needs:
-        raise SchemaOldError(
-            f"the database schema is at revision {has or 'none (empty)'}, this program needs"
-            f" {needs}: run `aval migrate`"
-        )
+        if why := unfit(connection):
+            raise SchemaOldError(why)
+        if is_later(connection):
+            log.info("the schema is later than this program, at %s", revision_of(connection))

@@ -1,12 +1,12 @@
 """Whether requests can be answered: database, schema and lanes."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 from app.domain.errors import BusyError
 from app.store.database import Database
-from app.store.revision import head_revision, revision_of
+from app.store.revision import unfit
 
 
 class Part(Protocol):
@@ -23,15 +23,14 @@ class CheckReadiness:
 
     database: Database
     parts: Sequence[Part]
-    needed: str = field(default_factory=head_revision)
     open: bool = False
 
     def __call__(self) -> None:
         """Return if requests can be answered now.
 
         Raises:
-            BusyError: Not open yet or not any more, the database is away or has an older schema,
-                or a part has stopped.
+            BusyError: Not open yet or not any more, the database is away or its schema does
+                not suit, or a part has stopped.
 
         """
         if not self.open:
@@ -39,8 +38,6 @@ class CheckReadiness:
         if not all(part.alive() for part in self.parts):
             raise BusyError("not ready: a lane has stopped")
         with self.database.begin(lock_timeout_ms=1000, statement_timeout_s=2) as tx:
-            has = revision_of(tx)
-        # revisions are named by their dates; a later one leaves older programs what they need, so
-        # that those that answer go on while the next release is brought in
-        if has is None or has < self.needed:
-            raise BusyError(f"not ready: the schema is at {has}, {self.needed} is needed")
+            why = unfit(tx)
+        if why is not None:
+            raise BusyError(f"not ready: {why}")

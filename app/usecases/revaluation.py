@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 
 from app.domain.accounts import Account, Entry, revaluation_ref, revalue
+from app.domain.errors import BusyError
 from app.domain.groups import RateFinder
 from app.domain.money import Rate
 from app.domain.rates import find_rate
@@ -14,7 +15,7 @@ from app.store.database import Database, Tx, moment
 from app.store.facts_inbox import use_indexes
 from app.usecases.books import Books
 from app.usecases.dates import business_date
-from app.usecases.portions import LOCK_TIMEOUT_MS, Cursor, Portion
+from app.usecases.portions import LOCK_TIMEOUT_MS, MOST_PAYERS, Cursor, Portion, one_by_one
 
 Mark = tuple[tuple[date, ...], tuple[int, int]]
 """Which business dates it is, and which rates there are: the same mark values the same."""
@@ -22,10 +23,33 @@ Mark = tuple[tuple[date, ...], tuple[int, int]]
 
 @dataclass(slots=True)
 class _Last:
-    """The last whole pass: its mark, and how many accounts it had to leave."""
+    """The last whole pass: its mark, and how many accounts it had to leave for want of a rate."""
 
     mark: Mark | None = None
     left: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a pass is: behind which account, for which mark, and what it left until there."""
+
+    account_id: int
+    mark: Mark
+    short: int = 0
+    busy: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """The next accounts as they were read, not locked, and by what they are valued."""
+
+    place: _Place
+    when: tuple[datetime, Sequence[Segment]]
+    held: Sequence[Account]
+    finders: Mapping[str, RateFinder]
+
+    def moving(self) -> list[int]:
+        return [one.account_id for one in self.held if _valued(one, self.finders) is not one]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +57,8 @@ class RevaluePositions:
     """Value foreign positions by the newest admissible rates, at most `most` accounts at once.
 
     Business dates follow the database's clock. A pass over all accounts runs when a business date
-    or a rate is new, and once after the start; any number may run at the same time, as who comes
-    second finds nothing to change.
+    or a rate is new, after one that found accounts busy, and once after the start; any number may
+    run at the same time, as who comes second finds nothing to change.
     """
 
     database: Database
@@ -45,27 +69,61 @@ class RevaluePositions:
     def __call__(self, after: Cursor | None = None) -> Portion:
         """Revalue the next accounts by id; one that lacks a rate keeps the one that values it.
 
+        Where one of them is out of reach, each is done alone.
+
         Raises:
-            BusyError: An account or the database was out of reach; nothing was changed.
+            BusyError: The database was out of reach; nothing was changed.
 
         """
-        with self.database.begin(lock_timeout_ms=LOCK_TIMEOUT_MS) as tx:
-            use_indexes(tx)
-            at, known = self.clock(tx), segments.every(tx)
-            today = {one.segment_id: business_date(one, at) for one in known}
-            begin = (0, _mark(tx, today), 0)
-            if after is None and begin[1] == self.last.mark:
-                return Portion(0, left=self.last.left)
-            account_id, mark, left = after or begin
-            held = accounts.with_foreign(tx, account_id, self.most)
-            finders = _finders(tx, held, today)
-            moving = [one for one in held if _valued(one, finders) is not one]
-            _revalue(tx, moving, (at, known), finders)
-        short = sum(_lacks(one, finders) for one in held)
-        if len(held) == self.most:
-            return Portion(len(moving), (held[-1].account_id, mark, left + short), short)
-        self.last.mark, self.last.left = mark, left + short
-        return Portion(len(moving), left=short)
+        try:
+            with self.database.begin(lock_timeout_ms=LOCK_TIMEOUT_MS) as tx:
+                look = self._look(tx, after, self.most)
+                if look is None:
+                    return Portion(0, left=self.last.left)
+                moving = look.moving()
+                _revalue(tx, moving, look)
+        except BusyError:
+            return self._one_by_one(after)
+        return self._told(look, self.most, len(moving), 0)
+
+    def _look(self, tx: Tx, after: Cursor | None, most: int) -> _Look | None:
+        """Read the next accounts; None where nothing is new since the last whole pass."""
+        use_indexes(tx)
+        at, known = self.clock(tx), segments.every(tx)
+        today = {one.segment_id: business_date(one, at) for one in known}
+        place = _Place(*after) if after else _Place(0, _mark(tx, today))
+        if after is None and place.mark == self.last.mark:
+            return None
+        held = accounts.with_foreign(tx, place.account_id, most)
+        return _Look(place, (at, known), held, _finders(tx, held, today))
+
+    def _one_by_one(self, after: Cursor | None) -> Portion:
+        with self.database.begin() as tx:
+            look = self._look(tx, after, MOST_PAYERS)
+        if look is None:
+            return Portion(0, left=self.last.left)
+        done, busy = one_by_one(look.moving(), self._alone(look))
+        return self._told(look, MOST_PAYERS, done, len(busy))
+
+    def _alone(self, look: _Look) -> Callable[[int], int]:
+        def act(account_id: int) -> int:
+            with self.database.begin(lock_timeout_ms=LOCK_TIMEOUT_MS) as tx:
+                use_indexes(tx)
+                _revalue(tx, [account_id], look)
+            return 1
+
+        return act
+
+    def _told(self, look: _Look, most: int, done: int, busy: int) -> Portion:
+        """Say how far it is. A pass that found accounts busy is not the last one of its mark."""
+        place, held = look.place, look.held
+        short = sum(_lacks(one, look.finders) for one in held)
+        if len(held) == most:
+            then = (held[-1].account_id, place.mark, place.short + short, place.busy + busy)
+            return Portion(done, then, short + busy)
+        self.last.left = place.short + short
+        self.last.mark = None if place.busy + busy else place.mark
+        return Portion(done, left=short + busy)
 
 
 def _mark(tx: Tx, today: Mapping[str, date]) -> Mark:
@@ -99,21 +157,16 @@ def _lacks(account: Account, finders: Mapping[str, RateFinder]) -> bool:
     return any(find(code, account.currency) is None for code in account.foreign)
 
 
-def _revalue(
-    tx: Tx,
-    moving: Sequence[Account],
-    when: tuple[datetime, Sequence[Segment]],
-    finders: Mapping[str, RateFinder],
-) -> None:
+def _revalue(tx: Tx, moving: Sequence[int], look: _Look) -> None:
     """Lock accounts that were read, and value what they hold by then."""
     if not moving:
         return
-    at, known = when
-    books = Books.open(tx, [one.account_id for one in moving], at)
+    at, known = look.when
+    books = Books.open(tx, moving, at)
     books.settle_due(known)
     for key in sorted(books.pool):
         before = books.pool[key]
-        after = _valued(before, finders)
+        after = _valued(before, look.finders)
         if after is not before:
             books.post(Entry(after, "FX_REVALUATION", revaluation_ref(before, after)))
     books.close()

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Final
@@ -16,7 +16,7 @@ from app.domain.manifests_json import manifest_from_bytes
 from app.domain.models import RegisteredModel
 from app.domain.scorecard_check import SETTING_BOUNDS
 from app.domain.scorecard_json import scorecard_to_json
-from app.scoring.training import REQUEST, RESULT, run_training
+from app.scoring.training import REQUEST, RESULT, Halt, run_training
 from app.store import scores, training
 from app.store.database import Database, Tx
 from app.usecases.models import Candidate, RegisterModel
@@ -80,9 +80,10 @@ class TrainingAsk:
 
 @dataclass(frozen=True, slots=True)
 class TrainModel:
-    """Train on the whole ledger as it stands in one snapshot."""
+    """Train on the whole ledger as it stands in one snapshot; `halt` ends it from outside."""
 
     database: Database
+    halt: Halt = field(default_factory=Halt)
 
     def __call__(self, ask: TrainingAsk, folder: Path, told: Callable[[float, str], None]) -> Path:
         """Train within `folder`, which is empty, and return where in it the package lies.
@@ -98,7 +99,7 @@ class TrainModel:
         with self.database.read() as tx:
             _write_request(tx, ask, folder)
             _write_ledger(tx, folder)
-        run_training(folder, lambda done, note: told(0.1 + 0.9 * done, note))
+        run_training(folder, lambda done, note: told(0.1 + 0.9 * done, note), self.halt)
         return folder / RESULT
 
 

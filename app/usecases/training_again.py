@@ -54,6 +54,10 @@ class TrainAgain:
         _log.info("model_trained", model=self.name, version=made.model.version, new=is_new)
         return Portion(int(is_new))
 
+    def end(self) -> None:
+        """End a training that is under way, and begin none any more."""
+        self.train.train.halt.say()
+
 
 def _unheard(_done: float, _note: str) -> None:
     """Tell nobody: the log says how it ended."""

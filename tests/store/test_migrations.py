@@ -1,8 +1,10 @@
 """The schema: up, down and up again, equal to the tables the code knows, and evidence stays."""
 
+import shutil
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from pathlib import Path
 from threading import Barrier
 from types import MappingProxyType
 
@@ -10,12 +12,13 @@ import psycopg
 import pytest
 from alembic import command
 from alembic.script import ScriptDirectory
+from alembic.util import CommandError
 from psycopg import sql
 
 from app.domain.errors import SchemaOldError
 from app.store.database import Database
 from app.store.migrate import alembic_config, migrate
-from app.store.revision import MIGRATIONS, current_revision, head_revision, require_head
+from app.store.revision import MIGRATIONS, current_revision, head_revision, require_schema
 
 EVIDENCE = (
     "account_input",
@@ -138,7 +141,7 @@ def test_an_old_schema_is_refused_and_both_revisions_named(empty_database_url: s
         closing(Database(empty_database_url)) as database,
         pytest.raises(SchemaOldError, match=rf"{old}.*{head_revision()}.*aval migrate"),
     ):
-        require_head(database)
+        require_schema(database)
 
 
 def test_an_empty_database_is_refused(empty_database_url: str) -> None:
@@ -146,7 +149,62 @@ def test_an_empty_database_is_refused(empty_database_url: str) -> None:
         closing(Database(empty_database_url)) as database,
         pytest.raises(SchemaOldError, match=r"none \(empty\)"),
     ):
-        require_head(database)
+        require_schema(database)
+
+
+LATER = '''
+"""A step of a later program."""
+revision = "{revision}"
+down_revision = "{before}"
+{says}
+
+def upgrade() -> None:
+    """Do nothing."""
+'''
+
+
+@pytest.mark.parametrize(
+    ("says", "since"),
+    [
+        pytest.param(("breaks_older = False", "breaks_older = False"), None, id="neither-breaks"),
+        pytest.param(("breaks_older = True", "breaks_older = False"), "later_1", id="first"),
+        pytest.param(("breaks_older = False", ""), "later_2", id="silent"),
+    ],
+)
+def test_a_later_schema_says_whether_this_program_works_on_it(
+    database_url: str, tmp_path: Path, says: tuple[str, str], since: str | None
+) -> None:
+    """As a program replaced or rolled back meets it: `aval migrate` leaves it, `serve` starts."""
+    scripts = tmp_path / "migrations"
+    shutil.copytree(MIGRATIONS, scripts)
+    before = head_revision()
+    for number, line in enumerate(says, 1):
+        step = LATER.format(revision=f"later_{number}", before=before, says=line)
+        (scripts / "versions" / f"later_{number}.py").write_text(step, encoding="utf-8")
+        before = f"later_{number}"
+    migrate(database_url, scripts=scripts)
+    assert revision_of(database_url) == "later_2"
+    with closing(Database(database_url)) as database:
+        if since is None:
+            require_schema(database)
+            migrate(database_url)
+        else:
+            with pytest.raises(SchemaOldError, match=rf"at revision later_2.* {since}.*later one"):
+                require_schema(database)
+            with pytest.raises(CommandError):
+                migrate(database_url)
+    assert revision_of(database_url) == "later_2"
+
+
+def test_a_schema_that_says_nothing_is_refused(database_url: str) -> None:
+    with psycopg.connect(database_url) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = 'elsewhere'")
+        connection.execute("DROP TABLE schema_terms")
+    with (
+        closing(Database(database_url)) as database,
+        pytest.raises(SchemaOldError, match=r"elsewhere.*none that it tells of"),
+    ):
+        require_schema(database)
 
 
 def test_several_migrations_at_once_are_one(empty_database_url: str) -> None:

@@ -180,6 +180,25 @@ def test_passes_and_asks_at_once_value_once(desk: Counter) -> None:
     desk.exact()
 
 
+def test_an_account_that_somebody_holds_keeps_no_other_waiting(desk: Counter) -> None:
+    """And once it is let go the next pass values it, without a new day or rate."""
+    for name in ("C-2", "C-3"):
+        desk.add(name, 800_00)
+        desk.told(desk.order(desk.question(f"SO-{name}", customer_id=name, currency="USD")))
+    desk.rate("USD", "CNY", "7.5", TODAY)
+    revaluing = loop(desk)
+    with desk.database.begin() as holder:
+        holder.execute(text("SELECT FROM account WHERE customer_id = 'C-1' FOR UPDATE"))
+        assert run(revaluing) == (2, 1)
+        assert {last(desk, name)[0] for name in ("C-2", "C-3")} == {"FX_REVALUATION"}
+        assert last(desk)[0] == "AUTHORIZE"
+        assert run(revaluing) == (0, 1)
+    assert run(revaluing) == (1, 0)
+    assert len(list(passing(revaluing))) == 1
+    assert last(desk)[0] == "FX_REVALUATION"
+    desk.exact()
+
+
 def test_the_day_is_that_of_the_database(database: Database) -> None:
     with database.read() as tx:
         now: datetime = moment(tx)

@@ -36,6 +36,9 @@ DEFAULTS: Mapping[str, str] = MappingProxyType(
 )
 """What `options` may change, and `max_wal_size`; sockets and names are not among them."""
 
+LOG = "postgres.log"
+"""Where in the state directory PostgreSQL says what it has to say."""
+
 _ADMISSION_S = 2  # how long one attempt to connect may take; libpq knows nothing shorter
 _SAY_EVERY_S = 3.0
 _LOG_BYTES = 10_000_000
@@ -66,6 +69,16 @@ class EmbeddedPostgres:
     def alive(self) -> bool:
         """Say whether PostgreSQL's first process still runs."""
         return self._process.poll() is None
+
+    def how_it_ended(self) -> str | None:
+        """Say by which signal or exit code its first process ended; None while it runs."""
+        match self._process.poll():
+            case None:
+                return None
+            case code if code < 0:
+                return f"signal {-code}"
+            case code:
+                return f"exit code {code}"
 
     def stop(self) -> None:
         """Stop PostgreSQL and wait for it: open transactions end, what was committed is kept.
@@ -173,7 +186,7 @@ class _Start:
 
     @property
     def log(self) -> Path:
-        return self.state / "postgres.log"
+        return self.state / LOG
 
     def launch(self, undo: ExitStack) -> subprocess.Popen[bytes]:
         """Make the data directory, clear what was left over, start; `undo` learns how to stop."""

@@ -12,6 +12,7 @@ from app.store.schema import (
     refresh,
     retold,
     rules,
+    versions,
 )
 from app.store.schema.columns import metadata
 
@@ -28,4 +29,5 @@ __all__ = [
     "refresh",
     "retold",
     "rules",
+    "versions",
 ]
