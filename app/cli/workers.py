@@ -10,7 +10,7 @@ import shutil
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -153,20 +153,27 @@ async def _database_watched(house: House, ended: Callable[[], None]) -> AsyncIte
         yield
         return
 
-    async def watch() -> None:
+    left = asyncio.Event()
+
+    async def watch() -> bool:
         while server.alive():
-            await asyncio.sleep(_LOOK_S)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_LOOK_S):
+                    await left.wait()
+                    return False
         ended()
+        return True
 
     watching = asyncio.create_task(watch(), name="database")
     try:
         yield
     finally:
-        watching.cancel()
-    if how := server.how_it_ended():
-        log = house.settings.state_dir / LOG
+        left.set()  # what ends it later is our own stop, or who ends us both
+        seen = await watching
+    if seen:
+        how, said = server.how_it_ended(), house.settings.state_dir / LOG
         raise EmbeddedError(
-            f"the embedded PostgreSQL ended ({how}), and so does the service: {log}"
+            f"the embedded PostgreSQL ended ({how}), and so does the service: {said}"
         )
 
 

@@ -95,7 +95,8 @@ def refuse_old_server(version: Sequence[int | str]) -> None:
 def unfit(connection: Connection) -> str | None:
     """Say why this program cannot work on the schema; None if it can.
 
-    It can on its newest, and on a later one that says so: that names the revision since which programs work on it (docs/decisions/0117).
+    It can on its newest, and on a later one that says so: it names the revision since which
+    programs work on it (docs/decisions/0117).
     """
     has, known = revision_of(connection), known_revisions()
     if has == known.head:

@@ -6,10 +6,11 @@ left behind, `server` makes, starts and stops.
 
 from app.store.embedded.disk import max_wal_size
 from app.store.embedded.errors import AlreadyRunningError, EmbeddedError
-from app.store.embedded.server import DEFAULTS, EmbeddedPostgres, running_url, start_embedded
+from app.store.embedded.server import DEFAULTS, LOG, EmbeddedPostgres, running_url, start_embedded
 
 __all__ = [
     "DEFAULTS",
+    "LOG",
     "AlreadyRunningError",
     "EmbeddedError",
     "EmbeddedPostgres",
