@@ -29,6 +29,17 @@ def test_settings_and_commands_are_ours(file: Path) -> None:
     assert commands_of(text) <= set(COLUMNS)
 
 
+@pytest.mark.parametrize("name", ["deployment", "work"])
+def test_what_answers_and_what_works_have_the_same_models(name: str) -> None:
+    """And places to write to: training needs one, and the root file system is read-only."""
+    text = (ROOT / "helm" / "templates" / f"{name}.yaml").read_text(encoding="utf-8")
+    for part in ("databaseUrl", "settings", "mounts", "volumes", "security"):
+        assert f'include "aval.{part}" .' in text
+    assert ".Values.envFrom" in text
+    shared = settings_of((ROOT / "helm" / "templates" / "_names.tpl").read_text(encoding="utf-8"))
+    assert {"AVAL_MODEL_STORE", "AVAL_MODEL_KEY_FILE"} <= shared
+
+
 def test_they_are_found_at_all() -> None:
     texts = {file.name: file.read_text(encoding="utf-8") for file in FILES}
     assert commands_of(texts["Dockerfile"]) == {"serve"}

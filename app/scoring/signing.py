@@ -37,6 +37,7 @@ PAYLOAD_TYPE: Final = "application/vnd.aval.manifest+json"
 _MOST_SIGNATURES: Final = 8
 _KEY_BYTES: Final = 32
 _OTHERS: Final = 0o077
+_BUT_GROUP_READS: Final = 0o037
 
 
 class KeyFileError(Exception):
@@ -69,12 +70,16 @@ class SigningKey:
 def read_key(path: Path) -> SigningKey:
     """Read a key file: PEM, PKCS #8, not encrypted, readable by its owner only.
 
+    One that is root's may be readable by its group.
+
     Raises:
         KeyFileError: It is not there, others may read it, or it holds no Ed25519 key.
 
     """
     try:
-        if path.stat().st_mode & _OTHERS:
+        found = path.stat()
+        # a mounted secret is root's, and its group is the process's: PostgreSQL's rule for keys
+        if found.st_mode & (_OTHERS if found.st_uid else _BUT_GROUP_READS):
             raise KeyFileError(f"{path}: others than its owner may use it; chmod 600")
         key = load_pem_private_key(path.read_bytes(), None)
     except OSError as error:

@@ -1,5 +1,6 @@
 """Signatures let in what a trusted key signed, and nothing else."""
 
+import os
 import stat
 import threading
 from base64 import b64encode
@@ -119,10 +120,23 @@ def test_a_key_is_there_as_a_whole_or_not_at_all(tmp_path: Path) -> None:
     assert sorted(tmp_path.iterdir()) == sorted(paths)
 
 
-def test_a_key_that_others_may_read_is_not_used(tmp_path: Path) -> None:
+@pytest.mark.parametrize("mode", [0o604, 0o620, 0o610, 0o602])
+def test_a_key_that_others_may_use_is_not_used(tmp_path: Path, mode: int) -> None:
     path = tmp_path / "key.pem"
     make_key(path)
+    path.chmod(mode)
+    with pytest.raises(KeyFileError, match="chmod 600"):
+        read_key(path)
+
+
+def test_only_a_key_of_roots_may_be_read_by_its_group(tmp_path: Path) -> None:
+    """A mounted secret is root's, with the group of the process; nobody's own file needs that."""
+    path = tmp_path / "key.pem"
+    made = make_key(path)
     path.chmod(0o640)
+    if os.geteuid() == 0:
+        assert read_key(path).public == made.public
+        os.chown(path, 1, -1)
     with pytest.raises(KeyFileError, match="chmod 600"):
         read_key(path)
 
