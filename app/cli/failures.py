@@ -7,7 +7,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from app.api.operations import PortTakenError
-from app.domain.errors import BusyError, CreditError, SchemaOldError
+from app.domain.errors import BusyError, CreditError, FileRefusedError, SchemaOldError
 from app.settings import SettingsError
 from app.store.embedded import EmbeddedError
 
@@ -40,8 +40,8 @@ EXPECTED: Final = (
 def explain(error: Exception) -> tuple[int, str]:
     """Say in one line what went wrong, and which exit code it means."""
     wrong_use = isinstance(error, WrongUseError | SettingsError | CreditError)
-    unreachable = isinstance(error, BusyError | SchemaOldError)
-    return WRONG_USE if wrong_use and not unreachable else FAILED, _line(error)
+    failed = isinstance(error, BusyError | SchemaOldError | FileRefusedError)
+    return WRONG_USE if wrong_use and not failed else FAILED, _line(error)
 
 
 def _line(error: BaseException) -> str:

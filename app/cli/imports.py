@@ -27,6 +27,7 @@ from app.cli.progress import Shown
 from app.cli.rating import models_loaded
 from app.cli.scorecards import export_scorecard, import_scorecard
 from app.cli.tables import Table, open_table
+from app.cli.tables_fields import is_printable
 from app.cli.tables_rejects import Reject, RejectWriter, reject_path
 from app.cli.tables_shape import Columns
 from app.composition import Composition, utc_now
@@ -81,7 +82,7 @@ def _ledger(
     ] = None,
 ) -> None:
     """Import an AR ledger, a row an invoice, and score the customers it touches."""
-    if not (0 < len(source) <= _LONGEST_SOURCE and source.isprintable()):
+    if not (0 < len(source) <= _LONGEST_SOURCE and is_printable(source)):
         raise WrongUseError(f"--source: must be 1 to {_LONGEST_SOURCE} printable characters")
     plan = LedgerPlan(source, segment, parse_expected(expect_rows, expect_total or ()))
     with _refusals():
@@ -113,7 +114,7 @@ def import_ledger(parts: Composition, table: Table, plan: LedgerPlan) -> None:
     )
     with _rejects(table) as writer:
         run = LedgerImport(doors, plan.source, plan.segment, writer.write)
-        with Shown("import") as shown:
+        with Shown("import") as shown, _how_far(run.counts):
             run.run(
                 LedgerSource(table, table.progress),
                 lambda counts, done: shown.show(done, f"{counts.rows} rows"),
@@ -205,7 +206,8 @@ def import_rows(
         master = MasterImport(
             reject, lambda so_far: shown.show(table.progress(), f"{so_far.rows} rows")
         )
-        run(master)
+        with _how_far(master.counts):
+            run(master)
     return master.counts
 
 
@@ -225,8 +227,22 @@ def _refusals() -> Iterator[None]:
         raise RefusedError(refused.detail) from refused
 
 
+@contextmanager
+def _how_far(counts: LedgerCounts | RowCounts) -> Iterator[None]:
+    """Say of a file that cannot be read to its end that the rows before are in."""
+    try:
+        yield
+    except FileRefusedError as refused:
+        if not counts.rows:
+            raise
+        told = f"{counts.rows} rows before that were dealt with already; import the whole file"
+        raise FileRefusedError(f"{refused.detail}; {told} again") from refused
+
+
 def _open(file: Path, columns: Columns) -> Table:
     table = open_table(file, columns)
+    if table.note:
+        say(f"{file.name}: {table.note}")
     if table.unknown:
         say(f"{file.name}: not used: {', '.join(table.unknown)}")
     return table

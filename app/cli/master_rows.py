@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from app.cli.tables_fields import ID_LENGTH, Fields
+from app.cli.tables_fields import ID_LENGTH, Fields, is_printable
 from app.cli.tables_shape import Columns
 from app.domain.money import Money
 
@@ -157,9 +157,11 @@ def parse_limit_row(row: Mapping[str, str]) -> LimitRow:
         "unlimited": unlimited or None,
         "valid_from": valid_from.isoformat() if valid_from else "",
         "valid_to": valid_to.isoformat() if valid_to else "",
-        "reason": fields.text("reason", REASON_LENGTH),
+        "reason": fields.prose("reason", REASON_LENGTH),
         "segment": fields.id("segment", needed=False),
     }
+    if unlimited:
+        fields.currency("currency")
     if unlimited and fields.raw("limit"):
         fields.fault("limit", "must be empty where unlimited is true")
     if valid_from and valid_to and valid_to < valid_from:
@@ -202,7 +204,7 @@ def _aliases(fields: Fields, customer_id: str) -> list[str]:
     """Read ids separated by `|`; blanks around them and empty ones do not count."""
     aliases = [text for part in fields.raw("aliases").split("|") if (text := part.strip())]
     for alias in aliases:
-        if len(alias) > ID_LENGTH or not alias.isprintable():
+        if len(alias) > ID_LENGTH or not is_printable(alias):
             fields.fault("aliases", f"{alias[:40]!r} is not an id of 1 to 64 printable characters")
     if len(set(aliases)) < len(aliases) or customer_id in aliases:
         fields.fault("aliases", "an id is named twice, or is the customer's own")

@@ -6,6 +6,7 @@ known is listed and left unused, a cell that cannot be taken is that row's fault
 
 from collections.abc import Iterator
 from pathlib import Path
+from stat import S_ISDIR, S_ISREG
 from typing import Final
 
 from app.cli.tables_csv import CsvSource
@@ -34,12 +35,12 @@ _STAMP_EVERY: Final = 1000
 class Table:
     """An open table; iterating reads the file anew each time, so it may be read twice."""
 
-    def __init__(self, path: Path, source: Source, header: Header) -> None:
+    def __init__(self, path: Path, stamp: "_Stamp", source: Source, header: Header) -> None:
         """Keep what was found; `open_table` makes one."""
         self.path = path
         self._source = source
         self._header = header
-        self._stamp = _stamp(path)
+        self._stamp = stamp
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -56,6 +57,11 @@ class Table:
         """Header texts of the columns that are not used; to be told to the user."""
         return self._header.unknown
 
+    @property
+    def note(self) -> str:
+        """How the file was read, where that was not sure; to be told to the user. Mostly empty."""
+        return self._source.note
+
     def progress(self) -> float:
         """Tell which fraction (0 to 1) of the file the running iteration has read."""
         return min(1.0, self._source.progress())
@@ -67,16 +73,24 @@ class Table:
             FileRefusedError: The file changed since it was opened, or cannot be read on.
 
         """
-        for count, raw in enumerate(self._source.rows()):
-            if not count % _STAMP_EVERY and _stamp(self.path) != self._stamp:
-                raise FileRefusedError(f"{self.path.name}: the file changed while it was read")
+        self._need_same()
+        for count, raw in enumerate(self._source.rows(), start=1):
             yield self._named(raw)
+            if not count % _STAMP_EVERY:
+                self._need_same()
+        self._need_same()  # somebody may have written on below the last row
+
+    def _need_same(self) -> None:
+        if _stamp(self.path) != self._stamp:
+            raise FileRefusedError(f"{self.path.name}: the file changed while it was read")
 
     def _named(self, raw: RawRow) -> TableRow:
         cells: dict[str, str] = {}
         for name, text in zip(self._header.names, raw.cells, strict=False):
             if name is not None:
                 cells[name] = text.strip()
+        if raw.cells == self._header.texts:  # of files put together
+            return TableRow(raw.line, cells, raw.cells, (CellFault(None, "repeats the header"),))
         if not raw.faults:
             return TableRow(raw.line, cells, raw.cells)
         return TableRow(raw.line, cells, raw.cells, tuple(self._faults(raw)))
@@ -99,9 +113,10 @@ def open_table(path: Path, columns: Columns) -> Table:
 
     """
     try:
+        stamp = _stamp(path)  # before the first look, so that nothing changes between two
         source = _source(path, columns)
         header = match_header(path.name, source.headers, columns)
-        return Table(path, source, header)
+        return Table(path, stamp, source, header)
     except OSError as error:
         reason = error.strerror or str(error)
         raise FileRefusedError(f"{path.name}: cannot be read: {reason}") from error
@@ -122,6 +137,13 @@ def _source(path: Path, columns: Columns) -> Source:
     return CsvSource(path, columns, compressed=magic.startswith(_GZIP))
 
 
-def _stamp(path: Path) -> tuple[int, int, int]:
+_Stamp = tuple[int, int, int]
+
+
+def _stamp(path: Path) -> _Stamp:
     found = path.stat()
+    if not (S_ISREG(found.st_mode) or S_ISDIR(found.st_mode)):
+        raise FileRefusedError(
+            f"{path.name}: is a pipe or a device; a file is needed, for it is read twice"
+        )
     return found.st_size, found.st_mtime_ns, found.st_ino

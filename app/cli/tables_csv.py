@@ -42,7 +42,10 @@ class CsvSource:
         self._size = path.stat().st_size
         self._raw: BinaryIO | None = None
         self._encoding = self._look_through()
+        self.note = "" if self._encoding == "utf-8-sig" else "read as GB18030, for it is no UTF-8"
         self._separator, self.headers = self._find_header(columns)
+        for _ in self._records(self._separator):
+            pass  # a quote that is not closed refuses the file before a row of it is taken
         self._raw = None
 
     def progress(self) -> float:
@@ -84,6 +87,10 @@ class CsvSource:
                         cells = next(reader)
                     except StopIteration:
                         return
+                    except (EOFError, zlib.error, gzip.BadGzipFile, UnicodeDecodeError) as error:
+                        raise FileRefusedError(
+                            f"{self._path.name}: the file changed while it was read: {error}"
+                        ) from error
                     except csv.Error as error:
                         # Within one line the next line is safe ground. Over several, rows went
                         # into one quoted cell and nobody can say where it should have ended.
@@ -110,9 +117,16 @@ class CsvSource:
         return separator, cut_empty_end(texts)
 
     def _first(self, separator: str) -> tuple[str, ...]:
-        for _, _, cells, fault in self._records(separator):
-            if not fault and any(map(str.strip, cells)):
-                return cells
+        """Read the first record that is not blank; nothing where this separator cannot read it.
+
+        Under a wrong one quotes stand anywhere: what comes below says nothing.
+        """
+        try:
+            for _, _, cells, fault in self._records(separator):
+                if fault or any(map(str.strip, cells)):
+                    return () if fault else cells
+        except FileRefusedError:
+            pass
         return ()
 
     def _look_through(self) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Final
 
+from app.api.wire import PRINTABLE
 from app.domain.errors import FieldError
 from app.domain.money import DIGITS, Money, parse_money
 
@@ -20,6 +21,13 @@ _DAY: Final = re.compile(
 )
 _COUNT: Final = re.compile(r"[0-9]{1,10}", re.ASCII)
 _TRUTH: Final = {"true": True, "1": True, "是": True, "false": False, "0": False, "否": False}
+_PRINTABLE: Final = re.compile(PRINTABLE.removesuffix("$"))
+_ERROR: Final = re.compile(r"#(?:N/A|DIV/0!|[A-Z_]+[!?])", re.ASCII)
+"""What a spreadsheet writes into a CSV file where a formula failed."""
+
+_REWRITTEN: Final = re.compile(r"[0-9](?:\.[0-9]+)?E\+[0-9]{2,3}|[0-9]+\.0+", re.ASCII)
+"""What a spreadsheet makes of a long number, and a data frame of numbers in a column with gaps."""
+
 _NO_MONEY: Final = Money(0, "")
 
 
@@ -72,15 +80,29 @@ class Fields:
         text = self.raw(name)
         if len(text) > longest:
             self.fault(name, f"has {len(text)} characters, at most {longest} are taken")
-        elif not text.isprintable():
+        elif not is_printable(text):
             self.fault(name, f"{text[:40]!r} has characters that cannot be printed")
+        elif _ERROR.fullmatch(text):
+            self.fault(name, f"is the error value {text} of a spreadsheet")
+        return text
+
+    def prose(self, name: str, longest: int) -> str:
+        """Read a text that may have several lines, or "" where empty."""
+        text = self.raw(name)
+        if len(text) > longest:
+            self.fault(name, f"has {len(text)} characters, at most {longest} are taken")
+        elif "\0" in text:
+            self.fault(name, "holds a character that cannot be stored")
         return text
 
     def id(self, name: str, *, needed: bool = True) -> str:
         """Read an id of 1 to 64 printable characters; "" where it is empty and not needed."""
         if needed and not self.raw(name):
             self.fault(name, "is empty")
-        return self.text(name, ID_LENGTH)
+        text = self.text(name, ID_LENGTH)
+        if _REWRITTEN.fullmatch(text):
+            self.fault(name, f"{text!r} is a number as a program rewrote it; export ids as text")
+        return text
 
     def day(self, name: str) -> date:
         """Read a date that must be there."""
@@ -147,6 +169,13 @@ class Fields:
         if money.minor < lowest_minor:
             self.fault(name, f"{money} must be {'more than' if lowest_minor else 'at least'} 0")
         return money
+
+
+def is_printable(text: str) -> bool:
+    """Tell whether a text has only characters that the API takes, or is empty."""
+    if text.isascii():
+        return text.isprintable()
+    return _PRINTABLE.fullmatch(text) is not None
 
 
 def parse_day(text: str, field: str) -> date:

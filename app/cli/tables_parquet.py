@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import polars as pl
 
@@ -12,11 +12,19 @@ from app.cli.tables_shape import Columns, RawRow, day_text, plain_number, row_of
 from app.domain.errors import FileRefusedError
 
 _AT_ONCE: Final = 65_536
+_UNREADABLE: Final = (
+    pl.exceptions.PolarsError,
+    pl.exceptions.PanicException,  # what the library says to bytes that it never expected
+    ValueError,  # a date after the year 9999
+    OverflowError,
+)
 _TAKEN: Final = (pl.String, pl.Categorical, pl.Enum, pl.Boolean, pl.Decimal, pl.Float64, pl.Null)
 
 
 class ParquetSource:
     """A Parquet file, read as often as needed; `line` is the row's number from 1."""
+
+    note = ""
 
     def __init__(self, path: Path, columns: Columns) -> None:
         """Read the schema.
@@ -32,7 +40,7 @@ class ParquetSource:
             self._frame = pl.scan_parquet(path, glob=False)
             schema = self._frame.collect_schema()
             self._total = int(self._frame.select(pl.len()).collect().item())
-        except pl.exceptions.PolarsError as error:
+        except _UNREADABLE as error:
             raise self._damaged(error) from error
         self.headers = tuple(schema.names())
         self._unused: set[str] = set()
@@ -64,16 +72,15 @@ class ParquetSource:
                 if any(map(str.strip, row.cells)):
                     yield row
 
-    def _read(self, start: int) -> Iterator[tuple[object, ...]]:
+    def _read(self, start: int) -> list[tuple[Any, ...]]:
         # What is not used may be of any kind and size: it is not read, the rejects show it empty.
         empty = [pl.lit(None).alias(name) for name in self._unused]
         try:
-            part = self._frame.slice(start, _AT_ONCE).with_columns(empty).collect()
-        except pl.exceptions.PolarsError as error:
+            return self._frame.slice(start, _AT_ONCE).with_columns(empty).collect().rows()
+        except _UNREADABLE as error:
             raise self._damaged(error) from error
-        return part.iter_rows()
 
-    def _damaged(self, error: Exception) -> FileRefusedError:
+    def _damaged(self, error: BaseException) -> FileRefusedError:
         first = str(error).splitlines()[:1]
         return FileRefusedError(f"{self._path.name}: not a readable Parquet file: {first}")
 

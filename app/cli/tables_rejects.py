@@ -58,7 +58,8 @@ class RejectWriter:
             raise FileRefusedError(
                 f"the reject file {self.path} cannot be written: {error.strerror}"
             ) from error
-        self._writer = csv.writer(self._file, lineterminator="\n")
+        # \r\n ends lines, for what ends lines is quoted: a cell may have \r alone
+        self._writer = csv.writer(self._file)
         self._writer.writerow(map(safe, (*REJECT_COLUMNS, *self._headers)))
         return self
 

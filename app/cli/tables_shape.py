@@ -69,6 +69,8 @@ class Source(Protocol):
     """One file of one format."""
 
     headers: tuple[str, ...]
+    note: str
+    """How it was read, where that was not sure."""
 
     def rows(self) -> Iterator[RawRow]:
         """Read the rows below the header from the start again; rows without any text are left out.

@@ -8,27 +8,19 @@ import re
 import warnings
 import zipfile
 from collections.abc import Iterator
-from datetime import date
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import BinaryIO, Final, TypeAlias
+from typing import BinaryIO, Final
 
 import openpyxl
-from openpyxl.cell import Cell, MergedCell
-from openpyxl.utils.exceptions import InvalidFileException
 from openpyxl.workbook import Workbook
 from openpyxl.worksheet._read_only import ReadOnlyWorksheet
 
-from app.cli.tables_shape import (
-    WHOLE_ROW,
-    Columns,
-    RawRow,
-    cut_empty_end,
-    day_text,
-    plain_number,
-    row_of,
-)
+from app.cli.tables_cells import EAST_ASIAN_DAYS, XlsxCell, cell_text
+from app.cli.tables_shape import WHOLE_ROW, Columns, RawRow, cut_empty_end, row_of
 from app.domain.errors import FileRefusedError
+from app.sheets.sheet import UNREADABLE
 
 MAX_UNPACKED_BYTES: Final = 2 << 30
 """The largest sum of unpacked parts taken; a workbook of a million rows has about 0.5 GiB."""
@@ -38,29 +30,17 @@ MAX_ROWS: Final = 1_048_576
 
 _CHUNK: Final = 1 << 20
 _AT_ONCE: Final = 500
-_EXACT: Final = 10**15
-_UNREADABLE: Final = (
-    KeyError,
-    ValueError,
-    TypeError,
-    IndexError,
-    AttributeError,
-    SyntaxError,  # what the XML parser's ParseError is
-    zipfile.BadZipFile,
-    NotImplementedError,
-)
 _TAG: Final = re.compile(rb"<(?:\w+:)?(row|col|mergeCell)\b[^>]*>")
 _HIDDEN: Final = re.compile(rb"""\shidden=["'](?:1|true)["']""")
 _ROW_NUMBER: Final = re.compile(rb"""\sr=["'](\d+)["']""")
 _COLUMN_SPAN: Final = re.compile(rb"""\s(min|max)=["'](\d+)["']""")
 _REFERENCE: Final = re.compile(rb"""\sref=["']([^"']+)["']""")
-_ZEROS: Final = re.compile(r"0{2,64}")
-
-_Cell: TypeAlias = Cell | MergedCell  # what openpyxl's types call every cell
 
 
 class XlsxSource:
     """An XLSX workbook, read as often as needed."""
+
+    note = ""
 
     def __init__(self, path: Path, columns: Columns) -> None:
         """Choose the sheet, look for what hides, and read its header.
@@ -72,16 +52,19 @@ class XlsxSource:
         self._path = path
         self._line = 0
         self._sheet = ""
-        _refuse_bomb(path)
-        with path.open("rb") as file:
-            book = self._book(file)
-            sheet = self._choose(book)
-            self._sheet = sheet.title
-            self._last_line, hidden = self._look_through(sheet)
+        self._ids = frozenset[int]()
+        with _as_refusals(path):
+            _refuse_bomb(path)
+            with path.open("rb") as file:
+                sheet = self._choose(self._book(file))
+                self._sheet = sheet.title
+                self._last_line, hidden = self._look_through(sheet)
         first = next(self._all_rows(), None)
         self.headers = cut_empty_end(first.cells) if first else ()
         self._header_line = first.line if first else 0
         self._line = 0
+        names = enumerate(map(columns.name_of, self.headers))
+        self._ids = frozenset(index for index, name in names if name and name.endswith("_id"))
         for index, text in enumerate(self.headers):
             if index + 1 in hidden and columns.name_of(text):
                 raise FileRefusedError(
@@ -123,18 +106,21 @@ class XlsxSource:
             while batch := self._next(rows):
                 for line, cells in batch:
                     self._line = line
-                    row = row_of(line, map(_cell_text, cells))
+                    row = row_of(
+                        line,
+                        (cell_text(one, is_id=at in self._ids) for at, one in enumerate(cells)),
+                    )
                     if row.faults or any(map(str.strip, row.cells)):
                         yield row
 
     def _next(
-        self, rows: Iterator[tuple[int, tuple[_Cell, ...]]]
-    ) -> list[tuple[int, tuple[_Cell, ...]]]:
+        self, rows: Iterator[tuple[int, tuple[XlsxCell, ...]]]
+    ) -> list[tuple[int, tuple[XlsxCell, ...]]]:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", UserWarning)
                 batch = list(islice(rows, _AT_ONCE))
-        except _UNREADABLE as error:
+        except UNREADABLE as error:
             raise FileRefusedError(
                 f"{self._path.name}: sheet {self._sheet} is damaged after row {self._line}: {error}"
             ) from error
@@ -143,14 +129,11 @@ class XlsxSource:
         return batch
 
     def _book(self, file: BinaryIO) -> Workbook:
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", UserWarning)
-                return openpyxl.load_workbook(file, read_only=True, keep_links=False)
-        except (*_UNREADABLE, InvalidFileException) as error:
-            raise FileRefusedError(
-                f"{self._path.name}: not an .xlsx workbook that can be read: {error}"
-            ) from error
+        with _as_refusals(self._path), warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
+            book = openpyxl.load_workbook(file, read_only=True, keep_links=False)
+        _know_days(book)
+        return book
 
     def _choose(self, book: Workbook) -> ReadOnlyWorksheet:
         visible = [
@@ -174,7 +157,10 @@ class XlsxSource:
                 self._refuse(f"cells {where} are merged; unmerge them")
             elif kind == b"row":
                 number = _ROW_NUMBER.search(tag)
-                last = int(number.group(1)) if number else last + 1
+                line = int(number.group(1)) if number else last + 1
+                if line <= last:  # openpyxl would pass over it without a word
+                    self._refuse(f"row {line} stands below row {last}")
+                last = line
                 if _HIDDEN.search(tag) and not tag.endswith(b"/>"):
                     self._refuse(f"row {last} is hidden (a filter?); show or remove it")
             elif _HIDDEN.search(tag):
@@ -186,12 +172,29 @@ class XlsxSource:
         raise FileRefusedError(f"{self._path.name}: sheet {self._sheet}: {reason}")
 
 
-def _refuse_bomb(path: Path) -> None:
+@contextmanager
+def _as_refusals(path: Path) -> Iterator[None]:
+    """Let what the library stumbles over be the file's fault."""
     try:
-        with zipfile.ZipFile(path) as parts:
-            size = sum(part.file_size for part in parts.infolist())
+        yield
     except zipfile.BadZipFile as error:
         raise FileRefusedError(f"{path.name}: a damaged .xlsx: {error}") from error
+    except UNREADABLE as error:
+        raise FileRefusedError(
+            f"{path.name}: not an .xlsx workbook that can be read: {error}"
+        ) from error
+
+
+def _know_days(book: Workbook) -> None:
+    parts = vars(book)
+    styles = enumerate(parts["_cell_styles"])
+    found = {at for at, style in styles if style.numFmtId in EAST_ASIAN_DAYS}
+    parts["_date_formats"] = {*parts["_date_formats"], *found}
+
+
+def _refuse_bomb(path: Path) -> None:
+    with zipfile.ZipFile(path) as parts:
+        size = sum(part.file_size for part in parts.infolist())
     if size > MAX_UNPACKED_BYTES:
         raise FileRefusedError(f"{path.name}: unpacks to {size} bytes; split it or use CSV")
 
@@ -211,39 +214,11 @@ def _tags(path: Path, sheet: ReadOnlyWorksheet) -> Iterator[tuple[bytes, bytes]]
         for found in _TAG.finditer(text, 0, cut):
             yield found.group(1), found.group()
         rest = text[cut:]
+        if len(rest) > _CHUNK:  # no cell is that long: it would be copied with each chunk
+            raise FileRefusedError(f"{path.name}: not a sheet of cells; a zip bomb?")
     for found in _TAG.finditer(rest):
         yield found.group(1), found.group()
 
 
 def _has_rows(path: Path, sheet: ReadOnlyWorksheet) -> bool:
     return any(kind == b"row" and not tag.endswith(b"/>") for kind, tag in _tags(path, sheet))
-
-
-def _cell_text(cell: _Cell) -> tuple[str, str]:
-    """Write a cell as text, with the reason why it cannot be taken (or nothing)."""
-    value = cell.value
-    fault = ""
-    if value is None:
-        text = ""
-    elif cell.data_type == "f":
-        text, fault = str(getattr(value, "text", value)), "is a formula; put its value instead"
-    elif cell.data_type == "e":
-        text, fault = str(value), f"is the error value {value}"
-    elif isinstance(value, bool):
-        text = "true" if value else "false"
-    elif isinstance(value, int | float):
-        text, fault = _number(value, str(cell.number_format))
-    else:
-        text = day_text(value) if isinstance(value, date) else str(value)
-    return text, fault
-
-
-def _number(value: float, number_format: str) -> tuple[str, str]:
-    if not abs(value) < _EXACT:
-        return str(value)[
-            :40
-        ], "is a number of more than 15 digits, which a workbook rounds; store it as text"
-    text = plain_number(value)
-    if _ZEROS.fullmatch(number_format):
-        text = text.zfill(len(number_format))  # shown, and meant, as 0042
-    return text, ""

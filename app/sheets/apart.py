@@ -26,7 +26,10 @@ def read_rules_apart(workbook: bytes) -> dict[str, Any]:
         BusyError: It took longer than `PATIENCE_S`.
 
     """
-    told: dict[str, Any] = orjson.loads(_run("read", workbook))
+    try:
+        told: dict[str, Any] = orjson.loads(_run("read", workbook))
+    except subprocess.CalledProcessError as died:  # memory, or a library's bug: its log says why
+        raise FileRefusedError("the file cannot be read as an XLSX workbook") from died
     if "refused" in told:
         raise FileRefusedError(told["refused"])
     data: dict[str, Any] = told["data"]
@@ -37,10 +40,14 @@ def write_rules_apart(data: Mapping[str, Any]) -> bytes:
     """Write a policy as `app.sheets.rules.write_rules` does.
 
     Raises:
+        FileRefusedError: No workbook can hold it; names the cell.
         BusyError: It took longer than `PATIENCE_S`.
 
     """
-    return _run("write", orjson.dumps(data))
+    told = _run("write", orjson.dumps(data))
+    if told.startswith(b"{"):
+        raise FileRefusedError(orjson.loads(told)["refused"])
+    return told
 
 
 def _run(what: str, data: bytes) -> bytes:
@@ -48,6 +55,7 @@ def _run(what: str, data: bytes) -> bytes:
 
     Raises:
         BusyError: It took too long, and was ended.
+        CalledProcessError: It died.
 
     """
     command = [sys.executable, "-m", "app.sheets.child", what]

@@ -11,10 +11,10 @@ from app.sheets.rules import read_rules, write_rules
 
 
 def convert(what: str, data: bytes) -> bytes:
-    """Write the policy of a workbook (with why it was refused), or the workbook of a policy."""
-    if what == "write":
-        return write_rules(orjson.loads(data))
+    """Write the policy of a workbook, the workbook of a policy, or why it was refused."""
     try:
+        if what == "write":
+            return write_rules(orjson.loads(data))
         return orjson.dumps({"data": read_rules(data)})
     except FileRefusedError as refused:
         return orjson.dumps({"refused": refused.detail})

@@ -6,6 +6,7 @@ refused, not guessed.
 
 import io
 import zipfile
+import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -13,7 +14,7 @@ from typing import Final
 from xml.etree.ElementTree import ParseError, iterparse
 
 from openpyxl import Workbook, load_workbook
-from openpyxl.cell.cell import Cell, MergedCell
+from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE, Cell, MergedCell
 from openpyxl.utils import get_column_letter
 from openpyxl.utils.cell import range_boundaries
 from openpyxl.utils.exceptions import InvalidFileException
@@ -32,6 +33,23 @@ MAX_ROWS: Final = 1000
 
 _MAX_COLUMNS: Final = 50
 _MAX_FAULTS: Final = 20
+
+LONGEST_TEXT: Final = 32_767
+"""Most characters of a cell; openpyxl cuts off what is more, without a word."""
+
+UNREADABLE: Final = (
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    InvalidFileException,
+    ParseError,
+    LookupError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    RuntimeError,  # parts with a password or packed unusually, nested beyond measure
+)
+"""What zipfile and openpyxl raise over a file that is damaged, or no workbook at all."""
 
 Value = str | float | None
 
@@ -83,8 +101,7 @@ def open_book(data: bytes) -> Workbook:
         return load_workbook(io.BytesIO(data), data_only=False, keep_links=False)
     except (zipfile.BadZipFile, InvalidFileException, ParseError) as error:
         raise FileRefusedError("the file is not an XLSX workbook") from error
-    except (LookupError, ValueError, TypeError, AttributeError, NotImplementedError) as error:
-        # A zip that is no workbook, or one inside which openpyxl stumbles.
+    except (*UNREADABLE, OSError) as error:  # OSError: a zip without a workbook in it
         raise FileRefusedError("the file cannot be read as an XLSX workbook") from error
 
 
@@ -113,15 +130,34 @@ def _refuse_bombs(packed: zipfile.ZipFile) -> None:
 def add_sheet(
     book: Workbook, name: str, columns: Sequence[str], lines: Iterable[Sequence[Value]]
 ) -> Worksheet:
-    """Add a sheet with its header; what begins with = is a text, and stays one."""
+    """Add a sheet with its header; what begins with = is a text, and stays one.
+
+    Raises:
+        FileRefusedError: A cell would not hold its text as it is.
+
+    """
     sheet: Worksheet = book.create_sheet(name)
     sheet.freeze_panes = "A2"
     for row, line in enumerate([columns, *lines], start=1):
         for column, value in enumerate(line, start=1):
+            if isinstance(value, str):
+                _need_fitting(value, f"{name}!{get_column_letter(column)}{row}")
             cell = sheet.cell(row, column, value)
             if isinstance(value, str):
                 cell.data_type = "s"
     return sheet
+
+
+def _need_fitting(text: str, place: str) -> None:
+    if len(text) > LONGEST_TEXT:
+        raise FileRefusedError(
+            f"{place}: {len(text)} characters, a cell of a workbook holds {LONGEST_TEXT};"
+            " export as CSV"
+        )
+    if ILLEGAL_CHARACTERS_RE.search(text):
+        raise FileRefusedError(
+            f"{place}: has a control character that no workbook holds; export as CSV"
+        )
 
 
 def offer(sheet: Worksheet, column: int, words: Sequence[str]) -> None:

@@ -49,6 +49,7 @@ class RuleSheets:
 
         Raises:
             NotFoundError: There is no such version.
+            FileRefusedError: No workbook can hold it; names the cell.
 
         """
         _, data = self.read.one(caller, version)

@@ -1,11 +1,17 @@
 """The policy taken out as a workbook, edited, looked at, and brought back as a draft."""
 
 import io
+import struct
+import zipfile
+import zlib
 from base64 import b64encode
+from collections.abc import Callable
 
 import httpx2
 import pytest
 from openpyxl import load_workbook
+from openpyxl.drawing.image import Image as Picture
+from PIL import Image as PictureFile
 
 from app.sheets.rules import read_rules
 from tests.api.conftest import Speak
@@ -101,3 +107,63 @@ def test_what_orders_rested_on_is_for_who_may_audit(erp: Erp, speak: Speak) -> N
             client.get("/v1/pilot-report", params=PERIOD),
         ):
             assert answer.status_code == status, answer.text
+
+
+def packed(parts: dict[str, bytes]) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as out:
+        for name, data in parts.items():
+            out.writestr(name, data)
+    return file.getvalue()
+
+
+def parts_of(file: bytes) -> dict[str, bytes]:
+    with zipfile.ZipFile(io.BytesIO(file)) as book:
+        return {name: book.read(name) for name in book.namelist()}
+
+
+def word_document(_: bytes) -> bytes:
+    types = b'<Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types"/>'
+    return packed({"[Content_Types].xml": types, "word/document.xml": b"<document/>"})
+
+
+def garbled(file: bytes) -> bytes:
+    with zipfile.ZipFile(io.BytesIO(file)) as book:
+        one = book.getinfo("xl/workbook.xml")
+    start = one.header_offset + 30 + len(one.filename)
+    return file[:start] + b"\xff" * one.compress_size + file[start + one.compress_size :]
+
+
+def boundless_picture(file: bytes) -> bytes:
+    """Claim 10^10 pixels, over which the library of pictures stops in its own way."""
+    book, out, small = load_workbook(io.BytesIO(file)), io.BytesIO(), io.BytesIO()
+    PictureFile.new("1", (1, 1)).save(small, "PNG")
+    book["rules"].add_image(Picture(small), "A1")
+    book.save(out)
+    parts = parts_of(out.getvalue())
+    picture = parts["xl/media/image1.png"]
+    head = b"IHDR" + struct.pack(">II", 100_000, 100_000) + picture[24:29]
+    parts["xl/media/image1.png"] = (
+        picture[:12] + head + struct.pack(">I", zlib.crc32(head)) + picture[33:]
+    )
+    return packed(parts)
+
+
+@pytest.mark.parametrize("change", [word_document, garbled, boundless_picture])
+def test_a_file_that_ends_its_reader_is_the_senders_fault(
+    erp: Erp, change: Callable[[bytes], bytes]
+) -> None:
+    file = change(erp.client.get("/v1/rule-sets/1/sheet").content)
+    for path in ("/v1/rule-set-sheets/preview", "/v1/rule-set-sheets"):
+        answer = erp.post(path, {"workbook": b64encode(file).decode()})
+        refused(answer, 422, "file_refused")
+
+
+def test_a_policy_that_no_workbook_holds_is_refused_by_its_cell(erp: Erp) -> None:
+    policy = erp.client.get("/v1/rule-sets/1").json()["rule_set"]
+    policy["rows"][0]["scope"] = {"customers": [f"{number:036d}" for number in range(1000)]}
+    stored = erp.post("/v1/rule-sets", {"rule_set": policy})
+    assert stored.status_code == 201, stored.text
+    answer = erp.client.get(f"/v1/rule-sets/{stored.json()['version']}/sheet")
+    refused(answer, 422, "file_refused")
+    assert "37998 characters" in answer.json()["detail"]

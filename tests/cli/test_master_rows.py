@@ -104,6 +104,9 @@ def test_limits_taken(changes: dict[str, str], body: dict[str, Any]) -> None:
         pytest.param({"limit": "-0.01"}, "limit", id="one-cent-below"),
         pytest.param({"limit": "1.005"}, "limit", id="one-digit-over"),
         pytest.param({"currency": ""}, "currency", id="no-currency"),
+        pytest.param(
+            {"limit": "", "unlimited": "1", "currency": "RMB"}, "currency", id="unlimited-in-rmb"
+        ),
         pytest.param({"kind": "insured"}, "kind", id="kind"),
         pytest.param({"kind": "temporary"}, "valid_to", id="temporary-without-end"),
         pytest.param(

@@ -1,0 +1,69 @@
+"""One cell of a workbook's sheet as the text that people see, or why it cannot be taken."""
+
+import re
+from datetime import date
+from typing import Final, TypeAlias
+
+from openpyxl.cell import Cell, MergedCell
+
+from app.cli.tables_shape import day_text, plain_number
+
+XlsxCell: TypeAlias = Cell | MergedCell
+"""What openpyxl's types call every cell."""
+
+EAST_ASIAN_DAYS: Final = frozenset({*range(27, 32), 36, *range(50, 55), 57, 58})
+"""Formats of dates that Excel has in Chinese, Japanese and Korean and that a file names by number
+alone (ECMA-376, 18.8.30); openpyxl takes what has one of them for a number."""
+
+_EXACT: Final = 10**15
+_ZEROS: Final = re.compile(r"0{2,64}")
+_DRESS: Final = re.compile(r"_.|\*.|\[[^\]]*\]")
+"""Of a format what shows no part of the number: blanks, fillers, colours, locales."""
+
+_BARE: Final = re.compile(r"(?:General|@|[0#,.?%]+(?:E[+-]0+)?)?")
+_ESCAPED: Final = re.compile(r"_x00([01][0-9A-Fa-f])_")
+"""How a workbook writes control characters; openpyxl hands them on as they are written."""
+
+
+def cell_text(cell: XlsxCell, *, is_id: bool = False) -> tuple[str, str]:
+    """Write a cell as text, with the reason why it cannot be taken (or nothing).
+
+    An id is a text or a plain number: what else stands there, a spreadsheet has made of it.
+    """
+    value = cell.value
+    fault = ""
+    if value is None:
+        text = ""
+    elif cell.data_type == "f":
+        text, fault = str(getattr(value, "text", value)), "is a formula; put its value instead"
+    elif cell.data_type == "e":
+        text, fault = str(value), f"is the error value {value}"
+    elif isinstance(value, str):
+        text = _ESCAPED.sub(lambda found: chr(int(found[1], 16)), value)
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        text, fault = _number(value, str(cell.number_format), is_id=is_id)
+    else:
+        text = _other(value)
+        fault = f"is {text}, which is no text; store the id as text" if is_id else ""
+    return text, fault
+
+
+def _other(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return day_text(value) if isinstance(value, date) else str(value)
+
+
+def _number(value: float, number_format: str, *, is_id: bool) -> tuple[str, str]:
+    if not abs(value) < _EXACT:
+        return str(value)[
+            :40
+        ], "is a number of more than 15 digits, which a workbook rounds; store it as text"
+    text = plain_number(value)
+    shown = _DRESS.sub("", number_format.partition(";")[0])
+    if _ZEROS.fullmatch(shown):
+        return text.zfill(len(shown)), ""  # shown, and meant, as 0042
+    if is_id and not _BARE.fullmatch(shown):
+        told = f"is {text}, which the format {number_format[:40]!r} shows otherwise"
+        return text, f"{told}; store the id as text"
+    return text, ""
