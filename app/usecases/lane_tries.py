@@ -13,6 +13,7 @@ import structlog
 
 from app.domain.errors import BusyError, CreditError
 from app.store.lane import Lane, LostError
+from app.usecases.apart import FOR_LANES
 from app.usecases.asks import Answer, Ask
 from app.usecases.batches import AccountMissingError, MoneyLapsedError
 
@@ -174,7 +175,7 @@ class Tries:
 
     async def _make_accounts(self, part: Part, missing: AccountMissingError) -> list[Part]:
         """Make all that a part misses, then try again; who else is in it pays for no failure."""
-        making = asyncio.create_task(asyncio.to_thread(self._make_all, missing.accounts))
+        making = FOR_LANES.do(self._make_all, missing.accounts)
         await asyncio.wait([making])
         trouble = making.exception()
         if trouble is None and not missing.accounts <= part.made:
@@ -191,7 +192,7 @@ class Tries:
 
 async def let_lapse(lapse: Lapse, due: MoneyLapsedError) -> bool:
     """Let expired money lapse, in transactions of its own; say whether all of it is out."""
-    lapsing = asyncio.create_task(asyncio.to_thread(lapse, due.at, due.accounts))
+    lapsing = FOR_LANES.do(lapse, due.at, due.accounts)
     await asyncio.wait([lapsing])
     trouble = lapsing.exception()
     if trouble is None:
