@@ -15,6 +15,7 @@ from app.store import accounts, customers, groups, segments
 from app.store.database import Database, Tx
 from app.usecases.books import Books
 from app.usecases.dates import business_date
+from app.usecases.portions import LOCK_TIMEOUT_MS
 
 
 def ensure_accounts(tx: Tx, customer_id: str, segment_id: str) -> Account:
@@ -40,10 +41,13 @@ def ensure_accounts(tx: Tx, customer_id: str, segment_id: str) -> Account:
 
 
 def accounts_on(database: Database) -> Callable[[str, str], object]:
-    """Make what makes a customer's account in a segment for a lane, in a transaction of its own."""
+    """Make what makes a customer's account in a segment for a lane, in a transaction of its own.
+
+    A lane stands still meanwhile: it waits no longer for who changes the customer than for others.
+    """
 
     def make(customer_id: str, segment_id: str) -> None:
-        with database.begin() as tx:
+        with database.begin(lock_timeout_ms=LOCK_TIMEOUT_MS) as tx:
             ensure_accounts(tx, customer_id, segment_id)
 
     return make

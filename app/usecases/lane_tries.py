@@ -150,9 +150,7 @@ class Tries:
 
     async def _smaller(self, part: Part, trouble: BaseException, *, late: bool) -> list[Part]:
         """Say what to try next after trouble that was undone."""
-        if isinstance(trouble, AccountMissingError) and late:
-            trouble = BusyError("accounts are being made; try again in a moment")
-        if isinstance(trouble, AccountMissingError):
+        if isinstance(trouble, AccountMissingError) and not late:
             return await self._make_accounts(part, trouble)
         if isinstance(trouble, MoneyLapsedError) and not late and trouble.accounts - part.stuck:
             if await let_lapse(self.lapse, trouble):
@@ -163,13 +161,17 @@ class Tries:
     async def _after(self, part: Part, trouble: BaseException, *, late: bool) -> list[Part]:
         """Say what to try next; where nothing is left to try, answer."""
         busy, lost = isinstance(trouble, BusyError), isinstance(trouble, LostError)
+        # to see that an account is missing, or that money has lapsed, takes no wait for a lock
+        waited = busy and not isinstance(trouble, MoneyLapsedError)
         # without a database smaller parts fare no better: all of them wait, or all hear BUSY
-        if len(part.items) > 1 and not lost and not (busy and late):
+        if len(part.items) > 1 and not lost and not (waited and late):
             return part.halves()
         if busy and not late and part.tries > 1:
             log.info("lane_retry", reason=str(trouble.__cause__ or trouble)[:200])
             await asyncio.sleep(0.02 * (_TRIES + 1 - part.tries))
             return [replace(part, tries=part.tries - 1)]
+        if isinstance(trouble, AccountMissingError):
+            trouble = BusyError("accounts are being made; try again in a moment")
         _refuse(part, trouble)
         return []
 
