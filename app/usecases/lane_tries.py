@@ -12,7 +12,7 @@ from typing import Final
 import structlog
 
 from app.domain.errors import BusyError, CreditError
-from app.store.lane import Lane, LostError
+from app.store.lane import Lane, LostError, SlowError
 from app.usecases.apart import FOR_LANES
 from app.usecases.asks import Answer, Ask
 from app.usecases.batches import AccountMissingError, MoneyLapsedError
@@ -161,8 +161,8 @@ class Tries:
     async def _after(self, part: Part, trouble: BaseException, *, late: bool) -> list[Part]:
         """Say what to try next; where nothing is left to try, answer."""
         busy, lost = isinstance(trouble, BusyError), isinstance(trouble, LostError)
-        # to see that an account is missing, or that money has lapsed, takes no wait for a lock
-        waited = busy and not isinstance(trouble, MoneyLapsedError)
+        # what is missing or has lapsed is seen without a wait, and what is slow is so by being much
+        waited = busy and not isinstance(trouble, MoneyLapsedError | SlowError)
         # without a database smaller parts fare no better: all of them wait, or all hear BUSY
         if len(part.items) > 1 and not lost and not (waited and late):
             return part.halves()
