@@ -24,12 +24,13 @@ from app.store.holds_lane import HoldLane
 from app.store.ids import IdSource
 from app.store.processors import Courtesy, ask_quietly
 from app.store.revision import require_schema
+from app.usecases.apart import CONNECTIONS
 from app.usecases.authorizations import AuthorizeOrders
 from app.usecases.facts import ApplyFacts, Facts
 from app.usecases.facts_lapse import LapseProvisional, lapse_on
 from app.usecases.facts_quarantine import CloseQuarantined, ListQuarantine
 from app.usecases.figures import Figures
-from app.usecases.groups import ensure_accounts
+from app.usecases.groups import accounts_on
 from app.usecases.health import CheckReadiness, Part
 from app.usecases.holds_judge import HoldsJudge
 from app.usecases.keys import Authenticate, CreateKey, ListKeys, RevokeKey
@@ -62,6 +63,27 @@ class Lane(Part, Protocol):
     async def stop(self) -> None:
         """Finish what was taken in, then end."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Inner:
+    """Connections that no flood of requests uses up: by them callers are recognised.
+
+    Lanes have accounts made by them; they are closed after all others have stopped.
+    """
+
+    database: Database
+
+    async def start(self) -> None:
+        """Connect nothing yet."""
+
+    async def stop(self) -> None:
+        """Close them."""
+        self.database.close()
+
+    def alive(self) -> bool:
+        """Say yes: what it is needed for says what is wrong."""
+        return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +123,8 @@ def compose(
     models = compose_models(settings, database, now, new_id)
     rater = rate_by_model(settings, models.scorer)
     scores = Scores.over(database, now, score_terms(settings, rater))
-    lanes = _lanes(settings, AuthorizeOrders(now, new_id), OrderPds(database, rater))
+    inner = Database(database_url, pool_size=CONNECTIONS, overflow=0, prepare=prepare, met=met)
+    lanes = _lanes(settings, AuthorizeOrders(now, new_id), OrderPds(database, rater), inner)
     reading = _read_lane(settings, database_url, now)
     facts = Facts(
         ApplyFacts(database, now, new_id, scores.rescore.afterwards),
@@ -113,8 +136,8 @@ def compose(
     desk = Desk(
         lanes=lanes,
         new_id=new_id,
-        authenticate=Authenticate(database, time.monotonic),
-        check_readiness=CheckReadiness(database, [lanes, reading]),
+        authenticate=Authenticate(inner, time.monotonic),
+        check_readiness=CheckReadiness(inner, [lanes, reading]),
         create_key=CreateKey(database, now),
         list_keys=ListKeys(database),
         revoke_key=RevokeKey(database, now),
@@ -129,7 +152,8 @@ def compose(
         rule_sheets=RuleSheets.over(database, now),
         snoozes=Snoozes(database, now, new_id),
     )
-    return Composition(database, seed, desk, [lanes, reading, models.watch, RaterLane(rater)])
+    beside: list[Lane] = [Inner(inner), lanes, reading, models.watch, RaterLane(rater)]
+    return Composition(database, seed, desk, beside)
 
 
 def compose_models(
@@ -147,21 +171,16 @@ def compose_models(
 def connections_of(settings: Settings) -> int:
     """Say how many database connections one process that answers may open at most."""
     lanes = settings.lanes + settings.large_lanes + _OTHER_LANES
-    return settings.pool_size + OVERFLOW + lanes
+    return settings.pool_size + OVERFLOW + CONNECTIONS + lanes
 
 
-def _lanes(settings: Settings, authorize: AuthorizeOrders, pds: OrderPds) -> Lanes:
-    database = pds.database
-
-    def make_account(customer_id: str, segment_id: str) -> None:
-        with database.begin() as tx:
-            ensure_accounts(tx, customer_id, segment_id)
-
-    lapse, guesses = lapse_on(database, settings.work_batch), Guesses()
+def _lanes(settings: Settings, authorize: AuthorizeOrders, pds: OrderPds, inner: Database) -> Lanes:
+    make_account, guesses = accounts_on(inner), Guesses()
+    lapse = lapse_on(inner, settings.work_batch)
 
     def lane(decide: Decide, sizes: LaneSizes, *, aside: bool = False) -> BatchingLane:
         prepare, courtesy = settings.prepare == "on", Courtesy(settings.database_nice, aside)
-        connection = store_lane.Lane(database.url, prepare=prepare, met=courtesy, guesses=guesses)
+        connection = store_lane.Lane(inner.url, prepare=prepare, met=courtesy, guesses=guesses)
         return BatchingLane(connection, decide, make_account, sizes, lapse)
 
     sizes = LaneSizes(settings.lane_batch, settings.lane_queue, settings.lane_wait_s)

@@ -9,6 +9,7 @@ from app.api.conventions import refusals
 from app.api.desk import DeskDep
 from app.api.strict import StrictRoute
 from app.api.wire import AnswerModel
+from app.usecases.apart import LOOK_UPS
 
 router = APIRouter(route_class=StrictRoute, tags=["operations"])
 
@@ -41,7 +42,7 @@ async def check_alive() -> Alive:
     summary="Can requests be answered?",
     responses={503: refusals()[503]},
 )
-def check_ready(desk: DeskDep) -> Ready:
+async def check_ready(desk: DeskDep) -> Ready:
     """Look at the database, its schema and the lanes; 503 `busy` names what is missing."""
-    desk.check_readiness()
+    await LOOK_UPS.do(desk.check_readiness)
     return Ready()

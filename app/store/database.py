@@ -108,18 +108,20 @@ class Database:
         url: str,
         *,
         pool_size: int = 8,
+        overflow: int = OVERFLOW,
         prepare: bool = True,
         met: Callable[[psycopg.Connection[Any]], object] | None = None,
     ) -> None:
         """Make the pool; nothing is connected yet. `prepare=False` suits transaction poolers.
 
-        `met` is shown each connection that is made.
+        `met` is shown each connection that is made. A pool without `overflow` is one that requests
+        do not share, and is not what the figures tell of.
         """
         self.url = url
         self.engine: Engine = create_engine(
             dialect_url(url),
             pool_size=pool_size,
-            max_overflow=OVERFLOW,
+            max_overflow=overflow,
             pool_timeout=5,
             pool_pre_ping=True,
             json_serializer=_dumps,
@@ -127,8 +129,9 @@ class Database:
             hide_parameters=True,  # names and amounts would go into the log with an error
             connect_args={**ALIVE, **(_PREPARE if prepare else NEVER_PREPARE)},
         )
-        event.listen(self.engine, "checkout", self._watch)
-        event.listen(self.engine, "checkin", self._watch)
+        if overflow:
+            event.listen(self.engine, "checkout", self._watch)
+            event.listen(self.engine, "checkin", self._watch)
         if met is not None:
             event.listen(self.engine, "connect", lambda fresh, _: met(fresh))
 

@@ -49,12 +49,19 @@ _FIRST_REPLAN_S: Final = 0.5
 _LAST_REPLAN_S: Final = 16.0
 """How long plans are kept, at first and in the end: each time twice as long as before."""
 
+_IDLE_S: Final = 5.0
+"""How long the server waits within a transaction, as SETTINGS say."""
+
 _OUTDATED: Final = (psycopg.errors.FeatureNotSupported, psycopg.errors.ReadOnlySqlTransaction)
 """A prepared plan from before a migration, and a server that a failover has put aside."""
 
 
 class LostError(BusyError):
     """The connection was lost or could not be made: nothing else will fare better at once."""
+
+
+class SlowError(BusyError):
+    """The server ended a transaction in which nothing was said for too long: ask for less."""
 
 
 class Lane:
@@ -82,7 +89,7 @@ class Lane:
         self._guesses = guesses or Guesses(slots=1024)
         self._replan = prepare
         self._replan_s = _FIRST_REPLAN_S
-        self._planned_s = monotonic()
+        self._planned_s = self._heard_s = monotonic()
         self._locked: dict[int, Account] = {}
         self.when_sent: Callable[[], None] | None = None
 
@@ -260,20 +267,22 @@ class Lane:
         Only what begins a batch may connect: the rest of one whose connection is gone would be
         written without its locks and its keys.
         """
-        wire = self._wire
+        wire, idle_s = self._wire, monotonic() - self._heard_s
+        gone = SlowError if idle_s >= _IDLE_S and not begins else LostError
         try:
             if begins:
                 wire = await self._connected()
             elif wire is None or wire.lost:
-                raise LostError("the connection was lost amid a batch; try again")
+                raise gone("the connection was lost amid a batch; try again")
             results = await wire.exchange(statements, sent)
+            self._heard_s = monotonic()
         except (*type_of_lock_trouble, psycopg.errors.UniqueViolation) as error:
             if wire is None or wire.lost:
                 raise LostError("the database was out of reach; try again") from error
             raise BusyError("another decision came in between; try again") from error
         except (psycopg.OperationalError, *_OUTDATED) as error:
             await self._drop(wire)
-            raise LostError("the database was out of reach; try again") from error
+            raise gone("the database was out of reach; try again") from error
         except psycopg.errors.DivisionByZero as error:
             raise AssertionError("a guard of the batch stopped it") from error
         return results

@@ -4,6 +4,7 @@ Locks go in this order, here and for whoever calls: request key, segment, custom
 accounts by id. So accounts are made before any order or account is locked.
 """
 
+from collections.abc import Callable
 from datetime import datetime
 
 from app.domain.accounts import Account
@@ -11,9 +12,10 @@ from app.domain.errors import BusyError
 from app.domain.groups import Transfer, Why, carry_out, positions, under
 from app.domain.segments import Segment
 from app.store import accounts, customers, groups, segments
-from app.store.database import Tx
+from app.store.database import Database, Tx
 from app.usecases.books import Books
 from app.usecases.dates import business_date
+from app.usecases.portions import LOCK_TIMEOUT_MS
 
 
 def ensure_accounts(tx: Tx, customer_id: str, segment_id: str) -> Account:
@@ -36,6 +38,19 @@ def ensure_accounts(tx: Tx, customer_id: str, segment_id: str) -> Account:
     for group_id in reversed(chain):
         path = _make(tx, group_id, segment, path).path
     return _make(tx, customer_id, segment, path)
+
+
+def accounts_on(database: Database) -> Callable[[str, str], object]:
+    """Make what makes a customer's account in a segment for a lane, in a transaction of its own.
+
+    A lane stands still meanwhile: it waits no longer for who changes the customer than for others.
+    """
+
+    def make(customer_id: str, segment_id: str) -> None:
+        with database.begin(lock_timeout_ms=LOCK_TIMEOUT_MS) as tx:
+            ensure_accounts(tx, customer_id, segment_id)
+
+    return make
 
 
 def _make(tx: Tx, customer_id: str, segment: Segment, above: tuple[int, ...]) -> Account:

@@ -21,6 +21,7 @@ from app.domain.rules import Outcome, RuleSet
 from app.domain.snapshots import question_from_json
 from app.store.holds_ground import Moved
 from app.store.holds_lane import Held, HoldLane
+from app.store.lane import LostError
 from app.store.lane_rows import Record
 from app.telemetry import DECISION_REASONS, HOLDS_JUDGED, ORDER_HOLDS_CLOSED
 from app.usecases.asks import Ask
@@ -249,6 +250,8 @@ class HoldsJudge:
                 stuck |= trouble.accounts
         if isinstance(trouble, list):
             return trouble
+        if isinstance(trouble, LostError):  # without a database smaller parts fare no better
+            return [Verdict(one.hold_id, "BUSY") for one in part]
         if len(part) > 1:
             return None
         if isinstance(trouble, BusyError):

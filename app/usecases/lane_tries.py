@@ -12,7 +12,8 @@ from typing import Final
 import structlog
 
 from app.domain.errors import BusyError, CreditError
-from app.store.lane import Lane, LostError
+from app.store.lane import Lane, LostError, SlowError
+from app.usecases.apart import FOR_LANES
 from app.usecases.asks import Answer, Ask
 from app.usecases.batches import AccountMissingError, MoneyLapsedError
 
@@ -149,9 +150,7 @@ class Tries:
 
     async def _smaller(self, part: Part, trouble: BaseException, *, late: bool) -> list[Part]:
         """Say what to try next after trouble that was undone."""
-        if isinstance(trouble, AccountMissingError) and late:
-            trouble = BusyError("accounts are being made; try again in a moment")
-        if isinstance(trouble, AccountMissingError):
+        if isinstance(trouble, AccountMissingError) and not late:
             return await self._make_accounts(part, trouble)
         if isinstance(trouble, MoneyLapsedError) and not late and trouble.accounts - part.stuck:
             if await let_lapse(self.lapse, trouble):
@@ -162,19 +161,23 @@ class Tries:
     async def _after(self, part: Part, trouble: BaseException, *, late: bool) -> list[Part]:
         """Say what to try next; where nothing is left to try, answer."""
         busy, lost = isinstance(trouble, BusyError), isinstance(trouble, LostError)
+        # what is missing or has lapsed is seen without a wait, and what is slow is so by being much
+        waited = busy and not isinstance(trouble, MoneyLapsedError | SlowError)
         # without a database smaller parts fare no better: all of them wait, or all hear BUSY
-        if len(part.items) > 1 and not lost and not (busy and late):
+        if len(part.items) > 1 and not lost and not (waited and late):
             return part.halves()
         if busy and not late and part.tries > 1:
             log.info("lane_retry", reason=str(trouble.__cause__ or trouble)[:200])
             await asyncio.sleep(0.02 * (_TRIES + 1 - part.tries))
             return [replace(part, tries=part.tries - 1)]
+        if isinstance(trouble, AccountMissingError):
+            trouble = BusyError("accounts are being made; try again in a moment")
         _refuse(part, trouble)
         return []
 
     async def _make_accounts(self, part: Part, missing: AccountMissingError) -> list[Part]:
         """Make all that a part misses, then try again; who else is in it pays for no failure."""
-        making = asyncio.create_task(asyncio.to_thread(self._make_all, missing.accounts))
+        making = FOR_LANES.do(self._make_all, missing.accounts)
         await asyncio.wait([making])
         trouble = making.exception()
         if trouble is None and not missing.accounts <= part.made:
@@ -191,7 +194,7 @@ class Tries:
 
 async def let_lapse(lapse: Lapse, due: MoneyLapsedError) -> bool:
     """Let expired money lapse, in transactions of its own; say whether all of it is out."""
-    lapsing = asyncio.create_task(asyncio.to_thread(lapse, due.at, due.accounts))
+    lapsing = FOR_LANES.do(lapse, due.at, due.accounts)
     await asyncio.wait([lapsing])
     trouble = lapsing.exception()
     if trouble is None:

@@ -196,7 +196,8 @@ class BatchingLane:
             await self._recover(ahead, deciding)
         elif deciding.failed:
             await self._recover(deciding)
-        self._item_s += ((clock() - began) / len(items) - self._item_s) * _SMOOTHING
+        paced = max(len(items), _WORTH)  # what few cost says little of what each of many does
+        self._item_s += ((clock() - began) / paced - self._item_s) * _SMOOTHING
 
     def _begin(self, part: Part, until: float) -> Deciding:
         """Have a part decided; who is in it is answered at once when it is committed."""

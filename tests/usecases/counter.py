@@ -23,7 +23,7 @@ from app.store.ids import IdSource
 from app.store.lane import Lane
 from app.usecases.asks import Answer, Ask, canonical, fingerprint
 from app.usecases.authorizations import AuthorizeOrders
-from app.usecases.groups import ensure_accounts
+from app.usecases.groups import accounts_on
 from app.usecases.lane_sets import Lanes
 from app.usecases.lanes import BatchingLane, LaneSizes
 from app.usecases.seeds import SeedDatabase
@@ -130,10 +130,7 @@ class Counter:
         url = url or self.database.url
         authorize = AuthorizeOrders(lambda: self.at, self.new_id)
 
-        def make(customer_id: str, segment_id: str) -> None:
-            with self.database.begin() as tx:
-                ensure_accounts(tx, customer_id, segment_id)
-
+        make = accounts_on(self.database)
         return Lanes(
             [BatchingLane(Lane(url), authorize, make, self.sizes)],
             BatchingLane(Lane(url), authorize.check, make, self.sizes),

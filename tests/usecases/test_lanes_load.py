@@ -51,13 +51,14 @@ def test_who_would_wait_too_long_is_turned_away_at_once() -> None:
     async def crowd(wait_s: float) -> list[object]:
         lane = lane_of(Slow(0.02), batch=2, wait_s=wait_s)
         await lane.start()
-        await lane.ask(ask("first"))  # from here on the pace is known
+        for place in range(10):
+            await lane.ask(ask(f"first-{place}"))  # from here on the pace is known
         asking = [asyncio.create_task(lane.ask(ask(str(place)))) for place in range(30)]
         told = await asyncio.gather(*asking, return_exceptions=True)
         await lane.stop()
         return list[object](told)
 
-    hasty = asyncio.run(crowd(0.1))
+    hasty = asyncio.run(crowd(0.02))
     assert any(isinstance(one, BusyError) for one in hasty)
     assert sum(isinstance(one, Answer) for one in hasty) >= 3
     assert all(isinstance(one, Answer) for one in asyncio.run(crowd(60.0)))

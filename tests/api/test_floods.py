@@ -1,0 +1,91 @@
+"""A flood of slow requests of one client: no other waits behind it to be known and answered."""
+
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+
+import httpx2
+import psycopg
+import pytest
+from sqlalchemy import text
+
+from app.store.database import Database
+from app.usecases.keys import CreateKey
+from tests.erp import Erp, money
+from tests.server import NO_TLS
+from tests.waits import wait_for
+
+FLOOD = 80
+"""More than there are threads for, of which each waits longer for the lock than a test has."""
+
+AT_ONCE_S = 3.0
+
+WAITING = text(
+    "SELECT count(*) FROM pg_stat_activity"
+    " WHERE datname = current_database() AND wait_event_type = 'Lock'"
+)
+
+
+@pytest.fixture
+def flooded(client: httpx2.Client, database: Database, database_url: str) -> Iterator[None]:
+    """Flood the service with requests for an order that somebody holds locked."""
+    erp = Erp(client)
+    erp.customer("C-1")
+    assert erp.place(order_id="SO-1", segment="main").status_code == 201
+
+    def waits() -> bool:
+        with database.read() as tx:
+            return bool(tx.execute(WAITING).scalar_one() >= 10)
+
+    with psycopg.connect(database_url) as holder, ThreadPoolExecutor(FLOOD) as pool:
+        holder.execute("SELECT FROM credit_order FOR UPDATE")
+        placing = [pool.submit(erp.place, order_id="SO-1", segment="main") for _ in range(FLOOD)]
+        wait_for(waits)
+        yield
+        holder.rollback()
+        assert {one.result().status_code for one in placing} <= {200, 503}
+
+
+@pytest.fixture
+def stranger(service: str, database: Database) -> Iterator[Erp]:
+    """Speak with a key that was never seen before."""
+    token = CreateKey(database, lambda: datetime.now(UTC))("other", ["admin"])
+    headers = {"Authorization": f"Bearer {token}"}
+    with httpx2.Client(
+        base_url=service, headers=headers, timeout=30, trust_env=False, verify=NO_TLS
+    ) as client:
+        yield Erp(client)
+
+
+def timed(act: Callable[[], httpx2.Response]) -> tuple[int, float]:
+    """Give an answer's status, and how long it took in seconds."""
+    began_s = time.monotonic()
+    return act().status_code, time.monotonic() - began_s
+
+
+@pytest.mark.usefixtures("flooded")
+def test_a_flood_keeps_no_other_client_waiting(stranger: Erp) -> None:
+    asked = {"customer_id": "C-1", "check_point": "ORDER", "amount": money("1.00")}
+    body = {**asked, "order": {"id": "SO-2"}}
+    status, took_s = timed(lambda: stranger.client.post("/v1/limit-checks", json=body))
+    assert (status, took_s < AT_ONCE_S) == (200, True), took_s
+
+
+@pytest.mark.usefixtures("flooded")
+def test_a_flood_does_not_end_readiness(stranger: Erp) -> None:
+    status, took_s = timed(lambda: stranger.client.get("/readyz"))
+    assert (status, took_s < AT_ONCE_S) == (200, True), took_s
+
+
+def test_a_flood_keeps_no_lane_from_having_an_account_made(
+    stranger: Erp, database: Database, request: pytest.FixtureRequest
+) -> None:
+    """What a lane waits for all wait for whose orders are in it."""
+    with database.begin() as tx:
+        tx.execute(text("INSERT INTO segment (segment_id, name, mode) VALUES ('n', 'n', 'SHADOW')"))
+    request.getfixturevalue("flooded")
+    asked = {"customer_id": "C-1", "segment": "n", "check_point": "ORDER", "amount": money("1.00")}
+    body = {**asked, "order": {"id": "SO-2"}}
+    status, took_s = timed(lambda: stranger.post("/v1/authorizations", body))
+    assert (status, took_s < AT_ONCE_S) == (201, True), took_s
