@@ -4,17 +4,20 @@ What is paid goes to the oldest invoices first, each in its own currency, and wh
 a prepayment. All of it counts on every account of the payer's path.
 """
 
+from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from fractions import Fraction
-from itertools import chain, repeat
+from itertools import accumulate
 from typing import Final
 
 from app.domain.accounts import Account, Use, force
 from app.domain.decisions import Figures, Overdue, Situation
 from app.domain.groups import RateFinder
 from app.domain.money import MAX_MINOR, Money, Rate, convert
+
+_SAME: Final = Fraction(1)
 
 _ROUNDS: Final = 50
 """Most attempts at an amount; two or three are the rule, as only roundings are left."""
@@ -49,13 +52,43 @@ def with_rest(situation: Situation, invoices: Sequence[OpenInvoice]) -> list[Ope
 
 @dataclass(frozen=True, slots=True)
 class _Spread:
-    """What of a payment reaches each invoice, in the invoice's currency, and what is left over.
+    """How far a payment reaches: the first `whole` invoices, `part` of the next, `ahead` is left.
 
-    `paid` goes by the invoices' places and ends with the last one that is reached.
+    `part` is in the currency of that invoice, `ahead` in the payer's. Invoices that nothing values
+    are passed over: none of it is theirs.
     """
 
-    paid: Sequence[int]
+    whole: int
+    part: int
     ahead: int
+
+
+class _Sums:
+    """Of every number of invoices, from the first on: what they cost, and what is paid with them.
+
+    Advice tries out dozens of payments over hundreds of invoices, under the locks of the order.
+    """
+
+    def __init__(self, invoices: Sequence[OpenInvoice], payer: Account, today: date) -> None:
+        """Add up once, from the oldest on."""
+        codes = dict.fromkeys(one.open.currency for one in invoices)
+        self.factors = {code: _factor(payer, code) for code in codes}
+        self.costs = [0]
+        self.paid = {code: [0] for code in codes}
+        self.late = {code: [0] for code in codes}
+        self.passed_over = [today]  # the oldest due date of those that nothing values
+        for one in invoices:
+            minor, due, factor = one.open.minor, one.due_date, self.factors[one.open.currency]
+            cost = 0 if factor is None else _converted(minor, factor)
+            self.costs.append(self.costs[-1] + cost)
+            oldest = self.passed_over[-1]
+            self.passed_over.append(min(oldest, due) if factor is None else oldest)
+            for code in codes:
+                more = minor if code == one.open.currency and factor is not None else 0
+                self.paid[code].append(self.paid[code][-1] + more)
+                self.late[code].append(self.late[code][-1] + (more if due < today else 0))
+        dues = accumulate((one.due_date for one in reversed(invoices)), min, initial=today)
+        self.oldest = list(dues)[::-1]  # of those from a place on
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +102,12 @@ class Wallet:
     situation: Situation
     invoices: Sequence[OpenInvoice]
     find: RateFinder
+    _sums: _Sums = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Add up what every trial asks for."""
+        sums = _Sums(self.invoices, self.payer, self.situation.today)
+        object.__setattr__(self, "_sums", sums)
 
     @property
     def payer(self) -> Account:
@@ -79,16 +118,18 @@ class Wallet:
     def converts(self) -> bool:
         """Whether some of the figures are in another currency, where roundings add up."""
         held = {one.currency for one in self.situation.accounts}
-        return len(held | {one.open.currency for one in self.invoices}) > 1
+        return len(held | self._sums.paid.keys()) > 1
 
     def whole(self, count: int) -> int:
         """Say what the first `count` invoices cost, those left out that nothing values here."""
-        return sum(self._worth(one) or 0 for one in self.invoices[:count])
+        return self._sums.costs[count]
 
     def named(self, amount: int) -> tuple[str, ...]:
         """Name the invoices that a payment reaches, the last one perhaps in part."""
-        reached = zip(self.invoices, self._spread(amount).paid, strict=False)
-        return tuple(one.invoice_id for one, paid in reached if paid and one.invoice_id)
+        spread, factors = self._spread(amount), self._sums.factors
+        reached = self.invoices[: spread.whole + bool(spread.part)]
+        valued = (one for one in reached if factors[one.open.currency] is not None)
+        return tuple(one.invoice_id for one in valued if one.invoice_id)
 
     def most(self, tested: Sequence[Figures]) -> int:
         """Give a payment that is more than enough: everything owed, and the order in full."""
@@ -105,7 +146,7 @@ class Wallet:
         """
         amount = least
         for _ in range(_ROUNDS):
-            uses = self._uses(_Spread((), amount) if ahead else self._spread(amount))
+            uses = self._uses(_Spread(0, 0, amount) if ahead else self._spread(amount))
             short = max((self._short(figures, uses) for figures in over), default=0)
             if short <= 0:
                 break
@@ -114,7 +155,7 @@ class Wallet:
 
     def pay(self, amount: int, *, ahead: bool = False) -> Situation | None:
         """Give the situation after a payment; None where some account could not book it."""
-        spread = _Spread((), amount) if ahead else self._spread(amount)
+        spread = _Spread(0, 0, amount) if ahead else self._spread(amount)
         uses = self._uses(spread)
         accounts = [self._booked(account, uses) for account in self.situation.accounts]
         if None in accounts:
@@ -124,30 +165,21 @@ class Wallet:
 
     def _spread(self, amount: int) -> _Spread:
         """Spread a payment over invoices; a part of one is rounded up in the invoice's currency."""
-        left, own = amount, self.payer.currency
-        factors = {
-            code: _factor(self.payer, code)
-            for code in {one.open.currency for one in self.invoices} - {own}
-        }
-        found: list[int] = []
-        for one in self.invoices:
-            if left <= 0:
-                break
-            paid = cost = min(one.open.minor, left)
-            if one.open.currency != own:
-                factor = factors[one.open.currency]
-                paid = 0 if factor is None else convert(left, 1 / factor, up=True)
-                paid = min(one.open.minor, paid)
-                cost = 0 if factor is None else convert(paid, factor, up=True)
-            found.append(paid)
-            left -= cost
-        return _Spread(found, max(0, left))
+        sums = self._sums
+        # what nothing values costs nothing: it is passed over here, and never the next one
+        whole = bisect_right(sums.costs, max(0, amount)) - 1
+        left = max(0, amount - sums.costs[whole])
+        if not left or whole == len(self.invoices):
+            return _Spread(whole, 0, left)
+        one = self.invoices[whole]
+        part = _converted(left, 1 / (sums.factors[one.open.currency] or _SAME))
+        return _Spread(whole, min(one.open.minor, part), 0)
 
     def _uses(self, spread: _Spread) -> dict[str, Use]:
         """Sum a payment by currency, as accounts book it."""
-        sums: dict[str, int] = {}
-        for one, paid in zip(self.invoices, spread.paid, strict=False):
-            sums[one.open.currency] = sums.get(one.open.currency, 0) + paid
+        sums = {code: paid[spread.whole] for code, paid in self._sums.paid.items()}
+        if spread.part:
+            sums[self.invoices[spread.whole].open.currency] += spread.part
         uses = {code: Use(open_item=-paid) for code, paid in sums.items() if paid}
         if spread.ahead:
             own = self.payer.currency
@@ -180,26 +212,30 @@ class Wallet:
             return None
         return convert(minor, 1 / rate.factor(paid_in, account.currency), up=True)
 
-    def _worth(self, one: OpenInvoice) -> int | None:
-        if one.open.currency == self.payer.currency:
-            return one.open.minor
-        factor = _factor(self.payer, one.open.currency)
-        return None if factor is None else convert(one.open.minor, factor, up=True)
-
     def _overdue(self, spread: _Spread) -> Overdue:
         """Say what is late after a payment."""
         before, today = self.situation.overdue, self.situation.today
+        sums, whole = self._sums, spread.whole
         late, still_open = dict(before.amounts), dict(before.open_items)
-        oldest = today
-        for one, paid in zip(self.invoices, chain(spread.paid, repeat(0)), strict=False):
-            currency, due = one.open.currency, one.due_date
-            if paid < one.open.minor:
-                oldest = min(oldest, due)
-            if paid:
-                still_open[currency] = still_open.get(currency, 0) - paid
-                if due < today:
-                    late[currency] = late.get(currency, 0) - paid
+        for code in sums.paid:
+            if paid := sums.paid[code][whole]:
+                still_open[code] = still_open.get(code, 0) - paid
+            if paid := sums.late[code][whole]:
+                late[code] = late.get(code, 0) - paid
+        rest = whole
+        if spread.part:
+            one = self.invoices[whole]
+            code = one.open.currency
+            still_open[code] = still_open.get(code, 0) - spread.part
+            if one.due_date < today:
+                late[code] = late.get(code, 0) - spread.part
+            rest += spread.part == one.open.minor
+        oldest = min(sums.passed_over[whole], sums.oldest[rest])
         return Overdue(_positive(late), _positive(still_open), (today - oldest).days)
+
+
+def _converted(minor: int, factor: Fraction) -> int:
+    return minor if factor == 1 else convert(minor, factor, up=True)
 
 
 def _positive(amounts: dict[str, int]) -> dict[str, int]:
@@ -208,7 +244,7 @@ def _positive(amounts: dict[str, int]) -> dict[str, int]:
 
 def _factor(payer: Account, currency: str) -> Fraction | None:
     if currency == payer.currency:
-        return Fraction(1)
+        return _SAME
     held = payer.foreign.get(currency)
     return held.rate.factor(currency, payer.currency) if held else None
 
