@@ -152,12 +152,13 @@ WHERE l.account_id = any(%(ids)s) AND l.status = 'APPROVED'
 
 RULE_SET: Final = "SELECT data FROM rule_set WHERE version = %(version)s"
 
-OPEN_INVOICES: Final = """
-SELECT account_id, invoice_id, currency, due_date, open_minor FROM (
-    SELECT v.*, row_number() OVER (PARTITION BY account_id ORDER BY due_date, invoice_id) AS place
-    FROM invoice v WHERE account_id = any(%(ids)s) AND open_minor > 0) AS v
-WHERE place <= 500 ORDER BY account_id, due_date, invoice_id
-"""
+OPEN_INVOICES: Final = f"""
+SELECT v.* FROM {_rows("id ids")}
+CROSS JOIN LATERAL (
+    SELECT account_id, invoice_id, currency, due_date, open_minor FROM invoice
+    WHERE account_id = n.id AND open_minor > 0 ORDER BY due_date, invoice_id LIMIT 500) AS v
+ORDER BY v.account_id, v.due_date, v.invoice_id
+"""  # noqa: S608 - put together from our own constants
 
 _DECISION_ROWS: Final = _rows(
     "id d_ids, kind d_kinds, account_id d_accounts, segment_id d_segments,"

@@ -102,7 +102,8 @@ class DecideOverride:
             NotFoundError: The customer has no such override.
             OverrideStateError: It is not in a state in which this can be done, or what is in force
                 came after it was proposed.
-            FourEyesError: The caller proposed it, and a second person is asked for.
+            FourEyesError: A second person is asked for, and the caller proposed it, or would end
+                one that is worse than what was computed.
             BusyError: The database was out of reach, or somebody else scores or merges the
                 customer.
 
@@ -129,6 +130,8 @@ class DecideOverride:
                 f"the override is {state}, only one that is {_FROM[action]} can be taken here"
             )
         if action == "end":
+            if self.four_eyes:
+                _need_no_better(tx, before)
             status = OverrideStatus.ENDED
             return replace(before, status=status, ended_by=caller.client, ended_at=at)
         decided = replace(before, decided_by=caller.client, decided_at=at)
@@ -207,6 +210,23 @@ def _need_older(standing: Override, proposed: Override) -> None:
     if standing.decided_at is not None and standing.decided_at > proposed.created_at:
         raise OverrideStateError(
             f"{standing.override_id} came into force after this was proposed; propose it anew"
+        )
+
+
+def _need_no_better(tx: Tx, standing: Override) -> None:
+    """Insist that an end betters no class: one person alone would undo what took two to say.
+
+    Raises:
+        FourEyesError: It would; one that takes over is to be proposed, for another to approve.
+
+    """
+    (subject,) = scores.read_subjects(tx, [standing.customer_id])
+    told = (subject.data or {}).get("override")
+    computed = told["computed"]["risk_class"] if told and told["id"] == standing.override_id else ""
+    if computed < standing.risk_class:  # A comes first; N, too little to say, last
+        raise FourEyesError(
+            f"{standing.risk_class} would end for {computed or 'what is not known'}: propose an"
+            " override that takes over, for another to approve"
         )
 
 

@@ -10,7 +10,7 @@ from typing import TypeVar
 import pytest
 from sqlalchemy import text
 
-from app.domain.errors import BusyError, MergeConflictError, NotFoundError
+from app.domain.errors import BusyError, FourEyesError, MergeConflictError, NotFoundError
 from app.domain.errors_models import OverrideStateError
 from app.domain.rules_standard import STANDARD
 from app.domain.scorecard_json import scorecard_to_json
@@ -126,9 +126,27 @@ def test_an_old_proposal_ends_nothing_that_came_later(town: Town) -> None:
         strict.decide_override(SECOND, ("C-1", old.override_id), "approve")
     assert decided_by(town) == ("E", "override")
     assert statuses(town) == ["IN_FORCE", "PROPOSED"]
-    strict.decide_override(SECOND, ("C-1", later.override_id), "end")
+    desk(town).decide_override(SECOND, ("C-1", later.override_id), "end")
     strict.decide_override(SECOND, ("C-1", old.override_id), "approve")
     assert decided_by(town) == ("A", "override")
+
+
+def test_with_four_eyes_nobody_alone_ends_what_is_worse(town: Town) -> None:
+    """Who ends a better one alone makes nobody's order pass."""
+    pays_well(town)
+    strict = desk(town, ScoreTerms(four_eyes=True))
+    worse, _ = strict.propose_override(ADMIN, "C-1", said(town, "D", reason="insolvent"))
+    strict.decide_override(SECOND, ("C-1", worse.override_id), "approve")
+    for caller in (ADMIN, SECOND):
+        with pytest.raises(FourEyesError, match="D would end for A"):
+            strict.decide_override(caller, ("C-1", worse.override_id), "end")
+    assert decided_by(town) == ("D", "override")
+    town.clock.advance(seconds=1)
+    same, _ = strict.propose_override(ADMIN, "C-1", said(town, "A", days=1))
+    strict.decide_override(SECOND, ("C-1", same.override_id), "approve")
+    strict.decide_override(ADMIN, ("C-1", same.override_id), "end")
+    assert decided_by(town) == ("A", "scorecard")
+    assert statuses(town) == ["ENDED", "REPLACED"]
 
 
 @pytest.mark.parametrize("form", ["urn:uuid:{}", "{{{}}}", "hex", "upper"])
