@@ -132,7 +132,7 @@ def compose(
         LapseProvisional(database, scores.rescore.afterwards),
         CloseQuarantined(database, now),
     )
-    around = Surroundings(now, new_id, lanes.ask, _judge(settings, database, new_id))
+    around = Surroundings(now, new_id, lanes.ask, _judge(settings, inner, new_id))
     desk = Desk(
         lanes=lanes,
         new_id=new_id,

@@ -1,7 +1,7 @@
 """Run the migrations; the address comes from the caller (`app/store/migrate.py`)."""
 
 from alembic import context
-from sqlalchemy import create_engine
+from sqlalchemy import create_engine, text
 from sqlalchemy.pool import NullPool
 
 from app.store.database import NEVER_PREPARE, dialect_url
@@ -38,6 +38,8 @@ def run() -> None:
             compare_server_default=True,
         )
         with context.begin_transaction():
+            # whoever reads a table that is to change would keep everybody else waiting behind us
+            connection.execute(text("SET LOCAL lock_timeout = '3s'"))
             context.run_migrations()
             say_since(connection, context.script)
     engine.dispose()

@@ -15,7 +15,6 @@ from app.api.desk import desk_of
 from app.api.middleware import headers_named, trace_of
 from app.domain.callers import Caller
 from app.domain.errors import BadRequestError, UnauthenticatedError
-from app.usecases.apart import LOOK_UPS
 
 ACTOR: Final = "Aval-Actor"
 LONGEST_ACTOR: Final = 64
@@ -47,7 +46,7 @@ async def authenticate(request: Request, scope: str) -> Caller:
     recognise = desk_of(request).authenticate
     caller = recognise.trusted(token)
     if caller is None:
-        caller = await LOOK_UPS.do(recognise, token)
+        caller = await recognise.look_up(token)
     trace_of(request.scope).client = caller.client
     caller.need(scope)
     actor = _actor(request)

@@ -9,7 +9,7 @@ from app.api.conventions import refusals
 from app.api.desk import DeskDep
 from app.api.strict import StrictRoute
 from app.api.wire import AnswerModel
-from app.usecases.apart import LOOK_UPS
+from app.usecases.apart import READINESS
 
 router = APIRouter(route_class=StrictRoute, tags=["operations"])
 
@@ -44,5 +44,5 @@ async def check_alive() -> Alive:
 )
 async def check_ready(desk: DeskDep) -> Ready:
     """Look at the database, its schema and the lanes; 503 `busy` names what is missing."""
-    await LOOK_UPS.do(desk.check_readiness)
+    await READINESS.do(desk.check_readiness)
     return Ready()

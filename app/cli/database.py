@@ -27,7 +27,13 @@ from app.store.embedded import (
     running_url,
     start_embedded,
 )
-from app.store.revision import head_revision, require_schema, revision_of, unfit
+from app.store.revision import (
+    head_revision,
+    known_revisions,
+    require_schema,
+    revision_of,
+    unfit,
+)
 from app.telemetry import set_up_log
 
 log = logging.getLogger(__name__)
@@ -104,9 +110,11 @@ def _bring_to_head(url: str) -> None:
 
     """
     with closing(Database(url)) as database, database.engine.connect() as connection:
-        has = revision_of(connection)
-        if unfit(connection) is None:
-            return
+        has, why = revision_of(connection), unfit(connection)
+    if why is None:
+        return
+    if has is not None and has not in known_revisions().revisions:
+        raise RefusedError(why)
     command = [sys.executable, "-P", "-m", "app.cli.migrate_child"]
     done = subprocess.run(  # noqa: S603 - our own module
         command,

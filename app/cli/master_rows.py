@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from app.cli.tables_fields import ID_LENGTH, Fields, is_printable
+from app.cli.tables_fields import ID_LENGTH, Fields, is_printable, rewritten
 from app.cli.tables_shape import Columns
 from app.domain.money import Money
 
@@ -206,6 +206,8 @@ def _aliases(fields: Fields, customer_id: str) -> list[str]:
     for alias in aliases:
         if len(alias) > ID_LENGTH or not is_printable(alias):
             fields.fault("aliases", f"{alias[:40]!r} is not an id of 1 to 64 printable characters")
+        elif why := rewritten(alias):
+            fields.fault("aliases", why)
     if len(set(aliases)) < len(aliases) or customer_id in aliases:
         fields.fault("aliases", "an id is named twice, or is the customer's own")
     return aliases

@@ -105,7 +105,8 @@ class CsvSource:
 
     def _find_header(self, columns: Columns) -> tuple[str, tuple[str, ...]]:
         """Take the separator under which most columns are known, then the most columns."""
-        candidates = [(separator, self._first(separator)) for separator in _SEPARATORS]
+        refusals: list[str] = []
+        candidates = [(separator, self._first(separator, refusals)) for separator in _SEPARATORS]
 
         def known(candidate: tuple[str, tuple[str, ...]]) -> tuple[int, int]:
             texts = candidate[1]
@@ -113,20 +114,25 @@ class CsvSource:
 
         separator, texts = max(candidates, key=known)
         if not texts:
-            raise FileRefusedError(f"{self._path.name}: the file has no header")
+            why = refusals[0] if refusals else f"{self._path.name}: the file has no header"
+            raise FileRefusedError(why)
         return separator, cut_empty_end(texts)
 
-    def _first(self, separator: str) -> tuple[str, ...]:
+    def _first(self, separator: str, refusals: list[str]) -> tuple[str, ...]:
         """Read the first record that is not blank; nothing where this separator cannot read it.
 
-        Under a wrong one quotes stand anywhere: what comes below says nothing.
+        Under a wrong one quotes stand anywhere: what comes below says nothing. `refusals` hears
+        why.
         """
         try:
-            for _, _, cells, fault in self._records(separator):
-                if fault or any(map(str.strip, cells)):
-                    return () if fault else cells
-        except FileRefusedError:
-            pass
+            for start, _, cells, fault in self._records(separator):
+                if fault:
+                    refusals.append(f"{self._path.name}: line {start}: {fault}")
+                    return ()
+                if any(map(str.strip, cells)):
+                    return cells
+        except FileRefusedError as refused:
+            refusals.append(refused.detail)
         return ()
 
     def _look_through(self) -> str:

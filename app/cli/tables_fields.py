@@ -25,7 +25,7 @@ _PRINTABLE: Final = re.compile(PRINTABLE.removesuffix("$"))
 _ERROR: Final = re.compile(r"#(?:N/A|DIV/0!|[A-Z_]+[!?])", re.ASCII)
 """What a spreadsheet writes into a CSV file where a formula failed."""
 
-_REWRITTEN: Final = re.compile(r"[0-9](?:\.[0-9]+)?E\+[0-9]{2,3}|[0-9]+\.0+", re.ASCII)
+_REWRITTEN: Final = re.compile(r"[0-9](?:[.,][0-9]+)?[Ee]\+[0-9]{2,3}|[0-9]+[.,]0+", re.ASCII)
 """What a spreadsheet makes of a long number, and a data frame of numbers in a column with gaps."""
 
 _NO_MONEY: Final = Money(0, "")
@@ -100,8 +100,8 @@ class Fields:
         if needed and not self.raw(name):
             self.fault(name, "is empty")
         text = self.text(name, ID_LENGTH)
-        if _REWRITTEN.fullmatch(text):
-            self.fault(name, f"{text!r} is a number as a program rewrote it; export ids as text")
+        if why := rewritten(text):
+            self.fault(name, why)
         return text
 
     def day(self, name: str) -> date:
@@ -169,6 +169,13 @@ class Fields:
         if money.minor < lowest_minor:
             self.fault(name, f"{money} must be {'more than' if lowest_minor else 'at least'} 0")
         return money
+
+
+def rewritten(text: str) -> str:
+    """Say why an id is what a program made of another one, or nothing."""
+    if _REWRITTEN.fullmatch(text):
+        return f"{text!r} is a number as a program rewrote it; export ids as text"
+    return ""
 
 
 def is_printable(text: str) -> bool:

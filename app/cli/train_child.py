@@ -124,7 +124,10 @@ def _say(line: Mapping[str, object]) -> None:
 
 def _end_with_parent() -> None:
     """End when the parent closes our stdin or is gone: nobody would take what is learned."""
-    sys.stdin.buffer.read()
+    while os.read(
+        0, 1024
+    ):  # not by `sys.stdin`: whoever reads it keeps the interpreter from ending
+        pass
     os._exit(1)  # from a thread beside libraries that do not look up for minutes
 
 

@@ -278,7 +278,7 @@ class Lane:
             self._heard_s = monotonic()
         except (*type_of_lock_trouble, psycopg.errors.UniqueViolation) as error:
             if wire is None or wire.lost:
-                raise LostError("the database was out of reach; try again") from error
+                raise gone("the database was out of reach; try again") from error
             raise BusyError("another decision came in between; try again") from error
         except (psycopg.OperationalError, *_OUTDATED) as error:
             await self._drop(wire)

@@ -10,7 +10,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
+from app.domain.errors import BusyError
+
 _T = TypeVar("_T")
+
+
+MOST_WAITING: Final = 200
+"""How many may wait for a thread: beyond, they would hear too late to care."""
 
 
 @dataclass(slots=True)
@@ -20,21 +26,38 @@ class Apart:
     most: int
     name: str
     _threads: ThreadPoolExecutor = field(init=False)
+    _under_way: int = 0
 
     def __post_init__(self) -> None:
         """Make none of them yet."""
         self._threads = ThreadPoolExecutor(self.most, self.name)
 
     def do(self, act: Callable[..., _T], *given: object) -> asyncio.Future[_T]:
-        """Begin to act as soon as one of them is free."""
-        return asyncio.get_running_loop().run_in_executor(self._threads, act, *given)
+        """Begin to act as soon as one of them is free.
+
+        Raises:
+            BusyError: Too many wait.
+
+        """
+        if self._under_way >= MOST_WAITING:
+            raise BusyError("too many wait for the database; try again")
+        doing = asyncio.get_running_loop().run_in_executor(self._threads, act, *given)
+        self._under_way += 1
+        doing.add_done_callback(self._one_less)
+        return doing
+
+    def _one_less(self, _: object) -> None:
+        self._under_way -= 1
 
 
 FOR_LANES: Final = Apart(2, "lane")
 """Where a lane has accounts made, and expired money taken out: it stands still meanwhile."""
 
 LOOK_UPS: Final = Apart(2, "look-up")
-"""Where a token is recognised, and where it is seen whether the service is ready."""
+"""Where a token is recognised."""
 
-CONNECTIONS: Final = FOR_LANES.most + LOOK_UPS.most
+READINESS: Final = Apart(1, "ready")
+"""Where it is seen whether the service is ready, however many tokens are looked up."""
+
+CONNECTIONS: Final = FOR_LANES.most + LOOK_UPS.most + READINESS.most
 """How many connections these threads may use at once."""

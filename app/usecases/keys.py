@@ -1,5 +1,6 @@
 """API keys: make, list, revoke, and recognise the client behind a token."""
 
+import asyncio
 import re
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Sequence
@@ -16,6 +17,7 @@ from app.domain.errors import FieldError, NotFoundError, UnauthenticatedError
 from app.store import keys
 from app.store.database import Database, Tx
 from app.store.keys import ApiKey, NewKey
+from app.usecases.apart import LOOK_UPS
 
 PREFIX: Final = "aval_"
 """What every token begins with, so that a leaked one is found by those who scan for secrets."""
@@ -167,6 +169,23 @@ class Authenticate:
     elapsed: Callable[[], float]
     _known: dict[bytes, _Known] = field(default_factory=dict)
     _adding: Lock = field(default_factory=Lock)
+    _looking: dict[bytes, asyncio.Future[Caller]] = field(default_factory=dict)
+
+    async def look_up(self, token: str) -> Caller:
+        """Look a token up in a thread, once for all who ask for it meanwhile.
+
+        Raises:
+            UnauthenticatedError: No working key has this token.
+            BusyError: The database was out of reach, or too many tokens are looked up.
+
+        """
+        digest = _digest(token)
+        looking = self._looking.get(digest)
+        if looking is None:
+            looking = self._looking[digest] = LOOK_UPS.do(self, token)
+            looking.add_done_callback(lambda _: self._looking.pop(digest, None))
+        # who asked first may go away, the others wait on
+        return await asyncio.shield(looking)
 
     def trusted(self, token: str) -> Caller | None:
         """Return the client of a token that was recognised a moment ago; never waits."""

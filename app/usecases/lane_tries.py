@@ -171,7 +171,7 @@ class Tries:
             await asyncio.sleep(0.02 * (_TRIES + 1 - part.tries))
             return [replace(part, tries=part.tries - 1)]
         if isinstance(trouble, AccountMissingError):
-            trouble = BusyError("accounts are being made; try again in a moment")
+            trouble = BusyError("the account is still to be made; try again in a moment")
         _refuse(part, trouble)
         return []
 

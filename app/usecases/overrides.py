@@ -118,6 +118,8 @@ class DecideOverride:
             overrides.write(tx, after)
             if action != "reject":
                 _rescore(tx, customer_id, at, self.rater)
+            if action == "end" and self.four_eyes:
+                _need_no_better(tx, before)
         return after
 
     def _decide(
@@ -130,8 +132,6 @@ class DecideOverride:
                 f"the override is {state}, only one that is {_FROM[action]} can be taken here"
             )
         if action == "end":
-            if self.four_eyes:
-                _need_no_better(tx, before)
             status = OverrideStatus.ENDED
             return replace(before, status=status, ended_by=caller.client, ended_at=at)
         decided = replace(before, decided_by=caller.client, decided_at=at)
@@ -213,20 +213,21 @@ def _need_older(standing: Override, proposed: Override) -> None:
         )
 
 
-def _need_no_better(tx: Tx, standing: Override) -> None:
-    """Insist that an end betters no class: one person alone would undo what took two to say.
+def _need_no_better(tx: Tx, ended: Override) -> None:
+    """Insist that an end has bettered no class: one person alone would undo what took two to say.
+
+    Too little to say (N) is better than what was said: policies let it buy where they hold E.
 
     Raises:
         FourEyesError: It would; one that takes over is to be proposed, for another to approve.
 
     """
-    (subject,) = scores.read_subjects(tx, [standing.customer_id])
-    told = (subject.data or {}).get("override")
-    computed = told["computed"]["risk_class"] if told and told["id"] == standing.override_id else ""
-    if computed < standing.risk_class:  # A comes first; N, too little to say, last
+    (subject,) = scores.read_subjects(tx, [ended.customer_id])
+    after = (subject.data or {}).get("risk_class", RiskClass.N)
+    if after < ended.risk_class or after == RiskClass.N:
         raise FourEyesError(
-            f"{standing.risk_class} would end for {computed or 'what is not known'}: propose an"
-            " override that takes over, for another to approve"
+            f"{ended.risk_class} would end for {after}: propose an override that takes over, for"
+            " another to approve"
         )
 
 

@@ -1,7 +1,7 @@
 """Positions in other currencies follow the day's rate, whether anybody touches them or not."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 
 from app.domain.accounts import Account, Entry, revaluation_ref, revalue
@@ -72,7 +72,8 @@ class RevaluePositions:
         Where one of them is out of reach, each is done alone.
 
         Raises:
-            BusyError: The database was out of reach; nothing was changed.
+            BusyError: The database was out of reach and nothing was changed; or, at the end of a
+                pass, some accounts were.
 
         """
         try:
@@ -89,8 +90,7 @@ class RevaluePositions:
     def _look(self, tx: Tx, after: Cursor | None, most: int) -> _Look | None:
         """Read the next accounts; None where nothing is new since the last whole pass."""
         use_indexes(tx)
-        at, known = self.clock(tx), segments.every(tx)
-        today = {one.segment_id: business_date(one, at) for one in known}
+        at, known, today = self._now(tx)
         place = _Place(*after) if after else _Place(0, _mark(tx, today))
         if after is None and place.mark == self.last.mark:
             return None
@@ -106,24 +106,39 @@ class RevaluePositions:
         return self._told(look, MOST_PAYERS, done, len(busy))
 
     def _alone(self, look: _Look) -> Callable[[int], int]:
+        held = {one.account_id: one for one in look.held}
+
         def act(account_id: int) -> int:
             with self.database.begin(lock_timeout_ms=LOCK_TIMEOUT_MS) as tx:
                 use_indexes(tx)
-                _revalue(tx, [account_id], look)
+                at, known, today = self._now(tx)
+                # rates may have come while the accounts before this one were waited for
+                finders = _finders(tx, [held[account_id]], today)
+                _revalue(tx, [account_id], replace(look, when=(at, known), finders=finders))
             return 1
 
         return act
 
+    def _now(self, tx: Tx) -> tuple[datetime, Sequence[Segment], dict[str, date]]:
+        at, known = self.clock(tx), segments.every(tx)
+        return at, known, {one.segment_id: business_date(one, at) for one in known}
+
     def _told(self, look: _Look, most: int, done: int, busy: int) -> Portion:
-        """Say how far it is. A pass that found accounts busy is not the last one of its mark."""
+        """Say how far it is.
+
+        Raises:
+            BusyError: The pass is over, and has found accounts busy: it is to be tried again soon.
+
+        """
         place, held = look.place, look.held
         short = sum(_lacks(one, look.finders) for one in held)
-        if len(held) == most:
+        if len(held) == most or busy:
             then = (held[-1].account_id, place.mark, place.short + short, place.busy + busy)
             return Portion(done, then, short + busy)
-        self.last.left = place.short + short
-        self.last.mark = None if place.busy + busy else place.mark
-        return Portion(done, left=short + busy)
+        if place.busy:
+            raise BusyError(f"{place.busy} accounts were out of reach, the others are valued")
+        self.last.mark, self.last.left = place.mark, place.short + short
+        return Portion(done, left=short)
 
 
 def _mark(tx: Tx, today: Mapping[str, date]) -> Mark:

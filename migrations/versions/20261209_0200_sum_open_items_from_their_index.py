@@ -4,7 +4,8 @@ Why: each ask sums the payer's open invoices, and read each one's row for it: of
 ten each 1.31 ms of PostgreSQL's time, from the index 0.66; of one with 50,000 40 and 12.
 Locks: ACCESS EXCLUSIVE on `invoice` while the index is built, some ten seconds for 10,000,000 rows:
 asks and facts wait. (Building it beside the old one would end in a deadlock with facts under way.)
-Deploy: any time; older programs run on with it, and are as quick.
+Deploy: while no dump or training reads `invoice` (it gives up after 3 s, to be run again); older
+programs run on with it, and are as quick.
 Undo: no loss but the time.
 """
 

@@ -19,7 +19,9 @@ HEADER = "customer_id,invoice_id,issue_date,due_date,amount,currency,paid_date"
 GOOD = "C-1,I-1,2026-01-10,2026-02-09,100.00,CNY,"
 
 
-@pytest.mark.parametrize("odd", ["C\ufffd2", "#N/A", "1.23E+11", "1001.0"])
+@pytest.mark.parametrize(
+    "odd", ["C\ufffd2", "#N/A", "1.23E+11", "1001.0", "2.41122e+19", '"1,23E+17"', '"1001,0"']
+)
 def test_an_odd_id_costs_its_row_alone(
     client: httpx2.Client, run_aval: Commands, tmp_path: Path, odd: str
 ) -> None:

@@ -155,6 +155,7 @@ def test_a_bad_quote_within_a_line_costs_that_line_only(tmp_path: Path) -> None:
         pytest.param("id,amount\n".encode("utf-16"), "is UTF-16", id="utf-16"),
         pytest.param("编号,id,amount\n".encode(), "more than one column means id", id="twice"),
         pytest.param(b'id,amount\n"A,1\nB,2\n', "line 2: a quote", id="quote-never-closed"),
+        pytest.param(b'"id,amount\nA,1\nB,2\n', "line 1: a quote", id="quote-in-the-header"),
         pytest.param(b'id,amount\n"A,1\nB,2"x\n', "line 2: a quote", id="quote-over-two-lines"),
         pytest.param(b"id,amount\n" + b"A" * (MAX_LINE_BYTES + 1), "is longer", id="endless-line"),
         pytest.param(gzip.compress(PLAIN.encode())[:-6], "damaged gzip", id="cut-gzip"),

@@ -45,6 +45,20 @@ def test_one_that_would_begin_later_is_ended_too(endless: Path) -> None:
         run_training(endless, unheard, halt)
 
 
+def test_one_that_is_through_ends_as_it_means_to(tmp_path: Path) -> None:
+    """While its parent lives; without a wish in its folder it is through with an error."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "app.cli.train_child", str(tmp_path)],
+        env=child_environment(tmp_path),
+        stdin=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        try:
+            assert process.wait(PATIENCE_S) == 1
+        finally:
+            process.kill()
+
+
 def test_one_whose_parent_is_gone_ends_by_itself(endless: Path) -> None:
     with subprocess.Popen(
         [sys.executable, "-m", "app.cli.train_child", str(endless)],

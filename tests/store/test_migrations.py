@@ -196,6 +196,13 @@ def test_a_later_schema_says_whether_this_program_works_on_it(
     assert revision_of(database_url) == "later_2"
 
 
+def test_every_migration_since_says_whether_it_breaks_older_programs() -> None:
+    """By silence it does, and such a release is an outage: nobody is to say so by forgetting."""
+    steps = ScriptDirectory(str(MIGRATIONS)).iterate_revisions("head", "20261208_0200")
+    silent = [step.revision for step in steps if not hasattr(step.module, "breaks_older")]
+    assert silent == []
+
+
 def test_a_schema_that_says_nothing_is_refused(database_url: str) -> None:
     with psycopg.connect(database_url) as connection:
         connection.execute("UPDATE alembic_version SET version_num = 'elsewhere'")

@@ -1,16 +1,23 @@
 """API keys: what is refused, how long a revoked one still passes, and that no token is stored."""
 
+import asyncio
 import re
+import threading
+import time
 from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 import httpx2
 import pytest
 from sqlalchemy import text
 
-from app.domain.errors import FieldError, NotFoundError, UnauthenticatedError
-from app.store.database import Database
+from app.domain.callers import Caller
+from app.domain.errors import BusyError, FieldError, NotFoundError, UnauthenticatedError
+from app.store.database import Database, Tx
+from app.usecases.apart import MOST_WAITING, Apart
 from app.usecases.keys import (
     MOST_TRUSTED,
     RENEWED_S,
@@ -225,3 +232,51 @@ def test_who_may_ask(
     assert answer.status_code == status, answer.text
     assert answer.headers["content-type"] == "application/problem+json"
     assert ("www-authenticate" in answer.headers) == (status == 401)
+
+
+class Counted(Database):
+    """A database that counts transactions, each of which takes its time."""
+
+    begun = 0
+
+    @contextmanager
+    def begin(self, **terms: Any) -> Iterator[Tx]:  # noqa: ANN401 - as they are
+        self.begun += 1
+        time.sleep(0.1)
+        with super().begin(**terms) as tx:
+            yield tx
+
+
+def test_a_token_is_looked_up_once_for_all_who_ask_meanwhile(database: Database) -> None:
+    """After a pause of the database every request of a client would look its token up."""
+    token = CreateKey(database, lambda: datetime.now(UTC))("erp", ["admin"])
+    with closing(Counted(database.url)) as counted:
+        authenticate = Authenticate(counted, time.monotonic)
+
+        async def ask() -> list[Caller]:
+            first = asyncio.create_task(authenticate.look_up(token))
+            others = [asyncio.create_task(authenticate.look_up(token)) for _ in range(20)]
+            await asyncio.sleep(0.01)
+            first.cancel()  # who asked first hangs up
+            return list(await asyncio.gather(*others))
+
+        assert {one.client for one in asyncio.run(ask())} == {"erp"}
+        assert counted.begun == 1
+        asyncio.run(authenticate.look_up(token))
+        assert counted.begun == 2
+
+
+def test_too_many_do_not_wait_for_a_thread() -> None:
+    """They would hear too late to care; whoever comes once there is room again is let in."""
+    go = threading.Event()
+    apart = Apart(1, "test")
+
+    async def crowd() -> None:
+        waiting = [apart.do(go.wait, 10) for _ in range(MOST_WAITING)]
+        with pytest.raises(BusyError, match="too many"):
+            await apart.do(go.wait, 10)
+        go.set()
+        await asyncio.gather(*waiting)
+        assert await apart.do(go.wait, 10)
+
+    asyncio.run(crowd())

@@ -47,7 +47,7 @@ def test_when_patience_has_ended_only_who_lacks_an_account_hears_busy(desk: Coun
         told = desk.answers(batch(desk))
     assert [type(one) for one in told] == [BusyError, BusyError, *[Answer] * 6]
     assert {one.detail for one in told if isinstance(one, BusyError)} == {
-        "accounts are being made; try again in a moment"
+        "the account is still to be made; try again in a moment"
     }
     assert desk.account().use.authorized == 6_00
     desk.exact()

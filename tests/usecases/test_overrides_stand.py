@@ -56,14 +56,19 @@ def town(database: Database, clock: Clock) -> Town:
     return town
 
 
-def pays_well(town: Town) -> None:
-    """Let C-1 be a customer of class A."""
+def pay_four(town: Town) -> None:
+    """Let C-1 pay four invoices in time; its score does not know yet."""
     for number in range(4):
         name = f"I-{number}"
         days = {"issue_date": "2026-01-01", "due_date": "2026-05-01"}
         town.fact("invoice", "C-1", invoice_id=name, amount=1_000, **days)
         paid = {"payment_id": f"P-{number}", "amount": 1_000, "paid_date": "2026-05-01"}
         town.fact("payment", "C-1", allocations=[{"invoice_id": name, "amount": 1_000}], **paid)
+
+
+def pays_well(town: Town) -> None:
+    """Let C-1 be a customer of class A."""
+    pay_four(town)
     assert computed(town).risk_class == "A"
 
 
@@ -129,6 +134,20 @@ def test_an_old_proposal_ends_nothing_that_came_later(town: Town) -> None:
     desk(town).decide_override(SECOND, ("C-1", later.override_id), "end")
     strict.decide_override(SECOND, ("C-1", old.override_id), "approve")
     assert decided_by(town) == ("A", "override")
+
+
+def test_with_four_eyes_what_is_computed_by_then_counts(town: Town) -> None:
+    """A score may be due: what the customer paid since is not in the one that is stored."""
+    strict = desk(town, ScoreTerms(four_eyes=True))
+    worse, _ = strict.propose_override(ADMIN, "C-1", said(town, "E", reason="insolvent"))
+    strict.decide_override(SECOND, ("C-1", worse.override_id), "approve")
+    named = ("C-1", worse.override_id)
+    with pytest.raises(FourEyesError, match="E would end for N"):
+        strict.decide_override(SECOND, named, "end")
+    pay_four(town)
+    with pytest.raises(FourEyesError, match="E would end for A"):
+        strict.decide_override(SECOND, named, "end")
+    assert decided_by(town) == ("E", "override")
 
 
 def test_with_four_eyes_nobody_alone_ends_what_is_worse(town: Town) -> None:
