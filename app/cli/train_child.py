@@ -124,9 +124,8 @@ def _say(line: Mapping[str, object]) -> None:
 
 def _end_with_parent() -> None:
     """End when the parent closes our stdin or is gone: nobody would take what is learned."""
-    while os.read(
-        0, 1024
-    ):  # not by `sys.stdin`: whoever reads it keeps the interpreter from ending
+    # not by `sys.stdin`: the interpreter cannot end while somebody reads that
+    while os.read(0, 1024):
         pass
     os._exit(1)  # from a thread beside libraries that do not look up for minutes
 
