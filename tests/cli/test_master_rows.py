@@ -60,6 +60,7 @@ def test_a_customer_with_everything() -> None:
         ("aliases", "A|A"),
         ("aliases", "A|C-1"),
         ("aliases", "x" * 65),
+        ("aliases", "A|1.23E+11"),
         ("currency", "RMB"),
         ("payment_terms_days", "-1"),
         ("payment_terms_days", "3651"),
