@@ -49,9 +49,6 @@ _FIRST_REPLAN_S: Final = 0.5
 _LAST_REPLAN_S: Final = 16.0
 """How long plans are kept, at first and in the end: each time twice as long as before."""
 
-_IDLE_S: Final = 5.0
-"""How long the server waits within a transaction, as SETTINGS say."""
-
 _OUTDATED: Final = (psycopg.errors.FeatureNotSupported, psycopg.errors.ReadOnlySqlTransaction)
 """A prepared plan from before a migration, and a server that a failover has put aside."""
 
@@ -268,7 +265,7 @@ class Lane:
         written without its locks and its keys.
         """
         wire, idle_s = self._wire, monotonic() - self._heard_s
-        gone = SlowError if idle_s >= _IDLE_S and not begins else LostError
+        gone = SlowError if idle_s >= lane_sql.IDLE_S and not begins else LostError
         try:
             if begins:
                 wire = await self._connected()

@@ -9,9 +9,13 @@ from typing import Final
 from app.store.limits_sql import OVER_WHEN_TOLD
 from app.store.schema.documents import LAPSING
 
-SETTINGS: Final = """
+IDLE_S: Final = 5
+"""How long the server waits within a transaction in which nothing is said."""
+
+SETTINGS: Final = f"""
 SELECT set_config('lock_timeout', '300ms', true), set_config('statement_timeout', '5s', true),
-    set_config('idle_in_transaction_session_timeout', '5s', true), set_config('jit', 'off', true),
+    set_config('idle_in_transaction_session_timeout', '{IDLE_S}s', true),
+    set_config('jit', 'off', true),
     set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true),
     set_config('enable_mergejoin', 'off', true),
     set_config('plan_cache_mode', 'force_generic_plan', true)

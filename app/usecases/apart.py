@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from threading import Semaphore
 from typing import Final, TypeVar
 
 from app.domain.errors import BusyError
@@ -26,7 +27,7 @@ class Apart:
     most: int
     name: str
     _threads: ThreadPoolExecutor = field(init=False)
-    _under_way: int = 0
+    _places: Semaphore = field(default_factory=lambda: Semaphore(MOST_WAITING))
 
     def __post_init__(self) -> None:
         """Make none of them yet."""
@@ -39,15 +40,11 @@ class Apart:
             BusyError: Too many wait.
 
         """
-        if self._under_way >= MOST_WAITING:
+        if not self._places.acquire(blocking=False):
             raise BusyError("too many wait for the database; try again")
-        doing = asyncio.get_running_loop().run_in_executor(self._threads, act, *given)
-        self._under_way += 1
-        doing.add_done_callback(self._one_less)
-        return doing
-
-    def _one_less(self, _: object) -> None:
-        self._under_way -= 1
+        doing = self._threads.submit(act, *given)
+        doing.add_done_callback(lambda _: self._places.release())
+        return asyncio.wrap_future(doing)
 
 
 FOR_LANES: Final = Apart(2, "lane")
