@@ -5,7 +5,7 @@ import os
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any
 
 import psycopg
@@ -18,6 +18,7 @@ from tests.conftest import Server
 
 CUSTOMERS = 20_000
 PLACES = 20
+PATIENCE_S = 120
 ROWS_READ = "SELECT sum(seq_tup_read + coalesce(idx_tup_fetch, 0))::bigint FROM pg_stat_user_tables"
 OTHERS = """
 SELECT count(*) - 1 FROM pg_stat_activity
@@ -155,10 +156,12 @@ def test_plans_made_on_empty_tables_are_not_kept(server: Server, kind: Kind) -> 
     """What a service plans on its first day must not serve after the first import.
 
     The control keeps its plans. Where tests beside this one create or drop many tables at once, the
-    server has all its sessions forget everything: then it is run again, in another database.
+    server has all its sessions forget everything, and some do so for long: then it is run again, in
+    another database, until the server left it alone for the second that it takes.
     """
     enough = 50 * PLACES
-    for _ in range(5):
+    until = monotonic() + PATIENCE_S
+    while True:
         name = f"aval_test_plans_{os.getpid()}"
         try:
             kept, forgot = _rows_read(server.create(name, server.template), kind)
@@ -167,12 +170,13 @@ def test_plans_made_on_empty_tables_are_not_kept(server: Server, kind: Kind) -> 
         assert forgot < enough
         if kept > enough:
             return
-    pytest.fail("no session kept its plans")
+        assert monotonic() < until, "no session kept its plans"
+        sleep(0.5)
 
 
 def _rows_read(url: str, kind: Kind) -> tuple[int, int]:
     """Count what sessions read that planned on empty tables: one keeps its plans, one does not."""
-    wants = [Want(kind, f"C-{place * 90 + 1}", "main") for place in range(PLACES)]
+    wants = [Want(kind, f"C-{place * 40 + 1}", "main") for place in range(PLACES)]
     at = datetime.now(UTC)
 
     async def work(connection: psycopg.Connection[Any]) -> tuple[int, int]:
@@ -180,7 +184,7 @@ def _rows_read(url: str, kind: Kind) -> tuple[int, int]:
         forgets = ReadConnection(url, replan_s=0)
         for one in (keeps, forgets):
             await one.fetch(wants, at)
-        fill(connection, 4_000)
+        fill(connection, 1_000)
         kept, forgot = [
             await _read_by(connection, one, wants, at, left)
             for left, one in ((1, keeps), (0, forgets))
