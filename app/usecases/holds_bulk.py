@@ -98,7 +98,7 @@ class ReleaseHolds:
 
         """
         database = self.release.database
-        known = await asyncio.to_thread(stored, database, keyed)
+        known = await asyncio.to_thread(_begun, database, keyed)
         if known is not None:
             return known
         results: list[Answer | CreditError] = []
@@ -121,6 +121,23 @@ class Form:
 
     one: Render
     all: Callable[[Sequence[str], Sequence[Answer | CreditError]], Answer]
+
+
+def _begun(database: Database, keyed: Keyed) -> Answer | None:
+    """Give the answer a key got before; for a new one note its question, before anything is done.
+
+    Else two questions under one key at once would both release what they name.
+
+    Raises:
+        KeyReusedError: The key was used with another question, answered or not.
+
+    """
+    known = stored(database, keyed)
+    if known is None:
+        name = sha256(keyed.key.encode()).hexdigest()
+        with database.begin() as tx:
+            once(tx, keyed.caller, f"mass-release-{name}", keyed.digest, lambda: Answer(200, b"{}"))
+    return known
 
 
 def stored(database: Database, keyed: Keyed) -> Answer | None:

@@ -125,3 +125,19 @@ def test_nobody_needs_more_authority_than_the_order_is_worth(erp: Erp, speak: Sp
     answer = speak("hold:release").decide(hold_id, "release")
     assert answer.status_code == 200, answer.text
     assert (erp.authorized("C-1"), erp.authorized("C-2")) == ("0.00", "80.00")
+
+
+def test_one_key_releases_for_one_of_two_questions_at_once(erp: Erp) -> None:
+    for number in range(6):
+        held = [erp.held(f"SO-{number}-{place}", "150.00") for place in range(8)]
+        bodies = [{"order_hold_ids": ids, "reason_code": "OK"} for ids in (held[::2], held[1::2])]
+        key = f"K-{number}"
+        told = together(
+            *[partial(erp.post, "/v1/order-holds/release", body, key) for body in bodies]
+        )
+        assert sorted(one.status_code for one in told) == [200, 422]
+        loser = next(place for place, one in enumerate(told) if one.status_code == 422)
+        refused(told[loser], 422, "idempotency_key_reused")
+        left = held[loser::2]
+        assert {erp.hold(one)["status"] for one in left} == {"OPEN"}
+        assert {erp.hold(one)["status"] for one in held if one not in left} == {"RELEASED"}
