@@ -8,16 +8,7 @@ from datetime import datetime
 from functools import partial
 
 from app.domain.advice import Advice, Outlook, advise, limits_needed
-from app.domain.decisions import Judgement, Situation
-from app.domain.errors import (
-    AccountStoppedError,
-    BusyError,
-    CreditError,
-    ForbiddenError,
-    HoldNotOpenError,
-    KeyReusedError,
-    RateMissingError,
-)
+from app.domain.errors import BusyError, CreditError, KeyReusedError
 from app.domain.judging import judge, require_unmoved
 from app.domain.money import Money, Rate
 from app.domain.payments import OpenInvoice
@@ -35,7 +26,9 @@ from app.telemetry import (
 from app.usecases.answers import Decided, render
 from app.usecases.asks import Answer, Ask, to_json
 from app.usecases.batches import Batch
+from app.usecases.breath import Breath
 from app.usecases.records import Judged, decision_row, hold_id_of, record_of
+from app.usecases.releases_judged import not_released, released
 
 Outcome = Answer | CreditError
 
@@ -71,8 +64,9 @@ class AuthorizeOrders:
         answers = {key: answer for key, answer in remembered if answer is not None}
         fresh = [ask for ask in leaders if id(ask) not in answers]
         batch = await self._batch(lane, at, loaded, fresh)
-        judged: list[Judged] = []
+        judged, breath = list[Judged](), Breath()
         for ask in fresh:
+            await breath.take()
             result = self._judge(batch, ask)
             if isinstance(result, Judged):
                 judged.append(result)
@@ -106,7 +100,10 @@ class AuthorizeOrders:
         loaded = await lane.look(_want(asks, at))
         batch = await self._batch(lane, at, loaded, asks)
         batch.keep_seqs()  # what is brought up to date here is not written
-        results = [self._judge(batch, ask) for ask in asks]
+        results, breath = list[Judged | CreditError](), Breath()
+        for ask in asks:
+            await breath.take()
+            results.append(self._judge(batch, ask))
         judged = [one for one in results if isinstance(one, Judged)]
         done = await self._answer(lane, judged, batch.rates)
         await lane.log(at, [decision_row(one) for one in done])
@@ -139,12 +136,12 @@ class AuthorizeOrders:
         try:
             situation = batch.situation(ask.question, ask.caller)
             if ask.release is not None:
-                situation = _released(situation, ask)
+                situation = released(situation, ask)
             rules = self.rule_sets[batch.segment(ask.question.segment_id).rule_set_version]
             judgement = judge(ask.question, situation, rules, self.new_id())
             require_unmoved(ask.question, ask.seen, situation)
             if ask.release is not None and not judgement.lets_pass:
-                raise _not_released(judgement)
+                raise not_released(judgement)
         except BusyError:
             raise
         except CreditError as refusal:
@@ -163,7 +160,11 @@ class AuthorizeOrders:
         """Render every answer; what was held gets its advice first."""
         held = [one for one in judged if one.judgement.outcome != "APPROVE"]
         advice = await self._advice(lane, held, rates) if held else {}
-        return [one.answered(_body(one, advice.get(id(one), ()))) for one in judged]
+        answered, breath = list[Judged](), Breath()
+        for one in judged:
+            await breath.take()
+            answered.append(one.answered(_body(one, advice.get(id(one), ()))))
+        return answered
 
     async def _advice(
         self, lane: Lane, held: Sequence[Judged], rates: Sequence[Rate]
@@ -176,8 +177,9 @@ class AuthorizeOrders:
         for row in rows:
             open_money = Money(row.open_minor, row.currency)
             invoices[row.account_id].append(OpenInvoice(row.invoice_id, row.due_date, open_money))
-        told = {}
+        told, breath = {}, Breath()
         for one in held:
+            await breath.take()
             payer, today = one.situation.accounts[0].account_id, one.situation.today
             find = partial(find_rate, rates, today=today)
             asked = (one.ask.question, self.rule_sets[one.rule_set_version])
@@ -195,41 +197,6 @@ def _body(one: Judged, advice: Sequence[Advice]) -> bytes:
         advice,
     )
     return to_json(render(one.ask.question, one.situation, one.judgement, decided))
-
-
-def _released(situation: Situation, ask: Ask) -> Situation:
-    """Put a person's release into the order before it is judged.
-
-    Raises:
-        HoldNotOpenError: The order is not on this hold any more.
-        ForbiddenError: A forced hold needs the right to lift one.
-
-    """
-    release, order = ask.release, situation.order
-    if release is None or order is None or order.hold_id != release.hold_id:
-        raise HoldNotOpenError("the hold was decided meanwhile")
-    if order.hold_kind == "FORCED" and not release.forced:
-        raise ForbiddenError("lifting a forced hold needs the scope hold:release_forced")
-    let_pass = replace(
-        order,
-        released_max=release.max_minor,
-        released_until=release.valid_until,
-        hold_kind="AUTOMATIC",
-    )
-    return replace(situation, order=let_pass, releasing=True)
-
-
-def _not_released(judgement: Judgement) -> CreditError:
-    """Say why a release let nothing pass."""
-    codes = {row.reason for row in judgement.reasons}
-    unvalued = judgement.outcome == "APPROVE" or "FX_RATE_MISSING" in codes
-    if unvalued and "ACCOUNT_STOPPED" not in codes:
-        return RateMissingError("what cannot be valued cannot be reserved: store a rate first")
-    if "ORDER_REJECTED" in codes:
-        return HoldNotOpenError("the order was rejected meanwhile")
-    return AccountStoppedError(
-        "the account is stopped: lift the stop first, then release the order"
-    )
 
 
 def _leaders(asks: Sequence[Ask]) -> dict[tuple[str, str | None], Ask]:
