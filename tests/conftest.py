@@ -25,6 +25,7 @@ import psycopg
 import pytest
 import structlog
 from fastapi import FastAPI
+from hypothesis import settings as examples
 from psycopg import sql
 from sqlalchemy import make_url
 
@@ -37,6 +38,9 @@ from app.store.migrate import migrate
 from app.usecases.keys import CreateKey
 from tests.server import NO_TLS, Clock, ServiceThread
 from tests.states import put_state
+
+examples.register_profile("unhurried", deadline=None)  # a busy machine is no fault of an example
+examples.load_profile("unhurried")
 
 if os.environ.pop("PYTHONDONTWRITEBYTECODE", None):
     # Compiled once, not by each of the workers and of a hundred child processes; the tree is

@@ -8,7 +8,7 @@ import pytest
 from bench.load import Plan, drive, due_times
 from tests.bench.counter import ok, serving
 
-STALL_S = 0.4
+STALL_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +48,10 @@ def test_a_closed_loop_counts_every_answer() -> None:
 
 def test_what_warms_up_is_done_but_not_counted() -> None:
     with serving(lambda _: [ok(b"yes")]) as port:
-        tally = drive(Plan(port, Hello(), connections=2, seconds=0.2, warm_s=0.2))
+        tally = drive(Plan(port, Hello(), connections=2, seconds=1.0, warm_s=0.5))
     assert 0 < tally.items < tally.done
     assert len(tally.latencies_s) < tally.done
-    assert tally.seconds == 0.2
+    assert tally.seconds == 1.0
 
 
 @pytest.mark.parametrize(
@@ -99,18 +99,20 @@ def test_a_server_that_hangs_up_is_an_error() -> None:
 
 def test_an_open_loop_counts_waiting_from_when_a_request_was_due() -> None:
     with serving(lambda _: [ok(b"yes")], {20: STALL_S}) as port:
-        waited = drive(Plan(port, Hello(), connections=4, seconds=1.0, rate=100)).latencies_s
-    slow = [latency for latency in waited if latency > STALL_S / 4]
-    # 40 were due while the server stood still, 30 of them waited for more than a quarter of it
-    assert len(waited) == 100
-    assert 25 <= len(slow) <= 45
+        waited = drive(Plan(port, Hello(), connections=4, seconds=1.5, rate=100)).latencies_s
+    slow = sum(latency > STALL_S / 4 for latency in waited)
+    # 100 were due while the server stood still, 75 of them waited for more than a quarter of it
+    assert len(waited) == 150
+    assert slow >= 70
     with serving(lambda _: [ok(b"yes")], {20: STALL_S}) as port:
-        hidden = drive(Plan(port, Hello(), connections=4, seconds=1.0)).latencies_s
-    assert sum(latency > STALL_S / 4 for latency in hidden) <= 4, "a closed loop is blind to it"
+        hidden = drive(Plan(port, Hello(), connections=4, seconds=1.5)).latencies_s
+    # four in this stall, and as many in each that the machine adds
+    assert sum(latency > STALL_S / 4 for latency in hidden) <= slow / 4, "a closed loop is blind"
 
 
 def test_an_open_loop_keeps_its_rate() -> None:
     with serving(lambda _: [ok(b"yes")]) as port:
         tally = drive(Plan(port, Hello(), connections=8, seconds=0.5, warm_s=0.1, rate=200))
     assert tally.done == 120
-    assert 95 <= tally.items <= 101
+    assert 99 <= len(tally.latencies_s) <= 101  # by when they were due, however late the answers
+    assert 0 < tally.items <= 120
