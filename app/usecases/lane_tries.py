@@ -125,14 +125,17 @@ class Tries:
     async def recover(self, first: Deciding, behind: Deciding | None = None) -> None:
         """Undo a batch that failed, and settle it; then the one that had begun behind it.
 
-        That one may have failed with it, for no fault of its own: it is tried again as a whole.
+        That one may have failed with it, for no fault of its own: it is tried again as a whole, and
+        the time that settling the first took is none of its patience.
         """
+        clock = asyncio.get_running_loop().time
         if behind is not None:
             await asyncio.wait([behind.task])  # the transaction that is open may be its own
+        began = clock()
         await self.lane.rollback()
         await self._settle(first.part, first.task.exception(), first.until)
         if behind is not None and behind.failed:
-            await self._settle(behind.part, None, behind.until)
+            await self._settle(behind.part, None, behind.until + (clock() - began))
 
     async def _settle(self, whole: Part, trouble: BaseException | None, until: float) -> None:
         """Decide a part that met trouble (None: nothing of its own) part by part."""

@@ -251,6 +251,28 @@ def test_only_one_batch_is_behind_another() -> None:
     with_lane(stages, act)
 
 
+def test_what_the_batch_ahead_takes_costs_the_one_behind_no_patience() -> None:
+    """Tried again only once that is settled, it would hear BUSY for nothing it did."""
+    locked = BusyError("locked")
+    stages = Stages({"b": [locked], "c+d": [locked, locked]})
+    sizes = LaneSizes(patience_s=1.0)
+
+    async def act(asking: Asking) -> None:
+        await begin(asking, stages, "b")
+        await asking.put("c", "d")
+        assert stages.began == ["a", "b", "c+d"]
+        stages.let("c+d", "c", "d")
+        stages.commit("b").set()
+        stages.load("b").clear()
+        await asyncio.sleep(1.5 * sizes.patience_s)
+        assert stages.began == ["a", "b", "c+d", "b"]  # tried again, and not through yet
+        stages.load("b").set()
+        assert await asking.all() == ["a", "b", "c", "d"]
+        assert stages.began == ["a", "b", "c+d", "b", "c+d", "c", "d"]
+
+    with_lane(stages, act, sizes)
+
+
 def test_who_failed_behind_another_is_tried_again_as_it_was() -> None:
     aborted = BusyError("the batch before it failed")
     stages = Stages({"a+b": [BusyError("locked")], "c+d": [aborted]})
