@@ -124,7 +124,7 @@ def compose(
     rater = rate_by_model(settings, models.scorer)
     scores = Scores.over(database, now, score_terms(settings, rater))
     inner = Database(database_url, pool_size=CONNECTIONS, overflow=0, prepare=prepare, met=met)
-    lanes = _lanes(settings, AuthorizeOrders(now, new_id), OrderPds(database, rater), inner)
+    lanes = _lanes(settings, AuthorizeOrders(now, new_id), OrderPds(inner, rater), inner)
     reading = _read_lane(settings, database_url, now)
     facts = Facts(
         ApplyFacts(database, now, new_id, scores.rescore.afterwards),

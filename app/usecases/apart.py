@@ -56,5 +56,8 @@ LOOK_UPS: Final = Apart(2, "look-up")
 READINESS: Final = Apart(1, "ready")
 """Where it is seen whether the service is ready, however many tokens are looked up."""
 
-CONNECTIONS: Final = FOR_LANES.most + LOOK_UPS.most + READINESS.most
+FOR_ORDERS: Final = Apart(2, "order-pd")
+"""Where a model looks at an order before it is judged: what is late is missing, and so held."""
+
+CONNECTIONS: Final = FOR_LANES.most + LOOK_UPS.most + READINESS.most + FOR_ORDERS.most
 """How many connections these threads may use at once."""

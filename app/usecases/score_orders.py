@@ -18,6 +18,7 @@ from app.domain.models import Prediction
 from app.store import score_models
 from app.store.database import Database, moment
 from app.telemetry.scores import ORDER_PDS
+from app.usecases.apart import FOR_ORDERS
 from app.usecases.asks import Ask, canonical
 from app.usecases.score_models import RateByModel
 
@@ -47,7 +48,7 @@ class OrderPds:
 
     async def start(self) -> None:
         """Look once, and go on looking."""
-        await asyncio.to_thread(self.look)
+        await FOR_ORDERS.do(self.look)
         self._task = asyncio.create_task(self._watch(), name="order-pds")
 
     async def stop(self) -> None:
@@ -64,7 +65,8 @@ class OrderPds:
     async def _watch(self) -> None:
         while True:
             await asyncio.sleep(LOOKS_S)
-            await asyncio.to_thread(self.look)
+            with suppress(BusyError):  # too many orders wait for their PD: at the next look, then
+                await FOR_ORDERS.do(self.look)
 
     def look(self) -> None:
         """See whether a policy that is in force, or comes to be, reads the name."""
@@ -78,8 +80,8 @@ class OrderPds:
         """Give each question its PD, or leave it out where that is not known in time."""
         try:
             async with asyncio.timeout(self.deadline_s):
-                found = await asyncio.to_thread(self.compute, [one.question for one in asks])
-        except TimeoutError:
+                found = await FOR_ORDERS.do(self.compute, [one.question for one in asks])
+        except (TimeoutError, BusyError):
             found = [None for _ in asks]
         for known in found:
             ORDER_PDS.labels("missing" if known is None else "done").inc()

@@ -1,6 +1,7 @@
 """The PD of an order: its own size and terms, in time or missing, and only where a policy asks."""
 
 import asyncio
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -171,6 +172,25 @@ def test_what_is_not_known_in_time_is_missing_and_the_question_stays(
     assert filled(slow, [ask()]) == [ask()]
     nobody = RateByModel(process, observer, name="nobody")
     assert filled(OrderPds(town.database, nobody), [ask()]) == [ask()]
+
+
+def test_a_flood_of_what_waits_for_locks_leaves_no_order_without(
+    town: Town, process: ScoringProcess, observer: FeatureProcess
+) -> None:
+    """Releases wait in the threads that all share; the order would be held for want of its PD."""
+    over, pds = threading.Event(), OrderPds(town.database, Slow(process, observer), deadline_s=20)
+
+    async def fill() -> list[Ask]:
+        flood = [asyncio.to_thread(over.wait, 60) for _ in range(100)]
+        waiting = asyncio.gather(*flood)
+        await asyncio.sleep(0)
+        found = await pds.fill([ask()])
+        over.set()
+        await waiting
+        return found
+
+    (after,) = asyncio.run(fill())
+    assert after.question.order_pd_ppm == 500_000
 
 
 def test_the_fingerprint_of_a_key_stays_that_of_what_was_sent(
