@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Final, Literal
 
+from app.domain.callers import Caller
 from app.domain.errors import FieldError
 from app.domain.money import Money, Rate, convert
 
@@ -32,6 +33,10 @@ class Grant:
     def fits(self, segment_id: str, risk_class: str) -> bool:
         """Tell whether it speaks of a segment and class."""
         return self.segment_id in {None, segment_id} and self.risk_class in {ANY, risk_class}
+
+    def is_seen_by(self, caller: Caller) -> bool:
+        """Tell whether it speaks of a segment within a caller's sight."""
+        return self.segment_id is None or caller.sees(self.segment_id)
 
 
 @dataclass(frozen=True, slots=True)

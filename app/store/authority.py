@@ -1,6 +1,7 @@
 """The authority matrix, who has which role, delegations, policies, and the evidence of changes."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -180,12 +181,26 @@ def _tell(
     )
 
 
-def changes(tx: Tx, before: int | None, most: int) -> list[Change]:
-    """Read who changed what, the last change first; `before` is the last id of a page."""
+def changes(tx: Tx, caller: Caller, before: int | None, most: int) -> list[Change]:
+    """Read who changed what, the last change first; `before` is the last id of a page.
+
+    Policies of segments outside the caller's sight are left out, and rows of roles that speak of
+    such.
+    """
     query = select(authority_change).order_by(authority_change.c.change_id.desc()).limit(most)
     if before is not None:
         query = query.where(authority_change.c.change_id < before)
-    return [Change(**row) for row in tx.execute(query).mappings()]
+    if caller.segments is not None:
+        seen = authority_change.c.name.in_(caller.segments)
+        query = query.where((authority_change.c.what != "SEGMENT") | seen)
+    return [_within_sight(Change(**row), caller) for row in tx.execute(query).mappings()]
+
+
+def _within_sight(change: Change, caller: Caller) -> Change:
+    if change.what != "ROLE" or change.data is None:
+        return change
+    rows = [one for one in change.data["grants"] if _grant(one).is_seen_by(caller)]
+    return replace(change, data={**change.data, "grants": rows})
 
 
 _CLASS = text(f"""

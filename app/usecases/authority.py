@@ -1,7 +1,7 @@
 """Authority: who may release what, checked before a release and put by administrators."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Final, Literal
 
@@ -130,15 +130,21 @@ class Authorities:
     database: Database
     now: Callable[[], datetime]
 
-    def read(self) -> Configured:
-        """Read everything that is configured."""
+    def read(self, caller: Caller) -> Configured:
+        """Read what is configured, without rows and policies of segments outside its sight."""
         with self.database.read() as tx:
-            return Configured(authority.matrix(tx), authority.policies(tx))
+            matrix, policies = authority.matrix(tx), authority.policies(tx)
+        roles = {
+            name: replace(role, grants=tuple(one for one in role.grants if one.is_seen_by(caller)))
+            for name, role in matrix.roles.items()
+        }
+        seen = [one for one in policies if caller.sees(one.segment_id)]
+        return Configured(replace(matrix, roles=roles), seen)
 
-    def changes(self, before: int | None, most: int) -> list[Change]:
-        """Read who changed what, the last change first."""
+    def changes(self, caller: Caller, before: int | None, most: int) -> list[Change]:
+        """Read who changed what within its sight, the last change first."""
         with self.database.read() as tx:
-            return authority.changes(tx, before, most)
+            return authority.changes(tx, caller, before, most)
 
     def put_role(self, caller: Caller, role: Role) -> Role:
         """Put a role with all its rows.

@@ -138,3 +138,30 @@ def test_a_confined_key_does_not_hear_who_is_known_elsewhere(
     east = speak("admin", segments=("east",)).client
     for name in ("C-1", "NOBODY"):
         refused(east.get(path.format(name)), 404, "customer_unknown")
+
+
+def test_a_confined_key_reads_no_authority_of_another_segment(erp: Erp, speak: Speak) -> None:
+    east_row = {"risk_class": "A", "max_amount": money("5.00"), "segment": "east"}
+    both = {**role("10.00"), "grants": [*role("10.00")["grants"], east_row]}
+    assert erp.client.put("/v1/authorities/roles/clerk", json=both).status_code == 200
+    four_eyes = {"two_approvals_above": money("100.00"), "escalation": []}
+    for segment in ("main", "east"):
+        put = erp.client.put(f"/v1/authorities/segments/{segment}", json=four_eyes)
+        assert put.status_code == 200
+
+    def read(client: httpx2.Client) -> tuple[list[Any], list[str], list[str], list[Any]]:
+        told = client.get("/v1/authorities").json()
+        changes = client.get("/v1/authorities/changes").json()["items"]
+        grants = [one["segment"] for row in told["roles"] for one in row["grants"]]
+        kept = [row["data"] for row in changes if row["what"] == "ROLE"]
+        return (
+            grants,
+            [one["segment"] for one in told["segments"]],
+            [row["name"] for row in changes],
+            [one["segment"] for data in kept for one in data["grants"]],
+        )
+
+    east = speak("hold:read", "audit:read", segments=("east",)).client
+    assert read(east) == (["east"], ["east"], ["east", "clerk"], ["east"])
+    everywhere = (["main", "east"], ["east", "main"], ["east", "main", "clerk"], ["main", "east"])
+    assert read(erp.client) == everywhere
