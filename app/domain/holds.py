@@ -23,7 +23,8 @@ ProposalStatus = Literal["PROPOSED", "APPROVED", "DECLINED"]
 class Proposal:
     """A release that waits, or waited, for a second person; `valid_until` as the release has it.
 
-    An APPROVED one is being carried out, or was.
+    An APPROVED one was carried out. `asked` is what the order was held for when it was proposed
+    (None: not on record), by which an order that is asked for anew is told.
     """
 
     proposal_id: str
@@ -35,6 +36,7 @@ class Proposal:
     proposed_by: str
     proposed_actor: str | None
     proposed_at: datetime
+    asked: Mapping[str, Any] | None = None
     decided_by: str | None = None
     decided_actor: str | None = None
     decided_at: datetime | None = None

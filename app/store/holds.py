@@ -69,7 +69,7 @@ _NEWEST = (
     .lateral("newest")
 )
 _PROPOSAL = ("proposal_id", "valid_until", "note", "proposed_by", "proposed_actor", "proposed_at")
-_DECIDED = ("decided_by", "decided_actor", "decided_at")
+_DECIDED = ("decided_by", "decided_actor", "decided_at", "asked")
 _SAME_NAMES = ("status", "reason_code", "max_minor", "currency")
 
 

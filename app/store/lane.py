@@ -17,7 +17,7 @@ from app.domain.errors import BusyError
 from app.domain.limits import CreditLimit
 from app.domain.money import Rate
 from app.domain.rates import MAX_AGE_DAYS
-from app.store import lane_sql
+from app.store import lane_sql, proposals
 from app.store.arrays import ints, texts
 from app.store.database import ALIVE, type_of_lock_trouble
 from app.store.guesses import Guesses, strays
@@ -153,9 +153,13 @@ class Lane:
     async def rates(self, currencies: Collection[str], first: date, last: date) -> list[Rate]:
         """Read the rates among currencies that conversions of these days may take, inclusive."""
         days = {"first": first - timedelta(days=MAX_AGE_DAYS), "last": last}
-        parameters = {**days, "currencies": texts(sorted(currencies))}
-        (rows,) = await self._run((lane_sql.RATES, parameters))
-        return [rate_of(row) for row in rows]
+        wanted = {**days, "currencies": texts(sorted(currencies))}
+        return [rate_of(row) for row in (await self._run((lane_sql.RATES, wanted)))[0]]
+
+    async def waiting(self, ids: Collection[str]) -> frozenset[str]:
+        """Tell which proposals still wait: they change under the locks that are held."""
+        (rows,) = await self._run((proposals.STILL_WAITING, {"ids": texts(sorted(ids))}))
+        return frozenset(row.proposal_id for row in rows)
 
     async def limits(self, ids: Collection[int]) -> dict[int, list[CreditLimit]]:
         """Read the approved limits of accounts."""

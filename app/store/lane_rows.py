@@ -117,7 +117,7 @@ class Record:
     `fresh` are orders that were not there (another one's insert in between fails the batch),
     `known` those that were locked; `rooms` maps an account to its guard. `holds` and
     `hold_events` are rows ready for JSON; of the former a hold comes once in each list, and they
-    are written one after the other.
+    are written one after the other. `approvals` are proposals of releases that are carried out.
     """
 
     at: datetime
@@ -128,6 +128,7 @@ class Record:
     decisions: list[DecisionRow] = field(default_factory=list)
     holds: list[list[dict[str, Any]]] = field(default_factory=list)
     hold_events: list[dict[str, Any]] = field(default_factory=list)
+    approvals: list[dict[str, Any]] = field(default_factory=list)
     forget: list[tuple[str, str]] = field(default_factory=list)
     rooms: dict[int, int] = field(default_factory=dict)
 

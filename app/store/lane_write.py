@@ -11,7 +11,7 @@ import orjson
 from app.domain.accounts import Account, Entry, ForeignUse
 from app.domain.accounts_json import foreign_to_json
 from app.domain.orders import Order
-from app.store import lane_sql
+from app.store import lane_sql, proposals
 from app.store.arrays import Sent, blobs, flags, ints, texts
 from app.store.lane_rows import Claim, DecisionRow, Record
 from app.store.orders import past_row
@@ -182,6 +182,8 @@ def seldom(record: Record) -> list[Statement]:
     found += [(lane_sql.HOLDS, {"rows": _json(rows)}) for rows in record.holds if rows]
     if record.hold_events:
         found.append((lane_sql.HOLD_EVENTS, {"rows": _json(record.hold_events)}))
+    if record.approvals:
+        found.append((proposals.APPROVE, {"rows": _json(record.approvals)}))
     if record.forget:
         found.append((lane_sql.FORGET, pair_columns(record.forget)))
     return found

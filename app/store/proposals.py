@@ -1,7 +1,11 @@
-"""Releases that wait for a second person; they change under the lock of their hold's order."""
+"""Releases that wait for a second person; they change under the lock of their hold's order.
+
+One is approved by the lane, in the transaction that carries it out: else it could be on record as
+approved though the order never went, or went by another's word.
+"""
 
 from datetime import datetime
-from typing import Literal
+from typing import Final
 
 from sqlalchemy import insert, select, update
 
@@ -11,6 +15,18 @@ from app.store.database import Tx
 from app.store.schema.authority import release_proposal
 
 _OWN = release_proposal.c
+
+STILL_WAITING: Final = """
+SELECT proposal_id FROM release_proposal
+WHERE proposal_id = ANY (CAST(%(ids)s AS uuid[])) AND status = 'PROPOSED'
+"""
+
+APPROVE: Final = """
+UPDATE release_proposal AS p SET status = n.status, decided_by = n.decided_by,
+    decided_actor = n.decided_actor, decided_at = n.decided_at
+FROM json_populate_recordset(NULL::release_proposal, %(rows)s::json) AS n
+WHERE p.proposal_id = n.proposal_id
+"""
 
 
 def add(tx: Tx, hold_id: str, proposal: Proposal) -> None:
@@ -26,33 +42,12 @@ def waiting(tx: Tx, hold_id: str) -> bool:
     return tx.execute(query).first() is not None
 
 
-def decide(
-    tx: Tx,
-    proposal_id: str,
-    to: Literal["APPROVED", "DECLINED"],
-    by: Caller,
-    at: datetime,
-) -> None:
-    """Store what a second person decided; of one that was being carried out it is a new one."""
+def decline(tx: Tx, proposal_id: str, by: Caller, at: datetime) -> None:
+    """Store that a second person declined it, or who proposed it took it back."""
     values = {
-        "status": to,
+        "status": "DECLINED",
         "decided_by": by.client,
         "decided_actor": by.actor,
         "decided_at": at,
     }
     tx.execute(update(release_proposal).where(_OWN.proposal_id == proposal_id).values(values))
-
-
-def confirm(tx: Tx, proposal_id: str, by: Caller, at: datetime) -> None:
-    """Store who approved what was released, unless it is on record."""
-    values = {"decided_by": by.client, "decided_actor": by.actor, "decided_at": at}
-    waits = _OWN.proposal_id == proposal_id, _OWN.status == "PROPOSED"
-    tx.execute(update(release_proposal).where(*waits).values(status="APPROVED", **values))
-
-
-def put_back(tx: Tx, proposal_id: str, by: Caller) -> None:
-    """Let a proposal wait again whose release was refused after `by` had approved it."""
-    mine = _OWN.proposal_id == proposal_id, _OWN.status == "APPROVED", _OWN.decided_by == by.client
-    none = dict.fromkeys(("decided_by", "decided_actor", "decided_at"))
-    statement = update(release_proposal).where(*mine)
-    tx.execute(statement.values(status="PROPOSED", **none))

@@ -20,7 +20,8 @@ _DIGEST_BYTES: Final = 16
 class Release:
     """A person lets an order pass, up to `max_amount` (minor units of its currency).
 
-    `valid_until` None: as long as the authorization.
+    `valid_until` None: as long as the authorization. `proposal_id` is what another proposed and
+    this one approves.
     """
 
     hold_id: str
@@ -29,6 +30,7 @@ class Release:
     reason_code: str
     note: str | None
     forced: bool
+    proposal_id: str | None = None
 
 
 @quick

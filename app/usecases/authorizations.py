@@ -122,6 +122,9 @@ class AuthorizeOrders:
         if currencies:
             todays = [state.today for state in loaded.segments.values()]
             batch.rates = await lane.rates(currencies, min(todays), max(todays))
+        proposed = {one for ask in asks if ask.release and (one := ask.release.proposal_id)}
+        if proposed:
+            batch.waiting = await lane.waiting(proposed)
         due = batch.due_limits()
         limits = await lane.limits(due) if due else {}
         batch.bring_up_to_date(limits)
@@ -136,7 +139,7 @@ class AuthorizeOrders:
         try:
             situation = batch.situation(ask.question, ask.caller)
             if ask.release is not None:
-                situation = released(situation, ask)
+                situation = released(situation, ask, batch.waiting)
             rules = self.rule_sets[batch.segment(ask.question.segment_id).rule_set_version]
             judgement = judge(ask.question, situation, rules, self.new_id())
             require_unmoved(ask.question, ask.seen, situation)

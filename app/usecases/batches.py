@@ -50,6 +50,7 @@ class Batch:
     entries: list[Entry] = field(default_factory=list)
     past: list[Order] = field(default_factory=list)
     rooms: dict[int, int] = field(default_factory=dict)
+    waiting: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         """Start from what was loaded."""

@@ -1,13 +1,12 @@
 """The second person: approves a proposed release, which is then carried out, or declines it."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
-from typing import Final
+from datetime import datetime
+from typing import Any
 
-from app.domain.callers import Caller
-from app.domain.errors import CreditError, FieldError, FourEyesError, ProposalStateError
+from app.domain.errors import FieldError, FourEyesError, HoldNotOpenError, ProposalStateError
 from app.domain.holds import OrderHold, Proposal
 from app.store import holds, proposals
 from app.store.database import Database, Tx
@@ -16,15 +15,15 @@ from app.usecases.holds import HoldView, Render, event_of, need_hold, view_of
 from app.usecases.holds_end import locked_order, not_open
 from app.usecases.idempotency import once
 from app.usecases.keyed import Keyed
-from app.usecases.releases import ReleaseHold, Releasing, need_right
-
-_CARRIED_OUT: Final = timedelta(seconds=30)
-"""How long an approval that did not end in a release is taken to be under way."""
+from app.usecases.releases import ReleaseHold, Releasing, asked_for, need_right
 
 
 @dataclass(frozen=True, slots=True)
 class ApproveRelease:
-    """Approve what another proposed: the release goes its usual way, in the approver's name."""
+    """Approve what another proposed: the release goes its usual way, in the approver's name.
+
+    It is approved in the transaction that lets the order pass: until then it waits as it did.
+    """
 
     release: ReleaseHold
 
@@ -48,62 +47,43 @@ class ApproveRelease:
         ready = await asyncio.to_thread(self._begin, keyed, hold_id, note, render)
         if isinstance(ready, Answer):
             return ready
-        ask, proposal_id = ready
-        held = (hold_id, proposal_id)
-        try:
-            told = await self.release.ask(ask)
-        except CreditError:
-            await asyncio.to_thread(self._put_back, keyed.caller, held)
-            raise
-        await asyncio.to_thread(self._confirm, keyed.caller, proposal_id)
+        told = await self.release.ask(ready)
         answer = await asyncio.to_thread(self.release.keep, keyed, hold_id, render)
         return replace(answer, replayed=told.replayed)
 
-    def _begin(
-        self, keyed: Keyed, hold_id: str, note: str | None, render: Render
-    ) -> Answer | tuple[Ask, str]:
+    def _begin(self, keyed: Keyed, hold_id: str, note: str | None, render: Render) -> Answer | Ask:
         with self.release.database.begin() as tx:
             hold = need_hold(tx, keyed.caller, hold_id)
             if not self.release.known(tx, keyed):
                 need_right(keyed.caller, hold)
-                hold, proposal = _locked(tx, hold)
-                _need_idle(proposal, keyed.caller, self.release.now())
-                if proposal.proposed_by == keyed.caller.client:
-                    raise FourEyesError(
-                        f"{keyed.caller.client!r} proposed this release: another must approve"
-                    )
-                releasing = Releasing(
-                    proposal.reason_code,
-                    note or proposal.note,
-                    proposal.most,
-                    proposal.valid_until,
-                )
                 try:
-                    asked = self.release.weighed(tx, keyed.caller, hold, releasing)
-                except FieldError as unfit:
-                    raise ProposalStateError(
-                        f"it no longer fits the order ({unfit.detail}): decline and propose anew"
-                    ) from unfit
-                at = self.release.now()
-                proposals.decide(tx, proposal.proposal_id, "APPROVED", keyed.caller, at)
-                ask = self.release.question(keyed, hold, releasing, asked.most)
-                return ask, proposal.proposal_id
+                    hold, proposal = _locked(tx, hold)
+                except (HoldNotOpenError, ProposalStateError):
+                    # while the order was waited for, a twin of this question may have ended it
+                    if not self.release.known(tx, keyed):
+                        raise
+                else:
+                    return self._question(tx, keyed, hold, proposal, note)
         return self.release.keep(keyed, hold_id, render)
 
-    def _put_back(self, caller: Caller, held: tuple[str, str]) -> None:
-        """Let it wait again, unless the hold is released: only the answer was lost, or asked twice.
-
-        Who approved a release stays on record.
-        """
-        hold_id, proposal_id = held
-        with self.release.database.begin() as tx:
-            if view_of(tx, hold_id).hold.status == "OPEN":
-                proposals.put_back(tx, proposal_id, caller)
-
-    def _confirm(self, caller: Caller, proposal_id: str) -> None:
-        """Say again who approved, where a second try of the same person had put it back."""
-        with self.release.database.begin() as tx:
-            proposals.confirm(tx, proposal_id, caller, self.release.now())
+    def _question(
+        self, tx: Tx, keyed: Keyed, hold: OrderHold, proposal: Proposal, note: str | None
+    ) -> Ask:
+        if proposal.proposed_by == keyed.caller.client:
+            raise FourEyesError(
+                f"{keyed.caller.client!r} proposed this release: another must approve"
+            )
+        _need_same(proposal, asked_for(hold))
+        releasing = Releasing(
+            proposal.reason_code, note or proposal.note, proposal.most, proposal.valid_until
+        )
+        try:
+            asked = self.release.weighed(tx, keyed.caller, hold, releasing)
+        except FieldError as unfit:
+            raise ProposalStateError(
+                f"it no longer fits the order ({unfit.detail}): decline and propose anew"
+            ) from unfit
+        return self.release.question(keyed, hold, releasing, asked.most, proposal.proposal_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,10 +112,8 @@ class DeclineRelease:
             hold = need_hold(tx, keyed.caller, hold_id)
             need_right(keyed.caller, hold)
             hold, proposal = _locked(tx, hold)
-            if proposal.status != "PROPOSED":
-                raise ProposalStateError("it was approved and is being carried out")
             at = self.now()
-            proposals.decide(tx, proposal.proposal_id, "DECLINED", keyed.caller, at)
+            proposals.decline(tx, proposal.proposal_id, keyed.caller, at)
             holds.add_event(tx, event_of(keyed.caller, hold.hold_id, "decline", why, at))
             holds.touch(tx, hold.hold_id, at)
             return view_of(tx, hold.hold_id)
@@ -145,17 +123,28 @@ class DeclineRelease:
             return once(tx, caller, keyed.key, keyed.digest, lambda: render(decline(tx)))
 
 
-def _need_idle(proposal: Proposal, caller: Caller, at: datetime) -> None:
-    """Refuse to carry out what another is carrying out; who died over it is followed by anybody.
+def _need_same(proposal: Proposal, now: Mapping[str, Any]) -> None:
+    """Refuse where the order is held for something else by now: nobody proposed to let that go.
 
     Raises:
-        ProposalStateError: Somebody approved it a moment ago.
+        ProposalStateError: Another payer, currency or version, or more of it.
 
     """
-    if proposal.decided_at is None or proposal.decided_by == caller.client:
+    then = proposal.asked
+    if then is None:
         return
-    if at - proposal.decided_at < _CARRIED_OUT:
-        raise ProposalStateError("it was approved and is being carried out")
+    (was, currency), (amount, now_in) = then["amount"], now["amount"]
+    told = {
+        "another payer": then["customer_id"] != now["customer_id"],
+        "another currency": currency != now_in,
+        "another version": then["version"] != now["version"],
+        "more": amount > was,
+    }
+    for what, differs in told.items():
+        if differs:
+            raise ProposalStateError(
+                f"the order was asked for {what} since it was proposed: decline and propose anew"
+            )
 
 
 def _locked(tx: Tx, hold: OrderHold) -> tuple[OrderHold, Proposal]:
@@ -172,6 +161,6 @@ def _locked(tx: Tx, hold: OrderHold) -> tuple[OrderHold, Proposal]:
         raise ProposalStateError("no release of this hold is proposed")
     locked_order(tx, hold)
     hold = view_of(tx, hold.hold_id).hold
-    if hold.proposal is None or hold.proposal.status == "DECLINED":
+    if hold.proposal is None or hold.proposal.status != "PROPOSED":
         raise ProposalStateError("no release of this hold is proposed")
     return hold, hold.proposal

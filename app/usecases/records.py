@@ -78,8 +78,22 @@ def record_of(batch: Batch, done: Sequence[Judged], refused: Iterable[Ask]) -> R
             # several asks of one order in a batch: what ends its hold leaves it as it was held last
             (opened if row["status"] == "OPEN" else ended)[row["hold_id"]] = row
             record.hold_events.append(event)
+        release = one.ask.release
+        if release is not None and release.proposal_id is not None:
+            record.approvals.append(_approval(one, release.proposal_id))
     record.holds = [list(opened.values()), list(ended.values())]
     return record
+
+
+def _approval(one: Judged, proposal_id: str) -> dict[str, Any]:
+    """Say who approved what is carried out."""
+    return {
+        "proposal_id": proposal_id,
+        "status": "APPROVED",
+        "decided_by": one.ask.caller.client,
+        "decided_actor": one.ask.caller.actor,
+        "decided_at": one.situation.at,
+    }
 
 
 def decision_row(one: Judged) -> DecisionRow:

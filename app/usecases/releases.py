@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 from app.domain.callers import Caller
 from app.domain.errors import (
@@ -156,7 +157,14 @@ class ReleaseHold:
         need_authority(asked)
         return asked
 
-    def question(self, keyed: Keyed, hold: OrderHold, releasing: Releasing, most: Money) -> Ask:
+    def question(
+        self,
+        keyed: Keyed,
+        hold: OrderHold,
+        releasing: Releasing,
+        most: Money,
+        proposal_id: str | None = None,
+    ) -> Ask:
         """Write the question that authorizes an order up to what was checked."""
         held = question_from_json(hold.ask or {})
         amount = Money(min(held.amount.minor, most.minor), most.currency)
@@ -173,6 +181,7 @@ class ReleaseHold:
                 releasing.valid_until,
                 *releasing.why,
                 forced=keyed.caller.may(FORCED),
+                proposal_id=proposal_id,
             ),
             seen=(hold.ask or {}).get("seen"),
         )
@@ -193,6 +202,7 @@ class ReleaseHold:
             proposed_by=caller.client,
             proposed_actor=caller.actor,
             proposed_at=at,
+            asked=asked_for(hold),
         )
         proposals.add(tx, hold.hold_id, proposal)
         data = {"amount": [asked.most.minor, asked.most.currency]}
@@ -215,6 +225,13 @@ class ReleaseHold:
         lifting = Lifting(tx, keyed.caller, hold, releasing.why, self.now())
         lift = lift_stop if hold.kind == "STOP" else lift_forced
         return once(tx, keyed.caller, keyed.key, keyed.digest, lambda: render(lift(lifting)))
+
+
+def asked_for(hold: OrderHold) -> dict[str, Any]:
+    """Say for whom, how much and which version an order is held."""
+    held = question_from_json(hold.ask or {})
+    amount = [held.amount.minor, held.amount.currency]
+    return {"customer_id": hold.customer_id, "amount": amount, "version": held.version}
 
 
 def need_right(caller: Caller, hold: OrderHold) -> None:

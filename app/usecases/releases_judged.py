@@ -1,5 +1,6 @@
 """A person's release, as it is put into the order that is judged again."""
 
+from collections.abc import Collection
 from dataclasses import replace
 
 from app.domain.decisions import Judgement, Situation
@@ -8,16 +9,20 @@ from app.domain.errors import (
     CreditError,
     ForbiddenError,
     HoldNotOpenError,
+    ProposalStateError,
     RateMissingError,
 )
 from app.usecases.asks import Ask
 
 
-def released(situation: Situation, ask: Ask) -> Situation:
+def released(situation: Situation, ask: Ask, waiting: Collection[str]) -> Situation:
     """Put a person's release into the order before it is judged.
+
+    `waiting` are the proposals that nobody has decided on yet.
 
     Raises:
         HoldNotOpenError: The order is not on this hold any more.
+        ProposalStateError: It was declined meanwhile.
         ForbiddenError: A forced hold needs the right to lift one.
 
     """
@@ -26,6 +31,8 @@ def released(situation: Situation, ask: Ask) -> Situation:
         raise HoldNotOpenError("the hold was decided meanwhile")
     if order.hold_kind == "FORCED" and not release.forced:
         raise ForbiddenError("lifting a forced hold needs the scope hold:release_forced")
+    if release.proposal_id is not None and release.proposal_id not in waiting:
+        raise ProposalStateError("what was proposed was declined meanwhile")
     let_pass = replace(
         order,
         released_max=release.max_minor,

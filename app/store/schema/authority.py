@@ -105,6 +105,7 @@ release_proposal = Table(
     Column("decided_by", Text),
     Column("decided_actor", Text),
     instant("decided_at", nullable=True),
+    Column("asked", JSONB, comment="customer, amount and version the order was held for then"),
     one_of("status", "PROPOSED", "APPROVED", "DECLINED"),
     CheckConstraint(
         "(status = 'PROPOSED') = (decided_by IS NULL) AND (decided_by IS NULL) ="
