@@ -45,6 +45,11 @@ def environment(**given: str) -> dict[str, str]:
     return {**ours, "AVAL_OPS_PORT": str(free_port()), **given}
 
 
+def get(url: str, headers: dict[str, str] | None = None) -> httpx2.Response:
+    """Ask over HTTP; a service that has just begun may take its time on a busy machine."""
+    return httpx2.get(url, headers=headers, timeout=30, trust_env=False, verify=NO_TLS)
+
+
 def aval(*arguments: str, **given: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [AVAL, *arguments],
@@ -110,14 +115,12 @@ def test_the_embedded_service_from_first_start_to_second(tmp_path: Path, here: H
         assert str(place) in service.said()
         assert not TOKEN.search(service.said())
         headers = {"Authorization": f"Bearer {token}"}
-        ready = httpx2.get(f"{service.url}/readyz", trust_env=False, verify=NO_TLS)
+        ready = get(f"{service.url}/readyz")
         assert (ready.status_code, ready.json()) == (200, {"status": "ready"})
         assert "server" not in ready.headers
-        asked = httpx2.get(
-            f"{service.url}/v1/customers", headers=headers, trust_env=False, verify=NO_TLS
-        )
+        asked = get(f"{service.url}/v1/customers", headers)
         assert asked.json()["items"] == []
-        metrics = httpx2.get(f"http://127.0.0.1:{ops}/metrics", trust_env=False, verify=NO_TLS)
+        metrics = get(f"http://127.0.0.1:{ops}/metrics")
         assert 'aval_requests_total{method="GET",route="/readyz",status="200"} 1.0' in metrics.text
         assert 'aval_processes{type="api"} 1.0' in metrics.text
         assert "aval_work_runs_total" in work_shown(ops)
@@ -138,9 +141,7 @@ def test_the_embedded_service_from_first_start_to_second(tmp_path: Path, here: H
         assert service.end(signal.SIGTERM) == 0
     with serve(tmp_path, AVAL_STATE_DIR=str(state)) as service:
         assert place.read_text(encoding="ascii").strip() == token
-        again = httpx2.get(
-            f"{service.url}/v1/customers", headers=headers, trust_env=False, verify=NO_TLS
-        )
+        again = get(f"{service.url}/v1/customers", headers)
         assert again.status_code == 200
         assert service.end(signal.SIGINT) == 0
     assert not (state / "pg" / "postmaster.pid").exists()
@@ -169,9 +170,7 @@ def large_pages(pid: int) -> int:
 def work_shown(ops: int) -> str:
     """Wait until the figures of background work are shown beside the service's own."""
     until = time.monotonic() + PATIENCE_S
-    while "aval_work_runs_total" not in (
-        page := httpx2.get(f"http://127.0.0.1:{ops}/metrics", trust_env=False, verify=NO_TLS).text
-    ):
+    while "aval_work_runs_total" not in (page := get(f"http://127.0.0.1:{ops}/metrics").text):
         assert time.monotonic() < until, page
         time.sleep(0.1)
     return page
@@ -181,24 +180,44 @@ def test_what_is_in_flight_is_answered_after_the_signal(
     tmp_path: Path, database_url: str, admin_token: str
 ) -> None:
     body = b'{"customer_id": "C-1", "check_point": "ORDER"}'
-    head = (
-        "POST /v1/limit-checks HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
-        f"Authorization: Bearer {admin_token}\r\nContent-Length: {len(body)}\r\n\r\n"
-    ).encode()
     with serve(tmp_path, AVAL_DATABASE_URL=database_url) as service:
         port = int(service.url.rpartition(":")[2])
         with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S) as sock:
-            sock.sendall(head + body[:10])
-            time.sleep(0.2)
+            begin_to_ask(sock, admin_token, body)
             service.process.send_signal(signal.SIGTERM)
-            time.sleep(0.3)
+            await_refusal(port)
             assert service.process.poll() is None
-            with pytest.raises(ConnectionRefusedError):
-                socket.create_connection(("127.0.0.1", port), timeout=5)
             sock.sendall(body[10:])
             assert sock.recv(20).startswith(b"HTTP/1.1 422")
         assert service.process.wait(PATIENCE_S) == 0
         assert "Traceback" not in service.said()
+
+
+def begin_to_ask(sock: socket.socket, token: str, body: bytes) -> None:
+    """Send a question but for the end of its body; returns once the service waits for that."""
+    head = (
+        "POST /v1/limit-checks HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+        f"Authorization: Bearer {token}\r\nContent-Length: {len(body)}\r\n"
+        "Expect: 100-continue\r\n\r\n"
+    )
+    sock.sendall(head.encode())
+    go_on, heard = b"HTTP/1.1 100 Continue\r\n\r\n", b""
+    while len(heard) < len(go_on) and (more := sock.recv(len(go_on) - len(heard))):
+        heard += more
+    assert heard == go_on
+    sock.sendall(body[:10])
+
+
+def await_refusal(port: int) -> None:
+    """Wait until nobody is let in any more."""
+    until = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=5).close()
+        except ConnectionRefusedError:
+            return
+        assert time.monotonic() < until
+        time.sleep(0.02)
 
 
 def test_an_old_schema_is_refused_until_it_is_migrated(
@@ -217,9 +236,7 @@ def test_an_old_schema_is_refused_until_it_is_migrated(
     ]
     assert [one.wait(PATIENCE_S) for one in both] == [0, 0]
     with serve(tmp_path, AVAL_DATABASE_URL=empty_database_url) as service:
-        assert (
-            httpx2.get(f"{service.url}/readyz", trust_env=False, verify=NO_TLS).status_code == 200
-        )
+        assert get(f"{service.url}/readyz").status_code == 200
 
 
 @pytest.mark.parametrize("which", ["api", "operations"])

@@ -6,7 +6,6 @@ import json
 import os
 import re
 import signal
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -15,7 +14,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-import httpx2
 import psycopg
 import pytest
 import uvloop
@@ -26,9 +24,16 @@ from app.store.checker import check_ledger
 from app.store.database import Database
 from app.usecases.keys import CreateKey
 from tests.conftest import Server
-from tests.server import NO_TLS
 from tests.states import put_state
-from tests.test_serve import PATIENCE_S, Service, free_port, serve
+from tests.test_serve import (
+    PATIENCE_S,
+    Service,
+    await_refusal,
+    begin_to_ask,
+    free_port,
+    get,
+    serve,
+)
 
 ASKS = 5
 ORDER = 30
@@ -63,9 +68,7 @@ class Team:
         return self.service.said()
 
     def metric(self, name: str, **labels: str) -> float:
-        page = httpx2.get(
-            f"http://127.0.0.1:{self.ops}/metrics", trust_env=False, verify=NO_TLS
-        ).text
+        page = get(f"http://127.0.0.1:{self.ops}/metrics").text
         wanted = ",".join(f'{key}="{value}"' for key, value in sorted(labels.items()))
         line = re.search(rf"^{name}(?:{{{wanted}}})? (\S+)$", page, re.MULTILINE)
         return float(line[1]) if line else 0.0
@@ -190,12 +193,7 @@ def test_a_hot_account_is_never_over_its_limit(both: Team) -> None:
         race([lambda place=place: ask(place) for place in range(2 * EACH)])  # type: ignore[misc]
     assert outcomes.count("APPROVE") == LIMIT // ORDER
     assert outcomes.count("HOLD") == 2 * EACH * ASKS - LIMIT // ORDER
-    account = httpx2.get(
-        f"{both.service.url}/v1/customers/HOT/account",
-        headers=both.headers,
-        trust_env=False,
-        verify=NO_TLS,
-    ).json()
+    account = get(f"{both.service.url}/v1/customers/HOT/account", both.headers).json()
     assert account["authorized"]["amount"] == f"{LIMIT // ORDER * ORDER}.00"
     report = check_ledger(both.database_url)
     assert report.clean, str(report)
@@ -246,15 +244,13 @@ def test_a_worker_that_dies_is_replaced(both: Team) -> None:
     os.kill(first, signal.SIGKILL)
     await_line(both, '"how":"signal 9"', 1)
     both.await_metric("aval_processes", 1, type="api")
-    alive = httpx2.get(f"{both.service.url}/readyz", trust_env=False, verify=NO_TLS)
+    alive = get(f"{both.service.url}/readyz")
     assert alive.status_code == 200
     await_line(both, "child_open", opened + 1)
     assert both.pids()[0] != first
     assert both.pids()[1] == second
     both.await_metric("aval_processes", 2, type="api")
-    assert (
-        httpx2.get(f"{both.service.url}/readyz", trust_env=False, verify=NO_TLS).status_code == 200
-    )
+    assert get(f"{both.service.url}/readyz").status_code == 200
     assert both.metric("aval_pool_connections", state="size") <= 2 * 8  # the dead one has none
     both.await_metric("aval_process_restarts_total", restarts + 1, type="api")
     with closing(both.connect(0)):  # what the dead one counted is kept
@@ -275,14 +271,9 @@ def test_both_drain_after_the_signal(tmp_path: Path, ready_state: Path) -> None:
         await_line(running, '"child":"aval work","pid":\\d+,"event":"child_open"', 1)
         assert running.metric("aval_processes", type="work") == 1
         await_first_pass(running)
-        head = (
-            "POST /v1/limit-checks HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
-            f"Authorization: Bearer {token}\r\nContent-Length: {len(body)}\r\n\r\n"
-        ).encode()
         socks = [running.connect(worker).sock for worker in (0, 1)]
         for sock in socks:
-            sock.sendall(head + body[:10])
-        time.sleep(0.3)
+            begin_to_ask(sock, token, body)
         service.process.send_signal(signal.SIGTERM)
         await_refusal(running.port)
         service.process.send_signal(signal.SIGTERM)
@@ -298,17 +289,6 @@ def test_both_drain_after_the_signal(tmp_path: Path, ready_state: Path) -> None:
     for pid in running.pids():
         with pytest.raises(ProcessLookupError):
             os.kill(pid, 0)
-
-
-def await_refusal(port: int) -> None:
-    until = time.monotonic() + PATIENCE_S
-    while True:
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=5).close()
-        except ConnectionRefusedError:
-            return
-        assert time.monotonic() < until
-        time.sleep(0.02)
 
 
 OTHERS = """

@@ -106,7 +106,7 @@ def test_the_service_is_killed(
     with ServiceThread(app) as running:
         headers = {"Authorization": f"Bearer {token}"}
         with httpx2.Client(
-            base_url=running.url, headers=headers, trust_env=False, verify=NO_TLS
+            base_url=running.url, headers=headers, timeout=30, trust_env=False, verify=NO_TLS
         ) as client:
             converges(client, log, "K-1", happened=happened)
             assert ask(client, log, "after")

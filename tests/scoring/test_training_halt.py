@@ -13,7 +13,7 @@ from app.domain.errors_models import TrainingRefusedError
 from app.scoring.process_link import child_environment
 from app.scoring.training import REQUEST, Halt, run_training
 
-PATIENCE_S = 60
+PATIENCE_S = 110
 
 
 @pytest.fixture

@@ -208,7 +208,7 @@ async def _read_by(
     rows = await one.fetch(wants, at)
     assert [row[1] for row in rows] == [want.ref for want in wants]
     await one.close()
-    until = monotonic() + 10
+    until = monotonic() + 60
     while _number(connection, OTHERS) > left:
         assert monotonic() < until
         await asyncio.sleep(0.02)

@@ -82,7 +82,7 @@ _OTHERS: Final = """
 SELECT FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
     AND backend_type = 'client backend'
 """
-_PATIENCE_S: Final = 5.0
+_PATIENCE_S: Final = 60.0
 
 
 def counts(url: str, query: str = WHOLE) -> dict[str, int]:
