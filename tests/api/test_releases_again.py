@@ -1,21 +1,25 @@
 """Releases of an order that became smaller, and releases that are approved twice at once."""
 
 import asyncio
+from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import httpx2
 import pytest
 
 from app.domain.callers import Caller
-from app.domain.errors import BusyError, HoldNotOpenError
-from app.store import proposals
+from app.domain.errors import BusyError, HoldNotOpenError, ProposalStateError
 from app.store.checker import check_ledger
 from app.store.database import Database
 from app.store.ids import IdSource
+from app.store.lane import Lane
 from app.usecases.asks import Answer, Ask
-from app.usecases.holds import view_of
+from app.usecases.authorizations import AuthorizeOrders
+from app.usecases.groups import accounts_on
 from app.usecases.holds_approve import ApproveRelease
 from app.usecases.keyed import Keyed
+from app.usecases.lanes import BatchingLane
 from app.usecases.releases import ReleaseHold
 from tests.api.conftest import Speak
 from tests.erp import Erp, money, refused, together
@@ -34,12 +38,9 @@ def erp(client: httpx2.Client) -> Erp:
 def test_who_approved_is_kept_when_they_click_twice(
     erp: Erp, speak: Speak, database_url: str
 ) -> None:
-    four_eyes = {"two_approvals_above": money("100.00"), "escalation": []}
-    assert erp.client.put("/v1/authorities/segments/main", json=four_eyes).status_code == 200
     second = speak("hold:release")
     for number in range(8):
-        hold_id = erp.held(f"SO-{number}", "150.00")
-        assert erp.decide(hold_id, "release").status_code == 202
+        hold_id = proposed(erp, f"SO-{number}")
         clicks = together(*[partial(second.decide, hold_id, "approve")] * 5)
         assert sorted(one.status_code for one in clicks) == [200, 409, 409, 409, 409]
     assert erp.client.get("/v1/order-holds", params={"proposed": "true"}).json()["items"] == []
@@ -49,35 +50,137 @@ def test_who_approved_is_kept_when_they_click_twice(
     assert check_ledger(database_url).clean
 
 
-@pytest.mark.parametrize("refused_after_all", [True, False])
-def test_who_approved_is_kept_however_two_clicks_overlap(
-    erp: Erp, speak: Speak, database: Database, clock: Clock, *, refused_after_all: bool
-) -> None:
-    four_eyes = {"two_approvals_above": money("100.00"), "escalation": []}
-    assert erp.client.put("/v1/authorities/segments/main", json=four_eyes).status_code == 200
-    hold_id = erp.held("SO-1", "150.00")
+FOUR_EYES = {"two_approvals_above": money("100.00"), "escalation": []}
+SECOND = Caller("hold:release", frozenset({"hold:release"}))
+
+
+def proposed(erp: Erp, order_id: str, amount: str = "150.00") -> str:
+    """Have a release proposed that a second person is to approve, and give the hold."""
+    assert erp.client.put("/v1/authorities/segments/main", json=FOUR_EYES).status_code == 200
+    hold_id = erp.held(order_id, amount)
     assert erp.decide(hold_id, "release").status_code == 202
-    second, caller = speak("hold:release"), Caller("hold:release", frozenset({"hold:release"}))
+    return hold_id
 
-    async def ask(_: Ask) -> Answer:
-        """Let the other click go all the way while this one is under way."""
-        told = await asyncio.to_thread(second.decide, hold_id, "approve")
-        assert told.status_code == 200, told.text
-        if refused_after_all:
-            raise HoldNotOpenError("it was decided before")
-        with database.begin() as tx:  # the other one was refused a moment ago
-            found = view_of(tx, hold_id).hold.proposal
-            assert found is not None
-            proposals.put_back(tx, found.proposal_id, caller)
-        return Answer(200, b"{}")
 
-    approve = ApproveRelease(ReleaseHold(database, clock, IdSource(), ask))
-    waiting = approve(Keyed(caller, "K-2", b"2" * 16), hold_id, None, lambda _: Answer(200, b"{}"))
-    # no lane claimed the key of the second, so that its answer cannot be kept
-    with pytest.raises(HoldNotOpenError if refused_after_all else BusyError):
-        asyncio.run(waiting)
+def approve_while(database: Database, clock: Clock, hold_id: str, act: Callable[[], None]) -> None:
+    """Approve on a lane of one's own; `act` comes between what is checked and what is decided."""
+
+    async def approve() -> None:
+        authorize = AuthorizeOrders(clock, IdSource())
+        lane = BatchingLane(Lane(database.url), authorize, accounts_on(database))
+        await lane.start()
+
+        async def ask(one: Ask) -> Answer:
+            await asyncio.to_thread(act)
+            return await lane.ask(one)
+
+        try:
+            approving = ApproveRelease(ReleaseHold(database, clock, IdSource(), ask))
+            keyed = Keyed(SECOND, "K-2", b"2" * 16)
+            await approving(keyed, hold_id, None, lambda _: Answer(200, b"{}"))
+        finally:
+            await lane.stop()
+
+    asyncio.run(approve())
+
+
+def test_who_approved_is_kept_however_two_clicks_overlap(
+    erp: Erp, speak: Speak, database: Database, clock: Clock
+) -> None:
+    hold_id, second = proposed(erp, "SO-1"), speak("hold:release")
+
+    def click() -> None:
+        assert second.decide(hold_id, "approve").status_code == 200
+
+    with pytest.raises(HoldNotOpenError):
+        approve_while(database, clock, hold_id, click)
     told = erp.hold(hold_id)
     assert (told["status"], told["proposal"]["status"]) == ("RELEASED", "APPROVED")
+
+
+def test_what_is_declined_while_it_is_approved_stays(
+    erp: Erp, database: Database, database_url: str, clock: Clock
+) -> None:
+    hold_id = proposed(erp, "SO-1")
+
+    def decline() -> None:
+        assert erp.decide(hold_id, "decline").status_code == 200
+
+    with pytest.raises(ProposalStateError):
+        approve_while(database, clock, hold_id, decline)
+    told = erp.hold(hold_id)
+    assert (told["status"], told["proposal"]["status"]) == ("OPEN", "DECLINED")
+    assert erp.authorized("C-1") == "0.00"
+    assert check_ledger(database_url).clean
+
+
+def test_who_approves_what_another_let_go_meanwhile_is_not_on_record(
+    erp: Erp, database: Database, database_url: str, clock: Clock
+) -> None:
+    """Up to 100.00 one person is enough: the order goes by that one's word alone."""
+    hold_id = proposed(erp, "SO-1")
+
+    def release() -> None:
+        answer = erp.decide(hold_id, "release", max_amount=money("90.00"))
+        assert answer.status_code == 200, answer.text
+
+    with pytest.raises(HoldNotOpenError):
+        approve_while(database, clock, hold_id, release)
+    told = erp.hold(hold_id)
+    assert (told["status"], told["proposal"]["status"]) == ("RELEASED", "PROPOSED")
+    assert check_ledger(database_url).clean
+
+
+def test_an_approval_that_died_can_be_declined(erp: Erp, database: Database, clock: Clock) -> None:
+    hold_id = proposed(erp, "SO-1")
+
+    def die() -> None:
+        raise BusyError("as if the process had ended")
+
+    with pytest.raises(BusyError):
+        approve_while(database, clock, hold_id, die)
+    listed = erp.client.get("/v1/order-holds", params={"proposed": "true"}).json()["items"]
+    assert [one["proposal"]["status"] for one in listed] == ["PROPOSED"]
+    assert erp.decide(hold_id, "decline").status_code == 200
+
+
+def test_a_repeat_of_an_approval_gets_its_answer_while_the_first_is_under_way(
+    erp: Erp, speak: Speak
+) -> None:
+    second = speak("hold:release")
+    for number in range(10):
+        hold_id = proposed(erp, f"SO-{number}")
+        again = partial(second.decide, hold_id, "approve", f"K-{number}")
+        told = together(*[again] * 6)
+        assert [one.status_code for one in told] == [200] * 6
+        assert len({one.content for one in told}) == 1
+
+
+@pytest.mark.parametrize(
+    ("asked", "approved"),
+    [
+        pytest.param({"customer_id": "C-2"}, False, id="another-payer"),
+        pytest.param({"amount": "150.01"}, False, id="more"),
+        pytest.param({"version": 2}, False, id="another-version"),
+        pytest.param({"amount": "140.00"}, True, id="less"),
+        pytest.param({"check_point": "DELIVERY"}, True, id="at-another-point"),
+        pytest.param({}, True, id="the-same"),
+    ],
+)
+def test_only_what_was_proposed_is_approved(
+    erp: Erp, speak: Speak, asked: dict[str, Any], *, approved: bool
+) -> None:
+    """The order is asked for anew between the first person and the second."""
+    hold_id = proposed(erp, "SO-1")
+    assert erp.held("SO-1", str(asked.pop("amount", "150.00")), **asked) == hold_id
+    answer = speak("hold:release").decide(hold_id, "approve")
+    if approved:
+        assert answer.status_code == 200, answer.text
+    else:
+        refused(answer, 409, "proposal_state")
+        assert erp.hold(hold_id)["status"] == "OPEN"
+        assert erp.decide(hold_id, "decline").status_code == 200
+        assert erp.decide(hold_id, "release").status_code == 202
 
 
 @pytest.mark.parametrize("payer", ["C-1", "C-2"])
