@@ -60,8 +60,8 @@ HOLDS = [
         f"DELETE FROM release_proposal WHERE hold_id = {_OF.format('SO-62')}",
     ),
     control(
-        "released-by-who-proposed",
-        ("hold histories", "C-12", "order SO-62: expected another than tests, who proposed it"),
+        "released-by-another-than-approved",
+        ("hold histories", "C-12", "order SO-62: expected second, who approved it, to release it"),
         event("SO-62", "client = 'tests'"),
     ),
     control(
