@@ -10,7 +10,7 @@ from typing import Final
 from app.domain.callers import Caller
 from app.domain.errors import BusyError, CreditError
 from app.domain.holds import HoldFilter, OrderHold
-from app.store import holds_ground, holds_list, requests
+from app.store import holds, holds_ground, holds_list, requests
 from app.store.database import Database
 from app.usecases.asks import Answer
 from app.usecases.holds import Render, seen_by
@@ -65,17 +65,35 @@ class ReevaluateHolds:
             found = holds_list.page(tx, seen_by(tx, keyed.caller, wanted))
         judged, more = found[: wanted.most - 1], len(found) == wanted.most
         verdicts: list[Verdict] = []
+        waiting: set[int] = set()
         for first in range(0, len(judged), _AT_ONCE):
-            verdicts += self._some(keyed.caller, judged[first : first + _AT_ONCE])
+            verdicts += self._some(keyed.caller, judged[first : first + _AT_ONCE], waiting)
+        verdicts = self._known(verdicts)
         by_id = {one.hold_id: one for one in judged}
-        told = Reevaluated([(by_id[one.hold_id], one) for one in verdicts], more)
-        return keep(self.database, keyed, render(told))
+        answer = render(Reevaluated([(by_id[one.hold_id], one) for one in verdicts], more))
+        if any(one.result == "BUSY" for one in verdicts):
+            return answer  # not kept: what was busy is tried again under the same key
+        return keep(self.database, keyed, answer)
 
-    def _some(self, caller: Caller, some: Sequence[OrderHold]) -> list[Verdict]:
+    def _some(self, caller: Caller, some: Sequence[OrderHold], waiting: set[int]) -> list[Verdict]:
         at = self.now()
         with self.database.read() as tx:
             wanted = holds_ground.named(tx, at, [one.hold_id for one in some])
-        return self.judge(wanted, Again(caller, thorough=True), self.now)
+        return self.judge(wanted, Again(caller, thorough=True), self.now, waiting)
+
+    def _known(self, verdicts: Sequence[Verdict]) -> list[Verdict]:
+        """Tell of what seemed busy whether it is released: the answer to a COMMIT may be lost."""
+        busy = [one.hold_id for one in verdicts if one.result == "BUSY"]
+        if not busy:
+            return list(verdicts)
+        with self.database.read() as tx:
+            found = {one: holds.get(tx, one) for one in busy}
+        released = {
+            key: Verdict(key, "RELEASED", (), one.decision_id)
+            for key, one in found.items()
+            if one is not None and one.status == "RELEASED"
+        }
+        return [released.get(one.hold_id, one) for one in verdicts]
 
 
 @dataclass(frozen=True, slots=True)

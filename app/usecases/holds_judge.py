@@ -5,7 +5,7 @@ or a stop: neither is ever taken here, and what became one meanwhile is left alo
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from threading import Lock
@@ -81,19 +81,23 @@ class JudgeHolds(AuthorizeOrders):
 
     again: Again = Again()
 
-    async def judge(self, lane: HoldLane, wanted: Sequence[Moved]) -> list[Verdict]:
-        """Judge holds in one transaction; one that is closed or forced by now is not told of.
+    async def judge(
+        self, lane: HoldLane, wanted: Sequence[Moved], waiting: set[int]
+    ) -> list[Verdict]:
+        """Judge holds in one transaction; who is busy, or stands behind such, is BUSY.
+
+        `waiting` are roots of which an older hold is busy: those found here are added at the end.
 
         Raises:
             BusyError: A lock or the database was out of reach; nothing was changed.
 
         """
-        held = await lane.take(wanted)
-        taken = {one.hold_id for one in held}
-        busy = [Verdict(one.hold_id, "BUSY") for one in wanted if one.hold_id not in taken]
-        held = _in_turn(wanted, held)
+        held, behind = _in_turn(wanted, await lane.take(wanted), waiting)
+        turns = {one.hold_id for one in held}
+        busy = [Verdict(one.hold_id, "BUSY") for one in wanted if one.hold_id not in turns]
         if not held:
             await lane.rollback()
+            waiting |= behind
             return busy
         at = self.now()
         asks = [self._ask(one) for one in held]
@@ -105,6 +109,7 @@ class JudgeHolds(AuthorizeOrders):
             await lane.rollback()
         else:
             await lane.record(_told(record_of(batch, done, []), self.again), batch.accounts)
+        waiting |= behind
         return busy + verdicts
 
     def _ask(self, held: Held) -> Ask:
@@ -148,17 +153,22 @@ def _codes_of(held: Held) -> tuple[str, ...]:
     return tuple(str(reason["code"]) for reason in held.reasons)
 
 
-def _in_turn(wanted: Sequence[Moved], held: Sequence[Held]) -> list[Held]:
-    """Leave out what stands behind an older hold of the same payer or group that is busy."""
+def _in_turn(
+    wanted: Sequence[Moved], held: Sequence[Held], waiting: Collection[int]
+) -> tuple[list[Held], set[int]]:
+    """Leave out what stands behind an older hold of the same payer or group that is busy.
+
+    Gives the roots of which one is busy, too; `waiting` are those known of before.
+    """
     taken = {one.hold_id: one for one in held}
-    waiting: set[int] = set()
+    behind = set(waiting)
     turns = []
     for one in wanted:
         if one.hold_id not in taken:
-            waiting.add(one.root)
-        elif one.root not in waiting:
+            behind.add(one.root)
+        elif one.root not in behind:
             turns.append(taken[one.hold_id])
-    return turns
+    return turns, behind
 
 
 def _told(record: Record, again: Again) -> Record:
@@ -190,12 +200,17 @@ class HoldsJudge:
     turn: Lock = field(default_factory=Lock)
 
     def __call__(
-        self, wanted: Sequence[Moved], again: Again, now: Callable[[], datetime]
+        self,
+        wanted: Sequence[Moved],
+        again: Again,
+        now: Callable[[], datetime],
+        waiting: set[int] | None = None,
     ) -> list[Verdict]:
         """Judge holds and return what came of each; never within an event loop.
 
-        A hold that meets locks is BUSY, one that meets a bug FAILED and told in the log: the
-        others are judged nevertheless.
+        A hold that meets locks is BUSY, and with it what is younger and of the same root: it would
+        take the room. Roots of such are added to `waiting`, for who judges more of them later.
+        One that meets a bug is FAILED and told in the log: the others are judged nevertheless.
 
         Raises:
             BusyError: Others are judged, and it was not their turn in time; nothing was changed.
@@ -207,7 +222,7 @@ class HoldsJudge:
             raise BusyError("other holds are being judged; try again")
         try:
             judge = JudgeHolds(now, self.new_id, self.rule_sets, again)
-            verdicts = asyncio.run(self._all(judge, wanted))
+            verdicts = asyncio.run(self._all(judge, wanted, set() if waiting is None else waiting))
         finally:
             self.turn.release()
         for one in verdicts:
@@ -218,14 +233,16 @@ class HoldsJudge:
                 DECISION_REASONS.labels(code).inc()
         return verdicts
 
-    async def _all(self, judge: JudgeHolds, wanted: Sequence[Moved]) -> list[Verdict]:
+    async def _all(
+        self, judge: JudgeHolds, wanted: Sequence[Moved], waiting: set[int]
+    ) -> list[Verdict]:
         lane = self.open_lane()
         try:
             verdicts: list[Verdict] = []
             parts, stuck = [list(wanted)], set[int]()
             while parts:
                 part = parts.pop()
-                told = await self._settle(judge, lane, part, stuck)
+                told = await self._settle(judge, lane, part, (waiting, stuck))
                 if told is None:
                     middle = len(part) // 2
                     parts += [part[middle:], part[:middle]]  # the older ones go first
@@ -236,36 +253,44 @@ class HoldsJudge:
             await lane.close()
 
     async def _settle(
-        self, judge: JudgeHolds, lane: HoldLane, part: Sequence[Moved], stuck: set[int]
+        self,
+        judge: JudgeHolds,
+        lane: HoldLane,
+        part: Sequence[Moved],
+        known: tuple[set[int], set[int]],
     ) -> list[Verdict] | None:
         """Judge a part; None where it failed and can be made smaller.
 
-        `stuck` are accounts from which not all expired money could be taken out; it is tried once.
+        `known` are roots that wait behind who is busy, and accounts from which not all expired
+        money could be taken out; it is tried once.
         """
-        trouble = await _try(judge, lane, part)
+        waiting, stuck = known
+        trouble = await _try(judge, lane, part, waiting)
         if isinstance(trouble, MoneyLapsedError) and trouble.accounts - stuck:
             if await let_lapse(self.lapse, trouble):
-                trouble = await _try(judge, lane, part)
+                trouble = await _try(judge, lane, part, waiting)
             else:
                 stuck |= trouble.accounts
         if isinstance(trouble, list):
             return trouble
         if isinstance(trouble, LostError):  # without a database smaller parts fare no better
+            waiting |= {one.root for one in part}
             return [Verdict(one.hold_id, "BUSY") for one in part]
         if len(part) > 1:
             return None
         if isinstance(trouble, BusyError):
+            waiting.add(part[0].root)
             return [Verdict(part[0].hold_id, "BUSY")]
         _log.error("hold_not_judged", hold_id=part[0].hold_id, exc_info=trouble)
         return [Verdict(part[0].hold_id, "FAILED")]
 
 
 async def _try(
-    judge: JudgeHolds, lane: HoldLane, part: Sequence[Moved]
+    judge: JudgeHolds, lane: HoldLane, part: Sequence[Moved], waiting: set[int]
 ) -> list[Verdict] | BaseException:
     """Judge a part once; what went wrong is undone and told."""
     # its own task: whatever it raises is looked at, and keeps nobody else from a judgement
-    judging = asyncio.create_task(judge.judge(lane, part))
+    judging = asyncio.create_task(judge.judge(lane, part, waiting))
     await asyncio.wait([judging])
     trouble = judging.exception()
     if trouble is None:

@@ -35,7 +35,7 @@ class ReleaseCleared:
     clock: Callable[[Tx], datetime] = moment
 
     def __call__(self, after: Cursor | None = None) -> Portion:
-        """Judge the next ones; `after` is the last one seen.
+        """Judge the next ones; `after` is the last one seen, and who waits behind a busy one.
 
         Raises:
             BusyError: The database was out of reach; what was released stays.
@@ -52,12 +52,13 @@ class ReleaseCleared:
             for kind in _KINDS:
                 ORDER_HOLDS_OPEN.labels(kind).set(many.get(kind, 0))
             return Portion(0)
-        verdicts = self.judge(found, Again(), _going_on(at))
+        waiting = set(after[2]) if after else set[int]()
+        verdicts = self.judge(found, Again(), _going_on(at), waiting)
         self._remember(found, verdicts)
         released = [one for one in verdicts if one.result == "RELEASED"]
         self._tell(released, changed)
         more = len(found) == self.most
-        return Portion(len(released), found[-1].place if more else None)
+        return Portion(len(released), (*found[-1].place, waiting) if more else None)
 
     def _remember(self, found: Sequence[Moved], verdicts: Sequence[Verdict]) -> None:
         settled = {one.hold_id for one in verdicts if one.result not in {"RELEASED", "BUSY"}}

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from app.store.checker import check_ledger
 from tests.conftest import Server
@@ -161,6 +162,22 @@ def test_holds_are_judged_again_on_request(town: Town, erp: Own) -> None:
     nobody = {**some, "owner": "nobody"}
     assert results(ann.post(f"{LIST}/re-evaluate", nobody)) == []
     assert check_ledger(town.database.url).clean
+
+
+def test_what_was_busy_is_judged_under_the_same_key_later(town: Town, erp: Own) -> None:
+    """Each that was asked for is told of, also who stands behind a busy one."""
+    holds = [erp.held("SO-1", "110.00")]
+    town.clock.advance(seconds=1)
+    holds.append(erp.held("SO-2", "120.00"))
+    erp.limit("250.00")
+    path, body = f"{LIST}/re-evaluate", {"order_hold_ids": holds}
+    with town.database.begin() as tx:
+        busy = "SELECT FROM credit_order WHERE order_id = :name FOR UPDATE"
+        tx.execute(text(busy), {"name": erp.name("SO-1")})
+        assert results(erp.post(path, body, "K")) == [("BUSY",), ("BUSY",)]
+    answer = erp.post(path, body, "K")
+    assert results(answer) == [("RELEASED", "decided"), ("RELEASED", "decided")]
+    assert erp.post(path, body, "K").content == answer.content
 
 
 def test_what_is_not_judged_again(town: Town, erp: Own) -> None:

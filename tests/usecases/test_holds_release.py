@@ -292,7 +292,8 @@ def test_other_reasons_than_before_are_told(town: Town, erp: Own) -> None:
     assert check_ledger(town.database.url).clean
 
 
-def test_who_works_on_an_order_is_not_waited_for(town: Town, erp: Own) -> None:
+@pytest.mark.parametrize("most", [1, 100], ids=["one-a-portion", "all-in-one"])
+def test_who_works_on_an_order_is_not_waited_for(town: Town, erp: Own, most: int) -> None:
     holds = [erp.held("SO-1", "110.00")]
     town.clock.advance(seconds=1)
     holds.append(erp.held("SO-2", "120.00"))
@@ -300,8 +301,9 @@ def test_who_works_on_an_order_is_not_waited_for(town: Town, erp: Own) -> None:
     with town.database.begin() as tx:
         busy = "SELECT FROM credit_order WHERE order_id = :name FOR UPDATE"
         tx.execute(text(busy), {"name": erp.name("SO-1")})
-        assert town.run() == 0  # the younger one does not slip past the older
-    assert town.run() == 1
+        # the younger one does not slip past the older
+        assert whole_pass(town.releasing(most)) == 0
+    assert whole_pass(town.releasing(most)) == 1
     assert erp.statuses(*holds) == ["RELEASED", "OPEN"]
 
 
@@ -343,6 +345,27 @@ def test_what_is_busy_or_broken_stops_nobody_else(town: Town, erp: Own) -> None:
     assert erp.statuses(*holds) == ["OPEN", "RELEASED", "RELEASED"]
     assert check_ledger(town.database.url).clean
     assert erp.decide(holds[0], "cancel").is_success
+
+
+def test_no_half_of_a_batch_slips_past_the_other(town: Town, erp: Own) -> None:
+    """One that cannot be read has the batch taken apart: the oldest and the youngest compete."""
+    erp.customer("C-2")
+    holds = []
+    for order, payer in (("SO-1", "C-1"), ("SO-2", "C-2"), ("SO-3", "C-1")):
+        holds.append(erp.held(order, "110.00", customer_id=payer))
+        town.clock.advance(seconds=1)
+    erp.limit("110.00")
+    erp.limit("110.00", "C-2")
+    with town.database.begin() as tx:
+        broken = "UPDATE order_hold SET ask = ask - 'type' WHERE hold_id = :id"
+        tx.execute(text(broken), {"id": holds[1]})
+    with town.database.begin() as tx:
+        busy = "SELECT FROM credit_order WHERE order_id = :name FOR UPDATE"
+        tx.execute(text(busy), {"name": erp.name("SO-1")})
+        assert town.run() == 0
+    assert town.run() == 1
+    assert erp.statuses(*holds) == ["RELEASED", "OPEN", "OPEN"]
+    assert erp.decide(holds[1], "cancel").is_success
 
 
 def test_several_at_once_release_each_hold_once(town: Town, erp: Own) -> None:
