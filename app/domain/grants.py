@@ -46,6 +46,18 @@ def order_seen(case: Case) -> Order:
     return replace(order, version=_newest(order.version, question.version))
 
 
+def order_let_go(case: Case) -> Order | None:
+    """Leave the order as an approval that reserves nothing does; None: as it is.
+
+    What was held by rules is held no more: judged again later, it would reserve what was asked
+    before.
+    """
+    order = case.order
+    if order is None or order.hold_kind != "AUTOMATIC":
+        return None
+    return replace(order_seen(case), hold_id=None, hold_kind=None)
+
+
 def _newest(known: int | None, asked: int | None) -> int | None:
     if known is None or asked is None:
         return asked if known is None else known

@@ -13,7 +13,7 @@ from app.domain.cases import Case
 from app.domain.context import order_context, path_context
 from app.domain.decisions import Figures, Judgement, Question, Situation
 from app.domain.errors import OrderClosedError, OrderVersionStaleError
-from app.domain.grants import NO_GRANT, grant_of, order_seen
+from app.domain.grants import NO_GRANT, grant_of, order_let_go, order_seen
 from app.domain.money import Money
 from app.domain.orders import Order
 from app.domain.rules import Fired, Outcome, RuleSet, Subject, Value, read_rule_set, settled
@@ -134,7 +134,7 @@ def judge(question: Question, situation: Situation, rules: RuleSet, new_id: str)
         warnings,
         _binding(tested),
         question.amount.minor if approved else _ship_up_to(case, tested, reasons),
-        grant.order if approved else order_seen(case),
+        grant.order or order_let_go(case) if approved else order_seen(case),
         grant.after,
         grant.ceilings,
         _degraded(case, reasons + warnings),
@@ -159,7 +159,7 @@ def _tested(case: Case) -> tuple[Figures, ...]:
 
 
 def _passed(case: Case, tested: tuple[Figures, ...]) -> Judgement:
-    """Let go what needs no credit: it reserves nothing and touches no reservation."""
+    """Let go what needs no credit: it reserves nothing, touches no reservation, ends a hold."""
     return Judgement(
         outcome="APPROVE",
         judged="APPROVE",
@@ -167,7 +167,7 @@ def _passed(case: Case, tested: tuple[Figures, ...]) -> Judgement:
         warnings=(),
         binding=_binding(tested),
         ship_up_to=case.question.amount.minor,
-        order=None,
+        order=order_let_go(case),
         degraded=_degraded(case, ()),
         tested=tested,
     )

@@ -46,8 +46,8 @@ SELECT h.account_id, h.order_id, h.status, h.decision_id, d.outcome AS found,
 FROM order_hold h LEFT JOIN decision d ON d.decision_id = h.decision_id
 WHERE h.decision_id >= %(floor)s AND (d.decision_id IS NULL
     OR d.segment_id <> h.segment_id OR d.order_id <> h.order_id
-    OR CASE WHEN h.authorization_id IS NULL THEN d.outcome NOT IN ('HOLD', 'REJECT')
-        ELSE d.outcome <> 'APPROVE' END)
+    OR CASE WHEN h.authorization_id IS NOT NULL THEN d.outcome <> 'APPROVE'
+        WHEN h.status = 'RELEASED' THEN false ELSE d.outcome NOT IN ('HOLD', 'REJECT') END)
 ORDER BY h.opened_at, h.hold_id LIMIT 1
 """
 

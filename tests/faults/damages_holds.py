@@ -72,8 +72,8 @@ HOLDS = [
     ),
     control(
         "rests-on-another-outcome",
-        ("hold decisions", "C-12", "expected HOLD, found APPROVE"),
-        hold("SO-60", "authorization_id = NULL"),
+        ("hold decisions", "C-12", "expected APPROVE, found HOLD"),
+        hold("SO-61", "authorization_id = gen_random_uuid()"),
     ),
     control(
         "rests-on-nothing",

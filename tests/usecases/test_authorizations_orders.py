@@ -66,6 +66,43 @@ def test_which_status_an_answer_has(desk: Counter) -> None:
     desk.exact()
 
 
+@pytest.mark.parametrize("why", ["no-sale", "no-rate"])
+def test_what_needs_no_reservation_any_more_ends_its_hold(desk: Counter, why: str) -> None:
+    """Its hold would be judged again, and what was asked before would be reserved."""
+    asked = desk.question("SO-1", "150.00", version=1)
+    hold_id = field_of(desk.told(desk.order(asked)), "order_hold_id")
+    if why == "no-rate":
+        mode(desk, "SHADOW")
+        again = desk.question("SO-1", "150.00", version=2, currency="USD")
+    else:
+        again = desk.question("SO-1", "150.00", version=2, order_type="internal")
+    told = desk.told(desk.order(again))
+    assert (told["outcome"], told["order_hold_id"]) == ("APPROVE", None)
+    (hold,) = desk.rows("SELECT hold_id::text, status, authorization_id FROM order_hold")
+    assert hold == {"hold_id": hold_id, "status": "RELEASED", "authorization_id": None}
+    (order,) = desk.rows("SELECT version, hold_id, authorization_id FROM credit_order")
+    assert order == {"version": 2, "hold_id": None, "authorization_id": None}
+    desk.exact()
+
+
+@pytest.mark.parametrize("order_type", ["return", "internal"])
+def test_what_needs_no_credit_leaves_what_is_reserved_and_what_a_person_placed(
+    desk: Counter, order_type: str
+) -> None:
+    desk.told(desk.order(desk.question("SO-1", "60.00")))
+    held = desk.told(desk.order(desk.question("SO-1", "150.00")))
+    assert held["outcome"] == "HOLD"
+    desk.told(desk.order(desk.question("SO-1", "150.00", order_type=order_type)))
+    (order,) = desk.rows("SELECT hold_id, reserved_minor FROM credit_order")
+    assert order == {"hold_id": None, "reserved_minor": 60_00}
+    desk.told(desk.order(desk.question("SO-1", "150.00")))
+    desk.rows("UPDATE credit_order SET hold_kind = 'FORCED'")
+    desk.rows("UPDATE order_hold SET kind = 'FORCED' WHERE status = 'OPEN'")
+    desk.told(desk.order(desk.question("SO-1", "150.00", order_type=order_type)))
+    (order,) = desk.rows("SELECT hold_kind, reserved_minor FROM credit_order")
+    assert order == {"hold_kind": "FORCED", "reserved_minor": 60_00}
+
+
 def test_a_hold_opens_is_updated_closes_and_opens_anew(desk: Counter) -> None:
     asks = [desk.order(desk.question("SO-1", amount)) for amount in ("101.00", "102.00")]
     first, second = desk.ask(*asks)
