@@ -182,12 +182,12 @@ def _reevaluated(told: Reevaluated) -> Answer:
     response_model=ReevaluatedOut,
     responses=refusals(404),
 )
-def reevaluate_order_holds(
+async def reevaluate_order_holds(
     asked: Annotated[Asked, Depends(asked_by(needs("hold:release")))], body: ReevaluateIn
 ) -> Response:
     """Release what nothing stands against any more; forced holds and stops are left alone."""
     again = asked.desk.orders.reevaluate_holds
-    return send(again(asked.keyed(body), body.to_filter(), _reevaluated))
+    return send(await again.in_turn(asked.keyed(body), body.to_filter(), _reevaluated))
 
 
 @router.post(

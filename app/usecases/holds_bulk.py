@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import sha256
 from typing import Final
@@ -18,9 +18,15 @@ from app.usecases.holds_judge import Again, HoldsJudge, Verdict
 from app.usecases.idempotency import once
 from app.usecases.keyed import Keyed
 from app.usecases.releases import ReleaseHold, Releasing
+from app.usecases.turns import Turns
 
 _AT_ONCE: Final = 100
 """Holds judged in one transaction."""
+
+_JUDGING: Final = 2
+"""Requests that have holds judged again at once: of one the next hundred, of one it waits."""
+
+_TURN_S: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +48,20 @@ class ReevaluateHolds:
     database: Database
     judge: HoldsJudge
     now: Callable[[], datetime]
+    turns: Turns = field(default_factory=lambda: Turns(_JUDGING, 1, _TURN_S))
+
+    async def in_turn(
+        self, keyed: Keyed, wanted: HoldFilter, render: Callable[[Reevaluated], Answer]
+    ) -> Answer:
+        """Do so in a thread, once it is the caller's turn: one judges, and others wait in none.
+
+        Raises:
+            BusyError: It was not its turn in time; nothing was changed.
+            CreditError: As it is raised there.
+
+        """
+        async with self.turns.one(keyed.caller.client):
+            return await asyncio.to_thread(self, keyed, wanted, render)
 
     def __call__(
         self, keyed: Keyed, wanted: HoldFilter, render: Callable[[Reevaluated], Answer]

@@ -1,12 +1,15 @@
 """A flood of slow requests of one client: no other waits behind it to be known and answered."""
 
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
+from functools import partial
 
 import httpx2
 import psycopg
 import pytest
+from fastapi import FastAPI
 from sqlalchemy import text
 
 from app.store.database import Database
@@ -65,6 +68,30 @@ def stranger(service: str, database: Database) -> Iterator[Erp]:
         base_url=service, headers=headers, timeout=30, trust_env=False, verify=NO_TLS
     ) as client:
         yield Erp(client)
+
+
+def test_who_waits_to_have_holds_judged_takes_nobodys_thread(
+    app: FastAPI, client: httpx2.Client, stranger: Erp
+) -> None:
+    """Holds are judged by one at a time: the others wait for it, up to ten seconds each."""
+    erp, desk = Erp(client), app.state.desk
+    erp.customer("C-1")
+    erp.held("SO-1", "150.00")
+    begun: list[None] = []
+
+    def again() -> httpx2.Response:
+        begun.append(None)
+        return erp.post("/v1/order-holds/re-evaluate", {})
+
+    with ThreadPoolExecutor(FLOOD) as pool:
+        with desk.orders.reevaluate_holds.judge.turn:  # as if another's were judged for long
+            asking = [pool.submit(again) for _ in range(FLOOD)]
+            wait_for(lambda: len(begun) == FLOOD)
+            time.sleep(2.0)  # until they have gone as far as they can
+            listed = partial(stranger.client.get, "/v1/order-holds", params={"limit": 1})
+            status, behind = overtaken(asking, listed)
+        assert {one.result().status_code for one in asking} <= {200, 503}
+    assert (status, behind < AT_ONCE) == (200, True), behind
 
 
 def overtaken(flood: Flood, act: Callable[[], httpx2.Response]) -> tuple[int, int]:
