@@ -221,11 +221,18 @@ class HoldOut(AnswerModel):
 
 
 class HoldWithHistoryOut(HoldOut):
-    """A hold with all that was done to it, oldest first."""
+    """A hold with all that was done to it, oldest first.
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{**_HOLD, "history": [_EVENT]}]})
+    Of the lines `update`, one each time the order was asked again, the newest hundred are shown;
+    `history_left_out` are those before. Each is a decision of its own.
+    """
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{**_HOLD, "history": [_EVENT], "history_left_out": 0}]}
+    )
 
     history: list[HoldEventOut]
+    history_left_out: int
 
 
 class HoldListOut(AnswerModel):
@@ -258,4 +265,6 @@ def hold_fields(hold: OrderHold) -> dict[str, Any]:
 def with_history(view: HoldView) -> HoldWithHistoryOut:
     """Write a hold with its history."""
     events = [HoldEventOut.of(event) for event in view.history]
-    return HoldWithHistoryOut(**hold_fields(view.hold), history=events)
+    return HoldWithHistoryOut(
+        **hold_fields(view.hold), history=events, history_left_out=view.left_out
+    )

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import (
     RowMapping,
@@ -14,6 +14,7 @@ from sqlalchemy import (
     select,
     text,
     true,
+    union_all,
     update,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
@@ -113,14 +114,30 @@ def refs(customer_id: str) -> Select[tuple[str]]:
     return select(customer_ref.c.ref).where(customer_ref.c.customer_id == customer_id)
 
 
-def history(tx: Tx, hold_id: str) -> list[HoldEvent]:
-    """Read what was done to a hold, oldest first."""
-    query = (
-        select(*(order_hold_event.c[name] for name in HoldEvent.__slots__))
-        .where(order_hold_event.c.hold_id == hold_id)
-        .order_by(order_hold_event.c.event_id)
-    )
-    return [HoldEvent(**row) for row in tx.execute(query).mappings()]
+MOST_UPDATES: Final = 100
+"""Lines of a history that only say that the order was asked again, of which the newest are read."""
+
+_LINE = order_hold_event.c
+_LINES = select(_LINE.event_id, *(_LINE[name] for name in HoldEvent.__slots__))
+
+
+def history(tx: Tx, hold_id: str) -> tuple[list[HoldEvent], int]:
+    """Read what was done to a hold, oldest first; says how many older updates are left out.
+
+    An ERP that asks for a held order again and again writes a line each time: all of them would be
+    megabytes, in each answer and each stored one.
+    """
+    of_hold = _LINES.where(_LINE.hold_id == hold_id)
+    updates = of_hold.where(_LINE.action == "update").order_by(_LINE.event_id.desc())
+    shown = union_all(
+        of_hold.where(_LINE.action != "update"), updates.limit(MOST_UPDATES).subquery().select()
+    ).subquery()
+    rows = tx.execute(select(shown).order_by(shown.c.event_id)).mappings()
+    lines = [HoldEvent(**{name: row[name] for name in HoldEvent.__slots__}) for row in rows]
+    if sum(one.action == "update" for one in lines) < MOST_UPDATES:
+        return lines, 0
+    counted = select(func.count()).select_from(updates.order_by(None).subquery())
+    return lines, tx.execute(counted).scalar_one() - MOST_UPDATES
 
 
 def add_event(tx: Tx, event: HoldEvent) -> None:

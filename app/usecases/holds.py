@@ -24,11 +24,13 @@ from app.usecases.score_reads import find_customer
 class HoldView:
     """A hold with its history.
 
-    `created`: this very request opened or wrote on it; `proposed`: it asks for a second person.
+    `left_out`: how many older updates its history leaves out. `created`: this very request opened
+    or wrote on it; `proposed`: it asks for a second person.
     """
 
     hold: OrderHold
     history: Sequence[HoldEvent]
+    left_out: int = 0
     created: bool = False
     proposed: bool = False
 
@@ -56,7 +58,7 @@ def view_of(tx: Tx, hold_id: str, *, created: bool = False) -> HoldView:
     if hold is None:
         message = f"the hold {hold_id} is gone"
         raise AssertionError(message)
-    return HoldView(hold, holds.history(tx, hold_id), created)
+    return HoldView(hold, *holds.history(tx, hold_id), created)
 
 
 def need_hold(tx: Tx, caller: Caller, hold_id: str) -> OrderHold:

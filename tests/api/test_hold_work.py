@@ -120,6 +120,25 @@ def test_comments_are_history(town: Town, erp: Own) -> None:
     refused(reader.post(path, {"note": "x"}), 403, "forbidden")
 
 
+def test_a_hold_that_is_asked_for_again_and_again_stays_short(town: Town, erp: Own) -> None:
+    """What was done by people is all there; of what the ERP asked, the newest."""
+    hold_id = erp.held("SO-1", "150.00")
+    note = town.speak(erp, "ann").post(f"{LIST}/{hold_id}/comments", {"note": "call them"})
+    assert (note.status_code, note.json()["history_left_out"]) == (201, 0)
+    again = """
+        INSERT INTO order_hold_event (hold_id, action, client, note, at)
+        SELECT CAST(:id AS uuid), 'update', 'erp', 'n' || n, now() FROM generate_series(1, 250) n
+    """
+    with town.database.begin() as tx:
+        tx.execute(text(again), {"id": hold_id})
+    told = erp.decide(hold_id, "cancel").json()
+    assert told == erp.hold(hold_id)
+    assert told["history_left_out"] == 150
+    lines = [one["note"] if one["action"] == "update" else one["action"] for one in told["history"]]
+    updates = [f"n{number}" for number in range(151, 251)]
+    assert lines == ["open", "comment", *updates, "cancel"]
+
+
 def results(answer: Any) -> list[tuple[str, ...]]:  # noqa: ANN401 - an answer of the client
     assert answer.status_code == 200, answer.text
     return [
