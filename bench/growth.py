@@ -58,6 +58,10 @@ def grow(meter: Meter, sizes: Sizes, folder: Path, seconds: float) -> list[str]:
     return said
 
 
+_COLD_S: Final = 8.0
+"""Until a service that was started again has read its pages, and its `aval work` has begun."""
+
+
 def with_workers(meter: Meter, state: Path, customers: int, seconds: float) -> None:
     """Measure the service that was measured before again, with one, two and four workers."""
     for workers in (1, 2, 4):
@@ -65,7 +69,7 @@ def with_workers(meter: Meter, state: Path, customers: int, seconds: float) -> N
         try:
             with databases.embedded(state, workers) as side:
                 row = of_aval(side, what, "authorize", customers)
-                for connections in _WORKER_LEVELS:
-                    meter.for_time(row, connections, seconds, 1.0)
+                for place, connections in enumerate(_WORKER_LEVELS):
+                    meter.for_time(row, connections, seconds, 1.0 if place else _COLD_S)
         except NotRunningError as error:
             meter.found.missing[what, figures.EMBEDDED] = str(error)
