@@ -121,7 +121,8 @@ class Judgement:
     """What was decided, and what becomes of order and accounts.
 
     `tested` are all accounts that the order must fit, `binding` the tightest of them. `order` is
-    None where it is let go without an authorization. `after` are the accounts that change, with the
+    None where nothing becomes of it; `let_go`: it changes, but is let go without an authorization.
+    `after` are the accounts that change, with the
     kind of their journal entry; empty wherever nothing is reserved or freed. `ceilings` maps
     account ids to the ceiling that a grant rested on.
     """
@@ -137,8 +138,9 @@ class Judgement:
     ceilings: Mapping[int, int] = field(default_factory=lambda: MappingProxyType({}))
     degraded: tuple[str, ...] = ()
     tested: tuple[Figures, ...] = ()
+    let_go: bool = False
 
     @property
     def lets_pass(self) -> bool:
         """Whether it authorizes the order."""
-        return self.outcome == "APPROVE" and self.order is not None
+        return self.outcome == "APPROVE" and self.order is not None and not self.let_go

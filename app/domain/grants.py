@@ -49,13 +49,15 @@ def order_seen(case: Case) -> Order:
 def order_let_go(case: Case) -> Order | None:
     """Leave the order as an approval that reserves nothing does; None: as it is.
 
-    What was held by rules is held no more: judged again later, it would reserve what was asked
-    before.
+    What was held is held no more by rules, and its version moves: judged again or released later,
+    it would reserve what was asked before. What a person placed stays, and who releases it is not
+    told that it went.
     """
     order = case.order
-    if order is None or order.hold_kind != "AUTOMATIC":
+    if order is None or order.hold_id is None or case.situation.releasing:
         return None
-    return replace(order_seen(case), hold_id=None, hold_kind=None)
+    seen = order_seen(case)
+    return replace(seen, hold_id=None, hold_kind=None) if order.hold_kind == "AUTOMATIC" else seen
 
 
 def _newest(known: int | None, asked: int | None) -> int | None:

@@ -126,6 +126,7 @@ def judge(question: Question, situation: Situation, rules: RuleSet, new_id: str)
     approved = outcome == "APPROVE"
     # what cannot be valued cannot be reserved: in a mode that stops nothing it goes without
     grant = grant_of(case, new_id) if approved and not case.unbookable else NO_GRANT
+    let_go = approved and grant.order is None
     # by position, in the order of the fields: by name costs twice as much
     return Judgement(
         outcome,
@@ -134,11 +135,12 @@ def judge(question: Question, situation: Situation, rules: RuleSet, new_id: str)
         warnings,
         _binding(tested),
         question.amount.minor if approved else _ship_up_to(case, tested, reasons),
-        grant.order or order_let_go(case) if approved else order_seen(case),
+        order_let_go(case) if let_go else grant.order if approved else order_seen(case),
         grant.after,
         grant.ceilings,
         _degraded(case, reasons + warnings),
         tested,
+        let_go,
     )
 
 
@@ -170,6 +172,7 @@ def _passed(case: Case, tested: tuple[Figures, ...]) -> Judgement:
         order=order_let_go(case),
         degraded=_degraded(case, ()),
         tested=tested,
+        let_go=True,
     )
 
 

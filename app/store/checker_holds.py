@@ -12,7 +12,7 @@ _HISTORIES: Final = """
 SELECT h.account_id, h.hold_id, h.order_id, h.kind, h.status, h.closed_at, h.escalated_to,
     e.status AS told, coalesce(e.ends, 0) AS ends, e.role, coalesce(e.by_itself, 0) AS by_itself,
     coalesce(e.proposed, 0) AS proposed, coalesce(p.proposals, 0) AS proposals,
-    p.approver, e.ended_by
+    p.eyes, p.approvers, e.ended_by
 FROM order_hold h
 LEFT JOIN (
     SELECT hold_id, count(*) FILTER (WHERE ends IS NOT NULL) AS ends,
@@ -25,15 +25,17 @@ LEFT JOIN (
         WHEN 'cancel' THEN 'CANCELLED' END AS ends FROM order_hold_event) AS e
     GROUP BY hold_id) AS e ON e.hold_id = h.hold_id
 LEFT JOIN (
-    SELECT hold_id, count(*) AS proposals, max(decided_by) FILTER (WHERE status = 'APPROVED')
-        AS approver
+    SELECT hold_id, count(*) AS proposals,
+        max(proposed_by) FILTER (WHERE status = 'APPROVED') AS eyes,
+        array_agg(decided_by) FILTER (WHERE status = 'APPROVED' AND asked IS NOT NULL) AS approvers
     FROM release_proposal GROUP BY hold_id) AS p ON p.hold_id = h.hold_id
 WHERE coalesce(e.status, 'OPEN') <> h.status OR coalesce(e.ends, 0) > 1
     OR (h.closed_at IS NULL) <> (h.status = 'OPEN')
     OR h.escalated_to IS DISTINCT FROM e.role
     OR (coalesce(e.by_itself, 0) > 0 AND h.kind <> 'AUTOMATIC')
     OR coalesce(e.proposed, 0) <> coalesce(p.proposals, 0)
-    OR (p.approver IS NOT NULL AND p.approver IS DISTINCT FROM e.ended_by)
+    OR (h.status = 'RELEASED' AND p.eyes = e.ended_by)
+    OR (p.approvers IS NOT NULL AND NOT p.approvers <@ ARRAY[e.ended_by])
 ORDER BY h.opened_at, h.hold_id LIMIT 1
 """
 
@@ -78,8 +80,11 @@ def _history_fault(row: dict[str, Any]) -> str:
         f"expected {row['proposed']} proposed releases, found {row['proposals']}": (
             row["proposed"] != row["proposals"]
         ),
-        f"expected {row['approver']}, who approved it, to release it, found {row['ended_by']}": (
-            row["approver"] is not None and row["approver"] != row["ended_by"]
+        f"expected another than {row['eyes']}, who proposed it, to release it": (
+            row["status"] == "RELEASED" and row["eyes"] and row["eyes"] == row["ended_by"]
+        ),
+        f"expected {row['approvers']}, who approved it, to release it, found {row['ended_by']}": (
+            bool(set(row["approvers"] or ()) - {row["ended_by"]})
         ),
         f"escalated_to: expected {row['role']} from its history, found {row['escalated_to']}": True,
     }

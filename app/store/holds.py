@@ -11,6 +11,7 @@ from sqlalchemy import (
     bindparam,
     func,
     insert,
+    not_,
     select,
     text,
     true,
@@ -128,16 +129,17 @@ def history(tx: Tx, hold_id: str) -> tuple[list[HoldEvent], int]:
     megabytes, in each answer and each stored one.
     """
     of_hold = _LINES.where(_LINE.hold_id == hold_id)
-    updates = of_hold.where(_LINE.action == "update").order_by(_LINE.event_id.desc())
+    asked = (_LINE.action == "update") & _LINE.reason_code.is_(None) & _LINE.note.is_(None)
+    updates = of_hold.where(asked).order_by(_LINE.event_id.desc())
     shown = union_all(
-        of_hold.where(_LINE.action != "update"), updates.limit(MOST_UPDATES).subquery().select()
+        of_hold.where(not_(asked)), updates.limit(MOST_UPDATES).subquery().select()
     ).subquery()
     rows = tx.execute(select(shown).order_by(shown.c.event_id)).mappings()
     lines = [HoldEvent(**{name: row[name] for name in HoldEvent.__slots__}) for row in rows]
-    if sum(one.action == "update" for one in lines) < MOST_UPDATES:
+    if len(lines) < MOST_UPDATES:
         return lines, 0
     counted = select(func.count()).select_from(updates.order_by(None).subquery())
-    return lines, tx.execute(counted).scalar_one() - MOST_UPDATES
+    return lines, max(0, tx.execute(counted).scalar_one() - MOST_UPDATES)
 
 
 def add_event(tx: Tx, event: HoldEvent) -> None:

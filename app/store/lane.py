@@ -156,10 +156,10 @@ class Lane:
         wanted = {**days, "currencies": texts(sorted(currencies))}
         return [rate_of(row) for row in (await self._run((lane_sql.RATES, wanted)))[0]]
 
-    async def waiting(self, ids: Collection[str]) -> frozenset[str]:
-        """Tell which proposals still wait: they change under the locks that are held."""
-        (rows,) = await self._run((proposals.STILL_WAITING, {"ids": texts(sorted(ids))}))
-        return frozenset(row.proposal_id for row in rows)
+    async def held_for(self, ids: Collection[str]) -> dict[str, Any]:
+        """Read what holds are for, and which proposal waits; locks on their orders keep both."""
+        (rows,) = await self._run((proposals.HELD_FOR, {"ids": texts(sorted(ids))}))
+        return {row.hold_id: row for row in rows}
 
     async def limits(self, ids: Collection[int]) -> dict[int, list[CreditLimit]]:
         """Read the approved limits of accounts."""

@@ -16,9 +16,12 @@ from app.store.schema.authority import release_proposal
 
 _OWN = release_proposal.c
 
-STILL_WAITING: Final = """
-SELECT proposal_id FROM release_proposal
-WHERE proposal_id = ANY (CAST(%(ids)s AS uuid[])) AND status = 'PROPOSED'
+HELD_FOR: Final = """
+SELECT h.hold_id, r.customer_id, h.ask, p.proposal_id
+FROM order_hold AS h
+JOIN customer_ref AS r ON r.ref = h.customer_id
+LEFT JOIN release_proposal AS p ON p.hold_id = h.hold_id AND p.status = 'PROPOSED'
+WHERE h.hold_id = ANY (CAST(%(ids)s AS uuid[])) AND h.ask IS NOT NULL
 """
 
 APPROVE: Final = """

@@ -39,7 +39,7 @@ def render(
     bare, own = binding.bare, account.currency
     limit, headroom = bare.limit_minor, bare.headroom
     reasons, warnings, advice = judgement.reasons, judgement.warnings, decided.advice
-    open_order = order if decided.reserves and judgement.outcome == "APPROVE" else None
+    open_order = order if decided.reserves and judgement.lets_pass else None
     score = situation.inputs.score or {}
     return {
         "decision_id": decided.decision_id,
@@ -99,7 +99,7 @@ def light(judgement: Judgement, score: Mapping[str, Any]) -> str:
 def _counts_from(judgement: Judgement) -> str | None:
     """Say from which day an approved order counts; also what a check would have authorized."""
     order = judgement.order
-    if judgement.outcome != "APPROVE" or order is None or order.counts_from is None:
+    if order is None or order.counts_from is None or not judgement.lets_pass:
         return None
     return order.counts_from.isoformat()
 

@@ -1,9 +1,10 @@
 """What comes into a lane and what leaves it: asks with their keys, answers as bytes."""
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import orjson
 
@@ -21,7 +22,7 @@ class Release:
     """A person lets an order pass, up to `max_amount` (minor units of its currency).
 
     `valid_until` None: as long as the authorization. `proposal_id` is what another proposed and
-    this one approves.
+    this one approves, `asked` what the order was held for as it was looked at (see `asked_for`).
     """
 
     hold_id: str
@@ -30,7 +31,8 @@ class Release:
     reason_code: str
     note: str | None
     forced: bool
-    proposal_id: str | None = None
+    proposal_id: str | None
+    asked: Mapping[str, Any]
 
 
 @quick

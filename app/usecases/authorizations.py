@@ -10,7 +10,7 @@ from functools import partial
 from app.domain.advice import Advice, Outlook, advise, limits_needed
 from app.domain.errors import BusyError, CreditError, KeyReusedError
 from app.domain.judging import judge, require_unmoved
-from app.domain.money import Money, Rate
+from app.domain.money import Money
 from app.domain.payments import OpenInvoice
 from app.domain.rates import find_rate
 from app.domain.rules import RuleSet, read_rule_set
@@ -26,9 +26,8 @@ from app.telemetry import (
 from app.usecases.answers import Decided, render
 from app.usecases.asks import Answer, Ask, to_json
 from app.usecases.batches import Batch
-from app.usecases.breath import Breath
 from app.usecases.records import Judged, decision_row, hold_id_of, record_of
-from app.usecases.releases_judged import not_released, released
+from app.usecases.releases_judged import let_pass, not_released
 
 Outcome = Answer | CreditError
 
@@ -64,15 +63,15 @@ class AuthorizeOrders:
         answers = {key: answer for key, answer in remembered if answer is not None}
         fresh = [ask for ask in leaders if id(ask) not in answers]
         batch = await self._batch(lane, at, loaded, fresh)
-        judged, breath = list[Judged](), Breath()
+        judged = list[Judged]()
         for ask in fresh:
-            await breath.take()
+            await batch.breath.take()
             result = self._judge(batch, ask)
             if isinstance(result, Judged):
                 judged.append(result)
             else:
                 answers[id(ask)] = result
-        done = await self._answer(lane, judged, batch.rates)
+        done = await self._answer(lane, judged, batch)
         refused = [ask for ask in fresh if id(ask) in answers]
         record = record_of(batch, done, refused)
         await lane.record(record, batch.accounts)
@@ -100,12 +99,12 @@ class AuthorizeOrders:
         loaded = await lane.look(_want(asks, at))
         batch = await self._batch(lane, at, loaded, asks)
         batch.keep_seqs()  # what is brought up to date here is not written
-        results, breath = list[Judged | CreditError](), Breath()
+        results = list[Judged | CreditError]()
         for ask in asks:
-            await breath.take()
+            await batch.breath.take()
             results.append(self._judge(batch, ask))
         judged = [one for one in results if isinstance(one, Judged)]
-        done = await self._answer(lane, judged, batch.rates)
+        done = await self._answer(lane, judged, batch)
         await lane.log(at, [decision_row(one) for one in done])
         _count(done, time.perf_counter() - began)
         bodies = iter(done)
@@ -122,9 +121,9 @@ class AuthorizeOrders:
         if currencies:
             todays = [state.today for state in loaded.segments.values()]
             batch.rates = await lane.rates(currencies, min(todays), max(todays))
-        proposed = {one for ask in asks if ask.release and (one := ask.release.proposal_id)}
-        if proposed:
-            batch.waiting = await lane.waiting(proposed)
+        released = {ask.release.hold_id for ask in asks if ask.release is not None}
+        if released:
+            batch.held_for = await lane.held_for(released)
         due = batch.due_limits()
         limits = await lane.limits(due) if due else {}
         batch.bring_up_to_date(limits)
@@ -139,7 +138,7 @@ class AuthorizeOrders:
         try:
             situation = batch.situation(ask.question, ask.caller)
             if ask.release is not None:
-                situation = released(situation, ask, batch.waiting)
+                situation = let_pass(situation, ask.release, batch.held_for)
             rules = self.rule_sets[batch.segment(ask.question.segment_id).rule_set_version]
             judgement = judge(ask.question, situation, rules, self.new_id())
             require_unmoved(ask.question, ask.seen, situation)
@@ -157,20 +156,18 @@ class AuthorizeOrders:
             batch.apply(judgement, ask.decision_id)
         return Judged(ask, situation, judgement, rules.version, hold_id)
 
-    async def _answer(
-        self, lane: Lane, judged: Sequence[Judged], rates: Sequence[Rate]
-    ) -> list[Judged]:
+    async def _answer(self, lane: Lane, judged: Sequence[Judged], batch: Batch) -> list[Judged]:
         """Render every answer; what was held gets its advice first."""
         held = [one for one in judged if one.judgement.outcome != "APPROVE"]
-        advice = await self._advice(lane, held, rates) if held else {}
-        answered, breath = list[Judged](), Breath()
+        advice = await self._advice(lane, held, batch) if held else {}
+        answered = list[Judged]()
         for one in judged:
-            await breath.take()
+            await batch.breath.take()
             answered.append(one.answered(_body(one, advice.get(id(one), ()))))
         return answered
 
     async def _advice(
-        self, lane: Lane, held: Sequence[Judged], rates: Sequence[Rate]
+        self, lane: Lane, held: Sequence[Judged], batch: Batch
     ) -> dict[int, tuple[Advice, ...]]:
         """Work out what would unblock each held order, from the payers' open invoices."""
         payers = {one.situation.accounts[0].account_id for one in held}
@@ -180,11 +177,11 @@ class AuthorizeOrders:
         for row in rows:
             open_money = Money(row.open_minor, row.currency)
             invoices[row.account_id].append(OpenInvoice(row.invoice_id, row.due_date, open_money))
-        told, breath = {}, Breath()
+        told = {}
         for one in held:
-            await breath.take()
+            await batch.breath.take()
             payer, today = one.situation.accounts[0].account_id, one.situation.today
-            find = partial(find_rate, rates, today=today)
+            find = partial(find_rate, batch.rates, today=today)
             asked = (one.ask.question, self.rule_sets[one.rule_set_version])
             outlook = Outlook(invoices[payer], limits, find)
             told[id(one)] = advise(asked, one.situation, one.judgement, outlook)

@@ -15,6 +15,7 @@ from app.domain.orders import Order, OrderUse
 from app.domain.rates import find_rate
 from app.domain.scores_json import score_in_force
 from app.store.lane_rows import Loaded, Payer, SegmentState
+from app.usecases.breath import Breath
 
 _UNUSED: Final = OrderUse()
 
@@ -50,7 +51,8 @@ class Batch:
     entries: list[Entry] = field(default_factory=list)
     past: list[Order] = field(default_factory=list)
     rooms: dict[int, int] = field(default_factory=dict)
-    waiting: frozenset[str] = frozenset()
+    held_for: dict[str, Any] = field(default_factory=dict)
+    breath: Breath = field(default_factory=Breath)
 
     def __post_init__(self) -> None:
         """Start from what was loaded."""
@@ -131,12 +133,10 @@ class Batch:
 
     def _judged_on(self, asked: Iterable[tuple[Question, Caller]]) -> set[int]:
         """Name the accounts, with their groups, of payers whom callers see."""
-        found: set[int] = set()
-        for one in (question for question, caller in asked if caller.sees(question.segment_id)):
-            payer = self.loaded.payers.get((one.segment_id, one.customer_id))
-            if payer is not None and payer.account_id in self.accounts:
-                found.update(self.accounts[payer.account_id].path)
-        return found
+        seen = (one for one, caller in asked if caller.sees(one.segment_id))
+        payers = (self.loaded.payers.get((one.segment_id, one.customer_id)) for one in seen)
+        held = (self.accounts.get(payer.account_id) for payer in payers if payer is not None)
+        return {key for account in held if account is not None for key in account.path}
 
     def path(self, account_id: int) -> tuple[Account, ...]:
         """Give an account and its groups, as they stand.

@@ -8,14 +8,14 @@ from typing import Any
 
 from app.domain.errors import FieldError, FourEyesError, HoldNotOpenError, ProposalStateError
 from app.domain.holds import OrderHold, Proposal
-from app.store import holds, proposals
+from app.store import accounts, holds, proposals
 from app.store.database import Database, Tx
 from app.usecases.asks import Answer, Ask
 from app.usecases.holds import HoldView, Render, event_of, need_hold, view_of
 from app.usecases.holds_end import locked_order, not_open
 from app.usecases.idempotency import once
 from app.usecases.keyed import Keyed
-from app.usecases.releases import ReleaseHold, Releasing, asked_for, need_right
+from app.usecases.releases import ReleaseHold, Releasing, held_for, need_right
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ class ApproveRelease:
             raise FourEyesError(
                 f"{keyed.caller.client!r} proposed this release: another must approve"
             )
-        _need_same(proposal, asked_for(hold))
+        _need_same(tx, proposal, held_for(hold))
         releasing = Releasing(
             proposal.reason_code, note or proposal.note, proposal.most, proposal.valid_until
         )
@@ -123,22 +123,24 @@ class DeclineRelease:
             return once(tx, caller, keyed.key, keyed.digest, lambda: render(decline(tx)))
 
 
-def _need_same(proposal: Proposal, now: Mapping[str, Any]) -> None:
+def _need_same(tx: Tx, proposal: Proposal, now: Mapping[str, Any]) -> None:
     """Refuse where the order is held for something else by now: nobody proposed to let that go.
 
     Raises:
-        ProposalStateError: Another payer, currency or version, or more of it.
+        ProposalStateError: Another payer, currency or version, more of it, or longer terms.
 
     """
     then = proposal.asked
     if then is None:
         return
     (was, currency), (amount, now_in) = then["amount"], now["amount"]
+    terms = then["payment_terms_days"], now["payment_terms_days"]
     told = {
-        "another payer": then["customer_id"] != now["customer_id"],
+        "another payer": accounts.customer_of(tx, then["customer_id"]) != now["customer_id"],
         "another currency": currency != now_in,
         "another version": then["version"] != now["version"],
         "more": amount > was,
+        "other terms": terms[0] != terms[1] and (None in terms or terms[1] > terms[0]),
     }
     for what, differs in told.items():
         if differs:

@@ -91,8 +91,6 @@ class ReevaluateHolds:
         verdicts = self._known(verdicts)
         by_id = {one.hold_id: one for one in judged}
         answer = render(Reevaluated([(by_id[one.hold_id], one) for one in verdicts], more))
-        if any(one.result == "BUSY" for one in verdicts):
-            return answer  # not kept: what was busy is tried again under the same key
         return keep(self.database, keyed, answer)
 
     def _some(self, caller: Caller, some: Sequence[OrderHold], waiting: set[int]) -> list[Verdict]:

@@ -104,7 +104,7 @@ class JudgeHolds(AuthorizeOrders):
         batch = await self._batch(lane, at, await lane.meet(held, at), asks)
         work = _Pass(batch, self.again)
         verdicts = [self._one(work, *pair) for pair in zip(held, asks, strict=True)]
-        done = await self._answer(lane, work.chosen, batch.rates)
+        done = await self._answer(lane, work.chosen, batch)
         if not done and not batch.entries:
             await lane.rollback()
         else:

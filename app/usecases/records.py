@@ -160,7 +160,7 @@ def _hold(one: Judged) -> tuple[dict[str, Any] | None, dict[str, Any]]:
         "reasons": answer["reasons"],
         "unblock": answer["unblock"],
         "decision_id": ask.decision_id,
-        "authorization_id": order.authorization_id if approved else None,
+        "authorization_id": order.authorization_id if judgement.lets_pass else None,
         "reason_code": None,
         "auto_release": all(row.row.auto_release for row in judgement.reasons),
         "opened_at": at,

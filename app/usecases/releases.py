@@ -33,6 +33,7 @@ from app.usecases.holds_end import (
 )
 from app.usecases.idempotency import once
 from app.usecases.keyed import Keyed
+from app.usecases.releases_judged import asked_for
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +183,7 @@ class ReleaseHold:
                 *releasing.why,
                 forced=keyed.caller.may(FORCED),
                 proposal_id=proposal_id,
+                asked=held_for(hold),
             ),
             seen=(hold.ask or {}).get("seen"),
         )
@@ -202,7 +204,7 @@ class ReleaseHold:
             proposed_by=caller.client,
             proposed_actor=caller.actor,
             proposed_at=at,
-            asked=asked_for(hold),
+            asked=held_for(hold),
         )
         proposals.add(tx, hold.hold_id, proposal)
         data = {"amount": [asked.most.minor, asked.most.currency]}
@@ -227,11 +229,9 @@ class ReleaseHold:
         return once(tx, keyed.caller, keyed.key, keyed.digest, lambda: render(lift(lifting)))
 
 
-def asked_for(hold: OrderHold) -> dict[str, Any]:
-    """Say for whom, how much and which version an order is held."""
-    held = question_from_json(hold.ask or {})
-    amount = [held.amount.minor, held.amount.currency]
-    return {"customer_id": hold.customer_id, "amount": amount, "version": held.version}
+def held_for(hold: OrderHold) -> dict[str, Any]:
+    """Say what an order is held for."""
+    return asked_for(hold.customer_id, hold.ask or {})
 
 
 def need_right(caller: Caller, hold: OrderHold) -> None:

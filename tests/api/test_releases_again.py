@@ -1,7 +1,7 @@
 """Releases of an order that became smaller, and releases that are approved twice at once."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
@@ -9,7 +9,12 @@ import httpx2
 import pytest
 
 from app.domain.callers import Caller
-from app.domain.errors import BusyError, HoldNotOpenError, ProposalStateError
+from app.domain.errors import (
+    BusyError,
+    HoldNotOpenError,
+    OrderVersionStaleError,
+    ProposalStateError,
+)
 from app.store.checker import check_ledger
 from app.store.database import Database
 from app.store.ids import IdSource
@@ -20,7 +25,7 @@ from app.usecases.groups import accounts_on
 from app.usecases.holds_approve import ApproveRelease
 from app.usecases.keyed import Keyed
 from app.usecases.lanes import BatchingLane
-from app.usecases.releases import ReleaseHold
+from app.usecases.releases import ReleaseHold, Releasing
 from tests.api.conftest import Speak
 from tests.erp import Erp, money, refused, together
 from tests.server import Clock
@@ -62,10 +67,15 @@ def proposed(erp: Erp, order_id: str, amount: str = "150.00") -> str:
     return hold_id
 
 
-def approve_while(database: Database, clock: Clock, hold_id: str, act: Callable[[], None]) -> None:
-    """Approve on a lane of one's own; `act` comes between what is checked and what is decided."""
+def while_asking(
+    database: Database,
+    clock: Clock,
+    act: Callable[[], None],
+    decide: Callable[[ReleaseHold, Keyed], Awaitable[Answer]],
+) -> None:
+    """Decide on a lane of one's own; `act` comes between what is checked and what is decided."""
 
-    async def approve() -> None:
+    async def deciding() -> None:
         authorize = AuthorizeOrders(clock, IdSource())
         lane = BatchingLane(Lane(database.url), authorize, accounts_on(database))
         await lane.start()
@@ -75,13 +85,26 @@ def approve_while(database: Database, clock: Clock, hold_id: str, act: Callable[
             return await lane.ask(one)
 
         try:
-            approving = ApproveRelease(ReleaseHold(database, clock, IdSource(), ask))
-            keyed = Keyed(SECOND, "K-2", b"2" * 16)
-            await approving(keyed, hold_id, None, lambda _: Answer(200, b"{}"))
+            release = ReleaseHold(database, clock, IdSource(), ask)
+            await decide(release, Keyed(SECOND, "K-2", b"2" * 16))
         finally:
             await lane.stop()
 
-    asyncio.run(approve())
+    asyncio.run(deciding())
+
+
+def done(_: object) -> Answer:
+    return Answer(200, b"{}")
+
+
+def approve_while(database: Database, clock: Clock, hold_id: str, act: Callable[[], None]) -> None:
+    while_asking(
+        database, clock, act, lambda on, keyed: ApproveRelease(on)(keyed, hold_id, None, done)
+    )
+
+
+def release_while(database: Database, clock: Clock, hold_id: str, act: Callable[[], None]) -> None:
+    while_asking(database, clock, act, lambda on, keyed: on(keyed, hold_id, Releasing("OK"), done))
 
 
 def test_who_approved_is_kept_however_two_clicks_overlap(
@@ -112,6 +135,34 @@ def test_what_is_declined_while_it_is_approved_stays(
     assert (told["status"], told["proposal"]["status"]) == ("OPEN", "DECLINED")
     assert erp.authorized("C-1") == "0.00"
     assert check_ledger(database_url).clean
+
+
+@pytest.mark.parametrize("asked", [{"customer_id": "C-2"}, {"amount": "5000.00"}, {"terms": 90}])
+@pytest.mark.parametrize("amount", ["150.00", "90.00"], ids=["two-persons", "one-person"])
+def test_what_is_asked_for_while_it_is_released_is_looked_at_again(
+    erp: Erp, database: Database, clock: Clock, asked: dict[str, Any], amount: str
+) -> None:
+    """An ERP that names no versions asks anew between what a person saw and what is decided."""
+    erp.customer("C-3", "10.00")
+    two, asked = amount == "150.00", dict(asked)
+    one = partial(erp.held, customer_id="C-3")
+    hold_id = proposed(erp, "SO-1", amount) if two else one("SO-1", amount)
+
+    def again() -> None:
+        payer = asked.pop("customer_id", "C-1" if two else "C-3")
+        terms = {"payment_terms_days": asked.pop("terms")} if "terms" in asked else {}
+        more = asked.pop("amount", amount)
+        assert erp.held("SO-1", more, customer_id=payer, **terms) == hold_id
+
+    with pytest.raises(OrderVersionStaleError):
+        (approve_while if two else release_while)(database, clock, hold_id, again)
+    told = erp.hold(hold_id)
+    assert (told["status"], erp.authorized("C-1"), erp.authorized("C-3")) == (
+        "OPEN",
+        "0.00",
+        "0.00",
+    )
+    assert not two or told["proposal"]["status"] == "PROPOSED"
 
 
 def test_who_approves_what_another_let_go_meanwhile_is_not_on_record(
@@ -162,6 +213,7 @@ def test_a_repeat_of_an_approval_gets_its_answer_while_the_first_is_under_way(
         pytest.param({"customer_id": "C-2"}, False, id="another-payer"),
         pytest.param({"amount": "150.01"}, False, id="more"),
         pytest.param({"version": 2}, False, id="another-version"),
+        pytest.param({"payment_terms_days": 90}, False, id="on-terms-of-its-own"),
         pytest.param({"amount": "140.00"}, True, id="less"),
         pytest.param({"check_point": "DELIVERY"}, True, id="at-another-point"),
         pytest.param({}, True, id="the-same"),

@@ -60,9 +60,14 @@ HOLDS = [
         f"DELETE FROM release_proposal WHERE hold_id = {_OF.format('SO-62')}",
     ),
     control(
-        "released-by-another-than-approved",
-        ("hold histories", "C-12", "order SO-62: expected second, who approved it, to release it"),
+        "released-by-who-proposed",
+        ("hold histories", "C-12", "order SO-62: expected another than tests, who proposed it"),
         event("SO-62", "client = 'tests'"),
+    ),
+    control(
+        "released-by-another-than-approved",
+        ("hold histories", "C-12", "order SO-62: expected ['second'], who approved it, to release"),
+        event("SO-62", "client = 'third'"),
     ),
     control(
         "rests-on-another-order",

@@ -92,15 +92,26 @@ def test_what_needs_no_credit_leaves_what_is_reserved_and_what_a_person_placed(
     desk.told(desk.order(desk.question("SO-1", "60.00")))
     held = desk.told(desk.order(desk.question("SO-1", "150.00")))
     assert held["outcome"] == "HOLD"
-    desk.told(desk.order(desk.question("SO-1", "150.00", order_type=order_type)))
+    told = desk.told(desk.order(desk.question("SO-1", "150.00", order_type=order_type)))
+    assert (told["authorization_id"], told["expires_at"]) == (None, None)
+    (hold,) = desk.rows("SELECT status, authorization_id FROM order_hold")
+    assert hold == {"status": "RELEASED", "authorization_id": None}
     (order,) = desk.rows("SELECT hold_id, reserved_minor FROM credit_order")
     assert order == {"hold_id": None, "reserved_minor": 60_00}
     desk.told(desk.order(desk.question("SO-1", "150.00")))
     desk.rows("UPDATE credit_order SET hold_kind = 'FORCED'")
     desk.rows("UPDATE order_hold SET kind = 'FORCED' WHERE status = 'OPEN'")
     desk.told(desk.order(desk.question("SO-1", "150.00", order_type=order_type)))
-    (order,) = desk.rows("SELECT hold_kind, reserved_minor FROM credit_order")
-    assert order == {"hold_kind": "FORCED", "reserved_minor": 60_00}
+    again = desk.question("SO-1", "150.00", order_type=order_type, version=2)
+    told = desk.told(desk.order(again))
+    assert (told["outcome"], told["authorization_id"], told["expires_at"]) == (
+        "APPROVE",
+        None,
+        None,
+    )
+    (order,) = desk.rows("SELECT hold_kind, reserved_minor, version FROM credit_order")
+    # who releases it releases what was asked before, which the version tells
+    assert order == {"hold_kind": "FORCED", "reserved_minor": 60_00, "version": 2}
 
 
 def test_a_hold_opens_is_updated_closes_and_opens_anew(desk: Counter) -> None:

@@ -1,6 +1,7 @@
 """Batches that take long to judge let the rest of the process run meanwhile."""
 
 import asyncio
+import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -11,7 +12,6 @@ import pytest
 from app.domain.accounts import Account
 from app.domain.advice import Advice
 from app.domain.limits import CreditLimit
-from app.domain.money import Rate
 from app.store.database import Database
 from app.store.lane import Lane
 from app.store.lane_rows import DecisionRow, Loaded, Record
@@ -81,9 +81,9 @@ class Watched(AuthorizeOrders):
         return batch
 
     async def _advice(
-        self, lane: Lane, held: Sequence[Judged], rates: Sequence[Rate]
+        self, lane: Lane, held: Sequence[Judged], batch: Batch
     ) -> dict[int, tuple[Advice, ...]]:
-        told = await super()._advice(lane, held, rates)
+        told = await super()._advice(lane, held, batch)
         self.others.look("advised")
         return told
 
@@ -133,3 +133,28 @@ def test_work_that_is_short_is_not_held_up() -> None:
 
     # a stall of the machine amid a hundred steps is a breath, and not a second one
     assert asyncio.run(steps()) <= 1
+
+
+def test_others_have_no_more_than_a_moment_of_each_batch() -> None:
+    """Accounts are locked meanwhile: were each breath as long as it likes, the batch would die."""
+
+    async def steps() -> tuple[float, int]:
+        breath, lent, turns = Breath(), 0.0, 0
+
+        async def others() -> None:
+            nonlocal lent, turns
+            while True:
+                time.sleep(0.05)  # noqa: ASYNC251 - somebody who holds the loop
+                lent, turns = lent + 0.05, turns + 1
+                await asyncio.sleep(0)
+
+        working = asyncio.create_task(others())
+        for _ in range(60):
+            time.sleep(0.006)  # noqa: ASYNC251 - a step that is long
+            await breath.take()
+        working.cancel()
+        return lent, turns
+
+    lent, turns = asyncio.run(steps())
+    assert 1 <= turns <= 10
+    assert lent <= 0.5 + 0.05
