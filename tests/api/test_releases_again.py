@@ -165,6 +165,23 @@ def test_what_is_asked_for_while_it_is_released_is_looked_at_again(
     assert not two or told["proposal"]["status"] == "PROPOSED"
 
 
+@pytest.mark.parametrize("mode", ["WARN", "SHADOW"])
+@pytest.mark.parametrize("forced", [True, False])
+def test_what_cannot_be_valued_is_not_released_by_a_mode_that_stops_nothing(
+    erp: Erp, database_url: str, mode: str, *, forced: bool
+) -> None:
+    """An ask goes without a reservation there; a person's word would stand with nothing behind."""
+    hold_id = erp.held("SO-1", "90.00", currency="USD")
+    if forced:
+        erp.place(order_id="SO-1")
+    put = erp.client.put("/v1/segments/main", json={"name": "Main", "mode": mode})
+    assert put.is_success, put.text
+    refused(erp.decide(hold_id, "release"), 409, "fx_rate_missing")
+    assert erp.hold(hold_id)["status"] == "OPEN"
+    report = check_ledger(database_url)
+    assert report.clean, report.difference
+
+
 def test_who_approves_what_another_let_go_meanwhile_is_not_on_record(
     erp: Erp, database: Database, database_url: str, clock: Clock
 ) -> None:
