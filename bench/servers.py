@@ -15,7 +15,10 @@ from typing import Final
 from urllib.error import URLError
 
 _PATIENCE_S: Final = 60.0
-_BARE: Final = ("--loop", "uvloop", "--http", "httptools", "--no-access-log")
+_BARE: Final = (
+    *("--loop", "uvloop", "--http", "httptools", "--no-access-log"),
+    *("--timeout-keep-alive", "60"),  # a busy machine may stand still for five seconds
+)
 
 
 class NotRunningError(Exception):

@@ -30,7 +30,7 @@ from tests.states import put_state
 from tests.waits import wait_for
 
 AVAL = Path(sys.executable).with_name("aval")
-PATIENCE_S = 60.0
+PATIENCE_S = 150.0
 TOKEN = re.compile(r"aval_[A-Za-z0-9_-]{43}")
 
 

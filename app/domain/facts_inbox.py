@@ -40,13 +40,17 @@ class Inbox:
     opened_by: dict[str, list[Opened]] = field(default_factory=dict)
     held: dict[str, int] = field(default_factory=dict)
 
+    def is_told(self, event: Event) -> bool:
+        """Tell whether this very statement is in quarantine, or was once."""
+        return ((event.source, event.event_id), event.digest) in self.told
+
     def answer(self, event: Event) -> Result | None:
         """Answer a repeat, or a used id; None for a statement that is new."""
         key = event.source, event.event_id
         first = self.known.get(key)
         if first is None:
             return None
-        if (key, event.digest) in self.told:
+        if self.is_told(event):
             return self.told[key, event.digest]
         if first == event.digest:
             return Result(event.event_id, "duplicate")

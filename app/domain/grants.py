@@ -50,11 +50,10 @@ def order_let_go(case: Case) -> Order | None:
     """Leave the order as an approval that reserves nothing does; None: as it is.
 
     What was held is held no more by rules, and its version moves: judged again or released later,
-    it would reserve what was asked before. What a person placed stays, and who releases it is not
-    told that it went.
+    it would reserve what was asked before. What a person placed stays.
     """
     order = case.order
-    if order is None or order.hold_id is None or case.situation.releasing:
+    if order is None or order.hold_id is None:
         return None
     seen = order_seen(case)
     return replace(seen, hold_id=None, hold_kind=None) if order.hold_kind == "AUTOMATIC" else seen

@@ -21,6 +21,11 @@ segments would be looked up by the segment alone, whose accounts are all there a
 _PATHS: Final = text("SELECT DISTINCT unnest(path) FROM account WHERE account_id = ANY(:ids)")
 _KNOWN: Final = text(f"SELECT ref FROM customer_ref WHERE ref = ANY({split('refs')})")  # noqa: S608
 
+_NAMES: Final = text(
+    "SELECT o.ref FROM customer_ref r JOIN customer_ref o ON o.customer_id = r.customer_id"
+    " WHERE r.ref = :ref ORDER BY o.ref"
+)
+
 PayerKey = tuple[str, str]
 """(segment_id, customer id or alias)."""
 
@@ -35,6 +40,11 @@ class Payers:
     accounts: dict[PayerKey, int]
     missing: list[PayerKey]
     paths: set[int]
+
+
+def names_of(tx: Tx, ref: str) -> list[str]:
+    """List all ids by which a customer goes: its own, aliases, and those of merged records."""
+    return list(tx.execute(_NAMES, {"ref": ref}).scalars())
 
 
 def find_payers(tx: Tx, wanted: Collection[PayerKey]) -> Payers:

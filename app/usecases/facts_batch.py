@@ -35,11 +35,12 @@ from app.store import adjustments, facts_inbox, facts_quarantine, rates
 from app.store.database import Tx
 from app.store.facts_inbox import Waiting
 from app.store.facts_load import Loaded, load, lock_orders
-from app.store.facts_payers import Payers, find_payers, with_groups
+from app.store.facts_payers import Payers, find_payers, names_of, with_groups
 from app.store.facts_save import Saving
 from app.usecases.books import Books
 from app.usecases.collecting import uncollected
 from app.usecases.dates import business_date, dated
+from app.usecases.facts_events import digest_by
 from app.usecases.facts_scope import AccountsMissingError, OrderKey, Scope, WidenError
 from app.usecases.score_marks import Told, touch
 
@@ -205,10 +206,25 @@ class _Batch:
         results = []
         for event in self.task.events:
             account_id = self.payers.accounts.get((event.segment_id, event.customer_ref))
-            result = self.inbox.answer(event) or self._apply(event, account_id)
+            result = self._known(event, account_id) or self._apply(event, account_id)
             self.inbox.note(event, account_id, result, partial(self._concerned, event, account_id))
             results.append(result)
         return results
+
+    def _known(self, event: Event, account_id: int | None) -> Result | None:
+        """Answer a repeat, or a used id; None for a statement that is new.
+
+        By another id of its customer it is the same: after a merge, or where an alias was used, an
+        ERP that sends all again tells nothing else.
+        """
+        result = self.inbox.answer(event)
+        if result is None or not result.problem or self.inbox.is_told(event) or account_id is None:
+            return result
+        key = event.source, event.event_id
+        first = self.inbox.known[key]
+        if all(digest_by(event, one) != first for one in names_of(self.tx, event.customer_ref)):
+            return result
+        return self.inbox.told.get((key, first)) or Result(event.event_id, "duplicate")
 
     def _concerned(self, event: Event, account_id: int | None) -> set[int]:
         """Give whom a fact that waits concerns besides its customer."""

@@ -19,7 +19,7 @@ def upgrade() -> None:
     op.execute("""
         ALTER TABLE release_proposal ADD COLUMN asked jsonb;
         COMMENT ON COLUMN release_proposal.asked
-            IS 'customer, amount and version the order was held for then';
+            IS 'payer, amount, version and terms the order was held for';
         UPDATE release_proposal AS p
         SET status = 'PROPOSED', decided_by = NULL, decided_actor = NULL, decided_at = NULL
         WHERE p.status = 'APPROVED' AND p.proposal_id = (

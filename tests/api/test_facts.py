@@ -183,6 +183,31 @@ def test_what_waits_is_filtered(client: httpx2.Client) -> None:
     assert refused(client.get(url, params={"code": "late"}), 422, "invalid_field") == ["code"]
 
 
+@pytest.mark.parametrize("merged", [True, False], ids=["merged", "by-alias"])
+def test_the_same_statement_by_another_id_of_its_customer_is_a_repeat(
+    client: httpx2.Client, *, merged: bool
+) -> None:
+    """An ERP sends all again, after it has merged the two records as well."""
+    customer(client)
+    if merged:
+        assert client.put("/v1/customers/bert", json={"name": "bert"}).is_success
+    else:
+        client.put("/v1/customers/anna", json={"name": "anna", "aliases": ["bert"]})
+    first = invoice(customer_id="bert")
+    assert words(client, first) == ["applied"]
+    if merged:
+        assert client.post("/v1/customers/bert/merge", json={"into": "anna"}).is_success
+    same = {**first, "customer_id": "anna"}
+    other = {**same, "amount": money("41.00")}
+    assert words(client, same, first, other, same) == [
+        "duplicate",
+        "duplicate",
+        "quarantined",
+        "duplicate",
+    ]
+    assert account(client)["exposure"] == money("40.00")
+
+
 def test_a_used_event_id_is_retried_or_closed_by_hand(client: httpx2.Client) -> None:
     customer(client)
     first = invoice()

@@ -60,6 +60,7 @@ def test_a_hold_is_told_whole(erp: Erp) -> None:
         "opened_at": "2026-06-15T04:00:00Z",
         "updated_at": "2026-06-15T04:00:00Z",
         "closed_at": None,
+        "history_left_out": 0,
         "history": [
             {
                 "action": "open",
@@ -75,7 +76,7 @@ def test_a_hold_is_told_whole(erp: Erp) -> None:
         ],
     }
     (item,) = erp.client.get(LIST).json()["items"]
-    assert {**item, "history": told["history"]} == told
+    assert {**item, "history": told["history"], "history_left_out": 0} == told
 
 
 @pytest.fixture

@@ -105,7 +105,7 @@ release_proposal = Table(
     Column("decided_by", Text),
     Column("decided_actor", Text),
     instant("decided_at", nullable=True),
-    Column("asked", JSONB, comment="customer, amount and version the order was held for then"),
+    Column("asked", JSONB, comment="payer, amount, version and terms the order was held for"),
     one_of("status", "PROPOSED", "APPROVED", "DECLINED"),
     CheckConstraint(
         "(status = 'PROPOSED') = (decided_by IS NULL) AND (decided_by IS NULL) ="
