@@ -27,6 +27,8 @@ def upgrade() -> None:
             JOIN release_proposal AS o ON o.hold_id = h.hold_id
             WHERE h.hold_id = p.hold_id AND h.status = 'OPEN'
             ORDER BY o.proposed_at DESC, o.proposal_id DESC LIMIT 1)
+        AND NOT EXISTS (SELECT FROM release_proposal AS w
+            WHERE w.hold_id = p.hold_id AND w.status = 'PROPOSED')
     """)
 
 
