@@ -121,10 +121,10 @@ class Judgement:
     """What was decided, and what becomes of order and accounts.
 
     `tested` are all accounts that the order must fit, `binding` the tightest of them. `order` is
-    None where nothing becomes of it; `let_go`: it changes, but is let go without an authorization.
-    `after` are the accounts that change, with the
-    kind of their journal entry; empty wherever nothing is reserved or freed. `ceilings` maps
-    account ids to the ceiling that a grant rested on.
+    None where nothing becomes of it. `let_go`: it is let go without an authorization, whatever it
+    has from before. `after` are the accounts that change, with the kind of their journal entry;
+    empty wherever nothing is reserved or freed. `ceilings` maps account ids to the ceiling that a
+    grant rested on.
     """
 
     outcome: Outcome

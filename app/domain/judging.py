@@ -127,6 +127,7 @@ def judge(question: Question, situation: Situation, rules: RuleSet, new_id: str)
     # what cannot be valued cannot be reserved: in a mode that stops nothing it goes without
     grant = grant_of(case, new_id) if approved and not case.unbookable else NO_GRANT
     let_go = approved and grant.order is None
+    order = (grant.order or order_let_go(case)) if approved else order_seen(case)
     # by position, in the order of the fields: by name costs twice as much
     return Judgement(
         outcome,
@@ -135,7 +136,7 @@ def judge(question: Question, situation: Situation, rules: RuleSet, new_id: str)
         warnings,
         _binding(tested),
         question.amount.minor if approved else _ship_up_to(case, tested, reasons),
-        order_let_go(case) if let_go else grant.order if approved else order_seen(case),
+        order,
         grant.after,
         grant.ceilings,
         _degraded(case, reasons + warnings),

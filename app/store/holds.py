@@ -70,8 +70,11 @@ _NEWEST = (
     .limit(1)
     .lateral("newest")
 )
-_PROPOSAL = ("proposal_id", "valid_until", "note", "proposed_by", "proposed_actor", "proposed_at")
-_DECIDED = ("decided_by", "decided_actor", "decided_at", "asked")
+_PROPOSAL = (
+    *("proposal_id", "valid_until", "note"),
+    *("proposed_by", "proposed_actor", "proposed_at", "asked"),
+)
+_DECIDED = ("decided_by", "decided_actor", "decided_at")
 _SAME_NAMES = ("status", "reason_code", "max_minor", "currency")
 
 

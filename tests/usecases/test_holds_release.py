@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -292,15 +293,22 @@ def test_other_reasons_than_before_are_told(town: Town, erp: Own) -> None:
     assert check_ledger(town.database.url).clean
 
 
+@contextmanager
+def somebody_on(town: Town, order_id: str) -> Iterator[None]:
+    """Work on an order while the block lasts."""
+    with town.database.begin() as tx:
+        busy = "SELECT FROM credit_order WHERE order_id = :name FOR UPDATE"
+        tx.execute(text(busy), {"name": order_id})
+        yield
+
+
 @pytest.mark.parametrize("most", [1, 100], ids=["one-a-portion", "all-in-one"])
 def test_who_works_on_an_order_is_not_waited_for(town: Town, erp: Own, most: int) -> None:
     holds = [erp.held("SO-1", "110.00")]
     town.clock.advance(seconds=1)
     holds.append(erp.held("SO-2", "120.00"))
     erp.limit("120.00")
-    with town.database.begin() as tx:
-        busy = "SELECT FROM credit_order WHERE order_id = :name FOR UPDATE"
-        tx.execute(text(busy), {"name": erp.name("SO-1")})
+    with somebody_on(town, erp.name("SO-1")):
         # the younger one does not slip past the older
         assert whole_pass(town.releasing(most)) == 0
     assert whole_pass(town.releasing(most)) == 1
@@ -359,9 +367,7 @@ def test_no_half_of_a_batch_slips_past_the_other(town: Town, erp: Own) -> None:
     with town.database.begin() as tx:
         broken = "UPDATE order_hold SET ask = ask - 'type' WHERE hold_id = :id"
         tx.execute(text(broken), {"id": holds[1]})
-    with town.database.begin() as tx:
-        busy = "SELECT FROM credit_order WHERE order_id = :name FOR UPDATE"
-        tx.execute(text(busy), {"name": erp.name("SO-1")})
+    with somebody_on(town, erp.name("SO-1")):
         assert town.run() == 0
     assert town.run() == 1
     assert erp.statuses(*holds) == ["RELEASED", "OPEN", "OPEN"]
