@@ -4,12 +4,13 @@ All amounts are minor units of the document's currency, gross and absolute, neve
 document is (segment, kind, id); its newest version holds, and amount 0 cancels it.
 """
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Final, Generic, Literal, TypeVar
 
 from app.domain.accounts import Use
-from app.domain.values import quick
+from app.domain.values import changed, quick
 
 Kind = Literal[
     "order", "delivery", "invoice", "payment", "note", "credit_note", "write_off", "dispute"
@@ -268,6 +269,17 @@ def day_of(body: Body) -> date:
     if isinstance(body, DisputeBody):
         return body.since or date.max
     return body.paid_date if isinstance(body, PaymentBody) else date.max
+
+
+def is_same(one: Body, other: Body) -> bool:
+    """Compare two documents; lines and allocations may come in any order."""
+    if isinstance(one, InvoiceBody) and isinstance(other, InvoiceBody):
+        same = Counter(one.lines) == Counter(other.lines)
+        return same and changed(one, lines=()) == changed(other, lines=())
+    if isinstance(one, PaymentBody) and isinstance(other, PaymentBody):
+        same = Counter(one.allocations) == Counter(other.allocations)
+        return same and changed(one, allocations=()) == changed(other, allocations=())
+    return one == other
 
 
 def customer_cause(ref: str) -> str:

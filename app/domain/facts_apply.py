@@ -24,6 +24,7 @@ from app.domain.facts import (
     Share,
     Table,
     day_of,
+    is_same,
 )
 from app.domain.facts_balances import Balances, Place, Posted
 from app.domain.facts_book import Book, UseKey
@@ -94,7 +95,7 @@ class Clerk:
         """Apply one event for the account of its customer; its dates are all filled in."""
         place = place_of(event)
         held = self.book.held(*place)
-        if event.version < max(held.version if held else EXPECTED, self._asked(event)):
+        if event.version < self.newest(event):
             self.changes.retold.hear(place, self._held(event, account_id), self.book)
             return Result(event.event_id, "stale")
         if held and held.version == event.version:
@@ -121,14 +122,17 @@ class Clerk:
         first = told_at(event, self.stamp.at)
         return Held(account_id, event.version, event.content, body, terms, first)
 
-    def _asked(self, event: Event) -> int:
-        """Give the newest version of an order that anybody told of; asks count."""
+    def newest(self, event: Event) -> int:
+        """Give the newest version that anybody told of an event's document; asks for it count."""
+        held = self.book.held(*place_of(event))
         order = self.book.orders.get(event.document_id) if event.kind == "order" else None
-        return EXPECTED if order is None or order.version is None else order.version
+        asked = EXPECTED if order is None or order.version is None else order.version
+        return max(asked, held.version if held else EXPECTED)
 
     def _repeat(self, event: Event, held: Held[Body], account_id: int) -> Result:
         """Answer a version that is held already; the earliest of equal reports stays."""
-        if (held.content, held.account_id) != (event.content, account_id):
+        told = held.content == event.content or is_same(held.body, event.body)
+        if not told or held.account_id != account_id:
             detail = f"version {event.version} of {event.ref} is held with other content"
             problem = Problem("version_conflict", detail, "version", event.cause)
             return Result(event.event_id, "quarantined", problem=problem)
@@ -184,13 +188,9 @@ class Clerk:
     def _record(self, step: _Step, event: Event, body: OrderBody, account_id: int) -> None:
         book, order_id = self.book, event.document_id
         step.root = book.orders.get(order_id)
-        now = account_id, body.currency, event.version
-        if step.root is None:
-            root = after = Order(book.segment_id, order_id, *now)
-        else:
-            root = step.root
-            after = changed(root, account_id=now[0], currency=now[1], version=now[2])
-        step.order = record_order(root, after, body, self.stamp)
+        root = step.root or Order(book.segment_id, order_id, account_id, body.currency)
+        now = {"account_id": account_id, "currency": body.currency, "version": event.version}
+        step.order = record_order(root, changed(root, **now), body, self.stamp)
         book.orders[order_id] = step.order.order
 
     def _undo(self, step: _Step) -> None:

@@ -10,6 +10,15 @@ EventKey = tuple[str, str]
 """(source, event_id)."""
 
 
+def is_over(version: int, applied: int, *, for_itself: bool) -> bool:
+    """Tell whether a statement that waits says nothing any more, once a version is applied.
+
+    `for_itself`: it waits for a version of its own document. One that is as new and waits for a
+    customer or a rate repeats what was applied or contradicts it: that is seen when it gets that.
+    """
+    return version < applied or (for_itself and version == applied)
+
+
 @dataclass(slots=True)
 class Opened:
     """A statement to be put in quarantine; `superseded` by what the same batch applied after it.
@@ -81,7 +90,9 @@ class Inbox:
             self.told[key, event.digest] = result
             one = Opened(event, account_id, concerns(), result.problem)
             self.opened.append(one)
-            self.opened_by.setdefault(result.problem.cause, []).append(one)
+            self.opened_by.setdefault(event.cause, []).append(one)
         if result.result == "applied" and self.opened:
             for one in self.opened_by.get(event.cause, ()):
-                one.superseded |= one.event.version <= event.version
+                for_itself = one.problem.cause == event.cause
+                version = one.event.version
+                one.superseded |= is_over(version, event.version, for_itself=for_itself)

@@ -1,4 +1,4 @@
-"""The quarantine by what its open rows wait for; all of it follows the index of open rows."""
+"""The quarantine by what its open rows wait for; all of it follows an index."""
 
 from collections.abc import Collection
 from typing import Final
@@ -23,10 +23,21 @@ SELECT cause FROM walk WHERE cause IS NOT NULL ORDER BY place
 """)
 """From one cause to the next: what many rows wait for costs no more than what one does."""
 _ROWS: Final = text("""
-SELECT quarantine_id, account_id, concerns, cause, payload FROM quarantine
+SELECT quarantine_id, account_id, concerns, cause, document, payload FROM quarantine
 WHERE status = 'OPEN' AND cause = :cause AND quarantine_id > :after AND segment_id = ANY(:segments)
 ORDER BY quarantine_id LIMIT :most
 """)
+
+
+_CONTRADICTED: Final = text("""
+SELECT DISTINCT cause FROM quarantine
+WHERE account_id = ANY(:ids) AND status = 'OPEN' AND code = 'version_conflict' ORDER BY cause
+""")
+
+
+def contradicted(tx: Tx, account_ids: Collection[int]) -> list[str]:
+    """Name documents of which accounts hold what open rows tell otherwise, as causes."""
+    return list(tx.execute(_CONTRADICTED, {"ids": sorted(account_ids)}).scalars())
 
 
 def next_causes(tx: Tx, first: str, most: int) -> list[str]:

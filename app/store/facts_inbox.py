@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import BigInteger, Text
 
 from app.domain.facts import Event, Problem, Result
-from app.domain.facts_inbox import EventKey, Inbox
+from app.domain.facts_inbox import EventKey, Inbox, is_over
 from app.store.copies import copy_in
 from app.store.database import Tx
 from app.store.facts_bulk import insert_new, upsert
@@ -34,11 +34,12 @@ FROM unnest({split("sources")}, {split("ids")}) AS n(source, event_id)
 JOIN quarantine q ON q.source = n.source AND q.event_id = n.event_id
 ORDER BY q.quarantine_id
 """)  # noqa: S608 - a constant
+_FIRST: Final = text("SELECT payload FROM ledger_event WHERE source = :source AND event_id = :id")
 
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """An open row of the quarantine; `version` is that of its document.
+    """An open row of the quarantine; `version` is that of its `document`.
 
     It counts on all its `accounts`: its customer's, and those whose figures it would have changed.
     """
@@ -46,14 +47,25 @@ class Waiting:
     quarantine_id: int
     accounts: frozenset[int]
     cause: str
+    document: str
     version: int
     payload: dict[str, Any]
 
     @classmethod
     def of(cls, row: Any) -> Self:  # noqa: ANN401 - a row
         """Read a row with its `account_id` and all whom it `concerns` besides."""
-        version = int(row.payload["version"])
-        return cls(row.quarantine_id, counted_on(row), row.cause, version, row.payload)
+        return cls(
+            row.quarantine_id,
+            counted_on(row),
+            row.cause,
+            row.document,
+            int(row.payload["version"]),
+            row.payload,
+        )
+
+    def is_over(self, applied: int) -> bool:
+        """Tell whether it says nothing any more, once a version of its document is applied."""
+        return is_over(self.version, applied, for_itself=self.cause == self.document)
 
 
 def use_indexes(tx: Tx) -> None:
@@ -79,6 +91,11 @@ def read_inbox(tx: Tx, events: Sequence[Event]) -> Inbox:
             told = Result(row.event_id, "quarantined", problem=problem)
         inbox.told[(row.source, row.event_id), bytes(row.content)] = told
     return inbox
+
+
+def told_under(tx: Tx, source: str, event_id: str) -> Any:  # noqa: ANN401 - as it came
+    """Give the first statement under an id as it came, or None."""
+    return tx.execute(_FIRST, {"source": source, "id": event_id}).scalar_one_or_none()
 
 
 def _told_otherwise(inbox: Inbox, events: Sequence[Event]) -> set[EventKey]:
@@ -158,22 +175,28 @@ _WAITING: Final = (
     quarantine.c.account_id,
     quarantine.c.concerns,
     quarantine.c.cause,
+    quarantine.c.document,
     quarantine.c.payload,
 )
 
 
-def waiting_for(tx: Tx, causes: Collection[str]) -> list[Waiting]:
-    """List the open rows of causes, in the order they came."""
+def waiting_of(tx: Tx, documents: Collection[str]) -> list[Waiting]:
+    """List the open rows of documents, whatever they wait for, in the order they came."""
     query = select(*_WAITING).where(
-        quarantine.c.status == "OPEN", quarantine.c.cause == func.any(_texts(causes))
+        quarantine.c.status == "OPEN", quarantine.c.document == func.any(_texts(documents))
     )
     return [Waiting.of(row) for row in tx.execute(query.order_by(quarantine.c.quarantine_id))]
 
 
 def next_waiting(tx: Tx, causes: Collection[str] | None, after: int, most: int) -> list[Waiting]:
-    """List up to `most` open rows of causes (None: of all) in the order they came, after an id."""
+    """List up to `most` open rows of causes (None: of all) in the order they came, after an id.
+
+    What came under a used event id is not among them: it waits for a person.
+    """
     query = select(*_WAITING).where(
-        quarantine.c.status == "OPEN", quarantine.c.quarantine_id > after
+        quarantine.c.status == "OPEN",
+        quarantine.c.code != "event_id_reused",
+        quarantine.c.quarantine_id > after,
     )
     if causes is not None:
         query = query.where(quarantine.c.cause == func.any(_texts(causes)))

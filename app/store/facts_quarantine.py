@@ -14,8 +14,8 @@ from app.store.schema.evidence import quarantine
 from app.store.schema.parties import account, customer_ref
 
 _FIND: Final = text("""
-SELECT quarantine_id, segment_id, account_id, concerns, cause, payload, status FROM quarantine
-WHERE quarantine_id = :id
+SELECT quarantine_id, segment_id, account_id, concerns, cause, document, payload, status
+FROM quarantine WHERE quarantine_id = :id
 """)
 _LOCK: Final = text("""
 SELECT quarantine_id, account_id, concerns FROM quarantine

@@ -96,7 +96,7 @@ class ApplyFacts:
         return done.results
 
     def requeue(self, cause: str | None = None) -> int:
-        """Apply what waits in quarantine for a cause (None: everything); returns how many went in.
+        """Apply what waits for a cause (None: for any but a person); returns how many wait no more.
 
         Causes are `customer:<id or alias>`, `rate:<from>:<to>`, in either direction, and those of
         documents. Rows that still cannot be applied stay, with the reason they have now.
@@ -199,8 +199,8 @@ class ApplyFacts:
         """
         try:
             with self.database.read() as tx:
-                rows = facts_inbox.waiting_for(tx, known)
-            rows = [row for row in rows if row.version <= known[row.cause]]
+                rows = facts_inbox.waiting_of(tx, known)
+            rows = [row for row in rows if row.version <= known[row.document]]
             for first in range(0, len(rows), _AT_ONCE):
                 some = rows[first : first + _AT_ONCE]
                 self._run(_ITSELF, [parse_event(row.payload) for row in some], some)

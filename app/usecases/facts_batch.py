@@ -35,12 +35,12 @@ from app.store import adjustments, facts_inbox, facts_quarantine, rates
 from app.store.database import Tx
 from app.store.facts_inbox import Waiting
 from app.store.facts_load import Loaded, load, lock_orders
-from app.store.facts_payers import Payers, find_payers, names_of, with_groups
+from app.store.facts_payers import Payers, find_payers, with_groups
 from app.store.facts_save import Saving
 from app.usecases.books import Books
 from app.usecases.collecting import uncollected
 from app.usecases.dates import business_date, dated
-from app.usecases.facts_events import digest_by
+from app.usecases.facts_again import answer
 from app.usecases.facts_scope import AccountsMissingError, OrderKey, Scope, WidenError
 from app.usecases.score_marks import Told, touch
 
@@ -86,7 +86,7 @@ def run_batch(tx: Tx, task: Task, scope: Scope) -> Done:
         results = batch.apply()
         moved = batch.save(results) or any(one.problem for one in results)
         accounts = {one for held in batch.work.values() for one in held.accounts}
-        known = batch.inbox.held_of({row.cause for row in batch.waiting})
+        known = batch.inbox.held_of({row.document for row in batch.waiting})
         del batch  # what it held is gone before anybody looks for cycles again
     return Done(results, accounts, moved, known)
 
@@ -129,7 +129,7 @@ class _Batch:
         books = Books.open(tx, payers.paths | with_groups(tx, scope.accounts), task.at)
         if find_payers(tx, refs) != payers:
             raise WidenError(set(), set())
-        waiting = facts_inbox.waiting_for(tx, {event.cause for event in task.events})
+        waiting = facts_inbox.waiting_of(tx, {event.cause for event in task.events})
         inbox = Inbox() if task.rows else facts_inbox.read_inbox(tx, task.events)
         ids = [row.quarantine_id for row in task.rows]
         rows = facts_quarantine.lock_open(tx, ids) if ids else {}
@@ -206,25 +206,10 @@ class _Batch:
         results = []
         for event in self.task.events:
             account_id = self.payers.accounts.get((event.segment_id, event.customer_ref))
-            result = self._known(event, account_id) or self._apply(event, account_id)
+            result = answer(self.tx, self.inbox, event) or self._apply(event, account_id)
             self.inbox.note(event, account_id, result, partial(self._concerned, event, account_id))
             results.append(result)
         return results
-
-    def _known(self, event: Event, account_id: int | None) -> Result | None:
-        """Answer a repeat, or a used id; None for a statement that is new.
-
-        By another id of its customer it is the same: after a merge, or where an alias was used, an
-        ERP that sends all again tells nothing else.
-        """
-        result = self.inbox.answer(event)
-        if result is None or not result.problem or self.inbox.is_told(event) or account_id is None:
-            return result
-        key = event.source, event.event_id
-        first = self.inbox.known[key]
-        if all(digest_by(event, one) != first for one in names_of(self.tx, event.customer_ref)):
-            return result
-        return self.inbox.told.get((key, first)) or Result(event.event_id, "duplicate")
 
     def _concerned(self, event: Event, account_id: int | None) -> set[int]:
         """Give whom a fact that waits concerns besides its customer."""
@@ -239,13 +224,14 @@ class _Batch:
         return self._apply(event, self.payers.accounts.get((event.segment_id, event.customer_ref)))
 
     def _apply(self, event: Event, account_id: int | None) -> Result:
-        if account_id is None:
-            detail = f"no customer has the id {event.customer_ref!r}"
-            cause = customer_cause(event.customer_ref)
-            problem = Problem("customer_unknown", detail, "customer_id", cause)
-            return Result(event.event_id, "quarantined", problem=problem)
-        segment = self.task.segments[event.segment_id]
-        return self.work[event.segment_id].clerk.apply(dated(event, segment), account_id)
+        clerk = self.work[event.segment_id].clerk
+        if account_id is not None:
+            return clerk.apply(dated(event, self.task.segments[event.segment_id]), account_id)
+        if event.version < clerk.newest(event):
+            return Result(event.event_id, "stale")
+        detail, cause = f"no customer has the id {event.customer_ref!r}", event.customer_ref
+        problem = Problem("customer_unknown", detail, "customer_id", customer_cause(cause))
+        return Result(event.event_id, "quarantined", problem=problem)
 
     def save(self, results: Sequence[Result]) -> bool:
         """Write everything, events before the feed, where all meet; say whether any wait no more.
@@ -282,7 +268,7 @@ class _Batch:
         ended = {
             row.quarantine_id
             for row in self.waiting
-            if row.version <= applied.get(row.cause, EXPECTED) and row.quarantine_id not in own
+            if row.is_over(applied.get(row.document, EXPECTED)) and row.quarantine_id not in own
         }
         return facts_inbox.close(self.tx, ended, "SUPERSEDED", self.task.at) > 0
 

@@ -29,8 +29,10 @@ from app.store import (
     segments,
 )
 from app.store.database import Database, Tx
+from app.store.facts_causes import contradicted
 from app.store.merge_uses import Names
 from app.usecases.books import Books
+from app.usecases.causes import Requeue, announce
 from app.usecases.customers import CustomerView, view
 from app.usecases.dates import business_date
 from app.usecases.groups import ensure_accounts
@@ -47,10 +49,14 @@ class _MovedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class MergeCustomers:
-    """Move all that one record of a payer has to another, and let its ids name that one."""
+    """Move all that one record of a payer has to another, and let its ids name that one.
+
+    `requeue` looks again at what contradicted a document: of one payer, it may say the same now.
+    """
 
     database: Database
     now: Callable[[], datetime]
+    requeue: Requeue
 
     def __call__(self, caller: Caller, source_ref: str, into: str) -> CustomerView:
         """Return the record that goes on; merging again changes nothing.
@@ -74,9 +80,12 @@ class MergeCustomers:
                         at = self.now()
                         _check(tx, caller, (source_id, target_id), at)
                         _Merge(tx, caller, source_id, target_id, at).run()
-                    return view(tx, caller, target_id)
+                    found = view(tx, caller, target_id)
+                    causes = contradicted(tx, merges.account_ids(tx, target_id).values())
             except _MovedError:
                 continue
+            announce(self.requeue, causes)
+            return found
         raise BusyError("orders keep coming in for the customer; try again")
 
 

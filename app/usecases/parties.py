@@ -49,7 +49,7 @@ class Parties:
             PutCustomer(database, now, requeue),
             ReadCustomer(database),
             ListCustomers(database, now),
-            MergeCustomers(database, now),
+            MergeCustomers(database, now, requeue),
             PutTerms(database, now),
             ProposeLimit(database, now),
             DecideLimit(database, now),

@@ -4,6 +4,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Computed,
     ForeignKey,
     Identity,
     Index,
@@ -90,6 +91,20 @@ quarantine = Table(
     required("detail"),
     Column("field", Text),
     required("cause", ""),
+    Column(
+        "document",
+        Text,
+        Computed(
+            "'doc:' || segment_id || ':' || coalesce(payload ->> 'type', '') || ':'"
+            " || coalesce(payload ->> CASE payload ->> 'type' WHEN 'dispute' THEN 'invoice_id'"
+            " ELSE (payload ->> 'type') || '_id' END, '')"
+            " || CASE payload ->> 'type'"
+            " WHEN 'delivery' THEN chr(31) || coalesce(payload ->> 'order_id', '') ELSE '' END",
+            persisted=True,
+        ),
+        nullable=False,
+        comment="the document, named as `cause` does where a version of it would let the row go",
+    ),
     required("status", "OPEN"),
     instant("received_at", now=True),
     instant("closed_at", nullable=True),
@@ -102,6 +117,7 @@ quarantine = Table(
         "quarantine_id",
         postgresql_where=text("status = 'OPEN'"),
     ),
+    Index("quarantine_document_idx", "document", postgresql_where=text("status = 'OPEN'")),
     Index("quarantine_account_id_idx", "account_id"),
     Index("quarantine_source_event_id_idx", "source", "event_id"),
 )
