@@ -146,7 +146,7 @@ def test_a_used_id_is_for_one_document_alone(ledger: Ledger) -> None:
     ledger.apply(first)
     others = ({"order_id": "O2"}, {"version": 2}, {"customer_id": "bert"})
     for other in others:
-        assert ledger.code({**other, "event_id": first["event_id"]}) == "event_id_reused"
+        assert ledger.code({**first, **other}) == "event_id_reused"
 
 
 def test_a_merge_looks_again_at_what_contradicted_documents(ledger: Ledger) -> None:
