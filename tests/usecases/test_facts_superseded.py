@@ -130,7 +130,7 @@ def test_parts_in_another_order_say_the_same(ledger: Ledger, told: str, again: s
         first = pay("P", "50", *parts, note=BILL)
     name = "lines" if told == "lines" else "allocations"
     ledger.apply(first)
-    later: Fact = {**first, name: parts[::-1]}
+    later: Fact = {**first, name: parts[::-1], "occurred_at": "2026-06-01T08:00:00+08:00"}
     if again == "other-id":
         later = {**later, "event_id": "again"}
     assert ledger.apply(later) == ["duplicate"]
