@@ -21,7 +21,11 @@ def answer(tx: Tx, inbox: Inbox, event: Event) -> Result | None:
     first = inbox.known[key]
     if not _says(tx, event, first):
         return result
-    return inbox.told.get((key, first)) or Result(event.event_id, "duplicate")
+    told = inbox.told.get((key, first))
+    if told is None:
+        return Result(event.event_id, "duplicate")
+    inbox.told[key, event.digest] = told  # it waits, or waited: not once more in these words
+    return told
 
 
 def _says(tx: Tx, event: Event, digest: bytes) -> bool:

@@ -172,3 +172,17 @@ def test_a_merge_leaves_what_contradicts_it_still(ledger: Ledger) -> None:
     merge(ledger.town, "dora", "anna")
     assert ledger.town.facts.requeue(ledger.town.causes[-1]) == 0
     assert ledger.quarantined() == 1
+
+
+@pytest.mark.parametrize("again", ["parts", "alias"])
+def test_what_waits_and_is_said_again_in_other_words_waits_once(ledger: Ledger, again: str) -> None:
+    ledger.town.put("anna", aliases=("old-anna",))
+    parts = [line("4", "EUR", order_id="O"), line("5", "EUR", order_id="P")]
+    first = fact("invoice", "I", lines=parts, **EURO)
+    other = {"lines": parts[::-1]} if again == "parts" else {"customer_id": "old-anna"}
+    for told in (first, {**first, **other}, first, {**first, **other}):
+        assert ledger.code(told) == "fx_rate_missing"
+    assert ledger.apply({**first, **other}, first) == ["quarantined"] * 2
+    assert ledger.quarantined() == 1
+    assert rate(ledger) == 1
+    assert ledger.apply({**first, **other}) == ["duplicate"]
