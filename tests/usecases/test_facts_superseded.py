@@ -18,8 +18,8 @@ from tests.server import Clock
 from tests.usecases.facts_ledger import Ledger
 from tests.usecases.test_groups import merge
 
-EURO = {"amount": money("10", "EUR")}
-NOBODY = {"amount": money("10"), "customer_id": "dora"}
+EURO: Fact = {"amount": money("10", "EUR")}
+NOBODY: Fact = {"amount": money("10"), "customer_id": "dora"}
 
 
 @pytest.fixture
