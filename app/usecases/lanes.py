@@ -11,6 +11,8 @@ from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+import structlog
+
 from app.domain.errors import BusyError, CreditError
 from app.store.lane import Lane
 from app.telemetry import BATCH_SIZE, LANE_QUEUE
@@ -24,8 +26,15 @@ _SMOOTHING: Final = 0.2
 _WORTH: Final = 10
 """Questions that cost about as much as a batch costs by itself: see decision 90."""
 
+_LOOK_S: Final = 0.25
+"""How often a lane looks whether what is under way takes too long."""
+
 _LARGE_QUEUE: Final = 8_192
 """Room for three large requests of one client beside one of another: see `LARGE_TURNS`."""
+
+_STALLED: Final = "the batch before takes too long; try again in a moment"
+
+log = structlog.get_logger(__name__)
 
 Decide = Callable[[Lane, Sequence[Ask]], Coroutine[None, None, list[Answer | CreditError]]]
 
@@ -35,8 +44,10 @@ class LaneSizes:
     """How much a lane takes: questions in one batch, and questions that wait.
 
     Who would have to wait longer than `wait_s` at the pace of the last batches is turned away at
-    once. After `patience_s` a batch that meets locks is not taken apart any further: who is left
-    hears BUSY, so that those who wait behind get their turn.
+    once; whose turn comes soon is let in, however many of another client wait. After `patience_s` a
+    batch that meets locks is not taken apart any further: who is left hears BUSY, so that those who
+    wait behind get their turn. One that takes `wait_s` longer is stalled: whoever waits behind it,
+    or comes, hears BUSY.
     """
 
     batch: int = 256
@@ -73,6 +84,8 @@ class BatchingLane:
     _tries: Tries = field(init=False)
     _task: asyncio.Task[None] | None = None
     _ahead: Deciding | None = None
+    _until: float | None = None
+    _looking: asyncio.TimerHandle | None = None
     _closing: bool = False
 
     def __post_init__(self) -> None:
@@ -83,12 +96,36 @@ class BatchingLane:
     async def start(self) -> None:
         """Begin to take questions."""
         self._task = asyncio.create_task(self._work(), name="lane")
-        self._task.add_done_callback(self._turn_away)
+        self._task.add_done_callback(self._ended)
+        self._look()
 
-    def _turn_away(self, _: asyncio.Task[None]) -> None:
+    def _ended(self, _: asyncio.Task[None]) -> None:
         """Let nobody wait for a lane that has ended."""
-        for item in self._waiting.take(len(self._waiting)):
-            item.tell(BusyError("the service is stopping; try again"))
+        if self._looking is not None:
+            self._looking.cancel()
+        self._turn_away("the service is stopping; try again")
+
+    def _turn_away(self, why: str) -> int:
+        """Tell all who wait to try again; say how many did."""
+        away = self._waiting.take(len(self._waiting))
+        LANE_QUEUE.dec(len(away))
+        for item in away:
+            item.tell(BusyError(why))
+        return len(away)
+
+    def _look(self) -> None:
+        """Let nobody wait behind what is stalled: who is in it hears what became of it, in time."""
+        self._looking = asyncio.get_running_loop().call_later(_LOOK_S, self._look)
+        if self._is_stalled() and (away := self._turn_away(_STALLED)):
+            log.warning("lane_stalled", turned_away=away)
+
+    def _is_stalled(self) -> bool:
+        """Tell whether a batch has been under way for longer than any may."""
+        until = self._until
+        if until is None and self._ahead is not None:
+            until = self._ahead.until
+        clock = asyncio.get_running_loop().time
+        return until is not None and clock() > until + self.sizes.wait_s
 
     async def stop(self) -> None:
         """Take no more questions, answer those that wait, close the connection."""
@@ -146,11 +183,15 @@ class BatchingLane:
             BusyError: Nothing was taken in.
 
         """
-        waits = len(self._waiting)
-        late = waits > self.sizes.batch and waits * self._item_s > self.sizes.wait_s
-        full = late or not self._waiting.has_room(client)
-        if self._closing or not self.alive() or full:
+        waiting, sizes = self._waiting, self.sizes
+        late = False
+        if len(waiting) > sizes.batch:
+            ahead = waiting.ahead_of(client)
+            late = ahead > sizes.batch and ahead * self._item_s > sizes.wait_s
+        if self._closing or not self.alive() or late or not waiting.has_room(client):
             raise BusyError("too many questions wait; try again in a moment")
+        if self._is_stalled():
+            raise BusyError(_STALLED)
 
     async def _work(self) -> None:
         while True:
@@ -186,7 +227,8 @@ class BatchingLane:
         BATCH_SIZE.observe(len(items))
         clock = asyncio.get_running_loop().time
         began, ahead = clock(), self._ahead
-        deciding = self._begin(Part(items), began + self.sizes.patience_s)
+        self._until = began + self.sizes.patience_s
+        deciding = self._begin(Part(items), self._until)
         await deciding.free.wait()
         if ahead is not None:
             await asyncio.wait([ahead.task])  # was sent first, so it is over or about to be
@@ -196,6 +238,7 @@ class BatchingLane:
             await self._recover(ahead, deciding)
         elif deciding.failed:
             await self._recover(deciding)
+        self._until = None
         paced = max(len(items), _WORTH)  # what few cost says little of what each of many does
         self._item_s += ((clock() - began) / paced - self._item_s) * _SMOOTHING
 
@@ -221,4 +264,6 @@ class BatchingLane:
 
     async def _recover(self, first: Deciding, behind: Deciding | None = None) -> None:
         self._ahead = None
+        self._until = (behind or first).until
         await self._tries.recover(first, behind)
+        self._until = None

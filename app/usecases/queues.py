@@ -29,6 +29,12 @@ class FairQueue(Generic[_T]):
         own = self._waiting.get(client)
         return own is None or len(own) < self.most // len(self._waiting)
 
+    def ahead_of(self, client: str) -> int:
+        """Count the items that are taken before one that the client would add now."""
+        own = len(self._waiting.get(client, ()))
+        others = (len(items) for name, items in self._waiting.items() if name != client)
+        return own + sum(min(count, own + 1) for count in others)
+
     def put(self, client: str, item: _T) -> None:
         """Add an item behind the client's others."""
         own = self._waiting.get(client)

@@ -38,6 +38,17 @@ def test_a_flood_leaves_room_for_a_newcomer() -> None:
     assert not queue.has_room("other")
 
 
+def test_what_is_taken_before_a_newcomer_is_counted() -> None:
+    queue: FairQueue[str] = FairQueue(1000)
+    assert queue.ahead_of("new") == 0
+    for client, count in (("flood", 100), ("some", 3)):
+        for _ in range(count):
+            queue.put(client, client)
+    assert [queue.ahead_of(client) for client in ("flood", "some", "new")] == [103, 7, 2]
+    queue.put("some", "last")
+    assert queue.take(8)[-1] == "last"  # behind seven
+
+
 @given(
     st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 99)), max_size=40),
     st.lists(st.integers(1, 9), min_size=40, max_size=40),
