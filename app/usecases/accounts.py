@@ -71,7 +71,7 @@ class ReadAccount:
 
         """
         caller.visit(segment_id)
-        read = await self.lane.read(Want("ACCOUNT", ref, segment_id))
+        read = await self.lane.read(caller.client, Want("ACCOUNT", ref, segment_id))
         found = found_account(read.row)
         if found.segment_id is None:
             raise SegmentUnknownError(f"no segment {segment_id[:64]!r}", "segment")

@@ -6,7 +6,6 @@ be in flight: while the server reads one batch, the other's answers leave.
 """
 
 import asyncio
-from collections import deque
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -19,6 +18,7 @@ from app.domain.errors import BusyError, CreditError
 from app.store.lane import LostError
 from app.store.read_rows import Row, Want
 from app.telemetry import READ_BATCH_SIZE, READ_QUEUE
+from app.usecases.queues import FairQueue
 
 _TRIES: Final = 2
 """How often a batch is read when the connection is lost; reading twice harms nobody."""
@@ -63,11 +63,15 @@ class ReadLane:
     now: Callable[[], datetime]
     batch: int = 256
     queue: int = 2048
-    _waiting: deque[_Item] = field(default_factory=deque)
+    _waiting: FairQueue[_Item] = field(init=False)
     _arrived: asyncio.Event = field(default_factory=asyncio.Event)
     _in_flight: set[asyncio.Task[None]] = field(default_factory=set)
     _task: asyncio.Task[None] | None = None
     _closing: bool = False
+
+    def __post_init__(self) -> None:
+        """Make the queue, in which clients take turns."""
+        self._waiting = FairQueue(self.queue)
 
     async def start(self) -> None:
         """Begin to take questions."""
@@ -76,9 +80,9 @@ class ReadLane:
 
     def _turn_away(self, _: asyncio.Task[None]) -> None:
         """Let nobody wait for a lane that has ended."""
-        _refuse(self._waiting, BusyError("the service is stopping; try again"))
-        READ_QUEUE.dec(len(self._waiting))
-        self._waiting.clear()
+        left = self._waiting.take(len(self._waiting))
+        READ_QUEUE.dec(len(left))
+        _refuse(left, BusyError("the service is stopping; try again"))
 
     async def stop(self) -> None:
         """Take no more questions, answer those that wait, close the connection."""
@@ -92,19 +96,20 @@ class ReadLane:
         """Say whether the lane's task runs."""
         return self._task is not None and not self._task.done()
 
-    async def read(self, want: Want) -> Read:
-        """Put a question and wait for its row.
+    async def read(self, client: str, want: Want) -> Read:
+        """Put a client's question and wait for its row.
 
         Who is cancelled here takes its own future along, nothing of the batch.
 
         Raises:
-            BusyError: The queue is full, the service is stopping or the database out of reach.
+            BusyError: The client's share of the queue is full, the service is stopping or the
+                database out of reach.
 
         """
-        if self._closing or not self.alive() or len(self._waiting) >= self.queue:
+        if self._closing or not self.alive() or not self._waiting.has_room(client):
             raise BusyError("too many questions wait; try again in a moment")
         item = _Item(want, asyncio.get_running_loop().create_future())
-        self._waiting.append(item)
+        self._waiting.put(client, item)
         READ_QUEUE.inc()
         self._arrived.set()
         answer = await item.answer
@@ -126,9 +131,8 @@ class ReadLane:
 
     def _begin(self) -> None:
         """Take what waits, and have it read."""
-        count = min(len(self._waiting), self.batch)
-        taken = [self._waiting.popleft() for _ in range(count)]
-        READ_QUEUE.dec(count)
+        taken = self._waiting.take(self.batch)
+        READ_QUEUE.dec(len(taken))
         items = [item for item in taken if not item.answer.done()]  # others have hung up
         if items:
             READ_BATCH_SIZE.observe(len(items))

@@ -29,7 +29,7 @@ class ReadScore:
             BusyError: The database was out of reach, or too many questions wait.
 
         """
-        read = await self.lane.read(Want("SCORE", ref, sight=caller.segments))
+        read = await self.lane.read(caller.client, Want("SCORE", ref, sight=caller.segments))
         found = found_score(read.row)
         if found.customer_id is None or not found.in_sight:
             raise _unknown(ref)
@@ -71,7 +71,7 @@ class ReadCard:
         """
         if segment_id is not None:
             caller.visit(segment_id)
-        read = await self.lane.read(Want("CARD", ref, segment_id, caller.segments))
+        read = await self.lane.read(caller.client, Want("CARD", ref, segment_id, caller.segments))
         found = found_card(read.row)
         if found.customer_id is None or not found.in_sight:
             raise _unknown(ref)

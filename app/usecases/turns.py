@@ -4,8 +4,14 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Final
 
 from app.domain.errors import BusyError
+
+_SMOOTHING: Final = 0.2
+"""How much the last turn counts in the time that a turn takes."""
+
+_FULL: Final = "too many large requests wait; try again"
 
 
 @dataclass(slots=True)
@@ -13,7 +19,8 @@ class Turns:
     """`at_once` turns of one process, given in the order in which they are asked for.
 
     One client has `most_own` of them at most: who is slow, or a flood, leaves room for others.
-    Who waits has taken nothing yet, so it costs next to nothing, and may be turned away.
+    Who waits has taken nothing yet, so it costs next to nothing, and may be turned away: at once
+    where those before it take longer than `wait_s` at the pace of the last turns.
     """
 
     at_once: int
@@ -21,6 +28,9 @@ class Turns:
     wait_s: float
     _free: asyncio.Semaphore = field(init=False)
     _own: dict[str, asyncio.Semaphore] = field(default_factory=dict)
+    _waiting: dict[str, int] = field(default_factory=dict)
+    _in_line: int = 0
+    _turn_s: float = 0.0
 
     def __post_init__(self) -> None:
         """Let all turns be free."""
@@ -31,15 +41,40 @@ class Turns:
         """Let a client have a turn while the block runs; clients are known ones, and few.
 
         Raises:
-            BusyError: None became free within `wait_s`; the block did not begin.
+            BusyError: None would become free within `wait_s`, or did; the block did not begin.
 
         """
+        if self._expected_s(client) > self.wait_s:
+            raise BusyError(_FULL)
         own = self._own.setdefault(client, asyncio.Semaphore(self.most_own))
+        clock = asyncio.get_running_loop().time
         async with AsyncExitStack() as undo:
             try:
                 async with asyncio.timeout(self.wait_s):
-                    await undo.enter_async_context(own)
-                    await undo.enter_async_context(self._free)
+                    await self._enter(undo, client, own)
             except TimeoutError:
-                raise BusyError("too many large requests wait; try again") from None
-            yield
+                raise BusyError(_FULL) from None
+            began = clock()
+            try:
+                yield
+            finally:
+                part = _SMOOTHING if self._turn_s else 1.0
+                self._turn_s += (clock() - began - self._turn_s) * part
+
+    async def _enter(self, undo: AsyncExitStack, client: str, own: asyncio.Semaphore) -> None:
+        """Wait behind the client's others, then behind everybody's."""
+        self._waiting[client] = self._waiting.get(client, 0) + 1
+        try:
+            await undo.enter_async_context(own)
+        finally:
+            self._waiting[client] -= 1
+        self._in_line += 1
+        try:
+            await undo.enter_async_context(self._free)
+        finally:
+            self._in_line -= 1
+
+    def _expected_s(self, client: str) -> float:
+        """Say how long who comes now would wait: nothing while there is no line."""
+        own = self._waiting.get(client, 0) / self.most_own
+        return (own + self._in_line / self.at_once) * self._turn_s

@@ -80,7 +80,7 @@ def test_nobody_waits_behind_what_is_tried_again_for_too_long() -> None:
             (told,) = await asyncio.gather(lane.ask(ask("b")), return_exceptions=True)
         assert not first.done()
         gate.set()
-        answers = [told, (await first).body, (await lane.ask(ask("c"))).body]
+        answers: list[object] = [told, (await first).body, (await lane.ask(ask("c"))).body]
         await lane.stop()
         return answers
 

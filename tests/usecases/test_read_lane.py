@@ -17,7 +17,7 @@ from app.store.database import Database
 from app.store.lane import LostError
 from app.store.read_lane import ReadConnection
 from app.store.read_rows import Row, Want
-from app.usecases.read_lane import ReadLane
+from app.usecases.read_lane import Read, ReadLane
 from app.usecases.reads import Reads
 from tests.parties import add_customer
 from tests.usecases.town import ADMIN
@@ -65,7 +65,7 @@ def run(script: Script, names: Sequence[str], batch: int = 256) -> list[object]:
     async def work() -> list[object]:
         lane = ReadLane(script, now, batch)
         await lane.start()
-        asking = [asyncio.create_task(lane.read(want(name))) for name in names]
+        asking = [asyncio.create_task(lane.read("tests", want(name))) for name in names]
         await script.began.wait()
         script.gate.set()
         found = await asyncio.gather(*asking, return_exceptions=True)
@@ -81,9 +81,9 @@ def test_what_arrives_meanwhile_is_read_together() -> None:
     async def work() -> None:
         lane = ReadLane(script, now)
         await lane.start()
-        asking = [asyncio.create_task(lane.read(want(0)))]
+        asking = [asyncio.create_task(lane.read("tests", want(0)))]
         await script.began.wait()
-        asking += [asyncio.create_task(lane.read(want(place))) for place in range(1, 6)]
+        asking += [asyncio.create_task(lane.read("tests", want(place))) for place in range(1, 6)]
         await asyncio.sleep(0)
         script.gate.set()
         assert [one.row[1] for one in await asyncio.gather(*asking)] == [
@@ -137,7 +137,7 @@ def test_two_round_trips_are_in_flight_and_no_more() -> None:
     async def work() -> None:
         lane = ReadLane(script, now, batch=1)
         await lane.start()
-        asking = [asyncio.create_task(lane.read(want(place))) for place in range(4)]
+        asking = [asyncio.create_task(lane.read("tests", want(place))) for place in range(4)]
         for _ in range(20):
             await asyncio.sleep(0)
         assert script.batches == [["0"], ["1"]]
@@ -165,13 +165,13 @@ def test_a_full_queue_turns_away() -> None:
     async def work() -> None:
         lane = ReadLane(script, now, batch=1, queue=2)
         await lane.start()
-        asking = [asyncio.create_task(lane.read(want(0)))]
+        asking = [asyncio.create_task(lane.read("tests", want(0)))]
         await script.began.wait()
-        asking += [asyncio.create_task(lane.read(want(place))) for place in (1, 2)]
+        asking += [asyncio.create_task(lane.read("tests", want(place))) for place in (1, 2)]
         await asyncio.sleep(0)
         assert waiting() == 2
         with pytest.raises(BusyError):
-            await lane.read(want(3))
+            await lane.read("tests", want(3))
         script.gate.set()
         assert len(await asyncio.gather(*asking)) == 3
         await lane.stop()
@@ -184,18 +184,42 @@ def waiting() -> float | None:
     return REGISTRY.get_sample_value("aval_read_queue")
 
 
+def test_a_flood_of_one_client_keeps_no_other_waiting() -> None:
+    """It may fill its share of the queue; who comes then is let in, and read next."""
+    script = Script()
+
+    async def work() -> None:
+        lane = ReadLane(script, now, batch=2, queue=6)
+        await lane.start()
+        asking = [asyncio.create_task(lane.read("flood", want(place))) for place in range(2)]
+        await script.began.wait()
+        asking += [asyncio.create_task(lane.read("flood", want(place))) for place in range(2, 12)]
+        await asyncio.sleep(0)
+        asking.append(asyncio.create_task(lane.read("phone", want("mine"))))
+        await asyncio.sleep(0)
+        script.gate.set()
+        told = await asyncio.gather(*asking, return_exceptions=True)
+        assert [isinstance(one, BusyError) for one in told].count(True) > 0
+        assert isinstance(told[-1], Read)
+        await lane.stop()
+
+    asyncio.run(work())
+    mine = [place for place, batch in enumerate(script.batches) if want("mine").ref in batch]
+    assert mine[0] <= 3, script.batches
+
+
 def test_who_waits_when_it_stops_is_answered_and_who_comes_after_is_not() -> None:
     script = Script()
 
     async def work() -> None:
         lane = ReadLane(script, now, batch=2)
         await lane.start()
-        asking = [asyncio.create_task(lane.read(want(place))) for place in range(7)]
+        asking = [asyncio.create_task(lane.read("tests", want(place))) for place in range(7)]
         await script.began.wait()
         stopping = asyncio.create_task(lane.stop())
         await asyncio.sleep(0)
         with pytest.raises(BusyError):
-            await lane.read(want("late"))
+            await lane.read("tests", want("late"))
         script.gate.set()
         assert len(await asyncio.gather(*asking)) == 7
         await stopping
@@ -210,9 +234,9 @@ def test_a_client_that_hangs_up_takes_nothing_away() -> None:
     async def work() -> None:
         lane = ReadLane(script, now)
         await lane.start()
-        asking = [asyncio.create_task(lane.read(want(place))) for place in range(3)]
+        asking = [asyncio.create_task(lane.read("tests", want(place))) for place in range(3)]
         await script.began.wait()
-        waits = [asyncio.create_task(lane.read(want(place))) for place in (3, 4)]
+        waits = [asyncio.create_task(lane.read("tests", want(place))) for place in (3, 4)]
         await asyncio.sleep(0)
         asking[1].cancel()
         waits[0].cancel()
@@ -244,9 +268,9 @@ def test_a_lane_that_never_began_or_has_died_lets_nobody_wait() -> None:
     async def work() -> None:
         lane = ReadLane(script, now, batch=1)
         with pytest.raises(BusyError):
-            await lane.read(want("early"))
+            await lane.read("tests", want("early"))
         await lane.start()
-        asking = [asyncio.create_task(lane.read(want(place))) for place in range(3)]
+        asking = [asyncio.create_task(lane.read("tests", want(place))) for place in range(3)]
         await script.began.wait()
         (task,) = (one for one in asyncio.all_tasks() if one.get_name() == "read-lane")
         task.cancel()
@@ -254,7 +278,7 @@ def test_a_lane_that_never_began_or_has_died_lets_nobody_wait() -> None:
             await asyncio.wait_for(asking[2], 5)
         assert not lane.alive()
         with pytest.raises(BusyError):
-            await lane.read(want("late"))
+            await lane.read("tests", want("late"))
         script.gate.set()  # what is in flight comes home
         assert [one.row[1] for one in await asyncio.gather(*asking[:2])] == ["0", "1"]
 

@@ -87,3 +87,33 @@ def test_one_client_leaves_room_for_the_others() -> None:
         return sorted(told)
 
     assert asyncio.run(work()) == ["erp"] * 2 + ["erp was turned away"] * 7 + ["shop"]
+
+
+def test_who_would_wait_too_long_is_turned_away_at_once() -> None:
+    """At the pace of the turns before; a client with none in line is let in all the same."""
+
+    async def work() -> list[str]:
+        turns, gate = Turns(2, 1, 0.5), asyncio.Event()
+        async with turns.one("erp"):
+            await asyncio.sleep(0.3)  # from here on the pace is known
+        told = list[str]()
+
+        async def ask(name: str, client: str) -> None:
+            try:
+                async with turns.one(client):
+                    await gate.wait()
+            except BusyError:
+                told.append(name)
+
+        asking = [asyncio.create_task(ask(f"{place}", "erp")) for place in range(5)]
+        asking.append(asyncio.create_task(ask("new", "shop")))
+        for _ in range(5):
+            await asyncio.sleep(0)
+        at_once = [*told]
+        gate.set()
+        await asyncio.gather(*asking)
+        return at_once
+
+    at_once = asyncio.run(work())
+    assert "4" in at_once  # three of its client wait for one turn of 0.3 s each
+    assert {"0", "1", "new"}.isdisjoint(at_once)
