@@ -199,9 +199,9 @@ def test_a_flood_of_one_client_keeps_no_other_waiting() -> None:
         await asyncio.sleep(0)
         script.gate.set()
         told = await asyncio.gather(*asking, return_exceptions=True)
+        await lane.stop()
         assert [isinstance(one, BusyError) for one in told].count(True) > 0
         assert isinstance(told[-1], Read)
-        await lane.stop()
 
     asyncio.run(work())
     mine = [place for place, batch in enumerate(script.batches) if want("mine").ref in batch]
