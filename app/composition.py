@@ -6,7 +6,7 @@ Imports everybody; imported by the entry points, of which `main` makes an applic
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from importlib import resources
 from typing import Any, Final, Protocol
 
@@ -18,6 +18,7 @@ from app.scoring.shelf import Shelf
 from app.settings import Settings
 from app.store import lane as store_lane
 from app.store import read_lane as store_read_lane
+from app.store.clock import ServerClock
 from app.store.database import OVERFLOW, Database
 from app.store.guesses import Guesses
 from app.store.holds_lane import HoldLane
@@ -26,6 +27,7 @@ from app.store.processors import Courtesy, ask_quietly
 from app.store.revision import require_schema
 from app.usecases.apart import CONNECTIONS
 from app.usecases.authorizations import AuthorizeOrders
+from app.usecases.clocks import ClockWatch
 from app.usecases.facts import ApplyFacts, Facts
 from app.usecases.facts_lapse import LapseProvisional, lapse_on
 from app.usecases.facts_quarantine import CloseQuarantined, ListQuarantine
@@ -107,15 +109,14 @@ class Composition:
         self.seed()
 
 
-def utc_now() -> datetime:
-    """Read the clock."""
-    return datetime.now(UTC)
-
-
 def compose(
-    settings: Settings, database_url: str, now: Callable[[], datetime] = utc_now
+    settings: Settings, database_url: str, clock: Callable[[], datetime] | None = None
 ) -> Composition:
-    """Put everything together on a database, which is reached when it is first needed."""
+    """Put everything together on a database, which is reached when it is first needed.
+
+    Without a `clock` the database's is kept.
+    """
+    now = ServerClock() if clock is None else clock
     prepare, met = settings.prepare == "on", ask_quietly(settings.database_nice)
     database = Database(database_url, pool_size=settings.pool_size, prepare=prepare, met=met)
     seed = SeedDatabase(database, now, STANDARD, _scorecard())
@@ -153,6 +154,8 @@ def compose(
         snoozes=Snoozes(database, now, new_id),
     )
     beside: list[Lane] = [Inner(inner), lanes, reading, models.watch, RaterLane(rater)]
+    if isinstance(now, ServerClock):
+        beside.insert(1, ClockWatch(inner, now))
     return Composition(database, seed, desk, beside)
 
 

@@ -15,7 +15,7 @@ from app.api.conventions import install
 from app.api.express import ExpressApp, express_routes
 from app.api.idempotency import require_declared_keys
 from app.api.routes import ROUTERS
-from app.composition import Composition, Lane, compose, utc_now
+from app.composition import Composition, Lane, compose
 from app.settings import Settings
 
 VERSION: Final = version("aval")
@@ -47,10 +47,13 @@ memory in the end (158 MB after batches and facts over 128 connections).
 
 
 def create_app(
-    settings: Settings, database_url: str, now: Callable[[], datetime] = utc_now
+    settings: Settings, database_url: str, clock: Callable[[], datetime] | None = None
 ) -> FastAPI:
-    """Make the application; it connects, checks the schema and seeds when it is started."""
-    return application(compose(settings, database_url, now))
+    """Make the application; it connects, checks the schema and seeds when it is started.
+
+    Without a `clock` it goes by the database's.
+    """
+    return application(compose(settings, database_url, clock))
 
 
 def application(parts: Composition) -> FastAPI:

@@ -30,9 +30,10 @@ from app.cli.tables import Table, open_table
 from app.cli.tables_fields import is_printable
 from app.cli.tables_rejects import Reject, RejectWriter, reject_path
 from app.cli.tables_shape import Columns
-from app.composition import Composition, utc_now
+from app.composition import Composition
 from app.domain.errors import BusyError, FileRefusedError
 from app.domain.money import minor_to_text
+from app.store.clock import own_clock
 from app.store.ids import IdSource
 from app.telemetry import set_up_log
 from app.usecases.facts import ApplyFacts
@@ -106,10 +107,10 @@ def import_ledger(parts: Composition, table: Table, plan: LedgerPlan) -> None:
     NeedSegment(parts.database)(plan.segment)
     touched: set[int] = set()
     doors = Doors(
-        ApplyFacts(parts.database, utc_now, IdSource(), touched.update),
+        ApplyFacts(parts.database, own_clock, IdSource(), touched.update),
         parts.desk.parties.put_customer,
         FindCustomers(parts.database),
-        TakeCurrencies(parts.database, utc_now),
+        TakeCurrencies(parts.database, own_clock),
         SeeInvoices(parts.database),
     )
     with _rejects(table) as writer:
@@ -135,7 +136,7 @@ def _score_touched(parts: Composition, account_ids: Collection[int]) -> str:
     The facts are in, and who was not scored stays due.
     """
     rater = parts.desk.scores.score_customers.rater
-    run = RescoreTouched(ScorePortion(parts.database, utc_now, rater))
+    run = RescoreTouched(ScorePortion(parts.database, own_clock, rater))
     try:
         with models_loaded(parts.desk), Shown("scoring") as shown:
             found = run(account_ids, lambda done, of: shown.show(done / of, f"{done} customers"))

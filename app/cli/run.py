@@ -29,9 +29,10 @@ from app.cli.service import KEY_FILE, Plan, make_first_key, serve_until_stopped
 from app.cli.tables import Table, open_table
 from app.cli.tables_rejects import RejectWriter, reject_path
 from app.cli.tables_shape import Columns
-from app.composition import Composition, utc_now
+from app.composition import Composition
 from app.settings import Settings
 from app.store import accounts
+from app.store.clock import own_clock
 from app.usecases.facts_events import parse_events
 from app.usecases.seeds import DEFAULT_SEGMENT
 
@@ -101,7 +102,7 @@ def load_once(folder: Path, parts: Composition) -> None:
         with parts.database.read() as tx:
             if accounts.count(tx):
                 return
-        today = utc_now().astimezone(_ZONE).date()
+        today = own_clock().astimezone(_ZONE).date()
         folder.mkdir(exist_ok=True)
         _write_mark(mark, f"{today}")
     say(f"making a sample ledger of two years up to {today} (once; takes a while)")

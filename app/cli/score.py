@@ -15,8 +15,9 @@ from app.cli.database import open_composition, read_settings
 from app.cli.failures import RefusedError, WrongUseError
 from app.cli.progress import Shown
 from app.cli.rating import models_loaded, seldom_collecting
-from app.composition import Composition, utc_now
+from app.composition import Composition
 from app.settings import Settings
+from app.store.clock import own_clock
 from app.telemetry import set_up_log
 from app.usecases.portfolio_scores import ScorePortfolio, Spread, in_bulk, in_threads
 from app.usecases.score_outcomes import CountOutcomes
@@ -64,7 +65,7 @@ def _score(
 def portfolio(parts: Composition) -> ScorePortfolio:
     """Take the rater that this composition scores by, for many customers at once."""
     rater = in_bulk(parts.desk.scores.score_customers.rater)
-    return ScorePortfolio(ScorePortion(parts.database, utc_now, rater))
+    return ScorePortfolio(ScorePortion(parts.database, own_clock, rater))
 
 
 @contextmanager

@@ -108,6 +108,11 @@ POOL_CONNECTIONS: Final = Bounded(
 LANE_QUEUE: Final = Gauge(
     "aval_lane_queue", "Requests waiting at the lanes.", multiprocess_mode="livesum"
 )
+CLOCK_AHEAD: Final = Gauge(
+    "aval_database_clock_ahead_seconds",
+    "How far the database's clock is ahead of the service's own (negative: behind).",
+    multiprocess_mode="livemostrecent",
+)
 LANE_GUESSES: Final = Bounded(
     Counter(
         "aval_lane_guesses",

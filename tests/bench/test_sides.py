@@ -10,10 +10,10 @@ import httpx2
 import psycopg
 import pytest
 
-from app.composition import utc_now
 from app.main import create_app
 from app.settings import Settings
 from app.store.checker import check_ledger
+from app.store.clock import own_clock
 from app.store.database import Database
 from app.usecases.keys import CreateKey
 from bench import naive, servers
@@ -30,8 +30,8 @@ CUSTOMERS, MEMBERS = 30, 3
 @pytest.fixture
 def side(settings: Settings, database: Database, database_url: str) -> Iterator[Side]:
     """Serve on the real clock: what is seeded is dated around today."""
-    with ServiceThread(create_app(settings, database_url, utc_now)) as running:
-        token = CreateKey(database, utc_now)("bench", ["admin"])
+    with ServiceThread(create_app(settings, database_url, own_clock)) as running:
+        token = CreateKey(database, own_clock)("bench", ["admin"])
         server = servers.Server(0, urlsplit(running.url).port or 0)
         yield Side("embedded", database_url, "", server, token, None)
 

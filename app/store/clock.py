@@ -1,0 +1,53 @@
+"""The database's clock, as a process reads it without asking."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from time import monotonic
+from typing import Final
+
+from sqlalchemy import text
+
+from app.store.database import Tx
+
+_TRIES: Final = 5
+_NOW: Final = text("SELECT clock_timestamp()")
+
+
+def own_clock() -> datetime:
+    """Read this machine's clock."""
+    return datetime.now(UTC)
+
+
+@dataclass(slots=True)
+class ServerClock:
+    """The machine's own clock, put right by how far the database's is `ahead` of it.
+
+    Until it was measured they are taken for the same.
+    """
+
+    own: Callable[[], datetime] = own_clock
+    ahead: timedelta = timedelta()
+
+    def __call__(self) -> datetime:
+        """Say what the database's clock shows now (aware, UTC)."""
+        return self.own() + self.ahead
+
+    def measure(self, tx: Tx) -> timedelta:
+        """Compare the clocks and go by the database's; returns how far it is ahead.
+
+        The quickest of a few answers counts. What they differ by less than half its time is nothing
+        that can be known, and is left alone.
+        """
+        best: tuple[float, timedelta] | None = None
+        for _ in range(_TRIES):
+            asked_s, before = monotonic(), self.own()
+            there: datetime = tx.execute(_NOW).scalar_one()
+            took_s = monotonic() - asked_s
+            found = there.astimezone(UTC) - before - timedelta(seconds=took_s / 2)
+            if best is None or took_s < best[0]:
+                best = took_s, found
+        if best is not None:
+            took_s, found = best
+            self.ahead = found if abs(found) > timedelta(seconds=took_s / 2) else timedelta()
+        return self.ahead
