@@ -9,6 +9,7 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Final
 
@@ -41,13 +42,18 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 Place = tuple[ast.stmt | ast.expr, str]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Source:
     """A Python file: its path from the root with `/`, its text and its tree."""
 
     path: str
     text: str
     tree: ast.Module
+
+    @cached_property
+    def nodes(self) -> list[ast.AST]:
+        """Every node of the tree, walked once for all rules."""
+        return list(ast.walk(self.tree))
 
     @property
     def module(self) -> str:
@@ -60,11 +66,11 @@ class Source:
 
     def functions(self) -> Iterator[Function]:
         """Give every function and method, nested ones too."""
-        return (node for node in ast.walk(self.tree) if isinstance(node, Function))
+        return (node for node in self.nodes if isinstance(node, Function))
 
     def imports(self) -> Iterator[tuple[ast.stmt, str]]:
         """Give every import and the dotted name it takes: `a.b.c` for `from a.b import c`."""
-        for node in ast.walk(self.tree):
+        for node in self.nodes:
             if isinstance(node, ast.Import):
                 yield from ((node, alias.name) for alias in node.names)
             elif isinstance(node, ast.ImportFrom):
@@ -174,7 +180,11 @@ def many_parameters(tree: Tree) -> list[str]:
 def local_imports(tree: Tree) -> list[str]:
     """Refuse imports inside functions: what a module needs stands on top of it."""
     return each(
-        tree,
+        (
+            source
+            for source in tree
+            if any(node not in source.tree.body for node, _ in source.imports())
+        ),
         lambda source: (
             (node, f"import inside {function.name}")
             for function in source.functions()
@@ -190,7 +200,7 @@ def type_checking(tree: Tree) -> list[str]:
         tree,
         lambda source: (
             (node, "TYPE_CHECKING")
-            for node in ast.walk(source.tree)
+            for node in source.nodes
             if (isinstance(node, ast.Name) and node.id == "TYPE_CHECKING")
             or (isinstance(node, ast.Attribute) and node.attr == "TYPE_CHECKING")
         ),
@@ -229,7 +239,7 @@ def impure_domain(tree: Tree) -> list[str]:
                 yield node, f"the domain imports {name}"
             elif top in IMPURE_MODULES:
                 yield node, f"the domain imports {top}, which is not pure"
-        for call in ast.walk(source.tree):
+        for call in source.nodes:
             if isinstance(call, ast.Call) and is_impure(call):
                 yield call, f"the domain calls {called_name(call)}, which is not pure"
 
@@ -258,7 +268,7 @@ def patches(tree: Tree) -> list[str]:
         for node, name in source.imports():
             if name in PATCHERS or name.rpartition(".")[0] in PATCHERS:
                 yield node, f"{name} patches"
-        for item in ast.walk(source.tree):
+        for item in source.nodes:
             if isinstance(item, ast.Attribute) and item.attr in PATCHES:
                 yield item, f".{item.attr} patches"
         for function in source.functions():
@@ -274,7 +284,7 @@ def skips(tree: Tree) -> list[str]:
         within(tree, "tests"),
         lambda source: (
             (node, f".{node.attr} keeps a test from failing")
-            for node in ast.walk(source.tree)
+            for node in source.nodes
             if isinstance(node, ast.Attribute) and node.attr in SKIPS
         ),
     )
@@ -334,7 +344,7 @@ def stray_commits(tree: Tree) -> list[str]:
     """Refuse commits outside the one file that owns transactions, and the lane."""
 
     def places(source: Source) -> Iterator[Place]:
-        for node in ast.walk(source.tree):
+        for node in source.nodes:
             if isinstance(node, ast.Call) and called_name(node) == "commit":
                 yield node, "commits"
             elif isinstance(node, ast.Constant) and isinstance(node.value, str | bytes):
@@ -349,7 +359,7 @@ def broad_excepts(tree: Tree) -> list[str]:
     """Refuse in rooms 1 to 3 a handler that catches bugs: bare, Exception or BaseException."""
 
     def places(source: Source) -> Iterator[Place]:
-        for node in ast.walk(source.tree):
+        for node in source.nodes:
             if isinstance(node, ast.ExceptHandler):
                 caught = node.type.elts if isinstance(node.type, ast.Tuple) else [node.type]
                 if any(item is None or ast.unparse(item) in BROAD for item in caught):
