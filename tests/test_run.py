@@ -17,9 +17,10 @@ import pytest
 
 from app.cli.run import MARK
 from app.store.embedded import running_url
+from tests.conftest import Here
 from tests.server import NO_TLS
 from tests.states import put_state
-from tests.test_serve import AVAL, environment
+from tests.test_serve import AVAL, environment, free_port
 
 FIRST_S = 150.0
 LINE = re.compile(
@@ -100,30 +101,23 @@ def test_three_lines_to_try_and_a_second_run(tmp_path: Path) -> None:
     assert "making a sample ledger" not in output.read_text(encoding="utf-8")
 
 
-def refused(**settings: str) -> str:
-    ended = subprocess.run(
-        [AVAL, "run", "--port", "0"],
-        env=environment(**settings),
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=FIRST_S,
-    )
-    assert ended.returncode != 0
-    return ended.stderr.splitlines()[-1]
-
-
-def test_a_sample_never_goes_into_somebodys_database(tmp_path: Path) -> None:
-    told = refused(AVAL_STATE_DIR=str(tmp_path), AVAL_DATABASE_URL="postgresql://nobody@nowhere/x")
-    assert "AVAL_DATABASE_URL: must not be set" in told
+def test_a_sample_never_goes_into_somebodys_database(tmp_path: Path, here: Here) -> None:
+    theirs = "postgresql://nobody@nowhere/x"
+    ended = here("run --port 0", AVAL_STATE_DIR=str(tmp_path), AVAL_DATABASE_URL=theirs)
+    assert ended.returncode == 2
+    assert ended.stderr.startswith("aval: AVAL_DATABASE_URL: must not be set")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_mark_that_says_nothing_of_use_is_one_line(tmp_path: Path, ready_state: Path) -> None:
+def test_a_mark_that_says_nothing_of_use_is_one_line(
+    tmp_path: Path, ready_state: Path, here: Here
+) -> None:
     put_state(ready_state, tmp_path)
     mark = tmp_path / MARK / "state"
     mark.parent.mkdir()
     told = "2026-11-29 compl"
     mark.write_text(told, encoding="utf-8")
-    assert f"{mark}: does not say how far the sample came" in refused(AVAL_STATE_DIR=str(tmp_path))
+    ended = here("run --port 0", AVAL_STATE_DIR=str(tmp_path), AVAL_OPS_PORT=str(free_port()))
+    assert ended.returncode != 0
+    assert f"{mark}: does not say how far the sample came" in ended.stderr.splitlines()[-1]
     assert mark.read_text(encoding="utf-8") == told
