@@ -18,6 +18,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import QueuePool
 
 from app.domain.errors import BusyError
+from app.store.dialect import COMPILED, DRIVER
 from app.telemetry import set_pool
 
 type_of_lock_trouble = (
@@ -62,7 +63,7 @@ def moment(tx: Tx) -> datetime:
     return found.astimezone(UTC)
 
 
-def dialect_url(url: str) -> str:
+def dialect_url(url: str, driver: str = "psycopg") -> str:
     """Name the driver: `postgresql://…` becomes `postgresql+psycopg://…`.
 
     Raises:
@@ -73,7 +74,7 @@ def dialect_url(url: str) -> str:
     if scheme not in {"postgresql", "postgres"}:
         message = f"a database address starts with postgresql://, not {scheme or 'nothing'}:"
         raise ValueError(message)
-    return "postgresql+psycopg" + url[len(scheme) :]
+    return f"postgresql+{driver}" + url[len(scheme) :]
 
 
 def _dumps(value: object) -> str:
@@ -119,7 +120,9 @@ class Database:
         """
         self.url = url
         self.engine: Engine = create_engine(
-            dialect_url(url),
+            dialect_url(url, DRIVER),
+            execution_options={"compiled_cache": COMPILED},
+            use_native_hstore=False,  # there is none, and it would be looked for at the first use
             pool_size=pool_size,
             max_overflow=overflow,
             pool_timeout=5,
