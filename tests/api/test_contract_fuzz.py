@@ -35,7 +35,7 @@ from app.telemetry import set_up_log
 from app.usecases.keys import CreateKey
 from tests.api.probe import make_app
 from tests.conftest import Server
-from tests.document import document_of_the_service
+from tests.document import document_in_the_file
 from tests.server import NO_TLS, Clock, ServiceThread
 
 IN_ALL: Final = 2_000
@@ -175,7 +175,7 @@ def operations_of(schema: BaseSchema) -> dict[str, Any]:
     return {one.label: one for one in found}
 
 
-DOCUMENT: Final = document_of_the_service()
+DOCUMENT: Final = document_in_the_file()
 SCHEMA: Final = load_schema(DOCUMENT, bounds=False)
 OPERATIONS: Final = operations_of(SCHEMA)
 BOUNDS: Final = operations_of(load_schema(DOCUMENT, bounds=True))
