@@ -6,13 +6,14 @@ once, and starts the server on a copy of it; the workers learn where both are.
 """
 
 import fcntl
+import gc
 import logging
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -138,6 +139,21 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         with ExitStack() as undo:
             config.stash[SERVER] = start_server(undo)
             config.stash[UNDO] = undo.pop_all()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Look for no cycles while everything is imported, nor ever in what was: it stays.
+
+    Each look goes through some 700,000 objects, a tenth of the time collecting takes; afterwards
+    the tests' own garbage is all there is to look at.
+    """
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
