@@ -7,6 +7,13 @@ BIN := .venv/bin
 STAMP := .venv/complete
 export m
 
+# Where byte code is not to be written beside the sources it is kept in the venv: else each program
+# that is started here compiles all it imports.
+ifdef PYTHONDONTWRITEBYTECODE
+unexport PYTHONDONTWRITEBYTECODE
+export PYTHONPYCACHEPREFIX := $(CURDIR)/.venv/bytecode
+endif
+
 .DEFAULT_GOAL := setup
 .PHONY: run setup fmt check test openapi migration bench check-ops nightly torture lock
 
