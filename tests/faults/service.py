@@ -90,9 +90,26 @@ def start(state: Path, token: str | None, settings: Mapping[str, str] | None) ->
     return Service(state, port, process, token)
 
 
+def start_work(state: Path, database_url: str) -> subprocess.Popen[bytes]:
+    """Start background work on a database and return at once."""
+    environment = {
+        **{name: value for name, value in os.environ.items() if not name.startswith("AVAL_")},
+        "AVAL_STATE_DIR": str(state),
+        "AVAL_DATABASE_URL": database_url,
+        "AVAL_WORK_OPS_PORT": "0",
+    }
+    command = [sys.executable, "-m", "app.cli.main", "work"]
+    with (state.parent / "service.log").open("ab") as log:
+        return subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+
+
 def stop(service: Service) -> None:
     """Ask the service to end, and wait; one that does not is killed."""
-    process = service.process
+    end(service.process)
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """Ask a process to end, and wait; one that does not is killed."""
     process.terminate()
     try:
         process.wait(PATIENCE_S)

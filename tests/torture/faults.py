@@ -4,6 +4,7 @@ import os
 import random
 import signal
 import socket
+import subprocess
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -16,8 +17,9 @@ import psycopg
 
 from app.store.embedded import EmbeddedPostgres, start_embedded
 from tests.faults.clients import order
+from tests.faults.disk import let_write_nothing
 from tests.faults.points import Point, Wire
-from tests.faults.service import PATIENCE_S, Service, await_ready, start, stop
+from tests.faults.service import PATIENCE_S, Service, await_ready, end, start, start_work, stop
 from tests.torture.load import SHARED
 
 UNPREPARED: Final = {"AVAL_PREPARE": "off"}
@@ -25,7 +27,10 @@ UNPREPARED: Final = {"AVAL_PREPARE": "off"}
 
 @dataclass
 class Ground:
-    """Two services on one PostgreSQL; the first reaches it through a wire, the other directly."""
+    """Two services on one PostgreSQL, and background work beside them.
+
+    The first service reaches it through a wire, the others directly.
+    """
 
     folder: Path
     wire: Wire
@@ -33,6 +38,7 @@ class Ground:
     database: EmbeddedPostgres
     dice: random.Random
     services: list[Service]
+    work: subprocess.Popen[bytes] | None = None
 
     def address(self, place: int) -> str:
         """Where a service finds the database."""
@@ -45,6 +51,10 @@ class Ground:
         self.services[place : place + 1] = [service]
         await_ready(service)
 
+    def begin_work(self) -> None:
+        """Start background work; the one before has ended."""
+        self.work = start_work(self.folder / "work", self.database.url)
+
     def revive(self) -> None:
         """Bring back whatever has ended."""
         self.wire.flowing.set()
@@ -54,6 +64,8 @@ class Ground:
         for place, service in enumerate(self.services):
             if service.process.poll() is not None:
                 self.start(place)
+        if self.work is None or self.work.poll() is not None:
+            self.begin_work()
 
 
 Fault = Callable[[Ground], None]
@@ -75,6 +87,14 @@ def kill_all(ground: Ground) -> None:
     _kill(ground.database)
     for service in ground.services:
         service.kill()
+    kill_work(ground)
+
+
+def kill_work(ground: Ground) -> None:
+    """Kill background work: whatever it was at is left to the next."""
+    if ground.work is not None:
+        ground.work.kill()
+        ground.work.wait(PATIENCE_S)
 
 
 def _kill(database: EmbeddedPostgres) -> None:
@@ -137,6 +157,30 @@ def end_backends(ground: Ground) -> None:
             time.sleep(0.05)
 
 
+def cancel_statements(ground: Ground) -> None:
+    """Cancel whatever is under way, a few times, as time-outs of statements do."""
+    with psycopg.connect(ground.database.url, autocommit=True) as connection:
+        for _ in range(ground.dice.randrange(5, 40)):
+            connection.execute(
+                "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE datname ="
+                " current_database() AND pid <> pg_backend_pid() AND state <> 'idle'"
+            )
+            time.sleep(0.02)
+
+
+def write_nothing(ground: Ground) -> None:
+    """Let a session find the disk full: what it writes fails, and PostgreSQL recovers."""
+    with psycopg.connect(ground.database.url, autocommit=True) as connection:
+        found = connection.execute(
+            "SELECT pid FROM pg_stat_activity WHERE datname = current_database()"
+            " AND pid <> pg_backend_pid() AND backend_type = 'client backend' ORDER BY pid"
+        ).fetchall()
+    if found:
+        with suppress(ProcessLookupError, FileNotFoundError):  # it has ended meanwhile
+            let_write_nothing(ground.dice.choice(found)[0])
+    time.sleep(0.5)
+
+
 def hold_a_row(ground: Ground) -> None:
     """Hold the row of a shared account for a moment."""
     query = "SELECT FROM account WHERE customer_id = %s FOR NO KEY UPDATE"
@@ -173,6 +217,9 @@ FAULTS: Final[tuple[Fault, ...]] = (
     cut_the_wire,
     stall_the_wire,
     end_backends,
+    cancel_statements,
+    write_nothing,
+    kill_work,
     hold_a_row,
     hang_up,
 )
@@ -191,3 +238,5 @@ def halt(ground: Ground) -> None:
         if service.process.poll() is None:
             stop(service)
         service.process.wait(PATIENCE_S)
+    if ground.work is not None and ground.work.poll() is None:
+        end(ground.work)

@@ -107,11 +107,17 @@ class Customer:
 
     def _ask_shared(self, client: httpx2.Client) -> None:
         order = f"X-{self.place}-{next(self.numbers)}"
-        answer = self._until_told(client, self.dice.choice(SHARED), order, 10)
+        until = self.dice.choice((None, 1, 2, 5))
+        answer = self._until_told(client, self.dice.choice(SHARED), order, 10, expires_in=until)
         self.book.tally(f"shared {answer.json().get('outcome')}")
 
     def _until_told(
-        self, client: httpx2.Client, customer: str, order: str, amount: int
+        self,
+        client: httpx2.Client,
+        customer: str,
+        order: str,
+        amount: int,
+        **more: object,
     ) -> httpx2.Response:
         """Ask with one key until there is an answer; now and then once more, for the same bytes."""
         key = f"{self.place}-{next(self.numbers)}"
@@ -120,6 +126,7 @@ class Customer:
             "check_point": "ORDER",
             "order": {"id": order},
             "amount": money(f"{amount}.00"),
+            **more,
         }
         headers = {"Idempotency-Key": key}
         answer = self._insist(client, "/v1/authorizations", body, headers, key)

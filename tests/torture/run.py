@@ -58,6 +58,7 @@ class Plan:
 
 def torture(folder: Path, plan: Plan, say: Callable[[str], None] = lambda _line: None) -> Found:
     """Torture services and a database that are kept in `folder`, and compare at the end."""
+    say(f"seed {plan.seed}")
     dice, log, faults = random.Random(plan.seed), ClientLog(), dict[str, int]()
     with _ground(folder, dice, plan.options) as ground:
         book = Book(lambda: _client(ground, dice), log)
@@ -135,6 +136,7 @@ def _ground(folder: Path, dice: random.Random, options: Mapping[str, str]) -> It
         try:
             for place in range(2):
                 ground.start(place)
+            ground.begin_work()
             yield ground
         finally:
             wire.flowing.set()
