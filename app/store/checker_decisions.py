@@ -1,12 +1,13 @@
 """Every stored decision against the journal at its seq, and against its own recorded figures.
 
-A limit check takes no lock and may have met a limit or rate that nobody had written yet; so only
-decisions that lock are held to the journal. That a decline was justified is asked of both.
+A limit check takes no lock and may have met a limit or rate that nobody had written yet; it is held
+to the journal as far as that cannot be (see `checker_met`). That a decline was justified is asked
+of both.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from itertools import islice
 from typing import Any, Final
 from uuid import UUID
@@ -15,6 +16,7 @@ import orjson
 
 from app.store.checker_figures import Ask, Json, ceiling_of, reserved_in
 from app.store.checker_ground import Difference, Snapshot, columns, unpacked, used
+from app.store.checker_met import Journal, checked_fault, locked_fault, read_journal
 from app.store.checker_verdicts import verdict_faults
 
 _DECISIONS: Final = """
@@ -24,11 +26,6 @@ SELECT d.decision_id, d.kind, d.account_id, d.outcome, d.judged, d.segment_id, d
 FROM decision d
 LEFT JOIN account_input i ON i.account_id = d.account_id AND i.version = d.input_version
 ORDER BY d.decision_id
-"""
-
-_ENTRIES: Final = """
-SELECT j.* FROM unnest(%(accounts)s::bigint[], %(seqs)s::bigint[]) AS n(account_id, seq)
-JOIN journal j ON j.account_id = n.account_id AND j.seq = n.seq
 """
 
 _AUTHORIZATIONS: Final = """
@@ -53,29 +50,16 @@ _ANSWERED: Final = {
 
 _AT_ONCE: Final = 1_000
 _LOCKED: Final = frozenset({"AUTHORIZATION", "RELEASE"})
-_UNUSED: Final[Json] = {
-    "limit_minor": None,
-    "unlimited": False,
-    "forced_minor": 0,
-    "foreign_use": None,
-    "decision_id": None,
-    **{f"{name}_minor": 0 for name in ("authorized", "open_delivery", "open_item")},
-    **{f"{name}_minor": 0 for name in ("note_receivable", "prepayment")},
-}
-"""How an account stands before its first journal entry."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Evidence:
-    """What a portion of decisions is held to: journal entries, authorizations, holds, rules."""
+    """What a portion of decisions is held to: the journal, authorizations, holds, rules."""
 
-    entries: Mapping[tuple[int, int], Json]
+    journal: Journal
     authorizations: frozenset[str]
     holds: frozenset[str]
     rules: Mapping[int, Json]
-
-    def entry(self, account_id: int, seq: int) -> Json | None:
-        return _UNUSED if seq == 0 else self.entries.get((account_id, seq))
 
     def tolerance(self, row: Json) -> str:
         return str(self.rules.get(row["rule_set_version"], {}).get("tolerance_percent", "0"))
@@ -111,28 +95,28 @@ def _ask(row: Json) -> Ask:
 
 
 def _evidence(snapshot: Snapshot, portion: Sequence[Json], rules: Mapping[int, Json]) -> _Evidence:
-    wanted: set[tuple[int, int]] = set()
+    wanted, checked = set[tuple[int, int]](), set[int]()
     for row in portion:
-        if row["kind"] in _LOCKED:
-            ask = _ask(row)
-            for account in (*ask.accounts, *ask.freed):
-                seq = account.get("seq", 0)
-                wanted |= {(account["id"], seq), (account["id"], seq + 1)}
-    keys = sorted(wanted)
-    entries = snapshot.rows(
-        _ENTRIES,
-        {"accounts": [account for account, _ in keys], "seqs": [seq for _, seq in keys]},
-    )
+        locked = row["kind"] in _LOCKED
+        for account in _met(_ask(row)):
+            seq = account.get("seq", 0)
+            wanted |= {(account["id"], one) for one in ((seq, seq + 1) if locked else (seq,))}
+            checked |= set() if locked else {account["id"]}
     ids = [UUID(row["answer"]["authorization_id"]) for row in portion if _authorizes(row)]
     named = [row["answer"].get("order_hold_id") for row in portion]
     held = [UUID(one) for one in named if one is not None]
     known = snapshot.rows(_AUTHORIZATIONS, {"ids": ids})
     return _Evidence(
-        {(one["account_id"], one["seq"]): one for one in entries},
+        read_journal(snapshot, wanted, checked),
         frozenset(str(one["authorization_id"]) for one in known),
         frozenset(str(one["hold_id"]) for one in snapshot.rows(_HOLDS, {"ids": held})),
         rules,
     )
+
+
+def _met(ask: Ask) -> tuple[Json, ...]:
+    """Give all accounts that a decision met."""
+    return (*ask.accounts, *ask.freed)
 
 
 def _authorizes(row: Json) -> bool:
@@ -143,11 +127,10 @@ def _fault(row: Json, evidence: _Evidence) -> str | None:
     ask, answer = _ask(row), row["answer"]
     if answer["outcome"] != row["outcome"]:
         return f"outcome: expected {answer['outcome']} as answered, found {row['outcome']}"
-    if row["kind"] in _LOCKED:
-        for account in (*ask.accounts, *ask.freed):
-            fault = _snapshot_fault(account, evidence) or _effect_fault(row, ask, account, evidence)
-            if fault:
-                return f"account {account['id']}: {fault}"
+    for account in _met(ask):
+        fault = _met_fault(row, ask, account, evidence)
+        if fault:
+            return f"account {account['id']}: {fault}"
     return (
         _verdict_fault(row, ask, evidence)
         or _grant_fault(row, ask, evidence)
@@ -181,43 +164,25 @@ def _found_by_fault(row: Json, evidence: _Evidence) -> str | None:
     return None
 
 
-def _snapshot_fault(account: Json, evidence: _Evidence) -> str | None:
-    """Hold the figures a decision recorded to the journal entry of the seq it recorded."""
-    seq = account.get("seq", 0)
-    entry = evidence.entry(account["id"], seq)
-    if entry is None:
-        return f"expected a journal entry {seq}, on which it rests, found none"
-    recorded = {
-        "use": tuple(account["use"]),
-        "limit": account.get("limit_minor"),
-        "unlimited": account.get("unlimited", False),
-        "forced": account.get("forced", 0),
-        "foreign": account.get("foreign"),
-    }
-    journalled = {
-        "use": columns(entry),
-        "limit": entry["limit_minor"],
-        "unlimited": entry["unlimited"],
-        "forced": entry["forced_minor"],
-        "foreign": entry["foreign_use"],
-    }
-    for name, expected in journalled.items():
-        if recorded[name] != expected:
-            return f"{name}: expected {expected} as in journal entry {seq}, found {recorded[name]}"
-    return None
+def _met_fault(row: Json, ask: Ask, account: Json, evidence: _Evidence) -> str | None:
+    """Hold what a decision met, and what it then did to it, to the journal."""
+    if row["kind"] in _LOCKED:
+        fault = locked_fault(account, evidence.journal)
+        return fault or _effect_fault(row, ask, account, evidence)
+    return checked_fault(account, evidence.journal, date.fromisoformat(ask.situation["today"]))
 
 
 def _effect_fault(row: Json, ask: Ask, account: Json, evidence: _Evidence) -> str | None:
     """Hold what a decision did to an account to what its question and answer call for."""
     seq = account.get("seq", 0)
-    entry = evidence.entry(account["id"], seq + 1)
+    entry = evidence.journal.entry(account["id"], seq + 1)
     found = entry is not None and entry["decision_id"] == row["decision_id"]
     granted = row["outcome"] == "APPROVE" and ask.is_sale and not _goes_without(row)
     moved = ask.moved_on(account["id"]) if granted else {}
     if found != bool(moved):
         expected = "its journal entry" if moved else "no journal entry of its own"
         return f"expected {expected} {seq + 1}, found {'one' if found else 'none'}"
-    before = evidence.entry(account["id"], seq)
+    before = evidence.journal.entry(account["id"], seq)
     if entry is None or before is None:
         return None
     ceiling = ceiling_of(entry["limit_minor"] or 0, evidence.tolerance(row))

@@ -37,6 +37,61 @@ DECISIONS = [
         told("inputs", "question,amount,0", "100", "SO-99"),
     ),
     control(
+        "check-held-for-what-nobody-used",
+        (
+            "decisions",
+            "C-7",
+            "use: expected (0, 0, 0, 0, 0) as in journal entry 1, found (0, 0, 9",
+        ),
+        told("inputs", "question,amount,0", "5000", "SO-98"),
+        told("inputs", "situation,accounts,0,use,2", "9000", "SO-98"),
+        told("answer", "exposure,amount", '"90.00"', "SO-98"),
+        told("answer", "headroom,amount", '"10.00"', "SO-98"),
+    ),
+    control(
+        "check-against-another-limit",
+        ("decisions", "C-7", "limit: expected 10000 as in journal entry 1, found 20000"),
+        told("inputs", "question,amount,0", "25000", "SO-98"),
+        told("inputs", "situation,accounts,0,limit_minor", "20000", "SO-98"),
+        told("answer", "effective_limit,amount", '"200.00"', "SO-98"),
+        told("answer", "headroom,amount", '"200.00"', "SO-98"),
+    ),
+    control(
+        "check-unlimited-by-nobody",
+        ("decisions", "C-7", "unlimited: expected False as in journal entry 1, found True"),
+        told("inputs", "situation,accounts,0,unlimited", "true", "SO-98"),
+    ),
+    control(
+        "check-with-another-excess",
+        ("decisions", "C-7", "forced: expected 0, what is above it, found 1"),
+        told("inputs", "situation,accounts,0,forced", "1", "SO-98"),
+    ),
+    control(
+        "check-of-no-entry",
+        ("decisions", "C-7", "expected a journal entry 999, on which it rests, found none"),
+        told("inputs", "situation,accounts,0,seq", "999", "SO-98"),
+    ),
+    control(
+        "check-of-a-group-that-used-more",
+        ("decisions", "C-1", "use: expected (130000, 0, 0, 0, 0) as in journal entry 10, found"),
+        told("inputs", "situation,accounts,1,use,2", "100", "SO-99"),
+    ),
+    control(
+        "check-of-another-foreign-position",
+        (
+            "decisions",
+            "C-2",
+            "foreign: expected {'JPY': (50000, 0, 0, 0, 0), 'USD': (45000, 0, ",
+        ),
+        told("inputs", "situation,accounts,0,foreign,USD,open_item", "9998", "SO-97-C-2"),
+        told("inputs", "situation,accounts,0,use,2", "71986", "SO-97-C-2"),
+    ),
+    control(
+        "check-at-a-rate-of-another-pair",
+        ("decisions", "C-2", "USD/JPY 7.2 does not value USD in CNY"),
+        told("inputs", "situation,accounts,0,foreign,USD,rate,1", '"JPY"', "SO-97-C-2"),
+    ),
+    control(
         "snapshot-of-no-entry",
         ("decisions", "C-7", "expected a journal entry 999, on which it rests, found none"),
         told("inputs", "situation,accounts,0,seq", "999", "SO-24"),

@@ -94,6 +94,11 @@ class Desk:
             },
         )
 
+    def check(self, customer_id: str, order_id: str, asked: Json) -> Json:
+        """Check at QUOTE whether an order would pass; returns the decision."""
+        ask = {"customer_id": customer_id, "check_point": "QUOTE", "order": {"id": order_id}}
+        return self.send("POST", "/v1/limit-checks", {**ask, "amount": asked})
+
     def facts(self, *events: Json) -> Sequence[Result]:
         """Report facts in one batch, at the moment of the desk's clock."""
         return report(self.database, events, self.clock)
@@ -189,9 +194,8 @@ def _holds(desk: Desk) -> None:
     assert desk.ask("C-4", "SO-21", money("1.00"))["outcome"] == "HOLD"
     assert desk.ask("C-3", "SO-22", money("5.00"))["outcome"] == "HOLD"
     assert desk.ask("C-7", "SO-24", money("150.00"))["outcome"] == "HOLD"
-    ask = {"customer_id": "C-1", "check_point": "QUOTE", "order": {"id": "SO-99"}}
-    checked = desk.send("POST", "/v1/limit-checks", {**ask, "amount": money("60000.00")})
-    assert checked["outcome"] == "HOLD"
+    assert desk.check("C-1", "SO-99", money("60000.00"))["outcome"] == "HOLD"
+    assert desk.check("C-7", "SO-98", money("150.00"))["outcome"] == "HOLD"
     place = {"reason_code": "DISPUTE", "note": "see mail"}
     desk.send("POST", "/v1/order-holds", {"customer_id": "C-1", "order_id": "SO-23", **place})
     desk.send("POST", "/v1/order-holds", {"customer_id": "C-5", **place})
@@ -291,6 +295,8 @@ def _next_day(desk: Desk) -> None:
     desk.ask("C-1", "SO-40", money("1.00"))
     desk.clock.advance(days=1)
     desk.rate("USD", "CNY", "7.2", "2026-06-16")
+    for name in ("C-1", "C-2"):  # it meets a limit and rates that nobody has written yet
+        desk.check(name, f"SO-97-{name}", money("1.00"))
     desk.ask("C-1", "SO-41", money("2.00"))
     desk.ask("C-2", "SO-42", money("3.00", "USD"))
     desk.limit("C-8", "10.00")

@@ -62,7 +62,7 @@ def test_a_whole_ledger_is_clean(ledger: str) -> None:
     found = check_ledger(ledger, steps.append)
     assert found.clean, str(found)
     assert re.fullmatch(
-        r"16 accounts, \d+ journal entries, 33 documents, 32 decisions: all exact", str(found)
+        r"16 accounts, \d+ journal entries, 33 documents, 35 decisions: all exact", str(found)
     )
     assert (steps[0], steps[-1]) == ("groups", "hold decisions")
 
@@ -115,11 +115,11 @@ def test_replay_judges_every_stored_decision_again(
 ) -> None:
     settings = Settings(database_url=ledger)
     replay(settings, NOW)
-    assert capsys.readouterr().out == "32 decisions since 2026-06-15: all judged the same\n"
+    assert capsys.readouterr().out == "35 decisions since 2026-06-15: all judged the same\n"
     with psycopg.connect(ledger) as connection:
         connection.execute("SET session_replication_role = replica")
         connection.execute(told("inputs", "question,amount,0", "10000", "SO-24"))
-    with pytest.raises(RefusedError, match=r"^1 of 32 decisions since 2026-06-15 ") as refused:
+    with pytest.raises(RefusedError, match=r"^1 of 35 decisions since 2026-06-15 ") as refused:
         replay(settings, NOW)
     assert explain(refused.value)[0] == 1
     assert 'outcome: stored "HOLD", judged again "APPROVE"' in capsys.readouterr().out

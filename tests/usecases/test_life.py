@@ -5,6 +5,7 @@ groups; `tests.model` predicts each answer and every counter; the checker has th
 """
 
 from collections.abc import Iterator
+from copy import deepcopy
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any, ClassVar, Final
@@ -150,6 +151,18 @@ class Life(RuleBasedStateMachine):
         if told.get("order_hold_id"):
             self.holds[order] = told["order_hold_id"]
         self.asked[order] = body
+
+    @rule(payer=payers, order=names, amount=amounts)
+    def check(self, payer: str, order: str, amount: int) -> None:
+        """Ask without any effect: the answer is that of an order, and nothing moves."""
+        expected = deepcopy(self.model).ask(self.name(payer), self.name(order), amount)
+        body = {
+            "customer_id": self.name(payer),
+            "check_point": "ORDER",
+            "order": {"id": self.name(order)},
+            "amount": money(amount),
+        }
+        self.compare(expected, self.world.send("POST", "/v1/limit-checks", body))
 
     @precondition(lambda self: self.asked)
     @rule(data=st.data(), amount=amounts, more=changes)
