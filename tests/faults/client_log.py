@@ -2,12 +2,12 @@
 
 A client writes down when it asked and what it was answered. An answer that arrived is stored and
 is that answer; equal keys got equal bytes; and who asks after an answer has arrived meets an
-account at least as new as that answer left it.
+account at least as new as that answer left it, a reported fact's answer included.
 """
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -39,12 +39,26 @@ class Sent:
 
 
 @dataclass
+class Applied:
+    """One fact whose report was acknowledged; the moment is one by which the answer was there."""
+
+    source: str
+    event_id: str
+    answered_at: float
+
+    @property
+    def name(self) -> str:
+        """Name it."""
+        return f"event {self.event_id} of {self.source}"
+
+
+@dataclass
 class ClientLog:
     """What all clients of a run sent, in no order; threads may share it."""
 
     client: str = "tests"
     requests: list[Sent] = field(default_factory=list)
-    events: list[tuple[str, str]] = field(default_factory=list)
+    events: list[Applied] = field(default_factory=list)
     clock: Callable[[], float] = time.monotonic
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -64,7 +78,7 @@ class ClientLog:
     def applied(self, source: str, event_id: str) -> None:
         """Note a fact whose report was acknowledged."""
         with self.lock:
-            self.events.append((source, event_id))
+            self.events.append(Applied(source, event_id, self.clock()))
 
     def difference(self, url: str) -> str | None:
         """Compare with the ledger; returns the first difference as a line, None where all agrees.
@@ -89,11 +103,12 @@ class ClientLog:
                 yield f"{_name(one)}: acknowledged was {one.body!r}, stored is {found['answer']}"
             elif one.key is not None and found["status"] != one.status:
                 yield f"{_name(one)}: acknowledged with {one.status}, stored {found['status']}"
-        known = ledger.known_events(self.events)
-        for source, event_id in self.events:
-            if (source, event_id) not in known:
-                yield f"event {event_id} of {source}: acknowledged, and it is not there"
-        yield from _out_of_time(self.requests, decisions)
+        known = ledger.left_by_events(self.events)
+        for event in self.events:
+            if event.name not in known:
+                yield f"{event.name}: acknowledged, and it is not there"
+        told = [(one.answered_at, one.name, known.get(one.name, {})) for one in self.events]
+        yield from _out_of_time(self.requests, decisions, told)
 
 
 def _name(one: Sent) -> str:
@@ -115,8 +130,19 @@ def _one_answer_a_key(heard: list[Sent]) -> Iterator[str]:
             yield f"{name}: has decision {decision_id}, which is that of {owners[decision_id]}"
 
 
-def _out_of_time(requests: list[Sent], decisions: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
-    """Sweep through the run: whoever asks must meet all that was answered before it asked."""
+Seqs = Mapping[int, int]
+"""By account, the seq at which it was met or left."""
+
+
+def _out_of_time(
+    requests: list[Sent],
+    decisions: Mapping[str, Mapping[str, Any]],
+    facts: Iterable[tuple[float, str, Seqs]],
+) -> Iterator[str]:
+    """Sweep through the run: whoever asks must meet all that was answered before it asked.
+
+    A fact comes with the moment by which it was answered, its name, and what it left.
+    """
     asked: dict[str, float] = {}
     answered: dict[str, float] = {}
     for one in requests:
@@ -126,27 +152,31 @@ def _out_of_time(requests: list[Sent], decisions: Mapping[str, Mapping[str, Any]
             if one.acknowledged:
                 answered[name] = min(one.answered_at, answered.get(name, one.answered_at))
     known = [name for name in answered if name in decisions]
-    moments = [(answered[name], False, name) for name in known]
-    moments += [(asked[name], True, name) for name in known]
+    # of one moment nobody knows what was first: who asked then need not have met it
+    moments = [(asked[name], 0, name, _met(decisions[name])) for name in known]
+    moments += [(answered[name], 1, name, _left(decisions[name])) for name in known]
+    moments += [(at, 1, name, left) for at, name, left in facts]
     newest: dict[int, tuple[int, str]] = {}
-    for _, asks, name in sorted(moments):
-        for account_id, met, left in _places(decisions[name]):
-            before = newest.get(account_id, (0, ""))
-            if asks and met < before[0]:
-                yield (
-                    f"{name}: met account {account_id} at {met}, asked after {before[1]} had been"
-                    f" told {before[0]}"
-                )
-            elif not asks and before[0] < left:
-                newest[account_id] = left, name
+    for _, answers, name, seqs in sorted(moments, key=lambda one: one[:3]):
+        for account_id, seq in seqs.items():
+            told, by = newest.get(account_id, (0, ""))
+            if answers and told < seq:
+                newest[account_id] = seq, name
+            elif not answers and seq < told:
+                yield f"{name}: met account {account_id} at {seq}, asked after {by} had been told \
+{told}"
 
 
-def _places(row: Mapping[str, Any]) -> Iterator[tuple[int, int, int]]:
-    """Give each account of a decision with the seq it met and the seq it left."""
+def _met(row: Mapping[str, Any]) -> Seqs:
+    """Give the seqs at which a decision met its accounts."""
     situation = row["inputs"]["situation"]
-    for account in (*situation["accounts"], *situation.get("freed", ())):
-        met = account.get("seq", 0)
-        yield account["id"], met, row["left"].get(account["id"], met)
+    accounts = (*situation["accounts"], *situation.get("freed", ()))
+    return {account["id"]: account.get("seq", 0) for account in accounts}
+
+
+def _left(row: Mapping[str, Any]) -> Seqs:
+    """Give the seqs at which a decision left its accounts."""
+    return {**_met(row), **row["left"]}
 
 
 class _Ledger:
@@ -177,12 +207,22 @@ class _Ledger:
             by_id[entry["decision_id"]]["left"][entry["account_id"]] = entry["seq"]
         return found
 
-    def known_events(self, events: list[tuple[str, str]]) -> set[tuple[str, str]]:
-        """Give those of the events that are there."""
+    def left_by_events(self, events: list[Applied]) -> dict[str, dict[int, int]]:
+        """Give where those of the events that are there left the accounts that they moved.
+
+        All that one transaction wrote is there at once: of a batch of facts, what they did together
+        to an account. One that moved nothing, as most that are stale, has no account.
+        """
         query = (
-            "SELECT e.source, e.event_id FROM ledger_event e JOIN unnest(%s::text[], %s::text[])"
-            " AS n(source, event_id) ON n.source = e.source AND n.event_id = e.event_id"
+            "SELECT n.name, j.account_id, max(j.seq) AS seq FROM ledger_event e"
+            " JOIN unnest(%s::text[], %s::text[], %s::text[]) AS n(source, event_id, name)"
+            " ON n.source = e.source AND n.event_id = e.event_id"
+            " LEFT JOIN journal j ON j.xmin = e.xmin GROUP BY n.name, j.account_id"
         )
-        names = [source for source, _ in events], [event_id for _, event_id in events]
-        rows = self.connection.execute(query, names)
-        return {(row["source"], row["event_id"]) for row in rows}
+        found: dict[str, dict[int, int]] = {}
+        columns = zip(*[(one.source, one.event_id, one.name) for one in events], strict=True)
+        for row in self.connection.execute(query, [[*one] for one in columns] or [[], [], []]):
+            left = found.setdefault(row["name"], {})
+            if row["account_id"] is not None:
+                left[row["account_id"]] = row["seq"]
+        return found
