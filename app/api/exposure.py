@@ -14,6 +14,7 @@ from app.api.wire import AnswerModel, Id, MoneyOut, Page, decode_name, encode_cu
 from app.domain.callers import Caller
 from app.domain.errors import FieldError
 from app.domain.exposure import Document, DocumentType, Figure, Mark
+from app.domain.facts import NoteKind, NoteStatus
 from app.domain.money import Money
 from app.domain.segments import MAIN
 from app.usecases.exposure import FigurePage
@@ -26,6 +27,10 @@ _DOCUMENT: Final[dict[str, Any]] = {
     "id": "INV-1",
     "order_id": "SO-778",
     "note_id": None,
+    "note_kind": None,
+    "note_status": None,
+    "disputed": True,
+    "disputed_since": "2026-11-20",
     "customer_id": "C-1001",
     "amount": _EUR,
     "worth": {"amount": "7812.30", "currency": "CNY"},
@@ -43,6 +48,10 @@ class DocumentOut(AnswerModel):
     class (year of 360 days); it is shown, never booked, and null where the policy has no terms for
     the class. An adjustment has a sign. Where only an order as a whole carries an amount, `type`
     is `order`.
+
+    `note_kind` and `note_status` are the bill's that `note_id` names; one that nobody reported on
+    is OPEN. `disputed`: the invoice is disputed now; `disputed_since` is the day of the newest
+    report of the dispute (of one that came with an imported file, the day of the invoice).
     """
 
     model_config = ConfigDict(json_schema_extra={"examples": [_DOCUMENT]})
@@ -51,6 +60,10 @@ class DocumentOut(AnswerModel):
     id: str
     order_id: str | None
     note_id: str | None
+    note_kind: NoteKind | None
+    note_status: NoteStatus | None
+    disputed: bool
+    disputed_since: date | None
     customer_id: str
     amount: MoneyOut
     worth: MoneyOut | None
@@ -137,6 +150,10 @@ def _out(document: Document, worth: Money | None, interest: Money | None) -> Doc
         id=document.document_id,
         order_id=document.order_id,
         note_id=document.note_id,
+        note_kind=document.note_kind,
+        note_status=document.note_status,
+        disputed=document.disputed_since is not None,
+        disputed_since=document.disputed_since,
         customer_id=document.customer_id,
         amount=MoneyOut.of(document.amount),
         worth=None if worth is None else MoneyOut.of(worth),

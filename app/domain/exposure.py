@@ -6,6 +6,7 @@ from datetime import date, datetime
 from typing import Final, Literal
 
 from app.domain.accounts import Account, Use
+from app.domain.facts import NoteKind, NoteStatus
 from app.domain.groups import RateFinder
 from app.domain.money import Money
 
@@ -43,13 +44,18 @@ class Document:
     """One document and what it adds to a figure, in its own currency; an adjustment has a sign.
 
     `document_id` is the order's where only the order as a whole carries the amount. `order_id` is
-    None where there is none or several. `place` is its place in the list.
+    None where there is none or several. `note_kind` and `note_status` are there where `note_id`
+    is. `disputed_since` is there where an invoice is disputed now: the day of the newest report.
+    `place` is its place in the list.
     """
 
     document_type: DocumentType
     document_id: str
     order_id: str | None
     note_id: str | None
+    note_kind: NoteKind | None
+    note_status: NoteStatus | None
+    disputed_since: date | None
     customer_id: str
     amount: Money
     due_date: date | None

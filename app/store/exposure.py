@@ -5,7 +5,7 @@ A group's figure is made of its members' documents, so that lists take several a
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any, Final
 
@@ -32,6 +32,9 @@ class _Branch:
     counts: str
     order_id: str = "NULL"
     note_id: str = "NULL"
+    note_kind: str = "NULL"
+    note_status: str = "NULL"
+    disputed_since: str = "NULL::date"
     due_date: str = "NULL::date"
     expires_at: str = "NULL::timestamptz"
     dated: bool = False
@@ -41,6 +44,12 @@ _ORDER_OF_INVOICE: Final = """(
     SELECT min(l.order_id) FROM invoice_line l
     WHERE l.segment_id = t.segment_id AND l.invoice_id = t.invoice_id
     HAVING count(DISTINCT l.order_id) = 1)"""
+_DISPUTE_OF_INVOICE: Final = """(
+    SELECT x.since FROM dispute x
+    WHERE x.segment_id = t.segment_id AND x.invoice_id = t.invoice_id AND x.open)"""
+_STATUS_OF_NOTE: Final = """(
+    SELECT n.status FROM note n
+    WHERE n.segment_id = t.segment_id AND n.note_id = t.note_id)"""
 
 
 def _adjusted(category: Category) -> _Branch:
@@ -60,6 +69,7 @@ _ITEM: Final = _Branch(
     "t.open_minor",
     "t.open_minor > 0",
     order_id=_ORDER_OF_INVOICE,
+    disputed_since=_DISPUTE_OF_INVOICE,
     due_date="t.due_date",
     dated=True,
 )
@@ -96,6 +106,8 @@ _BRANCHES: Final[Mapping[Category, Sequence[_Branch]]] = {
             "(t.prepayment_minor > 0 OR t.note_receivable_minor > 0)"
             " AND t.note_receivable_minor > 0",
             note_id="t.note_id",
+            note_kind="t.note_kind",
+            note_status=_STATUS_OF_NOTE,
             due_date="t.note_due_date",
         ),
         _adjusted("NOTE_RECEIVABLE"),
@@ -108,6 +120,8 @@ _BRANCHES: Final[Mapping[Category, Sequence[_Branch]]] = {
             "t.prepayment_minor",
             "(t.prepayment_minor > 0 OR t.note_receivable_minor > 0) AND t.prepayment_minor > 0",
             note_id="t.note_id",
+            note_kind="t.note_kind",
+            note_status=_STATUS_OF_NOTE,
             expires_at="t.expires_at",
         ),
         _Branch(
@@ -117,6 +131,7 @@ _BRANCHES: Final[Mapping[Category, Sequence[_Branch]]] = {
             "t.excess_minor",
             "t.excess_minor > 0",
             order_id=_ORDER_OF_INVOICE,
+            disputed_since=_DISPUTE_OF_INVOICE,
         ),
         _Branch(
             "credit",
@@ -137,16 +152,7 @@ _BRANCHES: Final[Mapping[Category, Sequence[_Branch]]] = {
 }
 """What counts where. Conditions name the predicate of the partial index that finds them."""
 
-_LATE: Final = _Branch(
-    "invoice",
-    "'invoice'",
-    "t.invoice_id",
-    "t.open_minor",
-    "t.open_minor > 0 AND t.due_date < :today",
-    order_id=_ORDER_OF_INVOICE,
-    due_date="t.due_date",
-    dated=True,
-)
+_LATE: Final = replace(_ITEM, counts="t.open_minor > 0 AND t.due_date < :today")
 
 
 def _page_of(branch: _Branch, place: int) -> str:
@@ -162,7 +168,9 @@ def _page_of(branch: _Branch, place: int) -> str:
     return f"""(
     SELECT {place} AS branch, {"t.due_date" if branch.dated else "NULL::date"} AS sorted_due,
         {branch.kind} AS kind, {branch.name} AS name, {branch.order_id} AS order_id,
-        {branch.note_id} AS note_id, t.currency, {branch.minor} AS minor,
+        {branch.note_id} AS note_id, {branch.note_kind} AS note_kind,
+        {branch.note_status} AS note_status, {branch.disputed_since} AS disputed_since,
+        t.currency, {branch.minor} AS minor,
         {branch.due_date} AS due_date, {branch.expires_at} AS expires_at
     FROM {branch.table} t
     WHERE t.account_id = a.account_id AND {branch.counts}
@@ -229,6 +237,9 @@ def _document(row: Any) -> Document:  # noqa: ANN401 - a row
         document_id=name,
         order_id=order_id,
         note_id=row.note_id,
+        note_kind=row.note_kind,
+        note_status=row.note_status,
+        disputed_since=row.disputed_since,
         customer_id=row.customer_id,
         amount=Money(int(row.minor), row.currency),
         due_date=row.due_date,

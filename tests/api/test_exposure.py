@@ -1,8 +1,11 @@
 """A figure's documents over HTTP: pages, what is answered, and what is refused."""
 
+from typing import Any
+
 import httpx2
 import pytest
 
+from tests.domain.facts_world import fact, line
 from tests.erp import Erp, money, refused
 
 PATH = "/v1/customers/C-1/account/documents"
@@ -17,6 +20,20 @@ def erp(client: httpx2.Client) -> Erp:
     for order_id, amount in (("SO-1", "1.00"), (STRANGE, "2.00"), ("SO-3", "3.00")):
         assert erp.ask(order_id, amount)["outcome"] == "APPROVE"
     return erp
+
+
+def report(erp: Erp, kind: str, document_id: str, **fields: object) -> None:
+    """Report a fact of C-1; amounts are CNY."""
+    told = {**fact(kind, document_id, **fields), "customer_id": "C-1"}  # type: ignore[arg-type]
+    answer = erp.client.post("/v1/ledger-events", json={"events": [told]})
+    assert [one["result"] for one in answer.json()["results"]] == ["applied"], answer.text
+
+
+def items(erp: Erp, category: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = erp.client.get(PATH, params={"category": category}).json()[
+        "items"
+    ]
+    return found
 
 
 def test_pages_of_a_figure(erp: Erp) -> None:
@@ -36,6 +53,10 @@ def test_pages_of_a_figure(erp: Erp) -> None:
         "id": STRANGE,
         "order_id": STRANGE,
         "note_id": None,
+        "note_kind": None,
+        "note_status": None,
+        "disputed": False,
+        "disputed_since": None,
         "customer_id": "C-1",
         "amount": money("2.00"),
         "late_interest": None,
@@ -75,3 +96,43 @@ def test_nobody_and_nowhere(erp: Erp) -> None:
     nobody = erp.client.get(PATH.replace("C-1", "NOBODY"), params=query)
     refused(nobody, 404, "customer_unknown")
     refused(erp.client.get(PATH, params={**query, "segment": "moon"}), 404, "segment_unknown")
+
+
+def test_a_bill_shows_its_kind_and_how_it_stands(erp: Erp) -> None:
+    for number, kind in enumerate(("BANK", "COMMERCIAL", "VOUCHER"), start=1):
+        bill = {"note_id": f"N-{number}", "kind": kind, "due_date": "2026-09-30"}
+        report(erp, "payment", f"P-{number}", amount="4.00", note=bill)
+    report(erp, "note", "N-2", status="DISCOUNTED", recourse=True)
+    report(erp, "note", "N-3", status="ENDORSED", recourse=True)
+    told = {
+        one["id"]: (one["note_id"], one["note_kind"], one["note_status"])
+        for one in items(erp, "NOTE_RECEIVABLE")
+    }
+    bills = {
+        "P-1": ("N-1", "BANK", "OPEN"),
+        "P-2": ("N-2", "COMMERCIAL", "DISCOUNTED"),
+        "P-3": ("N-3", "VOUCHER", "ENDORSED"),
+    }
+    assert told == bills
+    report(erp, "note", "N-1", status="PAID")
+    report(erp, "payment", "P-4", amount="1.00")
+    told = {
+        one["id"]: (one["note_id"], one["note_kind"], one["note_status"])
+        for one in items(erp, "PREPAYMENT")
+    }
+    assert told == {**bills, "P-1": ("N-1", "BANK", "PAID"), "P-4": (None, None, None)}
+
+
+def test_an_invoice_says_since_when_it_is_disputed(erp: Erp) -> None:
+    """The day is the segment's: in Shanghai it is the second of June already."""
+    for name, due in (("I-1", "2026-06-10"), ("I-2", "2026-06-11"), ("I-3", "2026-06-12")):
+        report(erp, "invoice", name, amount="8.00", due_date=due)
+    report(erp, "dispute", "I-1", open=True, occurred_at="2026-06-01T20:00:00Z")
+    report(erp, "dispute", "I-2", open=True)
+    report(erp, "dispute", "I-2", open=False, version=2)
+    for category in ("OPEN_ITEM", "OVERDUE"):
+        told = [(one["id"], one["disputed"], one["disputed_since"]) for one in items(erp, category)]
+        assert told == [("I-1", True, "2026-06-02"), ("I-2", False, None), ("I-3", False, None)]
+    report(erp, "payment", "P-1", amount="9.00", allocations=[line("9.00", invoice_id="I-1")])
+    over = next(one for one in items(erp, "PREPAYMENT") if one["type"] == "invoice")
+    assert (over["id"], over["disputed"], over["disputed_since"]) == ("I-1", True, "2026-06-02")
