@@ -13,7 +13,7 @@ from app.api.strict import StrictRoute
 from app.api.wire import AnswerModel, Id, MoneyOut, Page, decode_name, encode_cursor
 from app.domain.callers import Caller
 from app.domain.errors import FieldError
-from app.domain.exposure import Document, DocumentType, Figure, Mark
+from app.domain.exposure import Document, DocumentType, Figure, Mark, OpenDelivery
 from app.domain.facts import NoteKind, NoteStatus
 from app.domain.money import Money
 from app.domain.segments import MAIN
@@ -33,11 +33,53 @@ _DOCUMENT: Final[dict[str, Any]] = {
     "disputed_since": "2026-11-20",
     "customer_id": "C-1001",
     "amount": _EUR,
+    "invoiced": None,
+    "deliveries": [],
+    "deliveries_left_out": 0,
     "worth": {"amount": "7812.30", "currency": "CNY"},
     "late_interest": None,
     "due_date": "2026-12-31",
     "expires_at": None,
 }
+
+
+class OpenDeliveryOut(AnswerModel):
+    """A delivery and what invoice lines that name it have billed of it; cancelled ones are gone.
+
+    It is open while `invoiced` is below `amount` and it is not `final`. A `final` one, for which no
+    more will be billed, counts as what was billed of it, be that more or less than its amount.
+    """
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "delivery_id": "DN-12",
+                    "version": 1,
+                    "amount": _EUR,
+                    "invoiced": {"amount": "0.00", "currency": "EUR"},
+                    "final": False,
+                }
+            ]
+        }
+    )
+
+    delivery_id: str
+    version: int
+    amount: MoneyOut
+    invoiced: MoneyOut
+    final: bool
+
+    @classmethod
+    def of(cls, delivery: OpenDelivery) -> "OpenDeliveryOut":
+        """Write a delivery for the wire."""
+        return cls(
+            delivery_id=delivery.delivery_id,
+            version=delivery.version,
+            amount=MoneyOut.of(delivery.amount),
+            invoiced=MoneyOut.of(delivery.invoiced),
+            final=delivery.final,
+        )
 
 
 class DocumentOut(AnswerModel):
@@ -48,6 +90,11 @@ class DocumentOut(AnswerModel):
     class (year of 360 days); it is shown, never booked, and null where the policy has no terms for
     the class. An adjustment has a sign. Where only an order as a whole carries an amount, `type`
     is `order`.
+
+    In OPEN_DELIVERY `amount` is what was delivered less `invoiced`, all that was billed of the
+    order by this payer in this currency, and `deliveries` are the payer's in it: the first hundred
+    by id, `deliveries_left_out` counts the others. Lines that name the order alone are of no
+    delivery, and only in the order's `invoiced`. An adjustment has neither.
 
     `note_kind` and `note_status` are the bill's that `note_id` names; one that nobody reported on
     is OPEN. `disputed`: the invoice is disputed now; `disputed_since` is the day of the newest
@@ -66,6 +113,9 @@ class DocumentOut(AnswerModel):
     disputed_since: date | None
     customer_id: str
     amount: MoneyOut
+    invoiced: MoneyOut | None
+    deliveries: list[OpenDeliveryOut]
+    deliveries_left_out: int
     worth: MoneyOut | None
     late_interest: MoneyOut | None
     due_date: date | None
@@ -156,6 +206,9 @@ def _out(document: Document, worth: Money | None, interest: Money | None) -> Doc
         disputed_since=document.disputed_since,
         customer_id=document.customer_id,
         amount=MoneyOut.of(document.amount),
+        invoiced=None if document.invoiced is None else MoneyOut.of(document.invoiced),
+        deliveries=[OpenDeliveryOut.of(one) for one in document.deliveries],
+        deliveries_left_out=document.deliveries_left_out,
         worth=None if worth is None else MoneyOut.of(worth),
         late_interest=None if interest is None else MoneyOut.of(interest),
         due_date=document.due_date,

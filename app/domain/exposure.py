@@ -1,6 +1,6 @@
 """What a figure of an account is made of: its documents, one by one."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Final, Literal
@@ -40,13 +40,30 @@ class Mark:
 
 
 @dataclass(frozen=True, slots=True)
+class OpenDelivery:
+    """A delivery of an order with something open, and what lines that name it have billed of it.
+
+    It adds `amount` to what was delivered of the order; `final`, which says that no more will be
+    billed for it, it adds `invoiced` instead, be that more or less.
+    """
+
+    delivery_id: str
+    version: int
+    amount: Money
+    invoiced: Money
+    final: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Document:
     """One document and what it adds to a figure, in its own currency; an adjustment has a sign.
 
     `document_id` is the order's where only the order as a whole carries the amount. `order_id` is
     None where there is none or several. `note_kind` and `note_status` are there where `note_id`
     is. `disputed_since` is there where an invoice is disputed now: the day of the newest report.
-    `place` is its place in the list.
+    `invoiced` is what was billed of an order or delivery with something open, `deliveries` what it
+    is made of, less the last ones by id, which `deliveries_left_out` counts. `place` is its place
+    in the list.
     """
 
     document_type: DocumentType
@@ -58,9 +75,12 @@ class Document:
     disputed_since: date | None
     customer_id: str
     amount: Money
+    invoiced: Money | None
     due_date: date | None
     expires_at: datetime | None
     place: Mark
+    deliveries: Sequence[OpenDelivery] = ()
+    deliveries_left_out: int = 0
 
 
 def share(use: Use, category: Category) -> int:

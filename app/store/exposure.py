@@ -35,6 +35,7 @@ class _Branch:
     note_kind: str = "NULL"
     note_status: str = "NULL"
     disputed_since: str = "NULL::date"
+    invoiced: str = "NULL::bigint"
     due_date: str = "NULL::date"
     expires_at: str = "NULL::timestamptz"
     dated: bool = False
@@ -93,6 +94,7 @@ _BRANCHES: Final[Mapping[Category, Sequence[_Branch]]] = {
             "t.delivered_minor - t.invoiced_minor",
             "t.delivered_minor > t.invoiced_minor",
             order_id="t.order_id",
+            invoiced="t.invoiced_minor",
         ),
         _adjusted("OPEN_DELIVERY"),
     ),
@@ -170,7 +172,7 @@ def _page_of(branch: _Branch, place: int) -> str:
         {branch.kind} AS kind, {branch.name} AS name, {branch.order_id} AS order_id,
         {branch.note_id} AS note_id, {branch.note_kind} AS note_kind,
         {branch.note_status} AS note_status, {branch.disputed_since} AS disputed_since,
-        t.currency, {branch.minor} AS minor,
+        t.currency, {branch.minor} AS minor, {branch.invoiced} AS invoiced,
         {branch.due_date} AS due_date, {branch.expires_at} AS expires_at
     FROM {branch.table} t
     WHERE t.account_id = a.account_id AND {branch.counts}
@@ -242,6 +244,7 @@ def _document(row: Any) -> Document:  # noqa: ANN401 - a row
         disputed_since=row.disputed_since,
         customer_id=row.customer_id,
         amount=Money(int(row.minor), row.currency),
+        invoiced=None if row.invoiced is None else Money(row.invoiced, row.currency),
         due_date=row.due_date,
         expires_at=row.expires_at,
         place=place,

@@ -10,7 +10,15 @@ from app.domain.exposure import Document, Figure, Mark, figures_of, worth_of
 from app.domain.groups import RateFinder
 from app.domain.money import Money, Rate
 from app.domain.rates import find_rate
-from app.store import accounts, exposure, groups, open_items, rates, segments
+from app.store import (
+    accounts,
+    exposure,
+    exposure_deliveries,
+    groups,
+    open_items,
+    rates,
+    segments,
+)
 from app.store.database import Database, Tx
 from app.usecases.accounts import not_here
 from app.usecases.dates import business_date
@@ -87,6 +95,8 @@ class ListExposure:
         place = (page.after, page.most + 1)
         found = exposure.documents(tx, ids, page.figure, today, place)
         shown = found[: page.most]
+        if page.figure == "OPEN_DELIVERY":
+            shown = exposure_deliveries.detailed(tx, held.segment_id, shown)
         find = _finder(tx, held, {one.amount.currency for one in shown}, today)
         return FigureView(
             customer_id=held.customer_id,

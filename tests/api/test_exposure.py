@@ -59,6 +59,9 @@ def test_pages_of_a_figure(erp: Erp) -> None:
         "disputed_since": None,
         "customer_id": "C-1",
         "amount": money("2.00"),
+        "invoiced": None,
+        "deliveries": [],
+        "deliveries_left_out": 0,
         "late_interest": None,
         "worth": money("2.00"),
         "due_date": None,
@@ -96,6 +99,44 @@ def test_nobody_and_nowhere(erp: Erp) -> None:
     nobody = erp.client.get(PATH.replace("C-1", "NOBODY"), params=query)
     refused(nobody, 404, "customer_unknown")
     refused(erp.client.get(PATH, params={**query, "segment": "moon"}), 404, "segment_unknown")
+
+
+def test_an_order_shows_its_deliveries_and_what_was_billed(erp: Erp) -> None:
+    for name, amount, version in (("D-1", "5.00", 3), ("D-2", "3.00", 1), ("D-3", "0", 2)):
+        report(erp, "delivery", name, amount=amount, order_id=STRANGE, version=version)
+    report(erp, "delivery", "D-4", amount="0.40")
+    lines = [line("4.50", order_id=STRANGE, delivery_id="D-1", final=True),
+             line("1.00", order_id=STRANGE), line("0.10", delivery_id="D-4")]  # fmt: skip
+    report(erp, "invoice", "I-1", amount="9.00", lines=lines)
+
+    def part(name: str, version: int, amount: str, invoiced: str) -> dict[str, Any]:
+        named = {"delivery_id": name, "version": version, "final": name == "D-1"}
+        return {**named, "amount": money(amount), "invoiced": money(invoiced)}
+
+    names = ("type", "id", "order_id", "amount", "invoiced", "deliveries", "deliveries_left_out")
+    alone, order = [[one[name] for name in names] for one in items(erp, "OPEN_DELIVERY")]
+    parts = [part("D-1", 3, "5.00", "4.50"), part("D-2", 1, "3.00", "0.00")]
+    assert order == ["order", STRANGE, STRANGE, money("2.00"), money("5.50"), parts, 0]
+    parts = [part("D-4", 1, "0.40", "0.10")]
+    assert alone == ["delivery", "D-4", None, money("0.30"), money("0.10"), parts, 0]
+
+
+def test_an_adjustment_of_open_deliveries_has_none(erp: Erp) -> None:
+    """Not even where a delivery has its id."""
+    moment = erp.account()["as_of"]
+    theirs = {"customer_id": "C-1", "category": "OPEN_DELIVERY", "amount": money("7.00")}
+    body = {"source": "erp", "snapshot_id": "S-1", "as_of": moment, "items": [theirs]}
+    (told,) = erp.client.post("/v1/snapshots", json=body).json()["results"]
+    headers = {"Idempotency-Key": "K-1", "Aval-Actor": "li.na"}
+    path = f"/v1/snapshots/drifts/{told['drift_id']}/adjust"
+    made = erp.client.post(path, json={"reason": "missing"}, headers=headers)
+    assert made.status_code == 201, made.text
+    named = made.json()["adjustment_id"]
+    report(erp, "delivery", named, amount="1.00")
+    delivery, adjustment = items(erp, "OPEN_DELIVERY")
+    assert [one["delivery_id"] for one in delivery["deliveries"]] == [named]
+    assert (adjustment["type"], adjustment["amount"]) == ("adjustment", money("7.00"))
+    assert (adjustment["invoiced"], adjustment["deliveries"]) == (None, [])
 
 
 def test_a_bill_shows_its_kind_and_how_it_stands(erp: Erp) -> None:
