@@ -36,8 +36,8 @@ class ServerClock:
     def measure(self, tx: Tx) -> timedelta:
         """Compare the clocks and go by the database's; returns how far it is ahead.
 
-        The quickest of a few answers counts. What they differ by less than half its time is nothing
-        that can be known, and is left alone.
+        The quickest of a few answers counts. What was known stays where this is less than half that
+        answer's time from it: it tells nothing else.
         """
         best: tuple[float, timedelta] | None = None
         for _ in range(_TRIES):
@@ -49,5 +49,6 @@ class ServerClock:
                 best = took_s, found
         if best is not None:
             took_s, found = best
-            self.ahead = found if abs(found) > timedelta(seconds=took_s / 2) else timedelta()
+            if abs(found - self.ahead) > timedelta(seconds=took_s / 2):
+                self.ahead = found
         return self.ahead

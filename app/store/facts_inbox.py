@@ -180,11 +180,18 @@ _WAITING: Final = (
 )
 
 
-def waiting_of(tx: Tx, documents: Collection[str]) -> list[Waiting]:
-    """List the open rows of documents, whatever they wait for, in the order they came."""
+def waiting_of(
+    tx: Tx, documents: Collection[str], segments: Collection[str] | None = None
+) -> list[Waiting]:
+    """List the open rows of documents, whatever they wait for, in the order they came.
+
+    Of some segments alone (None: of all): ids may hold what separates them in a document's name.
+    """
     query = select(*_WAITING).where(
         quarantine.c.status == "OPEN", quarantine.c.document == func.any(_texts(documents))
     )
+    if segments is not None:
+        query = query.where(quarantine.c.segment_id == func.any(_texts(segments)))
     return [Waiting.of(row) for row in tx.execute(query.order_by(quarantine.c.quarantine_id))]
 
 

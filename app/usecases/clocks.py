@@ -1,7 +1,6 @@
 """Keep a process at the database's clock: what ends, ends by one clock, whoever began it."""
 
 import asyncio
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
@@ -38,8 +37,7 @@ class ClockWatch:
         """Compare them no more."""
         if self._task is not None:
             self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+            await asyncio.wait([self._task])
 
     def alive(self) -> bool:
         """Say yes: without it the process goes on by what it knew."""

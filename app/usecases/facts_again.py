@@ -30,7 +30,7 @@ def answer(tx: Tx, inbox: Inbox, event: Event) -> Result | None:
 
 def _says(tx: Tx, event: Event, digest: bytes) -> bool:
     """Tell whether an event says what has a digest and was said first under its id."""
-    names = names_of(tx, event.customer_ref)
+    names = names_of(tx, event.customer_ref) or [event.customer_ref]
     if any(digest_by(event, one) == digest for one in names):
         return True
     payload = told_under(tx, event.source, event.event_id)

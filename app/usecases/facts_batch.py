@@ -129,7 +129,7 @@ class _Batch:
         books = Books.open(tx, payers.paths | with_groups(tx, scope.accounts), task.at)
         if find_payers(tx, refs) != payers:
             raise WidenError(set(), set())
-        waiting = facts_inbox.waiting_of(tx, {event.cause for event in task.events})
+        waiting = facts_inbox.waiting_of(tx, {event.cause for event in task.events}, wanted)
         inbox = Inbox() if task.rows else facts_inbox.read_inbox(tx, task.events)
         ids = [row.quarantine_id for row in task.rows]
         rows = facts_quarantine.lock_open(tx, ids) if ids else {}

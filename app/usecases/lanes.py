@@ -120,7 +120,7 @@ class BatchingLane:
             log.warning("lane_stalled", turned_away=away)
 
     def _is_stalled(self) -> bool:
-        """Tell whether a batch has been under way for longer than any may."""
+        """Tell whether a batch, or a part tried again, is under way for longer than any may be."""
         until = self._until
         if until is None and self._ahead is not None:
             until = self._ahead.until
@@ -227,8 +227,7 @@ class BatchingLane:
         BATCH_SIZE.observe(len(items))
         clock = asyncio.get_running_loop().time
         began, ahead = clock(), self._ahead
-        self._until = began + self.sizes.patience_s
-        deciding = self._begin(Part(items), self._until)
+        deciding = self._begin(Part(items), began + self.sizes.patience_s)
         await deciding.free.wait()
         if ahead is not None:
             await asyncio.wait([ahead.task])  # was sent first, so it is over or about to be
@@ -245,6 +244,7 @@ class BatchingLane:
     def _begin(self, part: Part, until: float) -> Deciding:
         """Have a part decided; who is in it is answered at once when it is committed."""
         free = asyncio.Event()
+        self._until = asyncio.get_running_loop().time() + self.sizes.patience_s
         self.lane.when_sent = free.set
         # its own task: whatever it raises is looked at later, and never ends the lane
         task = asyncio.create_task(self.decide(self.lane, [item.ask for item in part.items]))

@@ -20,7 +20,7 @@ class Turns:
 
     One client has `most_own` of them at most: who is slow, or a flood, leaves room for others.
     Who waits has taken nothing yet, so it costs next to nothing, and may be turned away: at once
-    where those before it take longer than `wait_s` at the pace of the last turns.
+    where the client's own before it take longer than `wait_s` at the pace of its last turns.
     """
 
     at_once: int
@@ -29,8 +29,7 @@ class Turns:
     _free: asyncio.Semaphore = field(init=False)
     _own: dict[str, asyncio.Semaphore] = field(default_factory=dict)
     _waiting: dict[str, int] = field(default_factory=dict)
-    _in_line: int = 0
-    _turn_s: float = 0.0
+    _turn_s: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Let all turns be free."""
@@ -58,8 +57,9 @@ class Turns:
             try:
                 yield
             finally:
-                part = _SMOOTHING if self._turn_s else 1.0
-                self._turn_s += (clock() - began - self._turn_s) * part
+                took_s = clock() - began
+                usual_s = self._turn_s.get(client, took_s)
+                self._turn_s[client] = usual_s + (took_s - usual_s) * _SMOOTHING
 
     async def _enter(self, undo: AsyncExitStack, client: str, own: asyncio.Semaphore) -> None:
         """Wait behind the client's others, then behind everybody's."""
@@ -68,13 +68,8 @@ class Turns:
             await undo.enter_async_context(own)
         finally:
             self._waiting[client] -= 1
-        self._in_line += 1
-        try:
-            await undo.enter_async_context(self._free)
-        finally:
-            self._in_line -= 1
+        await undo.enter_async_context(self._free)
 
     def _expected_s(self, client: str) -> float:
-        """Say how long who comes now would wait: nothing while there is no line."""
-        own = self._waiting.get(client, 0) / self.most_own
-        return (own + self._in_line / self.at_once) * self._turn_s
+        """Say how long who comes now would wait for the client's others."""
+        return self._waiting.get(client, 0) / self.most_own * self._turn_s.get(client, 0.0)

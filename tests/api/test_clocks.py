@@ -1,5 +1,6 @@
 """A machine whose clock is wrong: what it grants ends by the database's, and is said so."""
 
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
@@ -81,3 +82,18 @@ def test_what_no_answer_is_quick_enough_to_tell_is_left_alone(database: Database
     with database.read() as tx:
         clock.measure(tx)
     assert clock.ahead == timedelta()
+
+
+def test_answers_that_take_long_leave_the_clock_as_it_was(database: Database) -> None:
+    """They tell less than what was known: 50 ms, of answers that take 200."""
+
+    def slow() -> datetime:
+        time.sleep(0.1)
+        shown = own_clock() - timedelta(milliseconds=50)
+        time.sleep(0.1)
+        return shown
+
+    known = timedelta(milliseconds=50)
+    clock = ServerClock(slow, known)
+    with database.read() as tx:
+        assert clock.measure(tx) == known

@@ -12,11 +12,13 @@ from app.store.database import Database
 from app.store.schema.evidence import quarantine
 from app.store.schema.parties import account
 from app.usecases.facts_events import parse_event
+from app.usecases.segments import SegmentChange
 from tests.domain.facts_cases import BILL, Fact, delivery, invoice, of, pay, to
 from tests.domain.facts_world import fact, line, money
 from tests.server import Clock
 from tests.usecases.facts_ledger import Ledger
 from tests.usecases.test_groups import merge
+from tests.usecases.town import ADMIN
 
 EURO: Fact = {"amount": money("10", "EUR")}
 NOBODY: Fact = {"amount": money("10"), "customer_id": "dora"}
@@ -99,6 +101,17 @@ def left(ledger: Ledger, status: str, quarantined: int) -> None:
         tx.execute(account.update().where(anna).values(quarantined=quarantined))
 
 
+def test_names_that_look_alike_end_nothing_of_another_segment(ledger: Ledger) -> None:
+    """Ids may hold what separates them in a document's name."""
+    for name in ("a", "a:invoice"):
+        ledger.town.parties.put_segment(ADMIN, name, SegmentChange(name))
+    ledger.segment = "a"
+    ledger.apply(fact("invoice", "invoice:X", 1, **EURO))
+    ledger.segment = "a:invoice"
+    assert ledger.apply(invoice("X", "7", version=2)) == ["applied"]
+    assert list(ledger.waiting().values()) == ["OPEN"]
+
+
 KINDS = [
     fact("order", "X", 1, status="OPEN", **EURO),
     fact("delivery", "X", 1, order_id="O", **EURO),
@@ -172,6 +185,15 @@ def test_a_merge_leaves_what_contradicts_it_still(ledger: Ledger) -> None:
     merge(ledger.town, "dora", "anna")
     assert ledger.town.facts.requeue(ledger.town.causes[-1]) == 0
     assert ledger.quarantined() == 1
+
+
+def test_what_nobody_is_told_of_again_in_other_words_waits_once(ledger: Ledger) -> None:
+    parts = [of("O", "4"), of("P", "5")]
+    first = invoice("I", "10", *parts, customer_id="dora")
+    for told in (first, {**first, "lines": parts[::-1]}, first):
+        assert ledger.code(told) == "customer_unknown"
+    with ledger.town.database.read() as tx:
+        assert len(tx.execute(select(quarantine.c.quarantine_id)).all()) == 1
 
 
 @pytest.mark.parametrize("again", ["parts", "alias"])

@@ -117,3 +117,20 @@ def test_who_would_wait_too_long_is_turned_away_at_once() -> None:
     at_once = asyncio.run(work())
     assert "4" in at_once  # three of its client wait for one turn of 0.3 s each
     assert {"0", "1", "new"}.isdisjoint(at_once)
+
+
+def test_how_long_one_client_takes_is_not_held_against_another() -> None:
+    async def work() -> list[str]:
+        turns, told = Turns(4, 1, 0.5), list[str]()
+        async with turns.one("slow"):
+            await asyncio.sleep(0.6)
+
+        async def ask(name: str) -> None:
+            async with turns.one("quick"):
+                told.append(name)
+                await asyncio.sleep(0)
+
+        await asyncio.gather(*(ask(str(place)) for place in range(6)))
+        return told
+
+    assert asyncio.run(work()) == [*"012345"]
