@@ -1,5 +1,7 @@
 """No room on the disk: nobody is told of a decision that was not written, and nothing is lost."""
 
+import os
+import resource
 import shutil
 import subprocess
 import time
@@ -18,7 +20,6 @@ from app.store.embedded import start_embedded
 from app.usecases.keys import CreateKey
 from tests.faults.client_log import ClientLog
 from tests.faults.clients import PATIENCE_S, assert_exact, order, send, set_up
-from tests.faults.disk import let_write_nothing
 from tests.server import NO_TLS, Clock, ServiceThread
 from tests.states import put_state
 
@@ -50,6 +51,21 @@ def until_answered(client: httpx2.Client, log: ClientLog, key: str) -> None:
     while (told := send(client, log, key, order(key, "C-1"))) is None or not told.is_success:
         assert time.monotonic() < until, f"{key} was never answered"
         time.sleep(0.1)
+
+
+def let_write_nothing(pid: int) -> None:
+    """Keep a process from making any file longer; only its own user may do that."""
+    mine, owner = (os.getuid(), os.getgid()), Path(f"/proc/{pid}").stat()
+    if mine[0] != owner.st_uid:
+        os.setresgid(owner.st_gid, owner.st_gid, mine[1])
+        os.setresuid(owner.st_uid, owner.st_uid, mine[0])
+    try:
+        _, most = resource.prlimit(pid, resource.RLIMIT_FSIZE)
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (0, most))
+    finally:
+        if mine[0] != owner.st_uid:
+            os.setresuid(mine[0], mine[0], mine[0])
+            os.setresgid(mine[1], mine[1], mine[1])
 
 
 def test_a_backend_that_can_write_nothing(tmp_path: Path, ready_state: Path) -> None:

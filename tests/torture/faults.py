@@ -17,7 +17,6 @@ import psycopg
 
 from app.store.embedded import EmbeddedPostgres, start_embedded
 from tests.faults.clients import order
-from tests.faults.disk import let_write_nothing
 from tests.faults.points import Point, Wire
 from tests.faults.service import PATIENCE_S, Service, await_ready, end, start, start_work, stop
 from tests.torture.load import SHARED
@@ -69,6 +68,19 @@ class Ground:
 
 
 Fault = Callable[[Ground], None]
+
+
+def await_database(url: str) -> None:
+    """Wait until the database has recovered from what was done to it."""
+    until = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            psycopg.connect(url).close()
+        except psycopg.OperationalError:
+            assert time.monotonic() < until, "the database never came back"
+            time.sleep(0.05)
+        else:
+            return
 
 
 def kill_service(ground: Ground) -> None:
@@ -168,19 +180,6 @@ def cancel_statements(ground: Ground) -> None:
             time.sleep(0.02)
 
 
-def write_nothing(ground: Ground) -> None:
-    """Let a session find the disk full: what it writes fails, and PostgreSQL recovers."""
-    with psycopg.connect(ground.database.url, autocommit=True) as connection:
-        found = connection.execute(
-            "SELECT pid FROM pg_stat_activity WHERE datname = current_database()"
-            " AND pid <> pg_backend_pid() AND backend_type = 'client backend' ORDER BY pid"
-        ).fetchall()
-    if found:
-        with suppress(ProcessLookupError, FileNotFoundError):  # it has ended meanwhile
-            let_write_nothing(ground.dice.choice(found)[0])
-    time.sleep(0.5)
-
-
 def hold_a_row(ground: Ground) -> None:
     """Hold the row of a shared account for a moment."""
     query = "SELECT FROM account WHERE customer_id = %s FOR NO KEY UPDATE"
@@ -218,7 +217,6 @@ FAULTS: Final[tuple[Fault, ...]] = (
     stall_the_wire,
     end_backends,
     cancel_statements,
-    write_nothing,
     kill_work,
     hold_a_row,
     hang_up,

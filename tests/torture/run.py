@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 import httpx2
+import psycopg
 
 from app.store.checker import check_ledger
 from app.store.database import Database
@@ -20,7 +21,7 @@ from app.usecases.keys import CreateKey
 from tests.faults.client_log import ClientLog
 from tests.faults.clients import set_up
 from tests.faults.points import Wire
-from tests.torture.faults import FAULTS, Fault, Ground, halt, pause
+from tests.torture.faults import FAULTS, Fault, Ground, await_database, halt, pause
 from tests.torture.load import OWN_LIMIT, SHARED, SHARED_LIMIT, Book, Customer
 
 CLIENTS: Final = 6
@@ -72,13 +73,17 @@ def torture(folder: Path, plan: Plan, say: Callable[[str], None] = lambda _line:
                 fault = dice.choice(plan.faults)
                 faults[fault.__name__] = faults.get(fault.__name__, 0) + 1
                 say(fault.__name__)
-                fault(ground)
+                try:
+                    fault(ground)
+                except psycopg.OperationalError:  # it recovers from an earlier one still
+                    say("the database was out of reach")
                 ground.revive()
                 pause(ground, until)
         if plan.last is not None:
             plan.last(ground)
             ground.revive()
         halt(ground)
+        await_database(ground.database.url)
         report = check_ledger(ground.database.url)
         wrong = [*book.wrong, *([] if report.clean else [str(report)])]
         difference = log.difference(ground.database.url)
