@@ -39,16 +39,14 @@ class ServerClock:
         The quickest of a few answers counts. What was known stays where this is less than half that
         answer's time from it: it tells nothing else.
         """
-        best: tuple[float, timedelta] | None = None
-        for _ in range(_TRIES):
-            asked_s, before = monotonic(), self.own()
-            there: datetime = tx.execute(_NOW).scalar_one()
-            took_s = monotonic() - asked_s
-            found = there.astimezone(UTC) - before - timedelta(seconds=took_s / 2)
-            if best is None or took_s < best[0]:
-                best = took_s, found
-        if best is not None:
-            took_s, found = best
-            if abs(found - self.ahead) > timedelta(seconds=took_s / 2):
-                self.ahead = found
+        took, found = min(self._answer(tx) for _ in range(_TRIES))
+        if abs(found - self.ahead) > took / 2:
+            self.ahead = found
         return self.ahead
+
+    def _answer(self, tx: Tx) -> tuple[timedelta, timedelta]:
+        """Ask once: how long the answer took, and how far ahead the clock was halfway."""
+        asked_s, before = monotonic(), self.own()
+        there: datetime = tx.execute(_NOW).scalar_one()
+        took = timedelta(seconds=monotonic() - asked_s)
+        return took, there.astimezone(UTC) - before - took / 2
