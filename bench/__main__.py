@@ -140,7 +140,7 @@ def _compare(counter: Meter, run: Run, folder: Path) -> tuple[list[str], str, li
         echo = undo.enter_context(servers.echo(folder))
         sides = [undo.enter_context(databases.embedded(folder / figures.EMBEDDED))]
         try:
-            sides.append(undo.enter_context(databases.system(folder)))
+            sides.append(undo.enter_context(databases.system(folder / figures.SYSTEM)))
         except (databases.MissingError, servers.NotRunningError) as missing:
             counter.found.missing["", figures.SYSTEM] = str(missing)
         with counter.part("making customers"):

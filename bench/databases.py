@@ -85,8 +85,10 @@ def embedded(state: Path, workers: int = 1) -> Iterator[Side]:
 
 
 @contextmanager
-def system(folder: Path) -> Iterator[Side]:
+def system(state: Path) -> Iterator[Side]:
     """Run the service on a system's PostgreSQL until the block ends; its databases are dropped.
+
+    What else it keeps is in `state`, whose name its databases have in theirs.
 
     Raises:
         MissingError: There is none that can be used.
@@ -96,10 +98,9 @@ def system(folder: Path) -> Iterator[Side]:
     with ExitStack() as undo:
         given = os.environ.get(GIVEN)
         server_url = given or undo.enter_context(_started())
-        names = [f"aval_bench_{os.getpid()}", f"naive_bench_{os.getpid()}"]
+        names = [f"{whose}_bench_{os.getpid()}_{state.name}" for whose in ("aval", "naive")]
         undo.enter_context(_databases(server_url, names))
         url, naive_url = (_other(server_url, name) for name in names)
-        state = folder / "system"
         servers.aval(state, url, "migrate")
         token = servers.aval(state, url, "key", "create", "--name", "bench", "--scope", "admin")
         service = undo.enter_context(servers.serve(state, url))

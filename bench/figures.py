@@ -43,7 +43,10 @@ WAITED: Final = "waited for vacuums"
 ASIDE: Final = "processes aside"
 """How many of PostgreSQL's processes leave a processor to the service."""
 MEMORY: Final = "memory"
-"""Resident bytes of the serving process after everything; its peak is told beside it."""
+"""Resident bytes of the serving process after everything, the most of its runs (after growth too).
+
+Its peak is told beside it.
+"""
 
 
 class Key(NamedTuple):

@@ -1,15 +1,18 @@
 """Whether the size of the ledger is felt, and what more workers do: services of their own."""
 
-from contextlib import ExitStack
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from app.store.checker import check_ledger
-from bench import databases, figures
+from bench import databases, figures, steps
 from bench.rounds import Meter, in_turns, of_aval, say
 from bench.seeds import Size, seed
 from bench.servers import NotRunningError
+
+Run = Callable[[str], AbstractContextManager[databases.Side]]
 
 _LEVELS: Final = (1, 32)
 _ROUNDS: Final = 3
@@ -28,19 +31,31 @@ FULL: Final = Sizes(Size(10_000, 10, 0, 1), Size(1_000_000, 10, 0, 1))
 
 
 def grow(meter: Meter, sizes: Sizes, folder: Path, seconds: float) -> list[str]:
-    """Measure authorizations on both ledgers in turns; returns what the checker said of them.
+    """Measure authorizations on both ledgers in turns, on each PostgreSQL, one after the other.
+
+    Returns what the checker said of them, and what the services held.
 
     Raises:
         NotRunningError: A service did not become ready.
 
     """
+    said = _grown(meter, sizes, lambda name: databases.embedded(folder / name), seconds)
+    try:
+        said += _grown(meter, sizes, lambda name: databases.system(folder / name), seconds)
+    except databases.MissingError as missing:
+        meter.found.missing[figures.LARGE, figures.SYSTEM] = str(missing)
+    return said
+
+
+def _grown(meter: Meter, sizes: Sizes, run: Run, seconds: float) -> list[str]:
+    """Measure both ledgers of one kind of PostgreSQL; `run` serves a new one of a name."""
     said = []
     with ExitStack() as undo:
         rows = []
         ledgers = {figures.SMALL: sizes.small, figures.LARGE: sizes.large}
         for number, (what, size) in enumerate(ledgers.items()):
+            side = undo.enter_context(run(f"ledger-{number}"))
             say(f"making {size.customers:,} customers with {size.open_items} open items each")
-            side = undo.enter_context(databases.embedded(folder / f"ledger-{number}"))
             seed(side, size)
             rows.append((side, of_aval(side, what, "authorize", size.customers)))
         for connections in _LEVELS:
@@ -48,11 +63,13 @@ def grow(meter: Meter, sizes: Sizes, folder: Path, seconds: float) -> list[str]:
                 meter.for_time(row, connections, seconds, 0.5)
         for side, row in rows:
             say(f"checking: {row.what}")
+            memory = steps.weigh_service(meter, side)
             report = check_ledger(side.url)
             size = ledgers[row.what]
             items = f"{size.customers * size.open_items:,} open items"
-            told = f"{row.what}: {size.customers:,} customers and {items} at the start"
-            said.append(f"{told}; `aval check-ledger` after it: {report}")
+            told = f"{row.what} on {side.name}: {size.customers:,} customers and {items} at first"
+            held = f"the service held {memory.now / 1e6:.0f} MB, {memory.peak / 1e6:.0f} at most"
+            said.append(f"{told}; {held}; `aval check-ledger` after it: {report}")
             if not report.clean:
                 meter.failures.append(str(report))
     return said
