@@ -11,7 +11,7 @@ from datetime import date
 from fractions import Fraction
 from typing import Final, Literal
 
-from app.domain.money import Rate, convert
+from app.domain.money import Rate, RateFinder, convert
 from app.domain.values import quick
 
 CATEGORIES: Final = ("authorized", "open_delivery", "open_item", "note_receivable", "prepayment")
@@ -271,7 +271,19 @@ def revalue(account: Account, rates: Mapping[str, Rate]) -> Account:
     return replace(after, forced=after.excess)
 
 
-def revaluation_ref(before: Account, after: Account) -> str:
+def revalued(account: Account, find: RateFinder) -> tuple[Account, list[Entry]]:
+    """Value foreign positions by the newest rates, with the journal entry that says so.
+
+    What no rate values stays as it is; where nothing does there is no entry.
+    """
+    newer = {code: find(code, account.currency) for code in account.foreign}
+    after = revalue(account, {code: rate for code, rate in newer.items() if rate})
+    if after is account:
+        return account, []
+    return after, [Entry(after, "FX_REVALUATION", _revaluation_ref(account, after))]
+
+
+def _revaluation_ref(before: Account, after: Account) -> str:
     """Name the rates by which a revaluation values anew, for the journal.
 
     Such as `fx_revaluation:USD/CNY 7.1012 of 2026-11-25`: 1 base = rate quote, and the rate's date.

@@ -23,8 +23,7 @@ from app.domain.advice_trials import (
     plan_wait,
 )
 from app.domain.decisions import Figures, Judgement, Question, Situation
-from app.domain.groups import RateFinder
-from app.domain.money import Money, convert
+from app.domain.money import Money, RateFinder, convert
 from app.domain.payments import OpenInvoice, Wallet, with_rest
 from app.domain.rules import Fired, RuleSet
 from app.domain.terms_context import class_of

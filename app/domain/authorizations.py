@@ -5,10 +5,9 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Literal
 
-from app.domain.accounts import Account, Entry, Use, force
+from app.domain.accounts import Account, Entry, Use, force, revalued
 from app.domain.facts_balances import MAX_TOTAL
-from app.domain.groups import RateFinder
-from app.domain.money import Money
+from app.domain.money import Money, RateFinder
 from app.domain.orders import Order, OrderUse
 
 Status = Literal["OPEN", "CONSUMED", "RELEASED", "EXPIRED"]
@@ -56,9 +55,9 @@ def counted(
 ) -> tuple[Order, list[Entry]] | None:
     """Let an order count from now on: a fact, whatever the limits of its payer's path say.
 
-    `use` is what its facts carry; `path` is locked. Returns None where an account could not value
-    it: no rate is known, nor is a position in its currency held by one; or no room is left to
-    count at all.
+    What an account holds is valued first, by the newest rates. `use` is what its facts carry;
+    `path` is locked. Returns None where an account could not value it: no rate is known, nor is a
+    position in its currency held by one; or no room is left to count at all.
     """
     counting = replace(order, counts_from=None)
     left = counting.left(use)
@@ -69,7 +68,9 @@ def counted(
             rate = find(order.currency, account.currency)
             if rate is None and order.currency not in account.foreign:
                 return None
-        after = force(account, order.currency, Use(authorized=left), rate)
+        held, newer = revalued(account, find)
+        entries += newer
+        after = force(held, order.currency, Use(authorized=left), rate)
         if max(after.use.authorized, after.position(order.currency).authorized) > MAX_TOTAL:
             return None
         entries.append(Entry(after, "FACT", f"order:{order.order_id}"))

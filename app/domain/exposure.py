@@ -7,8 +7,7 @@ from typing import Final, Literal
 
 from app.domain.accounts import Account, Use
 from app.domain.facts import NoteKind, NoteStatus
-from app.domain.groups import RateFinder
-from app.domain.money import Money
+from app.domain.money import Money, RateFinder
 
 Category = Literal["AUTHORIZED", "OPEN_DELIVERY", "OPEN_ITEM", "NOTE_RECEIVABLE", "PREPAYMENT"]
 """What an account keeps a position in; each is a field of `Use`."""

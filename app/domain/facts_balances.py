@@ -8,7 +8,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Final
 
-from app.domain.accounts import Account, Entry, Kind, Use, force, revalue
+from app.domain.accounts import Account, Entry, Kind, Use, force, revalued
 from app.domain.adjustments import Lowerings
 from app.domain.facts import OverLimit, Problem, rate_cause
 from app.domain.money import Rate
@@ -48,9 +48,10 @@ class Balances:
     def stage(self, moves: Mapping[Place, Use], ref: str, kind: Kind = "FACT") -> Posted | Problem:
         """Work out an event's postings; `ref` names its document in the journal.
 
-        One entry of `kind` an account of the paths, after one FX_REVALUATION where rates are newer
-        and one ADJUSTMENT where an adjustment gives way to it. A total or position beyond 10^18
-        and a rate that is missing make a problem; `cause` is empty for the former.
+        One entry of `kind` an account of the paths, after one FX_REVALUATION where rates are newer,
+        which names those, and one ADJUSTMENT where an adjustment gives way to it. A total or
+        position beyond 10^18 and a rate that is missing make a problem; `cause` is empty for the
+        former.
         """
         ways = self.lowerings.ways(moves)
         void = self._void(moves, ways) if ways else _NOWHERE
@@ -85,11 +86,10 @@ class Balances:
                 if not uses:
                     continue
             last = so_far.get(account_id) if so_far else None
-            before = held = self.accounts[account_id] if last is None else last.account
-            if held.foreign:
-                before = self._revalue(held)
-                if before is not held:
-                    entries.append(Entry(before, "FX_REVALUATION", ref))
+            before = self.accounts[account_id] if last is None else last.account
+            if before.foreign:
+                before, newer = revalued(before, self.find)
+                entries += newer
             after = self._move(before, uses, gives=so_far is None)
             if isinstance(after, Problem):
                 return after
@@ -136,10 +136,6 @@ class Balances:
             one: {code: use for code, use in uses.items() if use} for one, uses in found.items()
         }
         return [(one, uses) for one, uses in kept.items() if uses]
-
-    def _revalue(self, account: Account) -> Account:
-        newer = {code: self.find(code, account.currency) for code in account.foreign}
-        return revalue(account, {code: rate for code, rate in newer.items() if rate})
 
     def _move(self, account: Account, uses: Mapping[str, Use], *, gives: bool) -> Account | Problem:
         after = account

@@ -5,22 +5,19 @@ accounts and joins another is booked on every account of either chain that is no
 positions move, never valued totals.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from app.domain.accounts import Account, Entry, Use, force
+from app.domain.accounts import Account, Entry, Use, force, revalued
 from app.domain.errors import FieldError, RateMissingError
-from app.domain.money import Rate
+from app.domain.money import Rate, RateFinder
 
 MAX_DEPTH: Final = 5
 """Most customers from the top group down to the lowest member, both counted."""
 
 Pool = dict[int, Account]
 """Locked accounts by id, as they stand so far in this transaction."""
-
-RateFinder = Callable[[str, str], Rate | None]
-"""Finds the rate between two currencies (from, to) that a conversion of today takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +87,9 @@ def _book(
     pool: Pool, account_id: int, deltas: Mapping[str, Use], how: tuple[RateFinder | None, Why]
 ) -> list[Entry]:
     find, why = how
-    entries = []
+    entries = list[Entry]()
+    if find:  # else what it holds would be valued anew in the entry of what it takes over
+        pool[account_id], entries = revalued(pool[account_id], find)
     for currency, delta in sorted(deltas.items()):
         held = pool[account_id]
         rate = _rate(held, currency, find) if find else None

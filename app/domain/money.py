@@ -4,6 +4,7 @@ Minor units follow ISO 4217 (JPY 0 digits, CNY 2, BHD 3). Nothing here knows flo
 """
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
@@ -117,6 +118,10 @@ class Rate:
         direct = Fraction(self.rate)
         factor = direct if (source, target) == (self.base, self.quote) else 1 / direct
         return factor * Fraction(10) ** (DIGITS[target] - DIGITS[source])
+
+
+RateFinder = Callable[[str, str], Rate | None]
+"""Finds the rate between two currencies (from, to) that a conversion of today takes."""
 
 
 def convert(minor: int, factor: Fraction, *, up: bool) -> int:

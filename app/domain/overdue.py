@@ -4,8 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from app.domain.accounts import Account
-from app.domain.groups import RateFinder
-from app.domain.money import Money, convert
+from app.domain.money import Money, RateFinder, convert
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,7 @@ from typing import Final
 
 from app.domain.accounts import Account, Use, force
 from app.domain.decisions import Figures, Overdue, Situation
-from app.domain.groups import RateFinder
-from app.domain.money import MAX_MINOR, Money, Rate, convert
+from app.domain.money import MAX_MINOR, Money, Rate, RateFinder, convert
 
 _SAME: Final = Fraction(1)
 

@@ -8,9 +8,9 @@ from typing import Final, Self
 
 from app.domain.accounts import Account, Entry
 from app.domain.errors import BusyError
-from app.domain.groups import Pool, RateFinder
+from app.domain.groups import Pool
 from app.domain.limits import settle
-from app.domain.money import Rate
+from app.domain.money import Rate, RateFinder
 from app.domain.rates import find_rate
 from app.domain.scores_refresh import Urgency, is_cut
 from app.domain.segments import Segment

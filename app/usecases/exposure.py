@@ -7,8 +7,7 @@ from datetime import date, datetime
 from app.domain.accounts import Account
 from app.domain.callers import Caller
 from app.domain.exposure import Document, Figure, Mark, figures_of, worth_of
-from app.domain.groups import RateFinder
-from app.domain.money import Money, Rate
+from app.domain.money import Money, Rate, RateFinder
 from app.domain.rates import find_rate
 from app.store import (
     accounts,

@@ -1,12 +1,13 @@
 """Orders beyond the credit horizon: from their day on they count, as a fact."""
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
 from app.domain.authorizations import counted
 from app.domain.errors import BusyError
-from app.domain.groups import RateFinder
+from app.domain.money import RateFinder
 from app.domain.orders import Order, OrderUse
 from app.store import orders, segments
 from app.store.database import Database, Tx, moment
@@ -50,6 +51,22 @@ class CountOrders:
             after=(_place(due[-1]), busy) if more else None,
             left=len(due) - done,
         )
+
+    def of_payer(self, account_id: int, until_s: float) -> None:
+        """Count the orders of one payer that are due, and that nobody else works on.
+
+        No portion begins after `until_s` of the monotonic clock.
+
+        Raises:
+            BusyError: An account was out of reach; of this portion nothing was changed.
+
+        """
+        place, whose = None, orders.Whose(only=account_id)
+        while time.monotonic() <= until_s:
+            due, _ = self._some(place, whose)
+            if len(due) < self.most:
+                return
+            place = _place(due[-1])
 
     def _some(self, place: orders.Due | None, whose: orders.Whose) -> tuple[list[Order], int]:
         """Return what was due, and how many of them count now."""

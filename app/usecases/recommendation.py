@@ -10,10 +10,9 @@ from app.domain.callers import Caller
 from app.domain.customers import Customer
 from app.domain.errors import RateMissingError
 from app.domain.features import AccountUse, payment_features
-from app.domain.groups import RateFinder
 from app.domain.limits import settle
 from app.domain.limits_policy import LimitPolicy
-from app.domain.money import Money, Rate, convert
+from app.domain.money import Money, Rate, RateFinder, convert
 from app.domain.rates import find_rate
 from app.domain.recommendation import Recommendation, Subject, recommend
 from app.domain.scores_json import score_in_force

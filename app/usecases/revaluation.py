@@ -1,13 +1,12 @@
 """Positions in other currencies follow the day's rate, whether anybody touches them or not."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date, datetime
 
-from app.domain.accounts import Account, Entry, revaluation_ref, revalue
+from app.domain.accounts import Account, revalued
 from app.domain.errors import BusyError
-from app.domain.groups import RateFinder
-from app.domain.money import Rate
+from app.domain.money import Rate, RateFinder
 from app.domain.rates import find_rate
 from app.domain.segments import Segment
 from app.store import accounts, rates, segments
@@ -19,6 +18,9 @@ from app.usecases.portions import LOCK_TIMEOUT_MS, MOST_PAYERS, Cursor, Portion,
 
 Mark = tuple[tuple[date, ...], tuple[int, int]]
 """Which business dates it is, and which rates there are: the same mark values the same."""
+
+_When = tuple[datetime, Sequence[Segment]]
+"""The moment of a look, and the segments as they are then."""
 
 
 @dataclass(slots=True)
@@ -44,12 +46,14 @@ class _Look:
     """The next accounts as they were read, not locked, and by what they are valued."""
 
     place: _Place
-    when: tuple[datetime, Sequence[Segment]]
+    when: _When
     held: Sequence[Account]
     finders: Mapping[str, RateFinder]
 
     def moving(self) -> list[int]:
-        return [one.account_id for one in self.held if _valued(one, self.finders) is not one]
+        return [
+            one.account_id for one in self.held if revalued(one, self.finders[one.segment_id])[1]
+        ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +86,7 @@ class RevaluePositions:
                 if look is None:
                     return Portion(0, left=self.last.left)
                 moving = look.moving()
-                _revalue(tx, moving, look)
+                _revalue(tx, moving, look.when)
         except BusyError:
             return self._one_by_one(after)
         return self._told(look, self.most, len(moving), 0)
@@ -102,22 +106,15 @@ class RevaluePositions:
             look = self._look(tx, after, MOST_PAYERS)
         if look is None:
             return Portion(0, left=self.last.left)
-        done, busy = one_by_one(look.moving(), self._alone(look))
+        done, busy = one_by_one(look.moving(), self._alone)
         return self._told(look, MOST_PAYERS, done, len(busy))
 
-    def _alone(self, look: _Look) -> Callable[[int], int]:
-        held = {one.account_id: one for one in look.held}
-
-        def act(account_id: int) -> int:
-            with self.database.begin(lock_timeout_ms=LOCK_TIMEOUT_MS) as tx:
-                use_indexes(tx)
-                at, known, today = self._now(tx)
-                # rates may have come while the accounts before this one were waited for
-                finders = _finders(tx, [held[account_id]], today)
-                _revalue(tx, [account_id], replace(look, when=(at, known), finders=finders))
-            return 1
-
-        return act
+    def _alone(self, account_id: int) -> int:
+        with self.database.begin(lock_timeout_ms=LOCK_TIMEOUT_MS) as tx:
+            use_indexes(tx)
+            at, known, _ = self._now(tx)
+            _revalue(tx, [account_id], (at, known))
+        return 1
 
     def _now(self, tx: Tx) -> tuple[datetime, Sequence[Segment], dict[str, date]]:
         at, known = self.clock(tx), segments.every(tx)
@@ -161,27 +158,25 @@ def _finder(known: Sequence[Rate], day: date) -> RateFinder:
     return find
 
 
-def _valued(account: Account, finders: Mapping[str, RateFinder]) -> Account:
-    find = finders[account.segment_id]
-    newer = {code: find(code, account.currency) for code in account.foreign}
-    return revalue(account, {code: rate for code, rate in newer.items() if rate})
-
-
 def _lacks(account: Account, finders: Mapping[str, RateFinder]) -> bool:
     find = finders[account.segment_id]
     return any(find(code, account.currency) is None for code in account.foreign)
 
 
-def _revalue(tx: Tx, moving: Sequence[int], look: _Look) -> None:
-    """Lock accounts that were read, and value what they hold by then."""
+def _revalue(tx: Tx, moving: Sequence[int], when: _When) -> None:
+    """Lock accounts that were read, and value what they hold by then.
+
+    By the rates that are there once they are locked: who held them may have valued by a newer one.
+    """
     if not moving:
         return
-    at, known = look.when
+    at, known = when
     books = Books.open(tx, moving, at)
     books.settle_due(known)
+    today = {one.segment_id: business_date(one, at) for one in known}
+    finders = _finders(tx, books.pool.values(), today)
     for key in sorted(books.pool):
-        before = books.pool[key]
-        after = _valued(before, look.finders)
-        if after is not before:
-            books.post(Entry(after, "FX_REVALUATION", revaluation_ref(before, after)))
+        held = books.pool[key]
+        for entry in revalued(held, finders[held.segment_id])[1]:
+            books.post(entry)
     books.close()

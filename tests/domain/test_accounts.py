@@ -139,6 +139,21 @@ def test_a_currency_that_nothing_values_is_not_moved() -> None:
     assert pool[2].position("USD") == Use(open_item=6)
 
 
+def test_who_joins_values_nothing_anew_in_its_own_entry() -> None:
+    """What is there by an older rate is valued first, and the entry that does it says by which."""
+    old = rate("USD", worth="7")
+    pool = {
+        1: booked(account(1), [("USD", Use(open_item=100))]),
+        2: force(account(2), "USD", Use(open_item=1000), old),
+    }
+    moved = Transfer(positions(pool[1]), (), (2,), WHY)
+    entries = carry_out(pool, moved, lambda _source, _target: rate("USD", worth="8"))
+    told = [(one.kind, one.ref, one.account.use.open_item) for one in entries]
+    revalued = "fx_revaluation:USD/CNY 8 of 2026-06-15"
+    assert told == [("FX_REVALUATION", revalued, 8000), ("REGROUP", ">G", 8800)]
+    assert [one.account.seq for one in entries] == [pool[2].seq - 1, pool[2].seq]
+
+
 @pytest.mark.parametrize(
     ("above", "below", "said"),
     [

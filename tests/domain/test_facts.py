@@ -169,12 +169,13 @@ def test_a_newer_rate_is_journalled_before_the_fact() -> None:
     newer = Rate("USD", "CNY", RATES[0].rate + 1, "2026-06-15", "test")
     world.clerk.balances.find = lambda _source, _target: newer
     world.apply(invoice("J", "1"))
-    last = [(one.account.account_id, one.kind) for one in world.clerk.balances.entries[-4:]]
-    assert last == [
-        (ANNA, "FX_REVALUATION"),
-        (ANNA, "FACT"),
-        (GROUP, "FX_REVALUATION"),
-        (GROUP, "FACT"),
+    entries = world.clerk.balances.entries[-4:]
+    stated = f"fx_revaluation:USD/CNY {newer.rate} of 2026-06-15"
+    assert [(one.account.account_id, one.kind, one.ref) for one in entries] == [
+        (ANNA, "FX_REVALUATION", stated),
+        (ANNA, "FACT", "invoice:J"),
+        (GROUP, "FX_REVALUATION", stated),
+        (GROUP, "FACT", "invoice:J"),
     ]
     assert world.use() == {"open_item": 8124 + 100}
 

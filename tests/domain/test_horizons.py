@@ -205,23 +205,30 @@ def test_what_facts_carry_already_changes_no_account() -> None:
 
 
 @pytest.mark.parametrize(
-    ("held", "rates", "worth"),
+    ("held", "rates", "booked"),
     [
         pytest.param(False, {}, None, id="no-rate"),
-        pytest.param(False, {"USD": USD}, 70_00, id="fresh-rate"),
-        pytest.param(True, {}, 60_00, id="rate-of-the-position"),
-        pytest.param(True, {"USD": USD}, 70_00, id="fresh-rate-before-the-positions"),
+        pytest.param(False, {"USD": USD}, [("FACT", 70_00)], id="fresh-rate"),
+        pytest.param(True, {}, [("FACT", 60_00)], id="rate-of-the-position"),
+        pytest.param(
+            True,
+            {"USD": USD},
+            [("FX_REVALUATION", 0), ("FACT", 70_00)],
+            id="fresh-rate-before-the-positions",
+        ),
     ],
 )
 def test_by_which_rate_an_order_begins_to_count(
-    held: bool, rates: dict[str, Rate], worth: int | None
+    held: bool, rates: dict[str, Rate], booked: list[tuple[str, int]] | None
 ) -> None:
+    """What is there is valued first: the order's own entry is worth the order, and no more."""
     own = account(1)
     if held:
         own = force(own, "USD", Use(open_item=1), rate("USD", "CNY", "6", date(2026, 11, 1)))
     order = live(0, 10_00, currency="USD", counts_from=FROM)
     found = counted(order, OrderUse(), [own], lambda source, _: rates.get(source))
-    assert (None if found is None else found[1][0].account.use.authorized) == worth
+    entries = found and [(one.kind, one.account.use.authorized) for one in found[1]]
+    assert entries == booked
 
 
 def test_a_total_beyond_its_bound_is_left() -> None:

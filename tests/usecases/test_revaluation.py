@@ -1,8 +1,10 @@
 """Positions in other currencies follow the day's rate though nobody touches their accounts."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import pytest
@@ -10,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import text
 
-from app.domain.accounts import Account, Use, force, revaluation_ref, revalue
+from app.domain.accounts import Account, Use, force, revalued
 from app.domain.errors import BusyError
 from app.domain.money import Rate
 from app.store.database import Database, moment
@@ -18,6 +20,7 @@ from app.usecases.portions import Cursor, Portion
 from app.usecases.revaluation import RevaluePositions
 from tests.usecases.counter import NOW, TODAY, Counter
 from tests.usecases.town import at_once
+from tests.waits import wait_for
 
 DAY = timedelta(days=1)
 
@@ -180,6 +183,29 @@ def test_passes_and_asks_at_once_value_once(desk: Counter) -> None:
     desk.exact()
 
 
+def test_a_rate_that_comes_while_an_account_is_waited_for_is_taken(desk: Counter) -> None:
+    """Who holds it may value it by that rate, and nobody values it back."""
+    desk.rate("USD", "CNY", "7.5", TODAY)
+    waiting = text(
+        "SELECT count(*) FROM pg_stat_activity"
+        " WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    )
+
+    def is_waited_for() -> bool:
+        with desk.database.read() as tx:
+            return bool(tx.execute(waiting).scalar_one())
+
+    with ThreadPoolExecutor(1) as pool, desk.database.begin() as holder:
+        holder.execute(text("SELECT FROM account WHERE customer_id = 'C-1' FOR UPDATE"))
+        passed = pool.submit(run, loop(desk))
+        wait_for(is_waited_for)
+        desk.rate("USD", "CNY", "8", TODAY)
+        holder.commit()
+        assert passed.result() == (1, 0)
+    assert last(desk)[:2] == ("FX_REVALUATION", f"fx_revaluation:USD/CNY 8 of {TODAY}")
+    desk.exact()
+
+
 def test_an_account_that_somebody_holds_keeps_no_other_waiting(desk: Counter) -> None:
     """And once it is let go the next pass values it, without a new day or rate."""
     for name in ("C-2", "C-3"):
@@ -242,6 +268,10 @@ def test_the_index_finds_foreign_positions_among_many(desk: Counter) -> None:
 rates = st.decimals(Decimal("0.01"), Decimal(20), places=4)
 
 
+def _only(rate: Rate, _source: str, _target: str) -> Rate:
+    return rate
+
+
 @given(st.lists(rates, min_size=1, max_size=6), st.integers(1, 10**9), st.integers(0, 10**9))
 def test_the_last_rate_alone_decides(values: list[Decimal], minor: int, limit: int) -> None:
     """Whatever rates there were in between, what is gained or lost is that of the last one."""
@@ -252,9 +282,9 @@ def test_the_last_rate_alone_decides(values: list[Decimal], minor: int, limit: i
     ]
     held = force(bare, "USD", Use(open_item=minor), all_rates[0])
     for one in all_rates[1:]:
-        after = revalue(held, {"USD": one})
-        if after is not held:
-            assert revaluation_ref(held, after).endswith(f"{one.rate:f} of {one.rate_date}")
-        held = after
+        held, entries = revalued(held, partial(_only, one))
+        for entry in entries:
+            assert entry.account == held
+            assert entry.ref.endswith(f"{one.rate:f} of {one.rate_date}")
     straight = force(bare, "USD", Use(open_item=minor), all_rates[-1])
     assert (held.use, held.forced) == (straight.use, straight.forced)
