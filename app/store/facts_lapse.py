@@ -22,6 +22,12 @@ WHERE p.{LAPSING} AND p.expires_at <= :at AND p.prepayment_minor > 0
     AND a.path && CAST(:on AS bigint[])
 ORDER BY p.expires_at LIMIT :most
 """)  # noqa: S608 - a constant
+_ANNOUNCED: Final = text(f"""
+SELECT EXISTS (
+    SELECT FROM payment
+    WHERE {LAPSING} AND account_id = :account AND currency = :currency
+        AND amount_minor > prepayment_minor)
+""")  # noqa: S608 - a constant
 _LAPSE: Final = text(f"""
 WITH due AS (
     SELECT p.segment_id, p.payment_id, p.prepayment_minor
@@ -57,6 +63,12 @@ def due(tx: Tx, at: datetime, most: int, on: Collection[int] | None = None) -> l
     if on is None:
         return [Lapsing(*row) for row in tx.execute(_DUE, values)]
     return [Lapsing(*row) for row in tx.execute(_DUE_ON, values | {"on": sorted(on)})]
+
+
+def is_announced(tx: Tx, account_id: int, currency: str) -> bool:
+    """Tell whether money of an account's own is on its way that does not count in full yet."""
+    values = {"account": account_id, "currency": currency}
+    return bool(tx.execute(_ANNOUNCED, values).scalar_one())
 
 
 def lapse(

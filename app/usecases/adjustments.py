@@ -24,7 +24,7 @@ from app.domain.facts_balances import Balances
 from app.domain.ids import need_id
 from app.domain.money import Money
 from app.domain.reconciliation import Drift
-from app.store import accounts, adjustments, exposure, reconciliations, segments
+from app.store import accounts, adjustments, exposure, facts_lapse, reconciliations, segments
 from app.store.database import Database, Tx
 from app.usecases.asks import Answer
 from app.usecases.books import Books
@@ -161,6 +161,12 @@ def _check(books: Books, drift: Drift, account_id: int) -> None:
     held = books.pool[account_id]
     if held.quarantined:  # what waits may be just what is missing, and would count twice
         raise DriftStateError("facts of the account wait in quarantine: settle these first")
+    raises = drift.amount.minor > 0 and drift.category == "PREPAYMENT"
+    if raises and facts_lapse.is_announced(books.tx, account_id, drift.amount.currency):
+        raise DriftStateError(
+            "money of the account is PROVISIONAL, and would count twice once it is FINAL:"
+            " wait until it is, or has expired"
+        )
     own = share(_own(books.tx, account_id, drift.ours.currency), drift.category)
     merged = accounts.customer_of(books.tx, drift.customer_id) != drift.customer_id
     if merged or held.seq != drift.seq or own != drift.ours.minor:

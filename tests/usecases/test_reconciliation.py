@@ -1,6 +1,7 @@
 """Snapshots: compared exactly with an account's own documents, told twice, out of order."""
 
 from dataclasses import replace
+from datetime import timedelta
 from functools import partial
 
 import pytest
@@ -10,6 +11,7 @@ from app.domain.callers import Caller
 from app.domain.errors import (
     CreditError,
     CustomerUnknownError,
+    DriftStateError,
     FieldError,
     ForbiddenError,
     NotFoundError,
@@ -236,3 +238,33 @@ def test_drifts_of_a_merged_record_are_closed_by_the_next_snapshot(night: Nightl
     night.town.parties.merge_customers(ADMIN, "C-1", "C-2")
     night.compare(night.told("G", "OPEN_ITEM", 0))
     assert night.drifts() == []
+
+
+@pytest.mark.parametrize(
+    ("haircut", "theirs", "fits"),
+    [
+        pytest.param(100, 40, False, id="counts-nothing-yet"),
+        pytest.param(50, 40, False, id="counts-half-yet"),
+        pytest.param(50, 10, True, id="lowers"),
+        pytest.param(0, 60, True, id="counts-in-full"),
+    ],
+)
+def test_money_on_its_way_is_not_adjusted_in(
+    night: Nightly, clock: Clock, haircut: int, theirs: int, fits: bool
+) -> None:
+    """It would count twice once it is FINAL, and what lets more pass gives way to nothing."""
+    change = SegmentChange("main", provisional_haircut_percent=haircut)
+    night.town.parties.put_segment(ADMIN, "main", change)
+    ends = (clock() + timedelta(hours=1)).isoformat()
+    day = {"paid_date": night.town.today.isoformat(), "payment_id": "P"}
+    night.town.fact("payment", "C-1", amount=40, status="PROVISIONAL", expires_at=ends, **day)
+    clock.advance(minutes=30)
+    drift = night.drift("C-1", "PREPAYMENT", theirs)
+    if fits:
+        night.adjust(drift)
+        return
+    with pytest.raises(DriftStateError, match="money of the account is PROVISIONAL"):
+        night.adjust(drift)
+    night.town.fact("payment", "C-1", amount=40, version=2, **day)
+    clock.advance(minutes=30)
+    assert night.compare(night.told("C-1", "PREPAYMENT", 40)).matched == 1
