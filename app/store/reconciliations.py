@@ -263,6 +263,12 @@ def open_drifts(tx: Tx, wanted: DriftFilter) -> list[Drift]:
     return [_drift(row) for row in rows.mappings()]
 
 
+def last_compared(tx: Tx) -> datetime | None:
+    """Say when the newest snapshot was compared, of whatever source; None: there was none."""
+    found: datetime | None = tx.execute(select(func.max(reconciliation.c.compared_at))).scalar_one()
+    return found
+
+
 def open_totals(tx: Tx) -> tuple[Mapping[str, int], Mapping[str, int]]:
     """Count open drifts by category, and sum how far they are off by currency, without sign."""
     off = func.sum(func.abs(drift.c.theirs_minor - drift.c.ours_minor))

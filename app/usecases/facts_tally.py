@@ -6,16 +6,16 @@ has just been started knows of nothing: background work looks at the database it
 
 from dataclasses import dataclass
 
-from app.store import facts_inbox
+from app.store import facts_inbox, reconciliations
 from app.store.database import Database
-from app.telemetry import QUARANTINE_SIZE
+from app.telemetry import QUARANTINE_SIZE, SNAPSHOT_TIMESTAMP
 from app.usecases.portions import Cursor, Portion
 from app.usecases.reconciliation import publish_drifts
 
 
 @dataclass(frozen=True, slots=True)
 class TallyFacts:
-    """Publish what waits in quarantine and what differs from the newest snapshots."""
+    """Publish what waits in quarantine, what differs from the newest snapshots, and their age."""
 
     database: Database
 
@@ -30,4 +30,7 @@ class TallyFacts:
         with self.database.read() as tx:
             QUARANTINE_SIZE.set(facts_inbox.count_waiting(tx))
             publish_drifts(tx)
+            compared = reconciliations.last_compared(tx)
+        if compared is not None:
+            SNAPSHOT_TIMESTAMP.set(compared.timestamp())
         return Portion(0)
