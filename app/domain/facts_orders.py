@@ -54,8 +54,9 @@ def record_order(before: Order, after: Order, body: OrderBody, stamp: Stamp) -> 
     `before` is the order as it stands (or a new root), `after` the same with the fact's payer,
     currency and version. An order taken elsewhere, or of another amount than is authorized, is
     reserved until it is closed; one that is already authorized keeps its number, and the day from
-    which it counts. Another payer or currency ends the old authorization, and so does its expiry,
-    swept or not. What no ask has held to the limits stays `untested`.
+    which it counts. What a person allowed for as long as the authorization lasts ends where that
+    loses its end: nobody allowed it for ever. Another payer or currency ends the old authorization,
+    and so does its expiry, swept or not. What no ask has held to the limits stays `untested`.
     """
     if before.state == "LIVE" and not before.lives(stamp.at):
         before = ended(before, "EXPIRED")
@@ -63,13 +64,17 @@ def record_order(before: Order, after: Order, body: OrderBody, stamp: Stamp) -> 
     if body.is_over:
         return _close(before, changed(after, **_BARE) if moved else after, moved=moved)
     if before.state == "LIVE" and not moved:
+        same = body.amount == before.authorized
+        lasting = before.released_max is not None and before.released_until is None
+        ends = lasting and not same and before.expires_at is not None
         return OrderChange(
             changed(
                 after,
                 authorized=body.amount,
                 closed_version=None,
-                expires_at=before.expires_at if body.amount == before.authorized else None,
-                untested=before.untested or body.amount > before.authorized,
+                expires_at=before.expires_at if same else None,
+                released_max=None if ends else before.released_max,
+                untested=before.untested or body.amount > before.authorized or ends,
             )
         )
     given = {

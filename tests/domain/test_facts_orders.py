@@ -1,6 +1,7 @@
 """What order facts do to the order's root: its authorization, its closing, its holds."""
 
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -47,6 +48,26 @@ def test_what_an_open_order_keeps(
     assert found.untested is (number != "asked")
     past = [(one.authorization_id, one.state, one.reserved) for one in world.clerk.changes.past]
     assert past == ([] if number == "asked" else [("asked", "EXPIRED", 0)])
+
+
+@pytest.mark.parametrize(
+    ("until", "expires", "amount", "ends"),
+    [
+        pytest.param(None, AT, "90", True, id="as-long-as-the-authorization"),
+        pytest.param(None, AT, "100", False, id="a-repeat-changes-nothing"),
+        pytest.param(AT + timedelta(1), AT, "90", False, id="until-its-own-end"),
+        pytest.param(None, None, "90", False, id="an-authorization-without-an-end"),
+    ],
+)
+def test_a_fact_lets_nothing_pass_for_ever(
+    until: datetime | None, expires: datetime | None, amount: str, ends: bool
+) -> None:
+    """A person allowed it as long as the authorization lasts, which this makes endless."""
+    before = Order("main", "O", ANNA, "CNY", 1, None, "asked", "LIVE", 10000, 10000, expires)
+    before = replace(before, released_max=10000, released_until=until)
+    found = root(order(2, amount), before=before)
+    assert (found.released_max, found.released_until) == (None if ends else 10000, until)
+    assert found.untested is ends
 
 
 def test_closing_frees_what_is_left_and_keeps_the_number() -> None:
