@@ -27,9 +27,10 @@ from app.store.processors import Courtesy, ask_quietly
 from app.store.revision import require_schema
 from app.usecases.apart import CONNECTIONS
 from app.usecases.authorizations import AuthorizeOrders
+from app.usecases.catch_up import catch_up_on
 from app.usecases.clocks import ClockWatch
 from app.usecases.facts import ApplyFacts, Facts
-from app.usecases.facts_lapse import LapseProvisional, lapse_on
+from app.usecases.facts_lapse import LapseProvisional
 from app.usecases.facts_quarantine import CloseQuarantined, ListQuarantine
 from app.usecases.figures import Figures
 from app.usecases.groups import accounts_on
@@ -179,12 +180,12 @@ def connections_of(settings: Settings) -> int:
 
 def _lanes(settings: Settings, authorize: AuthorizeOrders, pds: OrderPds, inner: Database) -> Lanes:
     make_account, guesses = accounts_on(inner), Guesses()
-    lapse = lapse_on(inner, settings.work_batch)
+    catch_up = catch_up_on(inner, settings.work_batch)
 
     def lane(decide: Decide, sizes: LaneSizes, *, aside: bool = False) -> BatchingLane:
         prepare, courtesy = settings.prepare == "on", Courtesy(settings.database_nice, aside)
         connection = store_lane.Lane(inner.url, prepare=prepare, met=courtesy, guesses=guesses)
-        return BatchingLane(connection, decide, make_account, sizes, lapse)
+        return BatchingLane(connection, decide, make_account, sizes, catch_up)
 
     sizes = LaneSizes(settings.lane_batch, settings.lane_queue, settings.lane_wait_s)
     large, aside = sizes.for_large(), settings.large_lanes_aside == "on"
@@ -199,8 +200,8 @@ def _lanes(settings: Settings, authorize: AuthorizeOrders, pds: OrderPds, inner:
 def _judge(settings: Settings, database: Database, new_id: IdSource) -> HoldsJudge:
     """Judge holds again on request; the connection lives as long as the request."""
     url, prepare, met = database.url, settings.prepare == "on", ask_quietly(settings.database_nice)
-    lapse = lapse_on(database, settings.work_batch)
-    return HoldsJudge(lambda: HoldLane(url, prepare=prepare, met=met), new_id, lapse)
+    catch_up = catch_up_on(database, settings.work_batch)
+    return HoldsJudge(lambda: HoldLane(url, prepare=prepare, met=met), new_id, catch_up)
 
 
 def _read_lane(settings: Settings, url: str, now: Callable[[], datetime]) -> ReadLane:

@@ -25,9 +25,10 @@ from app.store.processors import ask_quietly
 from app.telemetry import WORK_ITEMS, WORK_LEFT, WORK_RUNS, WORK_SECONDS
 from app.texts import TEXTS
 from app.usecases.adjust_limits import AdjustLimits
+from app.usecases.catch_up import catch_up_on
 from app.usecases.escalation import EscalateHolds
 from app.usecases.expiry import ExpireAuthorizations
-from app.usecases.facts_lapse import LapseProvisional, lapse_on
+from app.usecases.facts_lapse import LapseProvisional
 from app.usecases.facts_requeue import RequeueFacts
 from app.usecases.facts_tally import TallyFacts
 from app.usecases.health_models import WatchHealth
@@ -156,7 +157,7 @@ def releasing(settings: Settings, database: Database) -> ReleaseCleared:
         return HoldLane(database.url, prepare=prepare, met=met)
 
     most = settings.work_batch
-    judge = HoldsJudge(open_lane, IdSource(), lapse_on(database, most))
+    judge = HoldsJudge(open_lane, IdSource(), catch_up_on(database, most))
     return ReleaseCleared(database, judge, most)
 
 

@@ -17,7 +17,7 @@ from app.settings import Settings
 from app.store.database import Database
 from app.store.holds_lane import HoldLane
 from app.store.ids import IdSource
-from app.usecases.facts_lapse import lapse_on
+from app.usecases.catch_up import catch_up_on
 from app.usecases.holds_judge import HoldsJudge
 from app.usecases.holds_release import ReleaseCleared
 from app.usecases.keys import CreateKey
@@ -124,8 +124,8 @@ class Town:
 
     def releasing(self, most: int = 100) -> ReleaseCleared:
         """Make the loop that judges holds again, on the town's clock."""
-        lapse = lapse_on(self.database, most)
-        judge = HoldsJudge(lambda: HoldLane(self.database.url), IdSource(), lapse)
+        catch_up = catch_up_on(self.database, most)
+        judge = HoldsJudge(lambda: HoldLane(self.database.url), IdSource(), catch_up)
         return ReleaseCleared(self.database, judge, most, lambda _: self.clock())
 
     def run(self) -> int:

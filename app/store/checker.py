@@ -27,7 +27,7 @@ from app.store.checker_links import (
     check_stops,
 )
 from app.store.checker_positions import check_positions
-from app.store.checker_releases import check_expiries, check_releases
+from app.store.checker_releases import check_releases, check_terms
 from app.store.checker_retold import check_retold
 from app.store.checker_revaluation import check_revaluations
 
@@ -50,7 +50,7 @@ _STEPS: Final[dict[str, Callable[[Snapshot], Iterator[Difference]]]] = {
     "policies": check_policies,
     "keys": check_decision_ids,
     "decisions": check_decisions,
-    "expiries": check_expiries,
+    "expiries": check_terms,
     "hold decisions": check_hold_decisions,
 }
 """What is checked, in this order: each step rests on those before it."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from itertools import islice
 from typing import Any, Final
 
@@ -28,9 +28,10 @@ What was judged again says so in its event; an ask that passed gave no reason.
 
 _RECORDS: Final = "SELECT decision_id, kind, record FROM decision WHERE decision_id = any(%(ids)s)"
 
-_ENDING: Final = """
-SELECT account_id, segment_id, order_id, authorization_id, expires_at FROM credit_order
-WHERE state = 'LIVE' AND expires_at IS NOT NULL
+_TERMS: Final = """
+SELECT account_id, segment_id, order_id, authorization_id, expires_at, counts_from
+FROM credit_order
+WHERE state = 'LIVE' AND (expires_at IS NOT NULL OR counts_from IS NOT NULL)
 """
 
 _APPROVED: Final = """
@@ -85,27 +86,32 @@ def _release_fault(row: Row, found: Mapping[Any, Row]) -> str | None:
 
 @dataclass(slots=True)
 class _Told:
-    """What approvals said of one authorization: until when it lasts, and whether one made it."""
+    """What approvals said of one authorization: until when it lasts, from which day it counts.
+
+    `is_made`: one of them made it.
+    """
 
     ends: set[datetime | None] = field(default_factory=set)
+    days: set[date | None] = field(default_factory=set)
     is_made: bool = False
 
 
-def check_expiries(snapshot: Snapshot) -> Iterator[Difference]:
-    """Let no live authorization end at another moment than an approval of it said.
+def check_terms(snapshot: Snapshot) -> Iterator[Difference]:
+    """Let no live authorization end, or begin to count, but when an approval of it said.
 
-    Facts and other asks may take the end away, but nothing else sets one. Where the decision that
-    made an authorization is kept, all that came after it are.
+    Facts, time and other asks may take either away, but nothing else sets one. Where the decision
+    that made an authorization is kept, all that came after it are.
     """
-    ending = snapshot.stream(_ENDING)
-    while portion := list(islice(ending, _AT_ONCE)):
+    limited = snapshot.stream(_TERMS)
+    while portion := list(islice(limited, _AT_ONCE)):
         told = _told(snapshot, portion)
         for row in portion:
-            name = str(row["authorization_id"])
-            found = told.get(name, _Told())
-            if found.is_made and row["expires_at"] not in found.ends:
-                text = f"order {row['order_id']}: expires_at: expected what an approval of {name}"
-                yield Difference(row["account_id"], f"{text} says, found {row['expires_at']}")
+            found = told.get(str(row["authorization_id"]), _Told())
+            for name, said in (("expires_at", found.ends), ("counts_from", found.days)):
+                if found.is_made and row[name] is not None and row[name] not in said:
+                    text = f"order {row['order_id']}: {name}: expected what an approval of"
+                    told_by = f"{row['authorization_id']} says, found {row[name]}"
+                    yield Difference(row["account_id"], f"{text} {told_by}")
 
 
 def _told(snapshot: Snapshot, portion: Sequence[Row]) -> dict[str, _Told]:
@@ -121,9 +127,11 @@ def _told(snapshot: Snapshot, portion: Sequence[Row]) -> dict[str, _Told]:
         except ValueError:
             continue  # the step of all decisions names it
         name, ends = answer["authorization_id"], answer["expires_at"]
+        day = answer.get("counts_from")
         if name is not None:
             one = told.setdefault(name, _Told())
             one.ends.add(ends and datetime.fromisoformat(ends))
+            one.days.add(day and date.fromisoformat(day))
             before = inputs["situation"].get("order", {}).get("authorization_id")
             one.is_made = one.is_made or before != name
     return told

@@ -47,7 +47,8 @@ class Payer:
 class SegmentState:
     """A segment as this batch meets it; `ledger_at` is the last report of facts.
 
-    `lapsing` are accounts, of any segment, that count provisional money which has expired.
+    `behind` are accounts whose figures are behind its time: of any segment, that count provisional
+    money which has expired, and of this one, that do not count orders whose day has come.
     """
 
     mode: Mode
@@ -55,7 +56,7 @@ class SegmentState:
     today: date
     ledger_at: datetime | None
     horizon_days: int | None = None
-    lapsing: frozenset[int] = frozenset()
+    behind: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +199,7 @@ def loaded(rows: Sequence[Rows]) -> Loaded:
                 row.today,
                 row.ledger_at,
                 row.credit_horizon_days,
-                frozenset(row.lapsing),
+                frozenset(row.behind),
             )
             for row in ground_rows
             if row.mode is not None

@@ -1,6 +1,6 @@
 """How an account stands: its limit, what uses it, what is overdue, and its light."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
@@ -121,6 +121,7 @@ def _held(state: AccountState) -> tuple[Account, Overdue]:
     held = state.account
     if state.limits is not None:
         held, _ = settle(held, state.limits, state.today)
+        held = replace(held, seq=state.account.seq)  # nobody has booked it yet
     return held, _overdue(held, state)
 
 

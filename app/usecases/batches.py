@@ -3,9 +3,10 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
+from functools import partial
 from typing import Any, Final
 
-from app.domain.accounts import Account, Entry, revalue
+from app.domain.accounts import Account, Entry, revalued
 from app.domain.callers import Caller
 from app.domain.decisions import Inputs, Judgement, Overdue, Question, Situation
 from app.domain.errors import BusyError, CustomerUnknownError, SegmentUnknownError
@@ -29,14 +30,17 @@ class AccountMissingError(Exception):
         super().__init__(f"{len(self.accounts)} accounts are not there yet")
 
 
-class MoneyLapsedError(BusyError):
-    """Provisional money that has expired still counts on accounts; it is to lapse first."""
+class BehindError(BusyError):
+    """Time has changed what counts on accounts, and their figures do not say so yet.
+
+    Provisional money that has expired is to lapse first, and orders whose day has come to count.
+    """
 
     def __init__(self, at: datetime, accounts: Iterable[int]) -> None:
         """Say on which accounts, and by which moment."""
         self.at = at
         self.accounts = frozenset(accounts)
-        super().__init__("provisional money has expired and is being taken out; try again")
+        super().__init__("the account is being brought up to date; try again")
 
 
 @dataclass(slots=True)
@@ -92,12 +96,12 @@ class Batch:
         """Insist on all that can be judged on only when something else was done first.
 
         Raises:
-            MoneyLapsedError: Something that still counts has expired.
+            BehindError: Figures are to be brought up to date.
             AccountMissingError: Accounts are to be made.
 
         """
         asked = list(asked)
-        self.require_lapsed(asked)
+        self.require_in_time(asked)
         self.require_accounts(asked)
 
     def require_accounts(self, asked: Iterable[tuple[Question, Caller]]) -> None:
@@ -119,17 +123,17 @@ class Batch:
         if missing:
             raise AccountMissingError(missing)
 
-    def require_lapsed(self, asked: Iterable[tuple[Question, Caller]]) -> None:
-        """Insist that nothing counts for who is asked about that has expired: nobody has it.
+    def require_in_time(self, asked: Iterable[tuple[Question, Caller]]) -> None:
+        """Insist that the figures of who is asked about are those of this moment.
 
         Raises:
-            MoneyLapsedError: Something is to lapse first.
+            BehindError: Something is to lapse, or to count, first.
 
         """
-        lapsing = {one for state in self.loaded.segments.values() for one in state.lapsing}
-        due = lapsing & self._judged_on(asked) if lapsing else lapsing
+        behind = {one for state in self.loaded.segments.values() for one in state.behind}
+        due = behind & self._judged_on(asked) if behind else behind
         if due:
-            raise MoneyLapsedError(self.at, due)
+            raise BehindError(self.at, due)
 
     def _judged_on(self, asked: Iterable[tuple[Question, Caller]]) -> set[int]:
         """Name the accounts, with their groups, of payers whom callers see."""
@@ -188,16 +192,13 @@ class Batch:
         for key, account in list(self.accounts.items()):
             if key not in limits and not account.foreign:
                 continue
-            held, entry = account, None
+            held, entry, today = account, None, self.today(account)
             if key in limits:
-                held, entry = settle(account, limits[key], self.today(account))
+                held, entry = settle(account, limits[key], today)
             self.entries += [entry] if entry else []
-            rates = {code: self.rate(code, held) for code in held.foreign}
-            valued = revalue(held, {code: rate for code, rate in rates.items() if rate})
-            if valued is not held:
-                ref = f"fx_revaluation:{self.today(account).isoformat()}"
-                self.entries.append(Entry(valued, "FX_REVALUATION", ref))
-            self.accounts[key] = valued
+            find = partial(find_rate, self.rates, today=today)
+            self.accounts[key], newer = revalued(held, find)
+            self.entries += newer
 
     def keep_seqs(self) -> None:
         """Take back what bringing up to date counted: nothing of this batch will be journalled."""

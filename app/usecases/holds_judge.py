@@ -26,8 +26,8 @@ from app.store.lane_rows import Record
 from app.telemetry import DECISION_REASONS, HOLDS_JUDGED, ORDER_HOLDS_CLOSED
 from app.usecases.asks import Ask
 from app.usecases.authorizations import AuthorizeOrders
-from app.usecases.batches import Batch, MoneyLapsedError
-from app.usecases.lane_tries import Lapse, let_lapse
+from app.usecases.batches import Batch, BehindError
+from app.usecases.lane_tries import CatchUp, let_catch_up
 from app.usecases.records import Judged, record_of
 
 Result = Literal["RELEASED", "HELD", "KEPT", "REJECTED", "REFUSED", "BUSY", "FAILED"]
@@ -188,13 +188,13 @@ _TURN_S: Final = 10.0
 class HoldsJudge:
     """Judges holds on a lane that is opened for them; what fails is tried in smaller parts.
 
-    One lane at a time, so that a process never has more than one connection for it. `lapse` takes
-    out, on other connections, provisional money that has expired and still counts.
+    One lane at a time, so that a process never has more than one connection for it. `catch_up`
+    books, on other connections, what time has changed on accounts.
     """
 
     open_lane: Callable[[], HoldLane]
     new_id: Callable[[], str]
-    lapse: Lapse
+    catch_up: CatchUp
     turn_s: float = _TURN_S
     rule_sets: dict[int, RuleSet] = field(default_factory=dict)
     turn: Lock = field(default_factory=Lock)
@@ -266,8 +266,8 @@ class HoldsJudge:
         """
         waiting, stuck = known
         trouble = await _try(judge, lane, part, waiting)
-        if isinstance(trouble, MoneyLapsedError) and trouble.accounts - stuck:
-            if await let_lapse(self.lapse, trouble):
+        if isinstance(trouble, BehindError) and trouble.accounts - stuck:
+            if await let_catch_up(self.catch_up, trouble):
                 trouble = await _try(judge, lane, part, waiting)
             else:
                 stuck |= trouble.accounts

@@ -15,13 +15,13 @@ from app.domain.errors import BusyError, CreditError
 from app.store.lane import Lane, LostError, SlowError
 from app.usecases.apart import FOR_LANES
 from app.usecases.asks import Answer, Ask
-from app.usecases.batches import AccountMissingError, MoneyLapsedError
+from app.usecases.batches import AccountMissingError, BehindError
 
 _TRIES: Final = 3
 """How often a batch of one is tried before its caller hears BUSY."""
 
-Lapse = Callable[[datetime, Collection[int]], bool]
-"""Take out provisional money that expired by a moment and counts on accounts; whether all is."""
+CatchUp = Callable[[datetime, Collection[int]], bool]
+"""Book what time has changed on accounts by a moment; whether all of it is."""
 
 log = structlog.get_logger(__name__)
 
@@ -76,7 +76,7 @@ class Item:
 class Part:
     """Items to be decided together; `made` are the accounts that were made for them so far.
 
-    `stuck` are accounts from which not all expired money could be taken out for them.
+    `stuck` are accounts that could not be brought up to date for them.
     """
 
     items: Sequence[Item]
@@ -120,7 +120,7 @@ class Tries:
     lane: Lane
     begin: Callable[[Part, float], Deciding]
     make_account: Callable[[str, str], object]
-    lapse: Lapse
+    catch_up: CatchUp
 
     async def recover(self, first: Deciding, behind: Deciding | None = None) -> None:
         """Undo a batch that failed, and settle it; then the one that had begun behind it.
@@ -155,8 +155,8 @@ class Tries:
         """Say what to try next after trouble that was undone."""
         if isinstance(trouble, AccountMissingError) and not late:
             return await self._make_accounts(part, trouble)
-        if isinstance(trouble, MoneyLapsedError) and not late and trouble.accounts - part.stuck:
-            if await let_lapse(self.lapse, trouble):
+        if isinstance(trouble, BehindError) and not late and trouble.accounts - part.stuck:
+            if await let_catch_up(self.catch_up, trouble):
                 return [part]
             part = replace(part, stuck=part.stuck | trouble.accounts)  # once for all of them
         return await self._after(part, trouble, late=late)
@@ -164,8 +164,8 @@ class Tries:
     async def _after(self, part: Part, trouble: BaseException, *, late: bool) -> list[Part]:
         """Say what to try next; where nothing is left to try, answer."""
         busy, lost = isinstance(trouble, BusyError), isinstance(trouble, LostError)
-        # what is missing or has lapsed is seen without a wait, and what is slow is so by being much
-        waited = busy and not isinstance(trouble, MoneyLapsedError | SlowError)
+        # what is missing or behind is seen without a wait, and what is slow is so by being much
+        waited = busy and not isinstance(trouble, BehindError | SlowError)
         # without a database smaller parts fare no better: all of them wait, or all hear BUSY
         if len(part.items) > 1 and not lost and not (waited and late):
             return part.halves()
@@ -195,17 +195,17 @@ class Tries:
             self.make_account(customer_id, segment_id)
 
 
-async def let_lapse(lapse: Lapse, due: MoneyLapsedError) -> bool:
-    """Let expired money lapse, in transactions of its own; say whether all of it is out."""
-    lapsing = FOR_LANES.do(lapse, due.at, due.accounts)
-    await asyncio.wait([lapsing])
-    trouble = lapsing.exception()
+async def let_catch_up(catch_up: CatchUp, due: BehindError) -> bool:
+    """Bring accounts up to date, in transactions of its own; say whether all of them are."""
+    catching_up = FOR_LANES.do(catch_up, due.at, due.accounts)
+    await asyncio.wait([catching_up])
+    trouble = catching_up.exception()
     if trouble is None:
-        return lapsing.result()
+        return catching_up.result()
     if isinstance(trouble, BusyError):
-        log.warning("provisional_not_lapsed", reason=str(trouble.__cause__ or trouble)[:200])
+        log.warning("accounts_behind", reason=str(trouble.__cause__ or trouble)[:200])
     else:
-        log.error("provisional_not_lapsed", accounts=sorted(due.accounts), exc_info=trouble)
+        log.error("accounts_behind", accounts=sorted(due.accounts), exc_info=trouble)
     return False
 
 

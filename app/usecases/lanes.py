@@ -17,7 +17,7 @@ from app.domain.errors import BusyError, CreditError
 from app.store.lane import Lane
 from app.telemetry import BATCH_SIZE, LANE_QUEUE
 from app.usecases.asks import Answer, Ask
-from app.usecases.lane_tries import Deciding, Item, Lapse, Part, Together, Tries
+from app.usecases.lane_tries import CatchUp, Deciding, Item, Part, Together, Tries
 from app.usecases.queues import FairQueue
 
 _SMOOTHING: Final = 0.2
@@ -69,15 +69,15 @@ class LaneSizes:
 class BatchingLane:
     """One lane with its queue; `make_account` makes an account that a batch found missing.
 
-    All that a batch misses are made at once, each in a transaction of its own. `lapse` takes out
-    provisional money that has expired; where nobody can, who meets such is told to try again.
+    All that a batch misses are made at once, each in a transaction of its own. `catch_up` books
+    what time has changed on accounts; where nobody can, who meets such is told to try again.
     """
 
     lane: Lane
     decide: Decide
     make_account: Callable[[str, str], object]
     sizes: LaneSizes = field(default_factory=LaneSizes)
-    lapse: Lapse = lambda _at, _accounts: False
+    catch_up: CatchUp = lambda _at, _accounts: False
     _waiting: FairQueue[Item] = field(init=False)
     _item_s: float = 0.0
     _arrived: asyncio.Event = field(default_factory=asyncio.Event)
@@ -91,7 +91,7 @@ class BatchingLane:
     def __post_init__(self) -> None:
         """Make the queue, and who tries again."""
         self._waiting = FairQueue(self.sizes.queue)
-        self._tries = Tries(self.lane, self._begin, self.make_account, self.lapse)
+        self._tries = Tries(self.lane, self._begin, self.make_account, self.catch_up)
 
     async def start(self) -> None:
         """Begin to take questions."""

@@ -18,10 +18,11 @@ from app.settings import Settings
 from app.store.database import Database
 from app.store.holds_lane import HoldLane
 from app.store.ids import IdSource
+from app.usecases.catch_up import catch_up_on
 from app.usecases.escalation import EscalateHolds
 from app.usecases.facts import ApplyFacts
 from app.usecases.facts_events import parse_events
-from app.usecases.facts_lapse import LapseProvisional, lapse_on
+from app.usecases.facts_lapse import LapseProvisional
 from app.usecases.holds_judge import HoldsJudge
 from app.usecases.holds_release import ReleaseCleared
 from app.usecases.keys import CreateKey
@@ -337,7 +338,7 @@ def _worked(desk: Desk) -> None:
         desk.ask("C-12", f"SO-6{number}", money(amount))
     desk.limit("C-12", "160.00")
     url = desk.database.url
-    judge = HoldsJudge(lambda: HoldLane(url), IdSource(), lapse_on(desk.database, 10))
+    judge = HoldsJudge(lambda: HoldLane(url), IdSource(), catch_up_on(desk.database, 10))
     assert ReleaseCleared(desk.database, judge, 10, lambda _: desk.clock())().items == 1
     role = {"name_zh": "主管", "name_en": "Head", "grants": []}
     desk.send("PUT", "/v1/authorities/roles/head", role)

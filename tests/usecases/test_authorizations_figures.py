@@ -95,6 +95,9 @@ def test_positions_are_revalued_once_a_day_and_never_grant(desk: Counter) -> Non
     orders = [desk.order(desk.question(f"SO-{place}", "0.01")) for place in (2, 3)]
     assert outcomes(desk.ask(*orders)) == ["HOLD", "HOLD"]
     assert desk.journal() == ["AUTHORIZE", "FX_REVALUATION"]
+    assert desk.rows("SELECT ref FROM journal WHERE kind = 'FX_REVALUATION'") == [
+        {"ref": f"fx_revaluation:USD/CNY 7.5 of {TODAY}"}
+    ]
     assert desk.account().forced == 50_00
     told = desk.told(desk.order(asked))
     assert (told["outcome"], told["fx"]["rate"]) == ("APPROVE", "7.5")

@@ -416,6 +416,11 @@ def test_the_index_finds_what_is_due(erp: Erp, database: Database) -> None:
             id="another-day-answered",
         ),
         pytest.param(
+            "UPDATE credit_order SET counts_from = '2099-01-01'",
+            "expiries: .*order SO-1: counts_from: expected what an approval of .* 2099-01-01",
+            id="another-day-kept",
+        ),
+        pytest.param(
             damaged("inputs", "situation,horizon_days", "null", "SO-1"),
             "decisions: .*expected its journal entry 2, found none",
             id="horizon-forgotten",

@@ -19,9 +19,9 @@ from app.domain.errors import (
 from app.store.database import Database
 from app.store.lane import Lane, LostError
 from app.usecases.asks import Answer, Ask
-from app.usecases.batches import AccountMissingError, MoneyLapsedError
+from app.usecases.batches import AccountMissingError, BehindError
 from app.usecases.lane_sets import Lanes
-from app.usecases.lane_tries import Lapse
+from app.usecases.lane_tries import CatchUp
 from app.usecases.lanes import BatchingLane, LaneSizes
 from tests.usecases.counter import TESTER, Counter
 from tests.usecases.wires import COMMITTED, Wire
@@ -68,12 +68,12 @@ def run(
     names: Sequence[str],
     make: Callable[[str, str], object] = made,
     sizes: LaneSizes | None = None,
-    lapse: Lapse = lambda _at, _accounts: False,
+    catch_up: CatchUp = lambda _at, _accounts: False,
 ) -> list[object]:
     """Ask all at once, so that they are one batch where it takes as many."""
 
     async def work() -> list[object]:
-        lane = BatchingLane(Lane(NOWHERE), script, make, sizes or LaneSizes(), lapse)
+        lane = BatchingLane(Lane(NOWHERE), script, make, sizes or LaneSizes(), catch_up)
         await lane.start()
         asking = [asyncio.create_task(lane.ask(ask(name))) for name in names]
         await script.began.wait()
@@ -294,15 +294,15 @@ def test_a_lane_that_never_began_or_has_died_lets_nobody_wait() -> None:
 def test_money_that_cannot_be_taken_out_keeps_nobody_else(trouble: Exception | None) -> None:
     tries: list[set[int]] = []
 
-    def lapse(_: datetime, accounts: Collection[int]) -> bool:
+    def catch_up(_: datetime, accounts: Collection[int]) -> bool:
         tries.append(set(accounts))
         if trouble is not None:
             raise trouble
         return False
 
-    due = MoneyLapsedError(datetime(2026, 6, 15, tzinfo=UTC), [7])
+    due = BehindError(datetime(2026, 6, 15, tzinfo=UTC), [7])
     script = Script(lambda names: due if "a" in names else None)
-    first, second = run(script, ["a", "b"], lapse=lapse)
+    first, second = run(script, ["a", "b"], catch_up=catch_up)
     assert (first, second) == (due, "b")
     assert tries == [{7}]  # for both, and not again when they are apart
 
