@@ -17,7 +17,7 @@ from app.domain.errors import BusyError
 from app.domain.limits import CreditLimit
 from app.domain.money import Rate
 from app.domain.rates import MAX_AGE_DAYS
-from app.store import lane_sql, proposals
+from app.store import lane_sql, orders_due, proposals
 from app.store.arrays import ints, texts
 from app.store.database import ALIVE, type_of_lock_trouble
 from app.store.guesses import Guesses, strays
@@ -166,19 +166,15 @@ class Lane:
         (rows,) = await self._run((lane_sql.LIMITS, {"ids": ints(sorted(ids))}))
         return limits_of(ids, rows)
 
-    async def rule_set(self, version: int) -> Mapping[str, Any]:
-        """Read a rule set's data.
+    async def uncounted(self, at: datetime, ids: Collection[int]) -> set[int]:
+        """Say on which of some accounts orders do not count whose day has come by a moment."""
+        wanted = {"at": at, "ids": ints(sorted(ids))}
+        return {row.account_id for row in (await self._run((orders_due.ON, wanted)))[0]} & {*ids}
 
-        Raises:
-            LookupError: A segment names a version that nobody stored.
-
-        """
+    async def rule_set(self, version: int) -> Mapping[str, Any] | None:
+        """Read a rule set's data; None: nobody stored it."""
         (rows,) = await self._run((lane_sql.RULE_SET, {"version": version}))
-        if not rows:
-            message = f"no rule set {version} is stored"
-            raise LookupError(message)
-        data: Mapping[str, Any] = rows[0].data
-        return data
+        return rows[0].data if rows else None
 
     async def outlook(
         self, payers: Collection[int], limited: Collection[int]

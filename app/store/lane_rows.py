@@ -47,8 +47,8 @@ class Payer:
 class SegmentState:
     """A segment as this batch meets it; `ledger_at` is the last report of facts.
 
-    `behind` are accounts whose figures are behind its time: of any segment, that count provisional
-    money which has expired, and of this one, that do not count orders whose day has come.
+    `lapsing` are accounts, of any segment, that count provisional money which has expired.
+    `has_due`: of this segment an order does not count yet whose day has come.
     """
 
     mode: Mode
@@ -56,7 +56,8 @@ class SegmentState:
     today: date
     ledger_at: datetime | None
     horizon_days: int | None = None
-    behind: frozenset[int] = frozenset()
+    lapsing: frozenset[int] = frozenset()
+    has_due: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,11 @@ class Loaded:
     payers: Mapping[Pair, Payer]
     uses: Mapping[UseKey, OrderUse]
     segments: Mapping[str, SegmentState]
+
+    @property
+    def has_due(self) -> bool:
+        """Whether orders of some segment do not count yet whose day has come."""
+        return any(one.has_due for one in self.segments.values())
 
 
 @quick
@@ -199,7 +205,8 @@ def loaded(rows: Sequence[Rows]) -> Loaded:
                 row.today,
                 row.ledger_at,
                 row.credit_horizon_days,
-                frozenset(row.behind),
+                frozenset(row.lapsing),
+                row.first_due is not None,
             )
             for row in ground_rows
             if row.mode is not None

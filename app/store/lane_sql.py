@@ -7,7 +7,7 @@ prepared on empty tables must not keep sequential scans, hence the SETTINGS.
 from typing import Final
 
 from app.store.limits_sql import OVER_WHEN_TOLD
-from app.store.orders_due import IS_DUE
+from app.store.orders_due import FIRST
 from app.store.schema.documents import LAPSING
 
 IDLE_S: Final = 5
@@ -100,11 +100,8 @@ SELECT n.segment_id, n.ref, coalesce(r.customer_id, b.customer_id) AS customer_i
     CASE WHEN n.first THEN ARRAY(
         SELECT DISTINCT unnest((SELECT a.path FROM account a WHERE a.account_id = p.account_id))
         FROM payment p
-        WHERE p.{LAPSING} AND p.expires_at <= %(at)s AND p.prepayment_minor > 0
-        UNION ALL
-        SELECT DISTINCT unnest(b.path) FROM credit_order c JOIN account b USING (account_id)
-        WHERE c.segment_id = s.segment_id AND {IS_DUE}
-            AND (c.expires_at IS NULL OR c.expires_at > %(at)s)) END AS behind,
+        WHERE p.{LAPSING} AND p.expires_at <= %(at)s AND p.prepayment_minor > 0) END AS lapsing,
+    CASE WHEN n.first THEN ({FIRST}) END AS first_due,
     b.currency, o.late, o.open, o.due,
     CASE WHEN o.mixed THEN (
         SELECT jsonb_object_agg(currency, jsonb_build_array(late, open, due)) FROM (
@@ -133,8 +130,8 @@ searched for a key that is null.
 
 Open items are summed as if all were of the account's currency: where some are not, `by_currency`
 has each by itself. What is the segment's own is in its first row alone: hundreds may be asked about
-at once. So are the accounts, nearly always none, whose figures are `behind`: those that count money
-which has expired, of whatever segment, and those of orders that count from today.
+at once. So are all accounts, of whatever segment, that count provisional money which has expired:
+`lapsing`, nearly always none; and whether orders of it are to be counted first (`orders_due`).
 """
 
 USES: Final = f"""

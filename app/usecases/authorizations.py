@@ -116,7 +116,10 @@ class AuthorizeOrders:
     async def _batch(self, lane: Lane, at: datetime, loaded: Loaded, asks: Sequence[Ask]) -> Batch:
         """Load what only some batches need: rates, limits that change, rule sets."""
         batch = Batch(at, loaded)
-        batch.require_ready((ask.question, ask.caller) for ask in asks)
+        asked = [(ask.question, ask.caller) for ask in asks]
+        if loaded.has_due:
+            batch.uncounted = await lane.uncounted(at, batch.judged_on(asked))
+        batch.require_ready(asked)
         currencies = batch.foreign_currencies([ask.question for ask in asks])
         if currencies:
             todays = [state.today for state in loaded.segments.values()]
@@ -130,7 +133,11 @@ class AuthorizeOrders:
         for state in loaded.segments.values():
             version = state.rule_set_version
             if version not in self.rule_sets:
-                self.rule_sets[version] = read_rule_set(version, await lane.rule_set(version))
+                data = await lane.rule_set(version)
+                if data is None:
+                    message = f"no rule set {version} is stored"
+                    raise LookupError(message)
+                self.rule_sets[version] = read_rule_set(version, data)
         return batch
 
     def _judge(self, batch: Batch, ask: Ask) -> Judged | CreditError:

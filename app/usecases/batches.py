@@ -1,6 +1,6 @@
 """The running state of a batch: what each question changes is what the next one meets."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from functools import partial
@@ -56,6 +56,7 @@ class Batch:
     past: list[Order] = field(default_factory=list)
     rooms: dict[int, int] = field(default_factory=dict)
     held_for: dict[str, Any] = field(default_factory=dict)
+    uncounted: set[int] = field(default_factory=set)
     breath: Breath = field(default_factory=Breath)
 
     def __post_init__(self) -> None:
@@ -92,7 +93,7 @@ class Batch:
             raise AccountMissingError([(customer_id, question.segment_id)])
         return payer
 
-    def require_ready(self, asked: Iterable[tuple[Question, Caller]]) -> None:
+    def require_ready(self, asked: Sequence[tuple[Question, Caller]]) -> None:
         """Insist on all that can be judged on only when something else was done first.
 
         Raises:
@@ -100,7 +101,6 @@ class Batch:
             AccountMissingError: Accounts are to be made.
 
         """
-        asked = list(asked)
         self.require_in_time(asked)
         self.require_accounts(asked)
 
@@ -130,12 +130,12 @@ class Batch:
             BehindError: Something is to lapse, or to count, first.
 
         """
-        behind = {one for state in self.loaded.segments.values() for one in state.behind}
-        due = behind & self._judged_on(asked) if behind else behind
-        if due:
-            raise BehindError(self.at, due)
+        lapsing = {one for state in self.loaded.segments.values() for one in state.lapsing}
+        due = lapsing & self.judged_on(asked) if lapsing else lapsing
+        if due or self.uncounted:
+            raise BehindError(self.at, due | self.uncounted)
 
-    def _judged_on(self, asked: Iterable[tuple[Question, Caller]]) -> set[int]:
+    def judged_on(self, asked: Iterable[tuple[Question, Caller]]) -> set[int]:
         """Name the accounts, with their groups, of payers whom callers see."""
         seen = (one for one, caller in asked if caller.sees(one.segment_id))
         payers = (self.loaded.payers.get((one.segment_id, one.customer_id)) for one in seen)

@@ -114,7 +114,7 @@ def test_a_lane_leaves_no_setting(database_url: str) -> None:
     with psycopg.connect(database_url) as connection:
         connection.execute(LEFT)
 
-    async def tell() -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    async def tell() -> tuple[Mapping[str, Any] | None, Mapping[str, Any] | None]:
         lane = Lane(database_url, prepare=False)
         await lane.load(Want((), (), datetime.now(UTC)), ())
         inside = await lane.rule_set(1)
@@ -124,6 +124,7 @@ def test_a_lane_leaves_no_setting(database_url: str) -> None:
         return inside, after
 
     inside, after = asyncio.run(tell())
+    assert inside is not None
     assert inside["lock_timeout"] == "300"
     assert after == {}
 

@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import text
 
 from app.domain.facts_balances import MAX_TOTAL
+from app.store import orders_due
 from app.store.checker import check_ledger
 from app.store.database import Database
 from app.usecases.catch_up import count_on
@@ -201,6 +202,35 @@ def test_what_there_is_no_room_for_keeps_nobody(
         tx.execute(full, {"most": MAX_TOTAL - 100 - room})
     assert count_on(database, 9, patience_s=60)(THEN, accounts(database))
     assert waiting(database) == ([] if counts else ["SO-1"])
+
+
+MANY = """
+INSERT INTO credit_order (segment_id, order_id, account_id, currency, state, counts_from)
+SELECT 'main', 'M-' || n, account_id, 'CNY', 'LIVE', date '2031-01-01'
+FROM account, generate_series(1, 3000) AS n;
+ANALYZE credit_order
+"""
+LOOK = f"""
+SELECT ({orders_due.FIRST}) FROM segment s
+CROSS JOIN LATERAL (SELECT date '2026-08-24' AS today) AS d
+"""  # noqa: S608 - a constant
+NAME = orders_due.ON % {"at": "now()", "ids": "'{1,2}'::bigint[]"}
+
+
+@pytest.mark.parametrize("first", ["", MANY], ids=["empty", "many-that-wait"])
+@pytest.mark.parametrize("statement", [LOOK, NAME], ids=["look", "name"])
+def test_what_is_due_is_found_by_its_day(
+    erp: Erp, database: Database, first: str, statement: str
+) -> None:
+    """Also by a plan that was made while there were no orders, and is kept."""
+    assert erp.account()["customer_id"] == "C-1"
+    with database.begin() as tx:
+        for one in filter(None, first.split(";")):
+            tx.exec_driver_sql(one)
+        tx.execute(text("SET LOCAL enable_seqscan = off"))
+        seen = [str(row[0]) for row in tx.exec_driver_sql("EXPLAIN " + statement)]
+    used = {line.partition(" using ")[2].split()[0] for line in seen if " on credit_order" in line}
+    assert used == {"credit_order_counts_from_idx"}, seen
 
 
 def test_an_account_stands_at_an_entry_that_is_there(
