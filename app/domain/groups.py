@@ -88,7 +88,7 @@ def _book(
 ) -> list[Entry]:
     find, why = how
     entries = list[Entry]()
-    if find:  # else what it holds would be valued anew in the entry of what it takes over
+    if find and deltas:  # else what it holds would be valued anew by the entry of what it gets
         pool[account_id], entries = revalued(pool[account_id], find)
     for currency, delta in sorted(deltas.items()):
         held = pool[account_id]

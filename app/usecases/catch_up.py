@@ -6,6 +6,8 @@ from contextlib import suppress
 from datetime import datetime
 from typing import Final
 
+import structlog
+
 from app.domain.errors import BusyError
 from app.store.database import Database
 from app.store.facts_inbox import use_indexes
@@ -15,6 +17,8 @@ from app.usecases.horizons import CountOrders
 
 PATIENCE_S: Final = 1.0
 """How long orders are counted while another one waits for it: half of a lane's patience."""
+
+_log = structlog.get_logger(__name__)
 
 
 def catch_up_on(
@@ -49,10 +53,12 @@ def count_on(
 
     def count(at: datetime, account_ids: Collection[int]) -> bool:
         until = time.monotonic() + patience_s
-        counting = CountOrders(database, most, lambda _: at)
+        counting, counted = CountOrders(database, most, lambda _: at), 0
         for payer in behind(at, account_ids):
             with suppress(BusyError):  # what is left of it is seen below
-                counting.of_payer(payer, until)
+                counted += counting.of_payer(payer, until)
+        if counted:
+            _log.info("orders_counted", orders=counted)
         return not behind(at, account_ids)
 
     return count

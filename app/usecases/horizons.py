@@ -52,21 +52,23 @@ class CountOrders:
             left=len(due) - done,
         )
 
-    def of_payer(self, account_id: int, until_s: float) -> None:
+    def of_payer(self, account_id: int, until_s: float) -> int:
         """Count the orders of one payer that are due, and that nobody else works on.
 
-        No portion begins after `until_s` of the monotonic clock.
+        No portion begins after `until_s` of the monotonic clock. Returns how many were counted.
 
         Raises:
             BusyError: An account was out of reach; of this portion nothing was changed.
 
         """
-        place, whose = None, orders.Whose(only=account_id)
+        place, whose, counted_so_far = None, orders.Whose(only=account_id), 0
         while time.monotonic() <= until_s:
-            due, _ = self._some(place, whose)
+            due, done = self._some(place, whose)
+            counted_so_far += done
             if len(due) < self.most:
-                return
+                break
             place = _place(due[-1])
+        return counted_so_far
 
     def _some(self, place: orders.Due | None, whose: orders.Whose) -> tuple[list[Order], int]:
         """Return what was due, and how many of them count now."""
