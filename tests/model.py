@@ -16,7 +16,9 @@ from tests.domain.facts_model import Fact, add_up, carried, key_of
 Limit = int | None | Literal["unlimited", "never"]
 """None: none is granted. A group that was never given one is passed by."""
 
-CATEGORIES: Final = ("authorized", "open_delivery", "open_item", "prepayment")
+CATEGORIES: Final = (
+    *("authorized", "open_delivery", "open_item", "note_receivable", "prepayment"),
+)
 _CENTS: Final = 100
 _FORCED: Final = "FORCED_HOLD"
 _REJECTED: Final = "ORDER_REJECTED"
@@ -379,7 +381,8 @@ def _asked(customer: str, amount: int, version: int | None, terms: Terms) -> Hel
 
 def total(use: dict[str, int]) -> int:
     """Add up what counts against a limit."""
-    return use["authorized"] + use["open_delivery"] + use["open_item"] - use["prepayment"]
+    owed = ("authorized", "open_delivery", "open_item", "note_receivable")
+    return sum(use[category] for category in owed) - use["prepayment"]
 
 
 def _granted(limit: Limit) -> int:

@@ -90,6 +90,7 @@ def look(tx: Tx, ref: str, segment_id: str, at: datetime) -> AccountView:
         raise NotFoundError(f"{ref!r} has no account in the segment {segment_id!r}", "segment")
     approved = limits.approved(tx, [stored.account_id])[stored.account_id]
     held, _ = settle(stored, approved, today)
+    held = replace(held, seq=stored.seq)  # that of the newest entry
     overdue = _overdue(tx, held, today)
     known = inputs.get(tx, held.account_id, held.input_version)
     score = score_in_force(known.get("score"), at) or {}

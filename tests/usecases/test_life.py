@@ -58,11 +58,13 @@ lasts = st.sampled_from([None, None, 2 * HOUR, 240 * HOUR])
 days_ahead = st.sampled_from([None, None, None, HORIZON, HORIZON + 1, 2 * HORIZON])
 whens = st.tuples(lasts, days_ahead)
 soon = st.sampled_from([None, None, 2 * HOUR, 240 * HOUR])
+ways = st.sampled_from(["cash", "cash", "BANK", "COMMERCIAL", 2 * HOUR, 240 * HOUR])
 mistakes = st.sampled_from([False, False, False, True])
 
 FIGURES: Final = text("""
 SELECT customer_id, authorized_minor / 100 AS authorized,
     open_delivery_minor / 100 AS open_delivery, open_item_minor / 100 AS open_item,
+    note_receivable_minor / 100 AS note_receivable,
     prepayment_minor / 100 AS prepayment, forced_minor / 100 AS forced
 FROM account WHERE customer_id LIKE :names
 """)
@@ -293,9 +295,9 @@ class Life(RuleBasedStateMachine):
             lines=[line] if amount else [],
         )
 
-    @rule(payer=payers, document=documents, paid=changes, of=st.integers(0, 3), until=soon)
-    def pay(self, payer: str, document: str, paid: int, of: int, until: timedelta | None) -> None:
-        """Pay, pay too much, take a payment back (0), or say that money is on its way."""
+    @rule(payer=payers, document=documents, paid=changes, of=st.integers(0, 3), way=ways)
+    def pay(self, payer: str, document: str, paid: int, of: int, way: timedelta | str) -> None:
+        """Pay, pay too much, take it back (0), by a bill, or say that money is on its way."""
         part = min(paid, 10 * of)
         parts = [{"invoice_id": self.name(f"I{document}"), "amount": money(part)}] if part else []
         self.tell(
@@ -305,17 +307,40 @@ class Life(RuleBasedStateMachine):
             amount=money(paid),
             paid_date=TODAY,
             allocations=parts,
-            **({} if until is None else self.provisional(until)),
+            **self.terms_of(document, way),
         )
 
-    def provisional(self, until: timedelta) -> dict[str, str]:
-        return {"status": "PROVISIONAL", "expires_at": (self.model.at + until).isoformat()}
+    def terms_of(self, document: str, way: timedelta | str) -> dict[str, object]:
+        """Say how money comes: provisionally until a while from now, in cash, or by a bill."""
+        if isinstance(way, timedelta):
+            return {"status": "PROVISIONAL", "expires_at": (self.model.at + way).isoformat()}
+        if way == "cash":
+            return {}
+        due = (self.model.at + LONG).date().isoformat()
+        return {"note": {"note_id": self.name(f"B{document}"), "kind": way, "due_date": due}}
 
-    @rule(payer=payers, document=documents, amount=changes, loose=st.booleans())
-    def credit(self, payer: str, document: str, amount: int, *, loose: bool) -> None:
+    @rule(
+        payer=payers,
+        document=documents,
+        status=st.sampled_from(["PAID", "DISCOUNTED", "ENDORSED", "DISHONOURED"]),
+        recourse=st.booleans(),
+    )
+    def report_bill(self, payer: str, document: str, status: str, *, recourse: bool) -> None:
+        name = self.name(f"B{document}")
+        self.tell("note", payer, note_id=name, status=status, recourse=recourse)
+
+    @rule(
+        payer=payers,
+        document=documents,
+        amount=changes,
+        kind=st.sampled_from(["credit_note", "write_off"]),
+        loose=st.booleans(),
+    )
+    def credit(self, payer: str, document: str, amount: int, kind: str, *, loose: bool) -> None:
+        """Credit, or give up, what is owed on an invoice or not."""
         on = {} if loose else {"invoice_id": self.name(f"I{document}")}
-        name = self.name(f"N{document}")
-        self.tell("credit_note", payer, credit_note_id=name, amount=money(amount), **on)
+        name = {f"{kind}_id": self.name(f"N{document}")}
+        self.tell(kind, payer, amount=money(amount), **name, **on)
 
     @rule(payer=payers, order=names, amount=amounts, status=st.sampled_from(["OPEN", "CLOSED"]))
     def report_order(self, payer: str, order: str, amount: int, status: str) -> None:
