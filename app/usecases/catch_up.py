@@ -4,7 +4,6 @@ import time
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from datetime import datetime
-from typing import Final
 
 import structlog
 
@@ -12,11 +11,8 @@ from app.domain.errors import BusyError
 from app.store.database import Database
 from app.store.facts_inbox import use_indexes
 from app.store.orders_due import payers_behind
-from app.usecases.facts_lapse import lapse_on
+from app.usecases.facts_lapse import PATIENCE_S, lapse_on
 from app.usecases.horizons import CountOrders
-
-PATIENCE_S: Final = 1.0
-"""How long orders are counted while another one waits for it: half of a lane's patience."""
 
 _log = structlog.get_logger(__name__)
 
@@ -39,7 +35,7 @@ def catch_up_on(
 
 
 def count_on(
-    database: Database, most: int, patience_s: float = PATIENCE_S
+    database: Database, most: int, patience_s: float
 ) -> Callable[[datetime, Collection[int]], bool]:
     """Make what lets orders count on accounts whose day has come by a moment.
 

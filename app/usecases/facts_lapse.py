@@ -28,7 +28,7 @@ PATIENCE_MS: Final = 300
 """How long accounts are waited for when all that is due is in use."""
 
 PATIENCE_S: Final = 1.0
-"""How long money is taken out while an order waits for it: half of a lane's patience."""
+"""How long accounts are brought up to date while an order waits: half of a lane's patience."""
 
 _log = structlog.get_logger(__name__)
 

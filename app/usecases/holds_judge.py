@@ -261,8 +261,8 @@ class HoldsJudge:
     ) -> list[Verdict] | None:
         """Judge a part; None where it failed and can be made smaller.
 
-        `known` are roots that wait behind who is busy, and accounts from which not all expired
-        money could be taken out; it is tried once.
+        `known` are roots that wait behind who is busy, and accounts that could not be brought up to
+        date; it is tried once.
         """
         waiting, stuck = known
         trouble = await _try(judge, lane, part, waiting)

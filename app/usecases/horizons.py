@@ -61,14 +61,14 @@ class CountOrders:
             BusyError: An account was out of reach; of this portion nothing was changed.
 
         """
-        place, whose, counted_so_far = None, orders.Whose(only=account_id), 0
+        place, whose, items = None, orders.Whose(only=account_id), 0
         while time.monotonic() <= until_s:
             due, done = self._some(place, whose)
-            counted_so_far += done
+            items += done
             if len(due) < self.most:
                 break
             place = _place(due[-1])
-        return counted_so_far
+        return items
 
     def _some(self, place: orders.Due | None, whose: orders.Whose) -> tuple[list[Order], int]:
         """Return what was due, and how many of them count now."""

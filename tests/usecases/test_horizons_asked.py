@@ -1,6 +1,6 @@
 """An order whose day has come takes its credit before anybody else is given it, swept or not."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import httpx2
@@ -9,27 +9,19 @@ from sqlalchemy import text
 
 from app.domain.facts_balances import MAX_TOTAL
 from app.store import orders_due
-from app.store.checker import check_ledger
 from app.store.database import Database
 from app.usecases.catch_up import count_on
 from app.usecases.horizons import CountOrders
 from tests.erp import Erp, money, refused
 from tests.server import Clock
-
-TODAY = date(2026, 6, 15)
-DAY = timedelta(days=1)
-FAR = (TODAY + 100 * DAY).isoformat()
-FROM = TODAY + 70 * DAY
-THEN = datetime(2026, 8, 23, 16, tzinfo=UTC)
-"""Midnight in Shanghai, when FROM begins."""
+from tests.usecases.test_horizons import FAR, FROM, THEN, exact, horizon
 
 
 @pytest.fixture
 def erp(client: httpx2.Client) -> Erp:
     """Give a segment with a horizon of thirty days, and a customer with a limit of 100 CNY."""
-    put = client.put("/v1/segments/main", json={"name": "main", "credit_horizon_days": 30})
-    assert put.is_success, put.text
     erp = Erp(client)
+    horizon(erp, 30)
     erp.customer("C-1")
     return erp
 
@@ -49,11 +41,6 @@ def waiting(database: Database) -> list[str]:
     query = text("SELECT order_id FROM credit_order WHERE counts_from IS NOT NULL ORDER BY 1")
     with database.read() as tx:
         return [row.order_id for row in tx.execute(query)]
-
-
-def exact(database: Database) -> None:
-    found = check_ledger(database.url)
-    assert found.clean, str(found)
 
 
 @pytest.mark.parametrize("path", ["/v1/authorizations", "/v1/limit-checks"])
