@@ -152,6 +152,8 @@ def test_who_joins_values_nothing_anew_in_its_own_entry() -> None:
     revalued = "fx_revaluation:USD/CNY 8 of 2026-06-15"
     assert told == [("FX_REVALUATION", revalued, 8000), ("REGROUP", ">G", 8800)]
     assert [one.account.seq for one in entries] == [pool[2].seq - 1, pool[2].seq]
+    nothing = Transfer({}, (), (2,), WHY)
+    assert carry_out(pool, nothing, lambda _source, _target: rate("USD", worth="9")) == []
 
 
 @pytest.mark.parametrize(
