@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import (
     ColumnElement,
@@ -12,19 +12,21 @@ from sqlalchemy import (
     FromClause,
     RowMapping,
     Select,
+    TextClause,
     case,
     cast,
     func,
     literal,
     null,
     select,
+    text,
     union_all,
 )
 
 from app.domain.authorizations import Authorization, Status
 from app.domain.money import Money
 from app.store.database import Tx
-from app.store.schema.documents import credit_order, order_use, past_authorization
+from app.store.schema.documents import UNSPENT, credit_order, order_use, past_authorization
 from app.store.schema.parties import account, customer_ref
 
 
@@ -68,7 +70,15 @@ _NOW_STATUS = case(
     (_LIVE, "CONSUMED"),
     else_=credit_order.c.state,
 )
-_PAST_STATUS = literal("RELEASED")
+_INDEXED: Final[dict[Status, str]] = {
+    "OPEN": UNSPENT,
+    "CONSUMED": "state = 'LIVE'",
+    "RELEASED": "state = 'RELEASED'",
+    "EXPIRED": "state = 'EXPIRED'",
+}
+"""What holds for all with a status, in the words by which indexes know them."""
+
+_PAST_STATUS = func.coalesce(past_authorization.c.state, "RELEASED")
 
 
 def _select(
@@ -98,6 +108,7 @@ _NOW = _select(credit_order, _NOW_STATUS, _LEFT, credit_order.c.counts_from).whe
     credit_order.c.authorization_id.is_not(None)
 )
 _PAST = _select(past_authorization, _PAST_STATUS, literal(0), cast(null(), Date))
+_HALVES = ((_NOW, credit_order, _NOW_STATUS), (_PAST, past_authorization, _PAST_STATUS))
 
 
 def _from_row(row: RowMapping) -> Authorization:
@@ -138,10 +149,8 @@ def _page(wanted: AuthorizationFilter) -> CompoundSelect[Any]:
             .limit(wanted.most)
             .subquery()
         )
-        for query, table, status in (
-            (_NOW, credit_order, _NOW_STATUS),
-            (_PAST, past_authorization, _PAST_STATUS),
-        )
+        for query, table, status in _HALVES
+        if table is credit_order or wanted.status not in ("OPEN", "CONSUMED")
     ]
     both = union_all(*halves)
     return both.order_by(both.selected_columns.authorization_id.desc()).limit(wanted.most)
@@ -149,8 +158,8 @@ def _page(wanted: AuthorizationFilter) -> CompoundSelect[Any]:
 
 def _conditions(
     table: FromClause, status: ColumnElement[str], wanted: AuthorizationFilter
-) -> Sequence[ColumnElement[bool]]:
-    found: list[ColumnElement[bool]] = []
+) -> Sequence[ColumnElement[bool] | TextClause]:
+    found: list[ColumnElement[bool] | TextClause] = []
     for column, value in (
         (customer_ref.c.customer_id, wanted.customer_id),
         (table.c.segment_id, wanted.segment),
@@ -159,6 +168,8 @@ def _conditions(
     ):
         if value is not None:
             found.append(column == value)
+    if wanted.status is not None and (table is credit_order or wanted.status != "RELEASED"):
+        found.append(text(_INDEXED[wanted.status]))
     if wanted.segments is not None:
         found.append(table.c.segment_id.in_(sorted(wanted.segments)))
     if wanted.before is not None:

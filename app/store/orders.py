@@ -83,6 +83,7 @@ def to_row(order: Order) -> dict[str, Any]:
 
 def past_row(order: Order, at: datetime) -> dict[str, Any]:
     """Write an authorization that another payer's or currency's replaces at a moment."""
+    ran_out = order.state == "EXPIRED" or (order.status == "OPEN" and not order.lives(at))
     return {
         "authorization_id": order.authorization_id,
         "segment_id": order.segment_id,
@@ -93,6 +94,7 @@ def past_row(order: Order, at: datetime) -> dict[str, Any]:
         "expires_at": order.expires_at,
         "authorized_at": order.authorized_at,
         "released_at": at,
+        "state": "EXPIRED" if ran_out else "RELEASED",
     }
 
 

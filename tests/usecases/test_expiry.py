@@ -106,6 +106,40 @@ def test_an_authorization_ends_at_its_moment(
     exact(database)
 
 
+@pytest.mark.parametrize("swept", [True, False], ids=["swept", "not-yet-swept"])
+@pytest.mark.parametrize("by", ["an-ask", "a-fact"])
+def test_it_stays_expired_when_another_payer_takes_the_order_over(
+    erp: Erp, database: Database, clock: Clock, by: str, *, swept: bool
+) -> None:
+    erp.customer("C-2")
+    told = erp.ask("SO-1", "60.00", expires_in=DAY_S)
+    clock.advance(days=2)
+    if swept:
+        assert sweep(database, clock()) == 1
+    if by == "an-ask":
+        assert erp.ask("SO-1", "50.00", customer_id="C-2")["outcome"] == "APPROVE"
+    else:
+        event = {
+            "source": "erp",
+            "event_id": "taken-over",
+            "type": "order",
+            "customer_id": "C-2",
+            "segment": "main",
+            "occurred_at": "2026-06-17T04:00:00Z",
+            "order_id": "SO-1",
+            "version": 1,
+            "status": "OPEN",
+            "amount": money("50.00"),
+        }
+        answer = erp.client.post("/v1/ledger-events", json={"events": [event]}).json()
+        assert answer["results"][0]["result"] == "applied", answer
+    assert status(erp, told) == ("EXPIRED", "0.00")
+    query = {"customer_id": "C-1", "status": "EXPIRED"}
+    items = erp.client.get(LIST, params=query).json()["items"]
+    assert [one["authorization_id"] for one in items] == [told["authorization_id"]]
+    exact(database)
+
+
 def test_what_is_left_is_freed_on_the_whole_path(
     erp: Erp, database: Database, clock: Clock
 ) -> None:

@@ -1,6 +1,15 @@
 """What the tables share: metadata, naming of constraints, and the types of recurring columns."""
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, DateTime, MetaData, Text, text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    DateTime,
+    MetaData,
+    Text,
+    text,
+)
 from sqlalchemy.dialects.postgresql import BYTEA, DOMAIN
 from sqlalchemy.types import OperatorClass
 
@@ -37,6 +46,11 @@ def instant(name: str, *, nullable: bool = False, now: bool = False) -> Column[o
         nullable=nullable,
         server_default=text("now()") if now else None,
     )
+
+
+def flag(name: str, comment: str | None = None) -> Column[bool]:
+    """Make a required column of true or false that is false by default."""
+    return Column(name, Boolean, nullable=False, server_default=text("false"), comment=comment)
 
 
 def one_of(column: str, *values: str) -> CheckConstraint:

@@ -17,7 +17,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import BYTEA, JSON, JSONB, UUID
 
-from app.store.schema.columns import instant, kind_of, metadata, one_of, required
+from app.store.schema.columns import flag, instant, kind_of, metadata, one_of, required
 
 rule_set = Table(
     "rule_set",
@@ -33,7 +33,7 @@ scorecard = Table(
     Column("version", Integer, primary_key=True, autoincrement=False),
     required("name"),
     Column("data", JSONB, nullable=False),
-    Column("active", Boolean, nullable=False, server_default=text("false")),
+    flag("active"),
     instant("created_at", now=True),
     Index("scorecard_active_key", "active", unique=True, postgresql_where=text("active")),
 )

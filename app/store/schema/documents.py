@@ -21,7 +21,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import UUID
 
-from app.store.schema.columns import content, instant, metadata, minor, one_of, required
+from app.store.schema.columns import content, flag, instant, metadata, minor, one_of, required
 
 LAPSING = "status = 'PROVISIONAL' AND lapsed_at IS NULL AND expires_at IS NOT NULL"
 """Payments that count until a moment, as an index knows them."""
@@ -45,6 +45,7 @@ def _told_at() -> Column[object]:
 
 UNSPENT: Final = "state = 'LIVE' AND (reserved_minor > 0 OR counts_from IS NOT NULL)"
 """Orders whose expiry changes something; queries must say it in these words to use the index."""
+ENDED: Final = "state IN ('RELEASED', 'EXPIRED')"
 
 credit_order = Table(
     "credit_order",
@@ -62,17 +63,11 @@ credit_order = Table(
     instant("authorized_at", nullable=True),
     Column("released_max_minor", BigInteger),
     instant("released_until", nullable=True),
-    Column("rejected", Boolean, nullable=False, server_default=text("false")),
+    flag("rejected"),
     Column("hold_id", UUID(as_uuid=False)),
     Column("hold_kind", Text),
     Column("counts_from", Date, comment="nothing is reserved before this business date"),
-    Column(
-        "untested",
-        Boolean,
-        nullable=False,
-        server_default=text("false"),
-        comment="not all of it was held to the limits: the next ask tests it",
-    ),
+    flag("untested", "not all of it was held to the limits: the next ask tests it"),
     one_of("state", "NONE", "LIVE", "RELEASED", "EXPIRED"),
     CheckConstraint(
         "reserved_minor BETWEEN 0 AND authorized_minor AND (state = 'LIVE' OR reserved_minor = 0)",
@@ -90,6 +85,7 @@ credit_order = Table(
         postgresql_where=text("counts_from IS NOT NULL"),
     ),
     Index("credit_order_account_id_idx", "account_id"),
+    Index("credit_order_ended_idx", "state", "authorization_id", postgresql_where=text(ENDED)),
     postgresql_with={"fillfactor": "70"},
 )
 
@@ -105,6 +101,9 @@ past_authorization = Table(
     instant("expires_at", nullable=True),
     instant("authorized_at", nullable=True),
     instant("released_at", now=True),
+    Column("state", Text, comment="RELEASED or EXPIRED; null: released, as far as is known"),
+    one_of("state", "RELEASED", "EXPIRED"),
+    Index("past_expired_idx", "authorization_id", postgresql_where=text("state = 'EXPIRED'")),
 )
 
 order_use = Table(

@@ -18,7 +18,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, BYTEA, JSONB, UUID
 
-from app.store.schema.columns import MAX_TOTAL, instant, metadata, minor, one_of, required
+from app.store.schema.columns import MAX_TOTAL, flag, instant, metadata, minor, one_of, required
 
 segment = Table(
     "segment",
@@ -28,7 +28,7 @@ segment = Table(
     required("currency", "CNY"),
     required("time_zone", "Asia/Shanghai"),
     required("mode", "ENFORCE"),
-    Column("four_eyes", Boolean, nullable=False, server_default=text("false")),
+    flag("four_eyes"),
     Column("rule_set_version", Integer, nullable=False, server_default=text("1")),
     Column("version", BigInteger, nullable=False, server_default=text("1")),
     Column("credit_horizon_days", Integer, comment="orders that ship later do not count yet"),
@@ -97,9 +97,9 @@ account = Table(
     Column("owner", Text),
     required("status", "OPEN"),
     Column("limit_minor", BigInteger),
-    Column("unlimited", Boolean, nullable=False, server_default=text("false")),
-    Column("limit_expired", Boolean, nullable=False, server_default=text("false")),
-    Column("limit_withheld", Boolean, nullable=False, server_default=text("false")),
+    flag("unlimited"),
+    flag("limit_expired"),
+    flag("limit_withheld"),
     Column("limit_changes_on", Date, comment="first business date on which the limit may differ"),
     minor("authorized_minor", default=True),
     minor("open_delivery_minor", default=True),
