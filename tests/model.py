@@ -238,7 +238,11 @@ class Model:
         order.untested = self._goes_untested(order, customer, order_id, amount, begins)
         if not lift and not self._lasts(order, customer):
             order.forbid()
-        order.ends = self._ends(order, customer, asked.terms)
+        ends = self._ends(order, customer, asked.terms)
+        if not lift and order.released_max is not None and order.released_until is None:
+            # made for as long as the authorization lasted then: who asks again prolongs no release
+            order.released_until = order.ends if ends != order.ends else None
+        order.ends = ends
         order.payer, order.authorized, order.live, order.granted = customer, amount, True, True
         order.hold, order.counts_from = None, begins
         return Told("APPROVE")

@@ -115,13 +115,23 @@ def _authorized(case: Case, new_id: str) -> Order:
         _later(case),  # when it expires
         seen.authorized_at if keeps else case.situation.at,
         seen.released_max if let_pass else None,
-        seen.released_until if let_pass else None,
+        _passes_until(case, seen) if let_pass else None,
         seen.rejected,
         None if automatic else seen.hold_id,
         None if automatic else seen.hold_kind,
         counts_from(question, case.situation),
         _is_untested(case),
     )
+
+
+def _passes_until(case: Case, seen: Order) -> datetime | None:
+    """Say until when a person lets the order pass: no ask prolongs what it owes to a release.
+
+    Given for as long as the authorization lasts, a release ends when that would have ended.
+    """
+    if case.situation.releasing or seen.released_max is None or seen.released_until is not None:
+        return seen.released_until
+    return None if _later(case) == seen.expires_at else seen.expires_at
 
 
 def _is_untested(case: Case) -> bool:

@@ -71,10 +71,13 @@ def _release_fault(row: Row, found: Mapping[Any, Row]) -> str | None:
     if decision["kind"] != "RELEASE":
         return f"released up to {most}: expected a RELEASE, found {decision['kind']}"
     try:
-        order = orjson.loads(unpacked(decision["record"])[0])["situation"]["order"]
+        inputs, answer = (orjson.loads(part) for part in unpacked(decision["record"]))
     except ValueError:
         return None  # the step of all decisions names it
+    order = inputs["situation"]["order"]
     until = order.get("released_until")
+    if until is None and row["released_until"] is not None:
+        until = answer["expires_at"]  # once an ask has prolonged the authorization
     said = order.get("released_max"), until and datetime.fromisoformat(until)
     if said == (row["released_max_minor"], row["released_until"]):
         return None

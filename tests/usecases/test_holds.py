@@ -85,6 +85,28 @@ def test_what_a_release_reserved_is_tested_once_it_has_ended(
     assert_exact(database)
 
 
+@pytest.mark.parametrize("longer", [7200, None], ids=["longer", "for-ever"])
+def test_who_asks_again_prolongs_the_authorization_but_no_release(
+    erp: Erp, clock: Clock, database: Database, longer: int | None
+) -> None:
+    erp.decide(erp.held("SO-1", "150.00", expires_in=3600), "release", max_amount=money("180.00"))
+    clock.advance(minutes=30)
+    assert erp.ask("SO-1", "160.00", expires_in=1800)["outcome"] == "APPROVE"  # not put off
+    assert erp.ask("SO-1", "170.00", expires_in=longer)["outcome"] == "APPROVE"
+    clock.advance(minutes=30)
+    assert erp.ask("SO-1", "180.00", expires_in=longer)["outcome"] == "APPROVE"  # inclusive
+    assert_exact(database)
+    clock.advance(seconds=1)
+    ship = erp.ask("SO-1", "180.00", check_point="GOODS_ISSUE")
+    assert (ship["outcome"], ship["ship_up_to"]) == ("HOLD", money("100.00"))
+    assert erp.authorized() == "180.00"
+    # a release of it now is one for as long as the authorization lasts by now
+    hold_id = ship["order_hold_id"]
+    assert erp.decide(hold_id, "release").status_code == 200
+    assert erp.ask("SO-1", "180.00", check_point="GOODS_ISSUE")["outcome"] == "APPROVE"
+    assert_exact(database)
+
+
 @pytest.mark.parametrize(
     ("fields", "field"),
     [
