@@ -22,7 +22,7 @@ class Stamp:
 @quick
 @dataclass(frozen=True, slots=True)
 class OrderChange:
-    """An order after a fact; `reserved` is not yet computed.
+    """An order after a fact; `reserved` is still what it was, until its share is settled.
 
     `past` is the order as it was, where its authorization has ended for good.
     `cancelled_hold` is the hold that ends with the order.
@@ -37,7 +37,6 @@ _BARE: Final = {
     "authorization_id": None,
     "state": "NONE",
     "authorized": 0,
-    "reserved": 0,
     "expires_at": None,
     "authorized_at": None,
     "released_max": None,

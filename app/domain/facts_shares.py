@@ -81,13 +81,14 @@ def use_of_order(
     What is cancelled is in neither.
 
     `finals` are the final lines that speak of this order or of a delivery of it, wherever their
-    own amount is billed. Without a delivery such a line settles all deliveries of the order.
+    own amount is billed. Without a delivery such a line settles all deliveries of the order, those
+    to come too; what has not left it cannot make delivered.
     """
     billed = list(lines)
     invoiced = sum(line.amount for line in billed)
     done = {line.delivery_id for line in finals}
     if None in done:
-        return OrderUse(invoiced, invoiced)
+        return OrderUse(min(sum(amount for _, amount in deliveries), invoiced), invoiced)
     delivered = 0
     for delivery_id, amount in deliveries:
         if delivery_id in done:

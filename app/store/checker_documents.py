@@ -54,7 +54,8 @@ final_alone AS (
 left_house AS (
     SELECT s.segment_id, s.order_id, s.account_id, s.currency,
         sum(CASE WHEN coalesce(b.final, false) OR f.delivery_id IS NOT NULL
-            THEN coalesce(b.billed_minor, 0) ELSE s.amount_minor END) AS delivered_minor
+            THEN coalesce(b.billed_minor, 0) ELSE s.amount_minor END) AS delivered_minor,
+        sum(s.amount_minor) AS left_minor
     FROM shipped s
     LEFT JOIN of_delivery b USING (segment_id, order_id, account_id, currency, delivery_id)
     LEFT JOIN final_alone f USING (segment_id, delivery_id, account_id, currency)
@@ -67,8 +68,8 @@ of_order AS (
 ),
 carried AS (
     SELECT segment_id, order_id, account_id, currency,
-        CASE WHEN o.final THEN o.invoiced_minor ELSE coalesce(s.delivered_minor, 0) END
-            AS delivered_minor,
+        CASE WHEN o.final THEN least(coalesce(s.left_minor, 0), o.invoiced_minor)
+            ELSE coalesce(s.delivered_minor, 0) END AS delivered_minor,
         coalesce(o.invoiced_minor, 0) AS invoiced_minor
     FROM left_house s
     FULL JOIN of_order o USING (segment_id, order_id, account_id, currency)

@@ -167,13 +167,20 @@ class _Orders:
         lines = self.lines.get(key, [])
         invoiced = sum(minor(part["amount"]) for part in lines)
         if any(part.get("final") and "delivery_id" not in part for part in lines):
-            return invoiced, invoiced
+            left = sum(minor(one["amount"]) for one in self.of_order(key))
+            return min(left, invoiced), invoiced
         delivered = 0
-        for one in self.deliveries:
+        for one in self.of_order(key):
             name = one["delivery_id"]
             of_it = [part for part in lines if part.get("delivery_id") == name]
             is_final = any(part.get("final") for part in of_it) or (name, key[1]) in self.alone
-            if (self.order_of(one), whose(one)) == key and minor(one["amount"]):
-                billed = sum(minor(part["amount"]) for part in of_it)
-                delivered += billed if is_final else minor(one["amount"])
+            billed = sum(minor(part["amount"]) for part in of_it)
+            delivered += billed if is_final else minor(one["amount"])
         return delivered, invoiced
+
+    def of_order(self, key: OrderKey) -> list[Fact]:
+        return [
+            one
+            for one in self.deliveries
+            if (self.order_of(one), whose(one)) == key and minor(one["amount"])
+        ]

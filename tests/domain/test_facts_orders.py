@@ -44,6 +44,7 @@ def test_what_an_open_order_keeps(
     world.apply(order(2, amount))
     found = world.clerk.book.orders["O"]
     assert (found.state, found.authorized) == ("LIVE", int(amount) * 100)
+    assert found.reserved == found.authorized
     assert (found.authorization_id, found.expires_at is not None) == (number, expires)
     assert found.untested is (number != "asked")
     past = [(one.authorization_id, one.state, one.reserved) for one in world.clerk.changes.past]

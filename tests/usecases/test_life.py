@@ -342,8 +342,20 @@ class Life(RuleBasedStateMachine):
         name = {f"{kind}_id": self.name(f"N{document}")}
         self.tell(kind, payer, amount=money(amount), **name, **on)
 
-    @rule(payer=payers, order=names, amount=amounts, status=st.sampled_from(["OPEN", "CLOSED"]))
-    def report_order(self, payer: str, order: str, amount: int, status: str) -> None:
+    @rule(
+        payer=payers,
+        order=names,
+        amount=amounts,
+        status=st.sampled_from(["OPEN", "OPEN", "CLOSED"]),
+        repeats=st.booleans(),
+    )
+    def report_order(
+        self, payer: str, order: str, amount: int, status: str, *, repeats: bool
+    ) -> None:
+        """Report an order, half the time as it is known: so a list of all that is open does."""
+        root = self.model.orders.get(self.name(order))
+        if repeats and root is not None and root.authorized:
+            payer, amount = self.payer_of(order, payer, strays=False), root.authorized
         self.tell("order", payer, order_id=self.name(order), amount=money(amount), status=status)
 
     @rule(payer=payers, document=documents)

@@ -146,10 +146,10 @@ def test_what_a_grant_leaves_untested(before: Order | None, amount: int, unteste
     assert desk.orders["SO-1"].untested is untested
 
 
-def bill(erp: Erp, order_id: str, amount: str) -> None:
+def bill(erp: Erp, order_id: str, amount: str, *, final: bool = False) -> None:
     """Report an invoice before anything of its order is delivered."""
     days = {"issue_date": "2026-06-15", "due_date": "2026-08-15"}
-    lines = [{"order_id": order_id, "amount": money(amount)}]
+    lines = [{"order_id": order_id, "amount": money(amount), "final": final}]
     fields = {"invoice_id": f"I-{order_id}", "lines": lines, **days}
     event = {
         "source": "erp",
@@ -222,3 +222,23 @@ def test_what_a_mode_lets_pass_is_tested_once_it_stops_again(erp: Erp, mode: str
 def put_mode(erp: Erp, mode: str) -> None:
     body = {"name": "main", "credit_horizon_days": 30, "mode": mode}
     assert erp.client.put("/v1/segments/main", json=body).status_code == 200
+
+
+@pytest.mark.parametrize("point", ["GOODS_ISSUE", "INVOICE"])
+def test_a_bill_for_all_of_an_order_lets_nothing_go_that_has_not_left(
+    erp: Erp, database: Database, point: str
+) -> None:
+    bill(erp, "SO-0", "100.00")
+    hold_id = erp.held("SO-1", "500.00")
+    bill(erp, "SO-1", "500.00", final=True)
+    told = erp.ask("SO-1", "500.00", check_point=point)
+    assert (told["outcome"], told["order_hold_id"]) == ("HOLD", hold_id)
+    assert erp.post("/v1/order-holds/re-evaluate", {}).status_code == 200
+    assert erp.client.get(f"/v1/order-holds/{hold_id}").json()["status"] == "OPEN"
+    deliver(erp, "60.00")
+    assert leave(erp, "SO-1", "60.00") == PASSES  # has left
+    assert leave(erp, "SO-1", "60.01") == HELD
+    deliver(erp, "501.00", version=2)
+    assert leave(erp, "SO-1", "500.00") == PASSES
+    assert figures(erp) == ("0.00", "600.00", "500.00")  # none of it waits for a bill
+    exact(database)
