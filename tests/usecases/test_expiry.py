@@ -62,24 +62,23 @@ def journal(database: Database, customer_id: str = "C-1") -> list[tuple[str, str
 
 
 def deliver(erp: Erp, order_id: str, amount: str, **more: Any) -> dict[str, Any]:  # noqa: ANN401
-    event = {
-        "source": "erp",
-        "event_id": f"{order_id}-{amount}",
-        "type": "delivery",
-        "customer_id": "C-1",
-        "segment": "main",
-        "occurred_at": "2026-06-15T04:00:00Z",
-        "delivery_id": f"D-{order_id}",
-        "order_id": order_id,
-        "version": 1,
-        "amount": money(amount),
-        **more,
-    }
-    answer = erp.client.post("/v1/ledger-events", json={"events": [event]})
+    event = {"type": "delivery", "event_id": f"{order_id}-{amount}", "amount": money(amount)}
+    return tell(erp, {**event, "delivery_id": f"D-{order_id}", "order_id": order_id, **more})
+
+
+def tell_open(erp: Erp, order_id: str, amount: str, **more: Any) -> dict[str, Any]:  # noqa: ANN401
+    event = {"type": "order", "event_id": f"open-{order_id}", "amount": money(amount)}
+    return tell(erp, {**event, "order_id": order_id, "status": "OPEN", **more})
+
+
+def tell(erp: Erp, event: dict[str, Any]) -> dict[str, Any]:
+    told = {"source": "erp", "customer_id": "C-1", "segment": "main", "version": 1}
+    at = {"occurred_at": "2026-06-15T04:00:00Z"}
+    answer = erp.client.post("/v1/ledger-events", json={"events": [{**told, **at, **event}]})
     assert answer.status_code == 200, answer.text
-    told: dict[str, Any] = answer.json()["results"][0]
-    assert told["result"] == "applied", told
-    return told
+    result: dict[str, Any] = answer.json()["results"][0]
+    assert result["result"] == "applied", result
+    return result
 
 
 def exact(database: Database) -> None:
@@ -119,24 +118,35 @@ def test_it_stays_expired_when_another_payer_takes_the_order_over(
     if by == "an-ask":
         assert erp.ask("SO-1", "50.00", customer_id="C-2")["outcome"] == "APPROVE"
     else:
-        event = {
-            "source": "erp",
-            "event_id": "taken-over",
-            "type": "order",
-            "customer_id": "C-2",
-            "segment": "main",
-            "occurred_at": "2026-06-17T04:00:00Z",
-            "order_id": "SO-1",
-            "version": 1,
-            "status": "OPEN",
-            "amount": money("50.00"),
-        }
-        answer = erp.client.post("/v1/ledger-events", json={"events": [event]}).json()
-        assert answer["results"][0]["result"] == "applied", answer
+        tell_open(erp, "SO-1", "50.00", customer_id="C-2")
     assert status(erp, told) == ("EXPIRED", "0.00")
     query = {"customer_id": "C-1", "status": "EXPIRED"}
     items = erp.client.get(LIST, params=query).json()["items"]
     assert [one["authorization_id"] for one in items] == [told["authorization_id"]]
+    exact(database)
+
+
+@pytest.mark.parametrize("swept", [True, False], ids=["swept", "not-yet-swept"])
+@pytest.mark.parametrize("amount", ["60.00", "45.00"], ids=["as-it-was", "less"])
+def test_an_order_told_after_its_end_is_reserved_until_its_facts_carry_it(
+    erp: Erp, database: Database, clock: Clock, amount: str, *, swept: bool
+) -> None:
+    told = erp.ask("SO-1", "60.00", expires_in=DAY_S)
+    clock.advance(days=2)
+    if swept:
+        assert sweep(database, clock()) == 1
+    tell_open(erp, "SO-1", amount)
+    anew = erp.client.get(LIST, params={"order_id": "SO-1", "status": "OPEN"}).json()["items"]
+    assert [(one["amount"], one["remaining"]) for one in anew] == [(money(amount), money(amount))]
+    assert status(erp, told) == ("EXPIRED", "0.00")
+    assert erp.authorized() == amount
+    exact(database)
+    deliver(erp, "SO-1", "45.00")
+    assert erp.account()["exposure"] == money("45.00")
+    left = f"{float(amount) - 45:.2f}"
+    assert erp.authorized() == left
+    assert erp.post(f"{LIST}/{anew[0]['authorization_id']}/release").status_code == 200
+    assert erp.authorized() == "0.00"
     exact(database)
 
 
