@@ -22,12 +22,19 @@ WHERE p.{LAPSING} AND p.expires_at <= :at AND p.prepayment_minor > 0
     AND a.path && CAST(:on AS bigint[])
 ORDER BY p.expires_at LIMIT :most
 """)  # noqa: S608 - a constant
-_ANNOUNCED: Final = text(f"""
-SELECT EXISTS (
-    SELECT FROM payment
-    WHERE {LAPSING} AND account_id = :account AND currency = :currency
-        AND amount_minor > prepayment_minor)
-""")  # noqa: S608 - a constant
+_ANNOUNCED: Final = text("""
+SELECT payment_id FROM payment
+WHERE account_id = :account AND currency = :currency
+    AND status = 'PROVISIONAL' AND amount_minor > prepayment_minor
+UNION ALL
+SELECT p.payment_id
+FROM invoice v
+JOIN allocation x ON x.segment_id = v.segment_id AND x.invoice_id = v.invoice_id
+JOIN payment p ON p.segment_id = x.segment_id AND p.payment_id = x.payment_id
+WHERE v.account_id = :account AND v.open_minor > 0 AND p.currency = :currency
+    AND p.status = 'PROVISIONAL' AND p.amount_minor > p.prepayment_minor
+LIMIT 1
+""")
 _LAPSE: Final = text(f"""
 WITH due AS (
     SELECT p.segment_id, p.payment_id, p.prepayment_minor
@@ -65,10 +72,14 @@ def due(tx: Tx, at: datetime, most: int, on: Collection[int] | None = None) -> l
     return [Lapsing(*row) for row in tx.execute(_DUE_ON, values | {"on": sorted(on)})]
 
 
-def is_announced(tx: Tx, account_id: int, currency: str) -> bool:
-    """Tell whether money of an account's own is on its way that does not count in full yet."""
+def announced(tx: Tx, account_id: int, currency: str) -> str | None:
+    """Name a payment that is PROVISIONAL, lapsed or not, and does not count in full.
+
+    It is the account's own, or is to settle one of its open invoices.
+    """
     values = {"account": account_id, "currency": currency}
-    return bool(tx.execute(_ANNOUNCED, values).scalar_one())
+    found: str | None = tx.execute(_ANNOUNCED, values).scalar()
+    return found
 
 
 def lapse(

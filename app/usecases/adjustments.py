@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 import structlog
 
@@ -154,6 +155,10 @@ class AdjustDrift:
         return view
 
 
+_SETTLED: Final = {("PREPAYMENT", True), ("OPEN_ITEM", False)}
+"""What money does that has come: the category, and whether it raises it."""
+
+
 def _check(books: Books, drift: Drift, account_id: int) -> None:
     """Insist that the locked account is what was compared, and nobody has answered the drift."""
     if drift.status != "OPEN":
@@ -161,12 +166,13 @@ def _check(books: Books, drift: Drift, account_id: int) -> None:
     held = books.pool[account_id]
     if held.quarantined:  # what waits may be just what is missing, and would count twice
         raise DriftStateError("facts of the account wait in quarantine: settle these first")
-    raises = drift.amount.minor > 0 and drift.category == "PREPAYMENT"
-    if raises and facts_lapse.is_announced(books.tx, account_id, drift.amount.currency):
-        raise DriftStateError(
-            "money of the account is PROVISIONAL, and would count twice once it is FINAL:"
-            " wait until it is, or has expired"
-        )
+    if (drift.category, drift.amount.minor > 0) in _SETTLED:
+        payment = facts_lapse.announced(books.tx, account_id, drift.amount.currency)
+        if payment is not None:
+            raise DriftStateError(
+                f"payment {payment} is PROVISIONAL, and would count twice once it is FINAL:"
+                " let the ERP tell it FINAL, or with amount 0 if it does not come"
+            )
     own = share(_own(books.tx, account_id, drift.ours.currency), drift.category)
     merged = accounts.customer_of(books.tx, drift.customer_id) != drift.customer_id
     if merged or held.seq != drift.seq or own != drift.ours.minor:

@@ -22,6 +22,7 @@ from app.domain.exposure import CATEGORIES, share
 from app.domain.money import Money
 from app.store.database import Database
 from app.store.reconciliations import DriftFilter, Stored
+from app.usecases.facts_lapse import LapseProvisional
 from app.usecases.segments import SegmentChange
 from tests.faults.ledgers import random_events, report
 from tests.server import Clock
@@ -263,8 +264,46 @@ def test_money_on_its_way_is_not_adjusted_in(
     if fits:
         night.adjust(drift)
         return
-    with pytest.raises(DriftStateError, match="money of the account is PROVISIONAL"):
+    with pytest.raises(DriftStateError, match="payment P is PROVISIONAL"):
         night.adjust(drift)
     night.town.fact("payment", "C-1", amount=40, version=2, **day)
     clock.advance(minutes=30)
     assert night.compare(night.told("C-1", "PREPAYMENT", 40)).matched == 1
+
+
+@pytest.mark.parametrize("ends", [None, timedelta(minutes=3)], ids=["without-an-end", "lapsed"])
+def test_money_that_may_still_come_is_not_adjusted_in(
+    night: Nightly, clock: Clock, ends: timedelta | None
+) -> None:
+    day = {"paid_date": night.town.today.isoformat(), "payment_id": "P"}
+    until = {} if ends is None else {"expires_at": (clock() + ends).isoformat()}
+    night.town.fact("payment", "C-1", amount=40, status="PROVISIONAL", **until, **day)
+    clock.advance(minutes=30)
+    lapsed = LapseProvisional(night.town.database)(clock(), 10)
+    assert lapsed == (0 if ends is None else 1)
+    drift = night.drift("C-1", "PREPAYMENT", 40)
+    with pytest.raises(DriftStateError, match="tell it FINAL, or with amount 0"):
+        night.adjust(drift)
+    night.town.fact("payment", "C-1", amount=0, version=2, **day)
+    clock.advance(minutes=30)
+    night.adjust(night.drift("C-1", "PREPAYMENT", 40))
+
+
+@pytest.mark.parametrize("payer", ["C-1", "C-2"])
+def test_what_money_on_its_way_will_settle_is_not_adjusted_away(
+    night: Nightly, clock: Clock, payer: str
+) -> None:
+    day = night.town.today.isoformat()
+    for name in ("I-1", "I-2"):
+        dates = {"issue_date": day, "due_date": day}
+        night.town.fact("invoice", "C-1", invoice_id=name, amount=100, **dates)
+    paid = {"paid_date": day, "payment_id": "P", "amount": 100}
+    paid["allocations"] = [{"invoice_id": "I-1", "amount": 100}]
+    night.town.fact("payment", payer, status="PROVISIONAL", **paid)
+    clock.advance(minutes=30)
+    with pytest.raises(DriftStateError, match="payment P is PROVISIONAL"):
+        night.adjust(night.drift("C-1", "OPEN_ITEM", 100))
+    clock.advance(minutes=30)
+    night.adjust(night.drift("C-1", "OPEN_ITEM", 210))  # what raises it is another matter
+    night.town.fact("payment", payer, version=2, **paid)
+    assert night.town.position("C-1").open_item == 110
