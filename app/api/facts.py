@@ -69,10 +69,10 @@ class QuarantineQuery(Page):
     code: ProblemCode | None = None
 
     def to_filter(self) -> QuarantineFilter:
-        """Ask for one more than is shown, to see whether there is more."""
+        """Name what is asked for."""
         after = self.after(int)
         return QuarantineFilter(
-            most=self.limit + 1,
+            most=self.limit,
             after=after[0] if after else 0,
             segment_id=self.segment,
             customer=self.customer_id,
@@ -93,10 +93,8 @@ def list_quarantine(
     query: Annotated[QuarantineQuery, Query()],
     desk: DeskDep,
 ) -> Response:
-    """List what waits, oldest first."""
-    found = desk.facts.list_quarantine(caller, query.to_filter())
-    shown = found[: query.limit]
-    more = len(found) > len(shown)
+    """List what waits, oldest first; a page ends before its `limit` where facts are large."""
+    shown, more = desk.facts.list_quarantine(caller, query.to_filter())
     told = {
         "items": [_waiting(one) for one in shown],
         "next_cursor": encode_cursor([shown[-1].quarantine_id]) if more else None,

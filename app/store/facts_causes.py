@@ -1,12 +1,13 @@
 """The quarantine by what its open rows wait for; all of it follows an index."""
 
-from collections.abc import Collection
-from typing import Final
+from collections.abc import Collection, Sequence
+from typing import Any, Final
 
-from sqlalchemy import text
+from sqlalchemy import Row, Select, func, select, text
 
 from app.store.database import Tx
-from app.store.facts_inbox import Waiting
+from app.store.facts_inbox import WAITING, Waiting, texts_of
+from app.store.schema.evidence import quarantine
 
 _CAUSES: Final = text("""
 WITH RECURSIVE walk (cause, place) AS (
@@ -22,12 +23,8 @@ WITH RECURSIVE walk (cause, place) AS (
 SELECT cause FROM walk WHERE cause IS NOT NULL ORDER BY place
 """)
 """From one cause to the next: what many rows wait for costs no more than what one does."""
-_ROWS: Final = text("""
-SELECT quarantine_id, account_id, concerns, cause, document, payload FROM quarantine
-WHERE status = 'OPEN' AND cause = :cause AND quarantine_id > :after AND segment_id = ANY(:segments)
-ORDER BY quarantine_id LIMIT :most
-""")
-
+STORED_BYTES: Final = 1 << 20
+"""Of payloads as they are stored, which is a fifth of their JSON or less where they are large."""
 
 _CONTRADICTED: Final = text("""
 SELECT DISTINCT cause FROM quarantine
@@ -45,9 +42,48 @@ def next_causes(tx: Tx, first: str, most: int) -> list[str]:
     return list(tx.execute(_CAUSES, {"first": first, "most": most}).scalars())
 
 
+def next_waiting(tx: Tx, causes: Collection[str] | None, after: int, most: int) -> list[Waiting]:
+    """List up to `most` open rows of causes (None: of all) after an id; fewer where they are large.
+
+    What came under a used event id is not among them: it waits for a person.
+    """
+    query = select(*WAITING).where(
+        quarantine.c.status == "OPEN",
+        quarantine.c.code != "event_id_reused",
+        quarantine.c.quarantine_id > after,
+    )
+    if causes is not None:
+        query = query.where(quarantine.c.cause == func.any(texts_of(causes)))
+    return [Waiting.of(row) for row in oldest(tx, query, most)[0]]
+
+
 def next_rows(
     tx: Tx, cause: str, segments: Collection[str], after: int, most: int
-) -> list[Waiting]:
-    """List up to `most` open rows of a cause in some segments, in the order they came."""
-    asked = {"cause": cause, "segments": sorted(segments), "after": after, "most": most}
-    return [Waiting.of(row) for row in tx.execute(_ROWS, asked)]
+) -> tuple[list[Waiting], bool]:
+    """List up to `most` open rows of a cause in some segments; tells whether large ones were left.
+
+    They come in the order they came.
+    """
+    query = select(*WAITING).where(
+        quarantine.c.status == "OPEN",
+        quarantine.c.cause == cause,
+        quarantine.c.quarantine_id > after,
+        quarantine.c.segment_id == func.any(texts_of(segments)),
+    )
+    rows, left = oldest(tx, query, most)
+    return [Waiting.of(row) for row in rows], left
+
+
+def oldest(tx: Tx, query: Select[Any], most: int) -> tuple[Sequence[Row[Any]], bool]:
+    """Read up to `most` rows of the quarantine, oldest first, and no more than a batch may hold.
+
+    Five hundred invoices of a thousand lines are 60 MB, which took half a minute to apply in one
+    transaction. The first is always among them. Tells whether others of the `most` were left.
+    """
+    few = query.order_by(quarantine.c.quarantine_id).limit(most).subquery()
+    stored = func.pg_column_size(few.c.payload)
+    before = func.sum(stored).over(order_by=few.c.quarantine_id) - stored
+    sized = select(few, before.label("before"), func.count().over().label("found")).subquery()
+    fits = select(sized).where(sized.c.before < STORED_BYTES).order_by(sized.c.quarantine_id)
+    rows = tx.execute(fits).all()
+    return rows, bool(rows) and len(rows) < rows[0].found

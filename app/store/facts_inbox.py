@@ -170,7 +170,7 @@ def _problem(problem: Problem) -> dict[str, str | None]:
     }
 
 
-_WAITING: Final = (
+WAITING: Final = (
     quarantine.c.quarantine_id,
     quarantine.c.account_id,
     quarantine.c.concerns,
@@ -178,6 +178,7 @@ _WAITING: Final = (
     quarantine.c.document,
     quarantine.c.payload,
 )
+"""What `Waiting.of` reads."""
 
 
 def waiting_of(
@@ -187,28 +188,12 @@ def waiting_of(
 
     Of some segments alone (None: of all): ids may hold what separates them in a document's name.
     """
-    query = select(*_WAITING).where(
-        quarantine.c.status == "OPEN", quarantine.c.document == func.any(_texts(documents))
+    query = select(*WAITING).where(
+        quarantine.c.status == "OPEN", quarantine.c.document == func.any(texts_of(documents))
     )
     if segments is not None:
-        query = query.where(quarantine.c.segment_id == func.any(_texts(segments)))
+        query = query.where(quarantine.c.segment_id == func.any(texts_of(segments)))
     return [Waiting.of(row) for row in tx.execute(query.order_by(quarantine.c.quarantine_id))]
-
-
-def next_waiting(tx: Tx, causes: Collection[str] | None, after: int, most: int) -> list[Waiting]:
-    """List up to `most` open rows of causes (None: of all) in the order they came, after an id.
-
-    What came under a used event id is not among them: it waits for a person.
-    """
-    query = select(*_WAITING).where(
-        quarantine.c.status == "OPEN",
-        quarantine.c.code != "event_id_reused",
-        quarantine.c.quarantine_id > after,
-    )
-    if causes is not None:
-        query = query.where(quarantine.c.cause == func.any(_texts(causes)))
-    rows = tx.execute(query.order_by(quarantine.c.quarantine_id).limit(most))
-    return [Waiting.of(row) for row in rows]
 
 
 def count_waiting(tx: Tx) -> int:
@@ -217,7 +202,8 @@ def count_waiting(tx: Tx) -> int:
     return int(tx.execute(query).scalar_one())
 
 
-def _texts(values: Collection[str]) -> Any:  # noqa: ANN401 - an array
+def texts_of(values: Collection[str]) -> Any:  # noqa: ANN401 - an array
+    """Write texts as one parameter that SQL reads as an array."""
     return func.string_to_array(literal(joined(sorted(values)), Text), BETWEEN)
 
 

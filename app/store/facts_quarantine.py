@@ -9,6 +9,7 @@ from sqlalchemy import func, or_, select, text
 
 from app.domain.facts import Problem, ProblemCode
 from app.store.database import Tx
+from app.store.facts_causes import oldest
 from app.store.facts_inbox import Waiting, counted_on
 from app.store.schema.evidence import quarantine
 from app.store.schema.parties import account, customer_ref
@@ -66,8 +67,8 @@ class Found:
     is_open: bool
 
 
-def listing(tx: Tx, wanted: QuarantineFilter) -> list[Quarantined]:
-    """List open rows, oldest first."""
+def listing(tx: Tx, wanted: QuarantineFilter) -> tuple[list[Quarantined], bool]:
+    """List open rows, oldest first; tells whether there are more, for number or for size."""
     query = select(quarantine).where(
         quarantine.c.status == "OPEN", quarantine.c.quarantine_id > wanted.after
     )
@@ -90,7 +91,8 @@ def listing(tx: Tx, wanted: QuarantineFilter) -> list[Quarantined]:
                 quarantine.c.concerns.overlap(func.array(theirs.scalar_subquery())),
             )
         )
-    rows = tx.execute(query.order_by(quarantine.c.quarantine_id).limit(wanted.most))
+    rows, left = oldest(tx, query, wanted.most + 1)
+    shown = rows[: wanted.most]
     return [
         Quarantined(
             quarantine_id=row.quarantine_id,
@@ -103,8 +105,8 @@ def listing(tx: Tx, wanted: QuarantineFilter) -> list[Quarantined]:
             payload=row.payload,
             received_at=row.received_at,
         )
-        for row in rows
-    ]
+        for row in shown
+    ], left or len(rows) > len(shown)
 
 
 def find(tx: Tx, quarantine_id: int) -> Found | None:

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from time import monotonic
 from typing import Final
 
 import structlog
@@ -17,7 +18,7 @@ from app.domain.errors import BusyError, FieldError
 from app.domain.facts import Event, Result, customer_cause, rate_cause
 from app.domain.facts_orders import Stamp
 from app.domain.segments import Segment
-from app.store import facts_inbox, segments
+from app.store import facts_causes, facts_inbox, segments
 from app.store.copies import TakenError
 from app.store.database import Database
 from app.store.facts_inbox import Waiting
@@ -52,6 +53,9 @@ BODY_S: Final = 60.0
 TURN_S: Final = 30.0
 """How long a batch waits for its turn; a full one takes about a second."""
 
+LET_GO_S: Final = 5.0
+"""How long a request goes on letting facts go; what is under way then is finished."""
+
 _AT_ONCE: Final = 500
 _ITSELF: Final = Caller("aval", frozenset({"admin"}))
 _log = structlog.get_logger(__name__)
@@ -65,7 +69,8 @@ def _nobody(_account_ids: Sequence[int]) -> None:
 class ApplyFacts:
     """Take facts in. `after` hears, after the commit, of accounts whose documents changed.
 
-    A lock that somebody else holds is waited for `lock_timeout_ms`.
+    A lock that somebody else holds is waited for `lock_timeout_ms`. Who brought what facts wait for
+    waits for `let_go_s` until they are let go, and leaves the others to background work.
     """
 
     database: Database
@@ -73,6 +78,7 @@ class ApplyFacts:
     new_id: Callable[[], str]
     after: Callable[[Sequence[int]], None] = _nobody
     lock_timeout_ms: int = LOCK_TIMEOUT_MS
+    let_go_s: float = LET_GO_S
 
     def __call__(self, caller: Caller, events: Sequence[Event]) -> list[Result]:
         """Apply a batch (see `parse_events`); one result an event, in order.
@@ -99,7 +105,8 @@ class ApplyFacts:
         """Apply what waits for a cause (None: for any but a person); returns how many wait no more.
 
         Causes are `customer:<id or alias>`, `rate:<from>:<to>`, in either direction, and those of
-        documents. Rows that still cannot be applied stay, with the reason they have now.
+        documents. Rows that still cannot be applied stay, with the reason they have now, and so do
+        those that there is no time for.
 
         Raises:
             BusyError: Locks or the database were out of reach; what was applied so far stands.
@@ -107,13 +114,17 @@ class ApplyFacts:
         """
         causes = None if cause is None else [_plain(cause)]
         applied = last = 0
+        until = monotonic() + self.let_go_s
         while True:
             with self.database.read() as tx:
-                rows = facts_inbox.next_waiting(tx, causes, last, _AT_ONCE)
+                rows = facts_causes.next_waiting(tx, causes, last, _AT_ONCE)
             if not rows:
                 return applied
             last = rows[-1].quarantine_id
             applied += self.again(rows)
+            if monotonic() > until:
+                _log.info("facts_left_waiting", cause=cause, applied=applied)
+                return applied
 
     def again(self, rows: Sequence[Waiting]) -> int:
         """Apply rows that wait; returns how many wait no more.

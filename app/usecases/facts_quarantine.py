@@ -44,8 +44,8 @@ class ListQuarantine:
 
     database: Database
 
-    def __call__(self, caller: Caller, wanted: QuarantineFilter) -> list[Quarantined]:
-        """Return open rows of segments within sight.
+    def __call__(self, caller: Caller, wanted: QuarantineFilter) -> tuple[list[Quarantined], bool]:
+        """Return open rows of segments within sight, fewer where large; and whether more follow.
 
         Raises:
             SegmentUnknownError: The segment asked for lies out of sight.

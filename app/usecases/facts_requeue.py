@@ -72,8 +72,9 @@ class RequeueFacts:
         for cause in causes:
             if cause in found:
                 since, room = last_id if cause == first else 0, self.most - len(rows)
-                rows += next_rows(tx, cause, found[cause], since, room)
-                if len(rows) == self.most:
+                next_ones, left = next_rows(tx, cause, found[cause], since, room)
+                rows += next_ones
+                if left or len(rows) == self.most:
                     return rows, _place(rows[-1])
         return rows, (causes[-1], _PAST) if len(causes) == _CAUSES else None
 

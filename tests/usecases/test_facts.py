@@ -310,7 +310,7 @@ def test_what_was_laid_aside_is_not_known(ledger: Ledger) -> None:
     )
     ledger.apply(newest)
     everybody = Caller("erp", frozenset())
-    (row,) = ListQuarantine(ledger.town.database)(everybody, QuarantineFilter(9))
+    ((row,), _) = ListQuarantine(ledger.town.database)(everybody, QuarantineFilter(9))
     close = CloseQuarantined(ledger.town.database, ledger.town.clock)
     close(everybody, str(row.quarantine_id), "a mistake")
     assert ledger.apply(newer, newest) == ["quarantined", "duplicate"]
@@ -331,12 +331,14 @@ def test_what_waits_is_listed_page_by_page_within_sight(ledger: Ledger) -> None:
     ledger.apply(*(bill(f"I{number}", customer_id="dora") for number in range(3)))
     listing = ListQuarantine(ledger.town.database)
     everybody = Caller("erp", frozenset())
-    first = listing(everybody, QuarantineFilter(2))
+    first, more = listing(everybody, QuarantineFilter(2))
+    assert more
     assert [one.payload["invoice_id"] for one in first] == ["I0", "I1"]
-    rest = listing(everybody, QuarantineFilter(2, first[-1].quarantine_id))
+    rest, more = listing(everybody, QuarantineFilter(2, first[-1].quarantine_id))
+    assert not more
     assert [one.payload["invoice_id"] for one in rest] == ["I2"]
     assert rest[0].problem.code == "customer_unknown"
     confined = Caller("erp", frozenset(), frozenset({"EU"}))
-    assert listing(confined, QuarantineFilter(9)) == []
+    assert listing(confined, QuarantineFilter(9)) == ([], False)
     with pytest.raises(SegmentUnknownError):
         listing(confined, QuarantineFilter(9, segment_id="main"))

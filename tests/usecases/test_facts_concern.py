@@ -107,7 +107,7 @@ def test_whom_a_fact_that_waits_concerns(
 
 
 def listed(ledger: Ledger, customer: str) -> list[str]:
-    found = ListQuarantine(ledger.town.database)(ALL, QuarantineFilter(9, customer=customer))
+    found, _ = ListQuarantine(ledger.town.database)(ALL, QuarantineFilter(9, customer=customer))
     return [one.event_id for one in found]
 
 

@@ -236,6 +236,13 @@ class Life(RuleBasedStateMachine):
         self.deliver(payer, order, "1", more, strays=False)
         self.ask(payer, order, amount + more)
 
+    @rule(payer=payers, order=names, amount=amounts, sweeps=st.booleans())
+    def outlive(self, payer: str, order: str, amount: int, *, sweeps: bool) -> None:
+        """Let an authorization run out, and tell its order as it is: an ERP knows of no expiry."""
+        self.ask(payer, order, amount, when=(2 * HOUR, None))
+        self.wait(3, sweeps=sweeps)
+        self.report_order(payer, order, amount, "OPEN", repeats=True)
+
     def payer_of(self, order: str, drawn: str, *, strays: bool) -> str:
         """Give the payer of an order, where it has one and nobody makes a mistake."""
         root = self.model.orders.get(self.name(order))
