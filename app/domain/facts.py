@@ -282,6 +282,10 @@ def is_same(one: Body, other: Body) -> bool:
     return one == other
 
 
+ANEW: Final = "anew"
+"""The cause of what waited for a rate until its account changed: the next pass tries it again."""
+
+
 def customer_cause(ref: str) -> str:
     """Name the cause that a customer's id or alias removes by coming into being."""
     return f"customer:{ref}"

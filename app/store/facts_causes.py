@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from sqlalchemy import Row, Select, func, select, text
 
+from app.domain.facts import ANEW
 from app.store.database import Tx
 from app.store.facts_inbox import WAITING, Waiting, texts_of
 from app.store.schema.evidence import quarantine
@@ -26,6 +27,13 @@ SELECT cause FROM walk WHERE cause IS NOT NULL ORDER BY place
 STORED_BYTES: Final = 1 << 20
 """Of payloads as they are stored, which is a fifth of their JSON or less where they are large."""
 
+_LOOK_AGAIN: Final = text("""
+UPDATE quarantine q SET cause = :anew
+FROM account a
+WHERE a.path && CAST(:ids AS bigint[]) AND a.quarantined > 0
+    AND (q.account_id = a.account_id OR q.concerns @> ARRAY[a.account_id])
+    AND q.status = 'OPEN' AND q.code = 'fx_rate_missing'
+""")
 _CONTRADICTED: Final = text("""
 SELECT DISTINCT cause FROM quarantine
 WHERE account_id = ANY(:ids) AND status = 'OPEN' AND code = 'version_conflict' ORDER BY cause
@@ -35,6 +43,14 @@ WHERE account_id = ANY(:ids) AND status = 'OPEN' AND code = 'version_conflict' O
 def contradicted(tx: Tx, account_ids: Collection[int]) -> list[str]:
     """Name documents of which accounts hold what open rows tell otherwise, as causes."""
     return list(tx.execute(_CONTRADICTED, {"ids": sorted(account_ids)}).scalars())
+
+
+def look_again(tx: Tx, account_ids: Collection[int]) -> None:
+    """Let what waits for a rate of accounts, or of any below them, be tried again by the next pass.
+
+    They were locked and their currency or their groups changed: the rate may be none's any more.
+    """
+    tx.execute(_LOOK_AGAIN, {"ids": sorted(account_ids), "anew": ANEW})
 
 
 def next_causes(tx: Tx, first: str, most: int) -> list[str]:

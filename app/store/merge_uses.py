@@ -4,8 +4,8 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import delete, select, text
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import Text, delete, func, literal, select, text
+from sqlalchemy.dialects.postgresql import ARRAY, insert
 
 from app.domain.facts import DeliveryBody, Held, Line
 from app.domain.facts_book import Book, UseKey
@@ -92,7 +92,7 @@ def carried(
     query = select(order_use).where(
         order_use.c.segment_id == segment_id,
         order_use.c.account_id.in_(sorted(account_ids)),
-        order_use.c.order_id.in_(sorted(order_ids)),
+        order_use.c.order_id == func.any(literal(sorted(order_ids), ARRAY(Text))),
     )
     return {
         (row.order_id, row.account_id, row.currency): OrderUse(

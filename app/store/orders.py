@@ -6,9 +6,12 @@ from datetime import date, datetime
 from typing import Any, Final
 
 from sqlalchemy import (
+    ColumnElement,
     Date,
     DateTime,
     Select,
+    Table,
+    Text,
     cast,
     func,
     literal,
@@ -17,7 +20,7 @@ from sqlalchemy import (
     text,
     tuple_,
 )
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import ARRAY, insert
 
 from app.domain.orders import Order, OrderUse
 from app.store.database import Tx
@@ -101,12 +104,19 @@ def past_row(order: Order, at: datetime) -> dict[str, Any]:
 def _read(tx: Tx, keys: Collection[Key], *, locked: bool) -> dict[Key, Order]:
     query = (
         select(credit_order)
-        .where(tuple_(credit_order.c.segment_id, credit_order.c.order_id).in_(sorted(keys)))
+        .where(_among(credit_order, keys))
         .order_by(credit_order.c.segment_id.collate("C"), credit_order.c.order_id.collate("C"))
     )
     if locked:
         query = query.with_for_update(key_share=True)
     return {(row.segment_id, row.order_id): from_row(row) for row in tx.execute(query)}
+
+
+def _among(table: Table, keys: Collection[Key]) -> ColumnElement[bool]:
+    """Tell whether a row is of one of some orders; two arrays, as many pairs stop PostgreSQL."""
+    pairs = sorted(keys)
+    named = [func.unnest(literal([pair[place] for pair in pairs], ARRAY(Text))) for place in (0, 1)]
+    return tuple_(table.c.segment_id, table.c.order_id).in_(select(*named))
 
 
 def get_many(tx: Tx, keys: Collection[Key]) -> dict[Key, Order]:
@@ -213,9 +223,7 @@ def uses(tx: Tx, keys: Collection[Key]) -> dict[UseKey, OrderUse]:
     """Read what facts carry for orders; read it after the accounts are locked."""
     if not keys:
         return {}
-    query = select(order_use).where(
-        tuple_(order_use.c.segment_id, order_use.c.order_id).in_(sorted(keys))
-    )
+    query = select(order_use).where(_among(order_use, keys))
     return {
         (row.segment_id, row.order_id, row.account_id, row.currency): OrderUse(
             row.delivered_minor, row.invoiced_minor

@@ -6,6 +6,7 @@ from datetime import datetime
 import structlog
 
 from app.domain.errors import BusyError
+from app.domain.facts import ANEW
 from app.domain.rates import find_rate
 from app.store import rates, segments
 from app.store.database import Tx
@@ -40,6 +41,8 @@ def there(tx: Tx, causes: Collection[str], at: datetime) -> dict[str, set[str]]:
     refs, pairs = _rests(causes, "customer"), _rests(causes, "rate")
     known = known_refs(tx, refs.values()) if refs else set()
     found = {cause: {*days} for cause, ref in refs.items() if ref in known}
+    if ANEW in causes:
+        found[ANEW] = {*days}
     currencies = {code for pair in pairs.values() for code in pair.split(":")}
     for day in {*days.values()} if pairs else ():
         fresh = rates.recent(tx, currencies, day)

@@ -11,7 +11,7 @@ from typing import Final
 from app.domain.accounts import Account, Entry
 from app.domain.customers import CurrencySource
 from app.domain.errors import CurrencyFixedError
-from app.store import groups, limits
+from app.store import facts_causes, groups, limits
 from app.store.database import Tx
 
 _RANK: Final[dict[CurrencySource, int]] = {"SEGMENT": 0, "LEDGER": 1, "LIMIT": 1, "CUSTOMER": 2}
@@ -47,7 +47,7 @@ def take_currency(
                 "currency",
             )
         groups.set_currency_source(tx, [held.account_id], source)
-        return Entry(replace(held, currency=currency, seq=held.seq + 1), "CURRENCY", currency)
+        return kept_in(tx, held, currency)
     if _RANK[source] > _RANK[before]:
         groups.set_currency_source(tx, [held.account_id], source)
     return None
@@ -77,4 +77,10 @@ def drop_own_currency(tx: Tx, held: Account, currency: str, today: date) -> Entr
     groups.set_currency_source(tx, [held.account_id], "SEGMENT")
     if held.currency == currency:
         return None
+    return kept_in(tx, held, currency)
+
+
+def kept_in(tx: Tx, held: Account, currency: str) -> Entry:
+    """Give the entry by which a locked account is kept in another currency from now on."""
+    facts_causes.look_again(tx, [held.account_id])
     return Entry(replace(held, currency=currency, seq=held.seq + 1), "CURRENCY", currency)

@@ -6,6 +6,7 @@ document, so batches may come in any order and as often as they like.
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from time import monotonic
@@ -29,7 +30,7 @@ from app.usecases.facts_events import parse_event
 from app.usecases.facts_lapse import LapseProvisional
 from app.usecases.facts_quarantine import CloseQuarantined, ListQuarantine, need_waiting
 from app.usecases.facts_scope import AccountsMissingError, Scope, WidenError
-from app.usecases.groups import ensure_accounts
+from app.usecases.groups import MergedError, ensure_accounts
 from app.usecases.turns import Turns
 
 ATTEMPTS: Final = 8
@@ -167,7 +168,8 @@ class ApplyFacts:
                 scope.accounts |= found.accounts
                 scope.orders |= found.orders
             except AccountsMissingError as found:
-                self._make_accounts(found.missing)
+                with suppress(MergedError):  # the next attempt finds whose the id is by now
+                    self._make_accounts(found.missing)
             except TakenError:
                 continue
         raise BusyError("other batches kept changing the same documents; try again")

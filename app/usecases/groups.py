@@ -11,11 +11,15 @@ from app.domain.accounts import Account
 from app.domain.errors import BusyError
 from app.domain.groups import Transfer, Why, carry_out, positions, under
 from app.domain.segments import Segment
-from app.store import accounts, customers, groups, segments
+from app.store import accounts, customers, facts_causes, groups, segments
 from app.store.database import Database, Tx
 from app.usecases.books import Books
 from app.usecases.dates import business_date
 from app.usecases.portions import LOCK_TIMEOUT_MS
+
+
+class MergedError(BusyError):
+    """A customer became part of another one since its id was looked up."""
 
 
 def ensure_accounts(tx: Tx, customer_id: str, segment_id: str) -> Account:
@@ -26,6 +30,7 @@ def ensure_accounts(tx: Tx, customer_id: str, segment_id: str) -> Account:
 
     Raises:
         SegmentUnknownError: No such segment.
+        MergedError: The customer is part of another one by now.
         BusyError: The customer's group is being rearranged.
 
     """
@@ -34,6 +39,9 @@ def ensure_accounts(tx: Tx, customer_id: str, segment_id: str) -> Account:
         return found
     segment = segments.lock(tx, segment_id, shared=True)
     chain = customers.lock_with_groups(tx, [customer_id], shared=True)[customer_id]
+    if customers.owners(tx, [customer_id]).get(customer_id, customer_id) != customer_id:
+        # an account of its own would stand beside its heir's, under none of the heir's groups
+        raise MergedError(f"{customer_id!r} has just become part of another customer; try again")
     path: tuple[int, ...] = ()
     for group_id in reversed(chain):
         path = _make(tx, group_id, segment, path).path
@@ -99,3 +107,4 @@ def regroup(tx: Tx, customer_id: str, why: str, at: datetime) -> None:
             for key, (segment_id, path) in family.items()
         },
     )
+    facts_causes.look_again(tx, own.values())

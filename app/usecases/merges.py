@@ -29,7 +29,7 @@ from app.store import (
     segments,
 )
 from app.store.database import Database, Tx
-from app.store.facts_causes import contradicted
+from app.store.facts_causes import contradicted, look_again
 from app.store.merge_uses import Names
 from app.usecases.books import Books
 from app.usecases.causes import Requeue, announce
@@ -157,6 +157,7 @@ class _Merge:
         self._settle_source(books, source)
         books.close()
         self._lead_on(books, family, heirs)
+        look_again(tx, target.values())
         merges.hand_over_holds(tx, self.source_id, self.target_id)
         self._retire(list(source.values()))
         self._tell([*source.values()], [*target.values()])

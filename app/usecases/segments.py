@@ -5,13 +5,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
-from app.domain.accounts import Account, Entry
+from app.domain.accounts import Account
 from app.domain.callers import Caller
 from app.domain.errors import CurrencyFixedError, FieldError, VersionStaleError
 from app.domain.segments import Mode, Segment
 from app.store import groups, segments
 from app.store.database import Database, Tx
 from app.usecases.books import Books
+from app.usecases.currencies import kept_in
 from app.usecases.dates import time_zones
 from app.usecases.identifiers import check_currency
 
@@ -125,13 +126,13 @@ def _follow_some(tx: Tx, ids: Sequence[int], currency: str, at: datetime) -> Non
     books = Books.open(tx, ids, at)
     still = {*groups.in_segment_currency(tx, books.pool[ids[0]].segment_id)}
     for held in [books.pool[key] for key in ids if key in still]:
-        books.post(Entry(_kept_in(held, currency), "CURRENCY", currency))
+        _need_closed(held)
+        books.post(kept_in(tx, held, currency))
     books.close()
 
 
-def _kept_in(held: Account, currency: str) -> Account:
+def _need_closed(held: Account) -> None:
     if held.use or held.foreign:
         raise CurrencyFixedError(
             f"something is open in {held.currency} for {held.customer_id!r}", "currency"
         )
-    return replace(held, currency=currency, seq=held.seq + 1)

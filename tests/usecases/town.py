@@ -183,11 +183,11 @@ def seeing(seen: list[_T]) -> Callable[[_T], Answer]:
     return render
 
 
-def wait_for_a_waiter(database: Database) -> None:
-    """Return once some transaction of the database waits for another one's lock.
+def wait_for_a_waiter(database: Database, most: int = 1) -> None:
+    """Return once as many transactions of the database wait for others' locks.
 
     Raises:
-        AssertionError: None did within ten seconds.
+        AssertionError: They did not within ten seconds.
 
     """
     waiting = text(
@@ -196,7 +196,7 @@ def wait_for_a_waiter(database: Database) -> None:
     )
     for _ in range(500):
         with database.read() as tx:
-            if tx.execute(waiting).scalar_one():
+            if tx.execute(waiting).scalar_one() >= most:
                 return
         sleep(0.02)
     raise AssertionError("nobody waits")
