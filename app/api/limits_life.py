@@ -17,12 +17,16 @@ from app.usecases.limits import LimitView
 LIFE: Final[dict[str, Any]] = {
     "status": "APPROVED",
     "proposed_by": "crm",
+    "proposed_actor": "li.na",
     "created_at": "2026-12-01T02:03:04Z",
     "decided_by": "crm",
+    "decided_actor": "li.na",
     "decided_at": "2026-12-01T02:03:04Z",
     "end_proposed_by": None,
+    "end_proposed_actor": None,
     "end_proposed_at": None,
     "ended_by": None,
+    "ended_actor": None,
     "ended_at": None,
 }
 """The example of a decided one's `LifeOut`."""
@@ -33,7 +37,8 @@ Action = Literal["approve", "reject", "end"]
 class LifeOut(AnswerModel):
     """Whose a limit or cover is, when it holds, and who decided what.
 
-    An APPROVED one with `end_proposed_by` holds until another client ends it, or rejects the end.
+    `…_by` are clients, `…_actor` the people that they assert. An APPROVED one with
+    `end_proposed_by` holds until another client ends it, or rejects the end.
     """
 
     customer_id: str
@@ -43,12 +48,16 @@ class LifeOut(AnswerModel):
     status: Literal["PROPOSED", "APPROVED", "REJECTED", "ENDED"]
     reason: str | None
     proposed_by: str
+    proposed_actor: str | None
     created_at: datetime
     decided_by: str | None
+    decided_actor: str | None
     decided_at: datetime | None
     end_proposed_by: str | None
+    end_proposed_actor: str | None
     end_proposed_at: datetime | None
     ended_by: str | None
+    ended_actor: str | None
     ended_at: datetime | None
 
 

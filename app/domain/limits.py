@@ -244,7 +244,8 @@ class LimitRecord:
 
     One of kind `cover` has its terms, and what they contribute as `limit_minor`.
 
-    `proposed_by`, `decided_by` and `ended_by` are authenticated clients. A limit that was replaced
+    `proposed_by`, `decided_by` and `ended_by` are authenticated clients, the actors the people that
+    they assert stood behind it. A limit that was replaced
     by a later one stays APPROVED; ENDED means that somebody ended it. An APPROVED one whose end
     was proposed holds until somebody else ends it. `evidence` is how a DYNAMIC one was worked out.
     """
@@ -270,3 +271,7 @@ class LimitRecord:
     end_proposed_at: datetime | None = None
     origin: LimitOrigin = "MANUAL"
     evidence: Mapping[str, Any] | None = None
+    proposed_actor: str | None = None
+    decided_actor: str | None = None
+    end_proposed_actor: str | None = None
+    ended_actor: str | None = None

@@ -24,6 +24,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import distinct_on
 
 from app.domain.accounts import Account
+from app.domain.callers import Caller
 from app.domain.covers import CoverTerms
 from app.domain.errors import NotFoundError
 from app.domain.limits import KINDS, CreditLimit, LimitRecord, Paper
@@ -159,18 +160,18 @@ def has_amounts(tx: Tx, account_id: int, on: date) -> bool:
     return tx.execute(query.limit(1)).first() is not None
 
 
-def end_all(tx: Tx, account_ids: Collection[int], client: str, at: datetime) -> None:
+def end_all(tx: Tx, account_ids: Collection[int], by: Caller, at: datetime) -> None:
     """End what is approved and reject what is proposed on accounts that were locked."""
     of_accounts = credit_limit.c.account_id.in_(sorted(account_ids))
     statement = update(credit_limit).where(of_accounts)
     tx.execute(
         statement.where(credit_limit.c.status == "APPROVED").values(
-            status="ENDED", ended_by=client, ended_at=at
+            status="ENDED", ended_by=by.client, ended_actor=by.actor, ended_at=at
         )
     )
     tx.execute(
         statement.where(credit_limit.c.status == "PROPOSED").values(
-            status="REJECTED", decided_by=client, decided_at=at
+            status="REJECTED", decided_by=by.client, decided_actor=by.actor, decided_at=at
         )
     )
 

@@ -176,6 +176,7 @@ def new_record(
         status="PROPOSED",
         reason=ask.reason,
         proposed_by=caller.client,
+        proposed_actor=caller.actor,
         created_at=books.at,
         cover=ask.cover,
     )
@@ -194,6 +195,7 @@ def approve(books: Books, record: LimitRecord, caller: Caller, today: date) -> L
         valid_from=max(record.valid_from, today) if lasts else record.valid_from,
         status="APPROVED",
         decided_by=caller.client,
+        decided_actor=caller.actor,
         decided_at=limits.next_decision(books.tx, record.account_id, books.at),
     )
     limits.write(books.tx, after)

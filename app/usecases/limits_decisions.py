@@ -159,29 +159,45 @@ def _before_the_next(desk: _Desk, record: LimitRecord) -> LimitRecord:
 def _rejected(desk: _Desk, record: LimitRecord) -> LimitRecord:
     """Reject a proposal; of an approved limit the proposal to end it."""
     if record.status == "APPROVED":
-        after = replace(record, end_proposed_by=None, end_proposed_at=None)
+        after = replace(record, end_proposed_by=None, end_proposed_actor=None, end_proposed_at=None)
     else:
-        client, at = desk.caller.client, desk.books.at
-        after = replace(record, status="REJECTED", decided_by=client, decided_at=at)
+        after = replace(
+            record,
+            status="REJECTED",
+            decided_by=desk.caller.client,
+            decided_actor=desk.caller.actor,
+            decided_at=desk.books.at,
+        )
     limits.write(desk.books.tx, after)
     return after
 
 
 def _ended(desk: _Desk, record: LimitRecord) -> LimitRecord:
     """End a limit, or leave its end to somebody else."""
-    books, client = desk.books, desk.caller.client
-    alone = desk.caller.may("limit:approve")
+    books, caller = desk.books, desk.caller
+    alone = caller.may("limit:approve")
     raises = desk.segment.four_eyes and _grants_more(desk, record)
     proposer = record.end_proposed_by
     if proposer is None and (raises or not alone):
-        after = replace(record, end_proposed_by=client, end_proposed_at=books.at)
+        after = replace(
+            record,
+            end_proposed_by=caller.client,
+            end_proposed_actor=caller.actor,
+            end_proposed_at=books.at,
+        )
         limits.write(books.tx, after)
         return after
     if not alone:
         raise LimitStateError(f"the end of this {desk.paper} is proposed already")
     if raises:
         desk.need_other_eyes(proposer)
-    after = replace(record, status="ENDED", ended_by=client, ended_at=books.at)
+    after = replace(
+        record,
+        status="ENDED",
+        ended_by=caller.client,
+        ended_actor=caller.actor,
+        ended_at=books.at,
+    )
     limits.write(books.tx, after)
     books.settle([record.account_id], desk.today, record.limit_id)
     return after

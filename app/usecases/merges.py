@@ -153,7 +153,7 @@ class _Merge:
         merges.hand_over(tx, heirs)
         for segment_id, key in source.items():
             self._join(books, names, segment_id, (key, heirs[key]))
-        limits.end_all(tx, source.values(), self.caller.client, self.at)
+        limits.end_all(tx, source.values(), self.caller, self.at)
         self._settle_source(books, source)
         books.close()
         self._lead_on(books, family, heirs)

@@ -6,7 +6,7 @@ from datetime import date, timedelta
 from functools import partial
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text
 
 from app.domain.callers import Caller
 from app.domain.errors import (
@@ -23,6 +23,7 @@ from app.domain.limits import LimitRecord
 from app.domain.money import Money
 from app.store import accounts, customers
 from app.store.database import Database
+from app.store.schema.parties import credit_limit
 from app.usecases.asks import Answer
 from app.usecases.limits import LimitAsk, LimitView
 from app.usecases.segments import SegmentChange
@@ -300,3 +301,32 @@ def test_a_limit_does_not_go_to_a_record_that_was_merged(town: Town) -> None:
         with pytest.raises(BusyError):
             proposing.result()
     assert town.limit("C-1", 5).customer_id == "C-2"
+
+
+def test_the_people_behind_it_are_kept_as_asserted(town: Town) -> None:
+    four_eyes(town)
+    people = [replace(one, actor=f"p.{one.client}") for one in (CLERK, BOSS, OTHER)]
+    clerk, boss, other = people
+    approved(town, 500)
+    ask = LimitAsk("base", "main", Money(100, "CNY"))
+    record = decide(town, town.propose("C-1", ask, clerk).record, "approve", boss).record
+    assert (record.proposed_actor, record.decided_actor) == ("p.clerk", "p.boss")
+    told = decide(town, record, "end", boss).record
+    assert (told.end_proposed_actor, told.ended_actor) == ("p.boss", None)
+    assert decide(town, record, "reject", other).record.end_proposed_actor is None
+    decide(town, record, "end", boss)
+    assert decide(town, record, "end", other).record.ended_actor == "p.other"
+    refused = decide(town, town.propose("C-1", ask, clerk).record, "reject", other).record
+    assert (refused.status, refused.decided_actor) == ("REJECTED", "p.other")
+
+
+def test_a_merge_ends_limits_by_the_person_that_it_asserts(town: Town) -> None:
+    town.put("HEIR")
+    kept = approved(town, 500).limit_id
+    town.propose("C-1", LimitAsk("base", "main", Money(900, "CNY")), CLERK)
+    town.parties.merge_customers(replace(ADMIN, actor="li.na"), "C-1", "HEIR")
+    with town.database.read() as tx:
+        rows = tx.execute(select(credit_limit)).mappings().all()
+    ends = {str(row["limit_id"]): (row["ended_actor"], row["decided_actor"]) for row in rows}
+    assert ends.pop(kept) == ("li.na", None)
+    assert [*ends.values()] == [(None, "li.na")]

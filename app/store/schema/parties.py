@@ -175,6 +175,7 @@ credit_limit = Table(
     instant("end_proposed_at", nullable=True),
     required("origin", "MANUAL"),
     Column("evidence", JSONB(none_as_null=True), comment="how a DYNAMIC one was worked out"),
+    *(Column(f"{done}_actor", Text) for done in ("proposed", "decided", "end_proposed", "ended")),
     one_of("kind", "base", "temporary", "cover"),
     one_of("origin", "MANUAL", "DYNAMIC"),
     CheckConstraint("(end_proposed_by IS NULL) = (end_proposed_at IS NULL)", name="end_proposed"),
