@@ -58,7 +58,7 @@ def record_order(before: Order, after: Order, body: OrderBody, stamp: Stamp) -> 
     and so does its expiry, swept or not. What no ask has held to the limits stays `untested`.
     """
     if before.state == "LIVE" and not before.lives(stamp.at):
-        before = ended(before, "EXPIRED")
+        before = ended(before, "EXPIRED" if before.status == "OPEN" else "RELEASED")
     moved = (before.account_id, before.currency) != (after.account_id, after.currency)
     if body.is_over:
         return _close(before, changed(after, **_BARE) if moved else after, moved=moved)

@@ -12,7 +12,7 @@ from app.store.checker_ground import Difference, Snapshot, money, unpacked
 
 _RELEASED: Final = """
 SELECT DISTINCT ON (o.segment_id, o.order_id) o.account_id, o.segment_id, o.order_id, o.currency,
-    o.released_max_minor, o.released_until, e.hold_id, h.decision_id
+    o.released_max_minor, o.released_until, o.authorization_id, e.hold_id, h.decision_id
 FROM credit_order o
 LEFT JOIN order_hold h ON h.segment_id = o.segment_id AND h.order_id = o.order_id
     AND h.status = 'RELEASED' AND h.authorization_id IS NOT NULL
@@ -55,13 +55,14 @@ def check_releases(snapshot: Snapshot) -> Iterator[Difference]:
     while portion := list(islice(released, _AT_ONCE)):
         ids = [row["decision_id"] for row in portion if row["hold_id"] is not None]
         found = {row["decision_id"]: row for row in snapshot.rows(_RECORDS, {"ids": ids})}
+        told = _told(snapshot, [row for row in portion if row["released_until"] is not None])
         for row in portion:
-            fault = _release_fault(row, found)
+            fault = _release_fault(row, found, told.get(str(row["authorization_id"]), _Told()))
             if fault:
                 yield Difference(row["account_id"], f"order {row['order_id']}: {fault}")
 
 
-def _release_fault(row: Row, found: Mapping[Any, Row]) -> str | None:
+def _release_fault(row: Row, found: Mapping[Any, Row], told: "_Told") -> str | None:
     most = money(row["released_max_minor"], row["currency"])
     if row["hold_id"] is None:
         return f"released up to {most}: expected a hold that a person released, found none"
@@ -71,14 +72,14 @@ def _release_fault(row: Row, found: Mapping[Any, Row]) -> str | None:
     if decision["kind"] != "RELEASE":
         return f"released up to {most}: expected a RELEASE, found {decision['kind']}"
     try:
-        inputs, answer = (orjson.loads(part) for part in unpacked(decision["record"]))
+        order = orjson.loads(unpacked(decision["record"])[0])["situation"]["order"]
     except ValueError:
         return None  # the step of all decisions names it
-    order = inputs["situation"]["order"]
-    until = order.get("released_until")
-    if until is None and row["released_until"] is not None:
-        until = answer["expires_at"]  # once an ask has prolonged the authorization
-    said = order.get("released_max"), until and datetime.fromisoformat(until)
+    text = order.get("released_until")
+    until = None if text is None else datetime.fromisoformat(text)
+    if until is None and row["released_until"] in told.ends:
+        until = row["released_until"]  # as long as the authorization: an ask has prolonged that
+    said = order.get("released_max"), until
     if said == (row["released_max_minor"], row["released_until"]):
         return None
     return (

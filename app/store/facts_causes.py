@@ -1,6 +1,7 @@
 """The quarantine by what its open rows wait for; all of it follows an index."""
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from sqlalchemy import Row, Select, func, select, text
@@ -28,12 +29,16 @@ STORED_BYTES: Final = 1 << 20
 """Of payloads as they are stored, which is a fifth of their JSON or less where they are large."""
 
 _LOOK_AGAIN: Final = text("""
-UPDATE quarantine q SET cause = :anew
-FROM account a
-WHERE a.path && CAST(:ids AS bigint[]) AND a.quarantined > 0
-    AND (q.account_id = a.account_id OR q.concerns @> ARRAY[a.account_id])
-    AND q.status = 'OPEN' AND q.code = 'fx_rate_missing'
+WITH waiting AS (
+    SELECT q.quarantine_id FROM quarantine q
+    WHERE q.status = 'OPEN' AND q.code = 'fx_rate_missing' AND EXISTS (
+        SELECT FROM account a
+        WHERE a.account_id = ANY(q.concerns || q.account_id) AND a.path && CAST(:ids AS bigint[]))
+    ORDER BY q.quarantine_id FOR UPDATE OF q
+)
+UPDATE quarantine q SET cause = :anew FROM waiting w WHERE q.quarantine_id = w.quarantine_id
 """)
+"""By the rows that wait, which are few, and locked in the order in which others lock them."""
 _CONTRADICTED: Final = text("""
 SELECT DISTINCT cause FROM quarantine
 WHERE account_id = ANY(:ids) AND status = 'OPEN' AND code = 'version_conflict' ORDER BY cause
@@ -70,15 +75,23 @@ def next_waiting(tx: Tx, causes: Collection[str] | None, after: int, most: int) 
     )
     if causes is not None:
         query = query.where(quarantine.c.cause == func.any(texts_of(causes)))
-    return [Waiting.of(row) for row in oldest(tx, query, most)[0]]
+    return [Waiting.of(row) for row in oldest(tx, query, Room(most))[0]]
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What a portion may take yet: so many rows, of so many bytes as they are stored."""
+
+    rows: int
+    stored: int = STORED_BYTES
 
 
 def next_rows(
-    tx: Tx, cause: str, segments: Collection[str], after: int, most: int
-) -> tuple[list[Waiting], bool]:
-    """List up to `most` open rows of a cause in some segments; tells whether large ones were left.
+    tx: Tx, cause: str, segments: Collection[str], after: int, room: Room
+) -> tuple[list[Waiting], Room]:
+    """List open rows of a cause in some segments, oldest first; gives the room that is left.
 
-    They come in the order they came.
+    Where rows are left for want of bytes, none of these are left.
     """
     query = select(*WAITING).where(
         quarantine.c.status == "OPEN",
@@ -86,20 +99,24 @@ def next_rows(
         quarantine.c.quarantine_id > after,
         quarantine.c.segment_id == func.any(texts_of(segments)),
     )
-    rows, left = oldest(tx, query, most)
-    return [Waiting.of(row) for row in rows], left
+    rows, left = oldest(tx, query, room)
+    taken = sum(row.stored for row in rows)
+    stored = 0 if left else room.stored - taken
+    return [Waiting.of(row) for row in rows], Room(room.rows - len(rows), max(0, stored))
 
 
-def oldest(tx: Tx, query: Select[Any], most: int) -> tuple[Sequence[Row[Any]], bool]:
-    """Read up to `most` rows of the quarantine, oldest first, and no more than a batch may hold.
+def oldest(tx: Tx, query: Select[Any], room: Room) -> tuple[Sequence[Row[Any]], bool]:
+    """Read rows of the quarantine, oldest first, and no more than a batch may hold.
 
     Five hundred invoices of a thousand lines are 60 MB, which took half a minute to apply in one
-    transaction. The first is always among them. Tells whether others of the `most` were left.
+    transaction. The first is always among them. Tells whether others were left for their size.
     """
-    few = query.order_by(quarantine.c.quarantine_id).limit(most).subquery()
+    few = query.order_by(quarantine.c.quarantine_id).limit(room.rows).subquery()
     stored = func.pg_column_size(few.c.payload)
     before = func.sum(stored).over(order_by=few.c.quarantine_id) - stored
-    sized = select(few, before.label("before"), func.count().over().label("found")).subquery()
-    fits = select(sized).where(sized.c.before < STORED_BYTES).order_by(sized.c.quarantine_id)
+    sized = select(
+        few, stored.label("stored"), before.label("before"), func.count().over().label("found")
+    ).subquery()
+    fits = select(sized).where(sized.c.before < room.stored).order_by(sized.c.quarantine_id)
     rows = tx.execute(fits).all()
     return rows, bool(rows) and len(rows) < rows[0].found

@@ -25,14 +25,14 @@ ORDER BY p.expires_at LIMIT :most
 _ANNOUNCED: Final = text("""
 SELECT payment_id FROM payment
 WHERE account_id = :account AND currency = :currency
-    AND status = 'PROVISIONAL' AND amount_minor > prepayment_minor
+    AND status = 'PROVISIONAL' AND amount_minor > :counts * prepayment_minor
 UNION ALL
 SELECT p.payment_id
 FROM invoice v
 JOIN allocation x ON x.segment_id = v.segment_id AND x.invoice_id = v.invoice_id
 JOIN payment p ON p.segment_id = x.segment_id AND p.payment_id = x.payment_id
 WHERE v.account_id = :account AND v.open_minor > 0 AND p.currency = :currency
-    AND p.status = 'PROVISIONAL' AND p.amount_minor > p.prepayment_minor
+    AND p.status = 'PROVISIONAL' AND p.amount_minor > :counts * p.prepayment_minor
 LIMIT 1
 """)
 _LAPSE: Final = text(f"""
@@ -72,12 +72,12 @@ def due(tx: Tx, at: datetime, most: int, on: Collection[int] | None = None) -> l
     return [Lapsing(*row) for row in tx.execute(_DUE_ON, values | {"on": sorted(on)})]
 
 
-def announced(tx: Tx, account_id: int, currency: str) -> str | None:
-    """Name a payment that is PROVISIONAL, lapsed or not, and does not count in full.
+def announced(tx: Tx, account_id: int, currency: str, *, in_part: bool) -> str | None:
+    """Name a payment that is PROVISIONAL, lapsed or not; `in_part`: one that counts not in full.
 
     It is the account's own, or is to settle one of its open invoices.
     """
-    values = {"account": account_id, "currency": currency}
+    values = {"account": account_id, "currency": currency, "counts": int(in_part)}
     found: str | None = tx.execute(_ANNOUNCED, values).scalar()
     return found
 

@@ -9,7 +9,7 @@ from sqlalchemy import func, or_, select, text
 
 from app.domain.facts import Problem, ProblemCode
 from app.store.database import Tx
-from app.store.facts_causes import oldest
+from app.store.facts_causes import Room, oldest
 from app.store.facts_inbox import Waiting, counted_on
 from app.store.schema.evidence import quarantine
 from app.store.schema.parties import account, customer_ref
@@ -91,7 +91,7 @@ def listing(tx: Tx, wanted: QuarantineFilter) -> tuple[list[Quarantined], bool]:
                 quarantine.c.concerns.overlap(func.array(theirs.scalar_subquery())),
             )
         )
-    rows, left = oldest(tx, query, wanted.most + 1)
+    rows, left = oldest(tx, query, Room(wanted.most + 1))
     shown = rows[: wanted.most]
     return [
         Quarantined(

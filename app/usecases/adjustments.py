@@ -167,7 +167,9 @@ def _check(books: Books, drift: Drift, account_id: int) -> None:
     if held.quarantined:  # what waits may be just what is missing, and would count twice
         raise DriftStateError("facts of the account wait in quarantine: settle these first")
     if (drift.category, drift.amount.minor > 0) in _SETTLED:
-        payment = facts_lapse.announced(books.tx, account_id, drift.amount.currency)
+        # what counts in full as prepayment already settles no invoice until it is FINAL
+        in_part, currency = drift.category == "PREPAYMENT", drift.amount.currency
+        payment = facts_lapse.announced(books.tx, account_id, currency, in_part=in_part)
         if payment is not None:
             raise DriftStateError(
                 f"payment {payment} is PROVISIONAL, and would count twice once it is FINAL:"

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Collection, Iterable
 from datetime import datetime
+from time import monotonic
+from typing import Final
 
 import structlog
 
@@ -13,20 +15,31 @@ from app.store.database import Tx
 from app.store.facts_payers import known_refs
 from app.usecases.dates import business_date
 
-Requeue = Callable[[str], object]
-"""Applies the facts that wait for a cause, `customer:<ref>` or `rate:<from>:<to>`."""
+Requeue = Callable[[str, float], object]
+"""Applies the facts that wait for a cause, `customer:<ref>` or `rate:<from>:<to>`, until a moment.
+
+The moment is of the monotonic clock, in seconds; what is under way then is finished.
+"""
+
+LET_GO_S: Final = 5.0
+"""How long a request goes on letting facts go."""
 
 _log = structlog.get_logger(__name__)
 
 
-def announce(requeue: Requeue, causes: Iterable[str]) -> None:
+def announce(requeue: Requeue, causes: Iterable[str], let_go_s: float = LET_GO_S) -> None:
     """Hand causes on, after the commit that brought them.
 
-    What could not be applied right now is left to background work: the change itself stands.
+    What could not be applied right now, or within `let_go_s`, is left to background work: the
+    change itself stands.
     """
+    until_s = monotonic() + let_go_s
     for cause in causes:
+        if monotonic() > until_s:
+            _log.info("facts_left_waiting", cause=cause, applied=0)
+            continue
         try:
-            requeue(cause)
+            requeue(cause, until_s)
         except BusyError:
             _log.warning("quarantined facts were not applied yet")
 

@@ -47,7 +47,8 @@ def take_currency(
                 "currency",
             )
         groups.set_currency_source(tx, [held.account_id], source)
-        return kept_in(tx, held, currency)
+        facts_causes.look_again(tx, [held.account_id])
+        return kept_in(held, currency)
     if _RANK[source] > _RANK[before]:
         groups.set_currency_source(tx, [held.account_id], source)
     return None
@@ -77,10 +78,10 @@ def drop_own_currency(tx: Tx, held: Account, currency: str, today: date) -> Entr
     groups.set_currency_source(tx, [held.account_id], "SEGMENT")
     if held.currency == currency:
         return None
-    return kept_in(tx, held, currency)
-
-
-def kept_in(tx: Tx, held: Account, currency: str) -> Entry:
-    """Give the entry by which a locked account is kept in another currency from now on."""
     facts_causes.look_again(tx, [held.account_id])
+    return kept_in(held, currency)
+
+
+def kept_in(held: Account, currency: str) -> Entry:
+    """Give the entry by which a locked account is kept in another currency from now on."""
     return Entry(replace(held, currency=currency, seq=held.seq + 1), "CURRENCY", currency)

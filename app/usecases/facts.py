@@ -4,6 +4,7 @@ A batch is one transaction; each event has its own answer. State is the newest v
 document, so batches may come in any order and as often as they like.
 """
 
+import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -54,9 +55,6 @@ BODY_S: Final = 60.0
 TURN_S: Final = 30.0
 """How long a batch waits for its turn; a full one takes about a second."""
 
-LET_GO_S: Final = 5.0
-"""How long a request goes on letting facts go; what is under way then is finished."""
-
 _AT_ONCE: Final = 500
 _ITSELF: Final = Caller("aval", frozenset({"admin"}))
 _log = structlog.get_logger(__name__)
@@ -70,8 +68,7 @@ def _nobody(_account_ids: Sequence[int]) -> None:
 class ApplyFacts:
     """Take facts in. `after` hears, after the commit, of accounts whose documents changed.
 
-    A lock that somebody else holds is waited for `lock_timeout_ms`. Who brought what facts wait for
-    waits for `let_go_s` until they are let go, and leaves the others to background work.
+    A lock that somebody else holds is waited for `lock_timeout_ms`.
     """
 
     database: Database
@@ -79,7 +76,6 @@ class ApplyFacts:
     new_id: Callable[[], str]
     after: Callable[[Sequence[int]], None] = _nobody
     lock_timeout_ms: int = LOCK_TIMEOUT_MS
-    let_go_s: float = LET_GO_S
 
     def __call__(self, caller: Caller, events: Sequence[Event]) -> list[Result]:
         """Apply a batch (see `parse_events`); one result an event, in order.
@@ -102,12 +98,13 @@ class ApplyFacts:
             self._settle(done.known)
         return done.results
 
-    def requeue(self, cause: str | None = None) -> int:
+    def requeue(self, cause: str | None = None, until_s: float = math.inf) -> int:
         """Apply what waits for a cause (None: for any but a person); returns how many wait no more.
 
         Causes are `customer:<id or alias>`, `rate:<from>:<to>`, in either direction, and those of
         documents. Rows that still cannot be applied stay, with the reason they have now, and so do
-        those that there is no time for.
+        those that there is no time for: no other portion begins after `until_s` of the monotonic
+        clock.
 
         Raises:
             BusyError: Locks or the database were out of reach; what was applied so far stands.
@@ -115,7 +112,6 @@ class ApplyFacts:
         """
         causes = None if cause is None else [_plain(cause)]
         applied = last = 0
-        until = monotonic() + self.let_go_s
         while True:
             with self.database.read() as tx:
                 rows = facts_causes.next_waiting(tx, causes, last, _AT_ONCE)
@@ -123,7 +119,7 @@ class ApplyFacts:
                 return applied
             last = rows[-1].quarantine_id
             applied += self.again(rows)
-            if monotonic() > until:
+            if monotonic() > until_s:
                 _log.info("facts_left_waiting", cause=cause, applied=applied)
                 return applied
 
@@ -245,6 +241,6 @@ class Facts:
     applying: Turns = field(default_factory=lambda: Turns(AT_WORK, AT_WORK, TURN_S))
     body_s: float = BODY_S
 
-    def let_go(self, cause: str) -> None:
+    def let_go(self, cause: str, until_s: float) -> None:
         """Apply what waits for a cause; see `ApplyFacts.requeue`."""
-        self.apply.requeue(cause)
+        self.apply.requeue(cause, until_s)

@@ -11,7 +11,7 @@ from typing import Final
 
 from app.domain.errors import BusyError
 from app.store.database import Database, Tx, moment
-from app.store.facts_causes import next_causes, next_rows
+from app.store.facts_causes import Room, next_causes, next_rows
 from app.store.facts_inbox import Waiting, use_indexes
 from app.store.ids import IdSource
 from app.usecases.causes import there
@@ -69,12 +69,13 @@ class RequeueFacts:
         causes = next_causes(tx, first, _CAUSES)
         found = there(tx, causes, at) if causes else {}
         rows: list[Waiting] = []
+        room = Room(self.most)
         for cause in causes:
             if cause in found:
-                since, room = last_id if cause == first else 0, self.most - len(rows)
-                next_ones, left = next_rows(tx, cause, found[cause], since, room)
+                since = last_id if cause == first else 0
+                next_ones, room = next_rows(tx, cause, found[cause], since, room)
                 rows += next_ones
-                if left or len(rows) == self.most:
+                if not room.rows or not room.stored:
                     return rows, _place(rows[-1])
         return rows, (causes[-1], _PAST) if len(causes) == _CAUSES else None
 

@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Final
 
 from app.domain.errors import FieldError
+from app.domain.facts import rate_cause
 from app.domain.money import Rate
 from app.store import rates
 from app.store.database import Database
@@ -86,8 +87,7 @@ class AddRate:
                 lambda: render((rates.add(tx, rate), rate)),
             )
         if not answer.replayed:
-            pairs = ((ask.base, ask.quote), (ask.quote, ask.base))
-            announce(self.requeue, [f"rate:{source}:{target}" for source, target in pairs])
+            announce(self.requeue, [rate_cause(ask.base, ask.quote)])
         return answer
 
     def _check(self, ask: RateAsk) -> Rate:

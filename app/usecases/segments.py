@@ -11,6 +11,7 @@ from app.domain.errors import CurrencyFixedError, FieldError, VersionStaleError
 from app.domain.segments import Mode, Segment
 from app.store import groups, segments
 from app.store.database import Database, Tx
+from app.store.facts_causes import look_again
 from app.usecases.books import Books
 from app.usecases.currencies import kept_in
 from app.usecases.dates import time_zones
@@ -127,7 +128,8 @@ def _follow_some(tx: Tx, ids: Sequence[int], currency: str, at: datetime) -> Non
     still = {*groups.in_segment_currency(tx, books.pool[ids[0]].segment_id)}
     for held in [books.pool[key] for key in ids if key in still]:
         _need_closed(held)
-        books.post(kept_in(tx, held, currency))
+        books.post(kept_in(held, currency))
+    look_again(tx, ids)
     books.close()
 
 

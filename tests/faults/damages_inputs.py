@@ -128,7 +128,7 @@ INPUTS = [
     ),
     control(
         "let-pass-longer",
-        ("releases", "C-4", "until 2100-01-01 00:00:00+00:00: expected 150.00 CNY, until 20"),
+        ("releases", "C-4", "until 2100-01-01 00:00:00+00:00: expected 150.00 CNY, until None"),
         "UPDATE credit_order SET released_until = '2100-01-01Z' WHERE order_id = 'SO-20'",
     ),
     control(

@@ -86,7 +86,7 @@ def test_facts_that_waited_for_an_alias_go_in(town: Town) -> None:
 
 
 def test_busy_facts_do_not_undo_a_put(town: Town) -> None:
-    def busy(cause: str) -> None:
+    def busy(cause: str, _until_s: float) -> None:
         raise BusyError(cause)
 
     announce(busy, ["customer:A", "customer:B"])

@@ -126,6 +126,23 @@ def test_it_stays_expired_when_another_payer_takes_the_order_over(
     exact(database)
 
 
+@pytest.mark.parametrize("by", ["an-ask", "a-fact"])
+def test_what_was_used_up_has_not_run_out(
+    erp: Erp, database: Database, clock: Clock, by: str
+) -> None:
+    erp.customer("C-2")
+    told = erp.ask("SO-1", "60.00", expires_in=DAY_S)
+    deliver(erp, "SO-1", "60.00")
+    clock.advance(days=2)
+    assert status(erp, told)[0] == "CONSUMED"
+    if by == "an-ask":
+        assert erp.ask("SO-1", "50.00", customer_id="C-2")["outcome"] == "APPROVE"
+    else:
+        tell_open(erp, "SO-1", "50.00", customer_id="C-2")
+    assert status(erp, told) == ("RELEASED", "0.00")
+    exact(database)
+
+
 @pytest.mark.parametrize(
     ("swept", "amounts"),
     [

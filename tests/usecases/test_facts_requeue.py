@@ -61,7 +61,7 @@ def rows(database: Database) -> list[tuple[Any, ...]]:
         return [tuple(row) for row in tx.execute(text(ROWS))]
 
 
-def busy(_cause: str) -> None:
+def busy(_cause: str, _until_s: float) -> None:
     raise BusyError("locked")
 
 

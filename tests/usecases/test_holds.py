@@ -107,6 +107,21 @@ def test_who_asks_again_prolongs_the_authorization_but_no_release(
     assert_exact(database)
 
 
+def test_a_release_that_an_older_program_prolonged_ends_as_the_authorization_would_by_now(
+    erp: Erp, clock: Clock, database: Database
+) -> None:
+    erp.decide(erp.held("SO-1", "150.00", expires_in=3600), "release")
+    assert erp.ask("SO-1", "150.00", expires_in=7200)["outcome"] == "APPROVE"
+    with database.begin() as tx:
+        tx.execute(text("UPDATE credit_order SET released_until = NULL"))
+    assert erp.ask("SO-1", "150.00", expires_in=9000)["outcome"] == "APPROVE"
+    assert_exact(database)
+    clock.advance(hours=2)
+    assert erp.ask("SO-1", "150.00")["outcome"] == "APPROVE"  # inclusive
+    clock.advance(seconds=1)
+    assert erp.ask("SO-1", "150.00")["outcome"] == "HOLD"
+
+
 @pytest.mark.parametrize(
     ("fields", "field"),
     [

@@ -289,10 +289,14 @@ def test_money_that_may_still_come_is_not_adjusted_in(
     night.adjust(night.drift("C-1", "PREPAYMENT", 40))
 
 
+@pytest.mark.parametrize("haircut", [100, 0])
 @pytest.mark.parametrize("payer", ["C-1", "C-2"])
 def test_what_money_on_its_way_will_settle_is_not_adjusted_away(
-    night: Nightly, clock: Clock, payer: str
+    night: Nightly, clock: Clock, payer: str, haircut: int
 ) -> None:
+    """Counted in full it lowers the exposure already."""
+    change = SegmentChange("main", provisional_haircut_percent=haircut)
+    night.town.parties.put_segment(ADMIN, "main", change)
     day = night.town.today.isoformat()
     for name in ("I-1", "I-2"):
         dates = {"issue_date": day, "due_date": day}

@@ -55,7 +55,7 @@ class Town:
         """Seed a database, and store today's rate: 1 USD = 7 CNY."""
         SeedDatabase(database, clock, STANDARD, {"name": "none"})()
         causes: list[str] = []
-        parties = Parties.over(database, clock, causes.append)
+        parties = Parties.over(database, clock, lambda cause, _until_s: causes.append(cause))
         town = cls(database, clock, parties, ApplyFacts(database, clock, IdSource()), causes)
         with database.begin() as tx:
             rates.add(tx, Rate("USD", "CNY", Decimal(7), town.today.isoformat(), "tests"))
