@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import RowMapping, select, update
+from sqlalchemy import RowMapping, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
 from app.domain.errors import SegmentUnknownError
@@ -68,6 +68,14 @@ def every(tx: Tx) -> list[Segment]:
 
 
 _EVERY = select(segment).order_by(segment.c.segment_id)
+
+
+_KNOWN = text("SELECT EXISTS (SELECT FROM pg_timezone_names WHERE name = :name)")
+
+
+def knows_zone(tx: Tx, name: str) -> bool:
+    """Tell whether the database knows a time zone by its full name; machines' lists differ."""
+    return bool(tx.execute(_KNOWN, {"name": name}).scalar_one())
 
 
 def create(tx: Tx, held: Segment) -> bool:

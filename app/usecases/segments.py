@@ -88,6 +88,10 @@ class PutSegment:
         if change.time_zone not in time_zones():
             raise FieldError(f"{change.time_zone!r} is not an IANA time zone", "time_zone")
         with self.database.begin() as tx:
+            # statements over all segments use it: an unknown one would stop them in every segment
+            if not segments.knows_zone(tx, change.time_zone):
+                what = f"{change.time_zone!r} is a time zone that the database does not know"
+                raise FieldError(what, "time_zone")
             new = _changed(Segment(segment_id, change.name), change)
             created = segments.create(tx, new)
             before = segments.lock(tx, segment_id)

@@ -19,11 +19,12 @@ from app.domain.errors import (
     SegmentUnknownError,
     VersionStaleError,
 )
-from app.store import customers, inputs
+from app.store import customers, inputs, segments
 from app.store.database import Database
 from app.usecases.causes import announce
 from app.usecases.currencies import take_ledger_currency
 from app.usecases.customers import CustomerView
+from app.usecases.dates import time_zones
 from app.usecases.groups import ensure_accounts
 from app.usecases.identifiers import check_lei, check_uscc
 from app.usecases.segments import SegmentChange
@@ -196,6 +197,20 @@ def test_a_segments_currency_is_fixed_by_what_is_open(town: Town) -> None:
         town.parties.put_segment(ADMIN, "main", SegmentChange("main", currency="CNY"))
     assert town.account("C-1").currency == "USD"
     town.exact()
+
+
+def test_a_zone_that_the_database_does_not_know_is_refused(town: Town) -> None:
+    with town.database.read() as tx:
+        theirs = {*tx.execute(text("SELECT name FROM pg_timezone_names")).scalars()}
+        assert segments.knows_zone(tx, "Asia/Shanghai")
+        assert not segments.knows_zone(tx, "Mars/Base")
+    # "localtime" for one, which Debian has and a PostgreSQL with files of its own has not
+    for zone in sorted(time_zones() - theirs):
+        with pytest.raises(FieldError, match="database does not know") as refused:
+            town.parties.put_segment(ADMIN, "eu", SegmentChange("eu", time_zone=zone))
+        assert refused.value.field == "time_zone"
+    with pytest.raises(SegmentUnknownError):
+        town.parties.read_segments(ADMIN, "eu")
 
 
 def test_if_match_lets_one_of_two_pass(town: Town) -> None:
