@@ -186,8 +186,10 @@ def lock(tx: Tx, customer_id: str) -> None:
     tx.execute(query.with_for_update(key_share=True)).all()
 
 
-def lock_named(tx: Tx, ref: str) -> str:
+def lock_named(tx: Tx, ref: str, *, chain: bool = False) -> str:
     """Lock the customer that an id or alias names, and return its id; before orders and accounts.
+
+    `chain` is for who may make its account: with the groups above it, in id order.
 
     Raises:
         CustomerUnknownError: Nobody has this id.
@@ -195,7 +197,10 @@ def lock_named(tx: Tx, ref: str) -> str:
 
     """
     customer_id = customer_of(tx, ref)
-    lock(tx, customer_id)
+    if chain:
+        lock_with_groups(tx, [customer_id])
+    else:
+        lock(tx, customer_id)
     if customer_of(tx, ref) != customer_id:
         raise BusyError("the customer is being merged; try again")
     return customer_id

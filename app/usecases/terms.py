@@ -93,6 +93,7 @@ class PutTerms:
             FieldError: A field breaks a rule.
             CurrencyFixedError: The currency cannot change any more.
             VersionStaleError: The customer has none of the expected versions.
+            BusyError: The customer is being merged, or its group rearranged.
 
         """
         ref, segment_id = account
@@ -100,7 +101,8 @@ class PutTerms:
         check_terms(change)
         with self.database.begin() as tx:
             segments.read(tx, segment_id)
-            customer_id = customers.lock_named(tx, ref)
+            # its groups too, and in id order as whoever moves it: a new account needs them next
+            customer_id = customers.lock_named(tx, ref, chain=True)
             version = customers.read(tx, customer_id).version
             if expected is not None and version not in expected:
                 raise VersionStaleError("the customer was changed since it was read", "If-Match")

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 
 from app.domain.accounts import Entry, Use, force
+from app.domain.customers import AccountChange
 from app.domain.errors import (
     BusyError,
     CreditError,
@@ -19,10 +20,12 @@ from app.domain.errors import (
     RateMissingError,
 )
 from app.domain.scores import TrafficLight
+from app.store import customers
 from app.store.database import Database, Tx
 from app.usecases.books import Books
 from app.usecases.customers import CustomerView
 from app.usecases.groups import ensure_accounts
+from app.usecases.segments import SegmentChange
 from tests.server import Clock
 from tests.usecases.readers import Reader
 from tests.usecases.town import ADMIN, Town, at_once, wait_for_a_waiter
@@ -443,3 +446,18 @@ def test_a_customer_moved_while_it_is_put(town: Town) -> None:
     assert not any(isinstance(end, CreditError) for end in ends)
     assert town.parties.read_customer(ADMIN, "A").customer.parent_id == "G"
     town.exact()
+
+
+def test_terms_in_a_new_segment_wait_for_a_move_and_lock_in_its_order(town: Town) -> None:
+    town.put("A-group")
+    town.put("C", parent_id="A-group")
+    town.parties.put_segment(ADMIN, "eu", SegmentChange("eu"))
+    put = partial(town.parties.put_terms, ADMIN, ("C", "eu"), AccountChange(owner="o"))
+    with ThreadPoolExecutor(1) as pool:
+        with town.database.begin() as tx:
+            customers.lock(tx, "A-group")
+            putting = pool.submit(put)
+            wait_for_a_waiter(town.database)
+            customers.lock(tx, "C")  # one after the other, as the statement of a move does
+        assert putting.result()[2]
+    assert town.account("C", "eu").path[1:] == (town.account("A-group", "eu").account_id,)
