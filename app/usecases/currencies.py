@@ -4,7 +4,7 @@ The customer's own, else that of its first limit or imported row, else the segme
 only while nothing is open.
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Final
 
@@ -17,15 +17,25 @@ from app.store.database import Tx
 _RANK: Final[dict[CurrencySource, int]] = {"SEGMENT": 0, "LEDGER": 1, "LIMIT": 1, "CUSTOMER": 2}
 
 
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A currency that an account shall be kept in, and who says so.
+
+    `field` is its path in the request, which a refusal names; None: the request has none.
+    """
+
+    currency: str
+    source: CurrencySource
+    field: str | None = None
+
+
 def is_open(tx: Tx, held: Account, today: date) -> bool:
     """Tell whether a locked account's currency must stay: it has positions or a limit's amount."""
     return bool(held.use or held.foreign) or limits.has_amounts(tx, held.account_id, today)
 
 
-def take_currency(
-    tx: Tx, held: Account, currency: str, source: CurrencySource, today: date
-) -> Entry | None:
-    """Keep a locked account, its limit settled, in a currency from now on.
+def take_currency(tx: Tx, held: Account, told: Told, today: date) -> Entry | None:
+    """Keep a locked account, its limit settled, in the currency told from now on.
 
     Returns the entry to be written; None where it is in that currency already.
 
@@ -34,17 +44,18 @@ def take_currency(
             is another one.
 
     """
+    currency, source = told.currency, told.source
     before = groups.term(tx, held.account_id).currency_source
     if held.currency != currency:
         if _RANK[before] > _RANK[source]:
             raise CurrencyFixedError(
-                f"the customer's currency is {held.currency}: not {currency}", "currency"
+                f"the customer's currency is {held.currency}: not {currency}", told.field
             )
         if is_open(tx, held, today):
             raise CurrencyFixedError(
                 f"the account is kept in {held.currency}, and something is open: it cannot change"
                 f" to {currency}",
-                "currency",
+                told.field,
             )
         groups.set_currency_source(tx, [held.account_id], source)
         facts_causes.look_again(tx, [held.account_id])
@@ -64,7 +75,7 @@ def take_ledger_currency(tx: Tx, held: Account, currency: str, today: date) -> E
         return None
     if held.currency != currency and is_open(tx, held, today):
         return None
-    return take_currency(tx, held, currency, "LEDGER", today)
+    return take_currency(tx, held, Told(currency, "LEDGER"), today)
 
 
 def drop_own_currency(tx: Tx, held: Account, currency: str, today: date) -> Entry | None:

@@ -14,7 +14,7 @@ from app.store import accounts, limits, merges, segments
 from app.store.database import Database, Tx
 from app.usecases.asks import Answer
 from app.usecases.books import Books
-from app.usecases.currencies import take_currency
+from app.usecases.currencies import Told, take_currency
 from app.usecases.dates import business_date
 from app.usecases.groups import ensure_accounts
 from app.usecases.idempotency import once
@@ -38,6 +38,11 @@ class LimitAsk:
     valid_to: date | None = None
     reason: str | None = None
     cover: CoverTerms | None = None
+
+    @property
+    def currency_field(self) -> str:
+        """The path at which a request says its currency."""
+        return "limit.currency" if self.cover is None else "cap.currency"
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +135,8 @@ class ProposeLimit:
         books = open_account(tx, ref, account_id, at)
         books.settle([account_id], today)
         if ask.limit is not None:
-            keep_currency(books, account_id, ask.limit.currency, today)
+            told = Told(ask.limit.currency, "LIMIT", ask.currency_field)
+            keep_currency(books, account_id, told, today)
         record = new_record(ask, books, (account_id, today), caller)
         limits.add(tx, record)
         if caller.may("limit:approve") and not segment.four_eyes:
@@ -139,14 +145,14 @@ class ProposeLimit:
         return LimitView(record, customer_id, ask.segment_id)
 
 
-def keep_currency(books: Books, account_id: int, currency: str, today: date) -> None:
+def keep_currency(books: Books, account_id: int, told: Told, today: date) -> None:
     """Keep a locked account in the currency of a limit.
 
     Raises:
         CurrencyFixedError: It is kept in another one, and something is open.
 
     """
-    entry = take_currency(books.tx, books.pool[account_id], currency, "LIMIT", today)
+    entry = take_currency(books.tx, books.pool[account_id], told, today)
     if entry is not None:
         books.post(entry)
 

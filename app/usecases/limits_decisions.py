@@ -14,6 +14,7 @@ from app.store import accounts, limits, limits_policy, merges, segments
 from app.store.database import Database, Tx
 from app.usecases.asks import Answer
 from app.usecases.books import Books
+from app.usecases.currencies import Told
 from app.usecases.dates import business_date
 from app.usecases.idempotency import once
 from app.usecases.keyed import Keyed
@@ -142,7 +143,8 @@ def _approved(desk: _Desk, record: LimitRecord) -> LimitRecord:
     if record.origin == "DYNAMIC":
         record = _before_the_next(desk, record)
     if record.limit_minor is not None:
-        keep_currency(desk.books, record.account_id, record.currency, desk.today)
+        told = Told(record.currency, "LIMIT")  # by the proposal: the decision has no such field
+        keep_currency(desk.books, record.account_id, told, desk.today)
     return approve(desk.books, record, desk.caller, desk.today)
 
 

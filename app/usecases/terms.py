@@ -10,7 +10,7 @@ from app.domain.errors import FieldError, VersionStaleError
 from app.store import accounts, customers, groups, inputs, segments
 from app.store.database import Database, Tx
 from app.usecases.books import Books
-from app.usecases.currencies import drop_own_currency, take_currency
+from app.usecases.currencies import Told, drop_own_currency, take_currency
 from app.usecases.dates import business_date
 from app.usecases.groups import ensure_accounts
 from app.usecases.identifiers import check_currency
@@ -62,7 +62,8 @@ def _apply_currency(tx: Tx, before: AccountTerms, change: AccountChange, at: dat
     if change.currency is None:
         entry = drop_own_currency(tx, held, segment.currency, today)
     else:
-        entry = take_currency(tx, held, change.currency, "CUSTOMER", today)
+        told = Told(change.currency, "CUSTOMER", "currency")
+        entry = take_currency(tx, held, told, today)
     if entry is not None:
         books.post(entry)
     books.close()

@@ -92,7 +92,8 @@ def test_bad_input(erp: Erp, change: dict[str, Any], field: str) -> None:
 
 
 def test_other_refusals(erp: Erp) -> None:
-    refused(erp.post(PATH, {**ASK, "cap": money("9.00", "USD")}), 409, "currency_fixed")
+    foreign = erp.post(PATH, {**ASK, "cap": money("9.00", "USD")})
+    refused(foreign, 409, "currency_fixed", "cap.currency")
     refused(erp.post("/v1/customers/NOBODY/covers", ASK), 404, "customer_unknown")
     refused(erp.post(PATH, {**ASK, "segment": "moon"}), 404, "segment_unknown")
     refused(erp.post(f"{PATH}/no-id/approve"), 404, "not_found", "cover_id")

@@ -284,11 +284,13 @@ def test_the_currency_of_an_account(client: httpx2.Client) -> None:
     limit(client, "C-1", "k1", limit=money("50.00", "USD"))  # the first limit says which
     assert account(client, "C-1")["effective_limit"] == money("50.00", "USD")
     other = limit(client, "C-1", "k2", limit=money("50.00", "EUR"))
-    refused(other, 409, "currency_fixed")
-    refused(put(client, "C-1", currency="EUR"), 409, "currency_fixed")
+    refused(other, 409, "currency_fixed", "limit.currency")
+    refused(put(client, "C-1", currency="EUR"), 409, "currency_fixed", "currency")
     assert put(client, "C-1", currency="USD").status_code == 200
     put(client, "C-2", currency="EUR")
-    refused(limit(client, "C-2", "k3", limit=money("5.00")), 409, "currency_fixed")
+    refused(
+        limit(client, "C-2", "k3", limit=money("5.00")), 409, "currency_fixed", "limit.currency"
+    )
     assert put(client, "C-2", currency="JPY").json()["currency"] == "JPY"  # nothing is open
     assert put(client, "C-2", currency=None).json()["currency"] == CNY
 

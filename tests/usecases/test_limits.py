@@ -92,6 +92,16 @@ def test_a_limit_is_decided_once(town: Town, steps: tuple[str, ...], action: str
     assert town.account("C-1") == before
 
 
+def test_an_approval_in_a_currency_of_before_names_no_field(town: Town) -> None:
+    ask = LimitAsk("base", "main", Money(500, "CNY"), valid_to=town.today)
+    record = town.propose("C-1", ask, CLERK).record
+    town.clock.advance(days=2)  # what is over keeps no currency
+    town.put("C-1", currency="USD")
+    with pytest.raises(CurrencyFixedError) as refused:
+        decide(town, record, "approve")
+    assert refused.value.field is None  # an approval has no body
+
+
 def test_two_approvals_have_one_effect(town: Town) -> None:
     for number in range(4):
         record = town.limit("C-1", 500 + number, CLERK).record
