@@ -13,6 +13,7 @@ from sqlalchemy import DateTime, RowMapping, TextClause, bindparam, select, text
 from sqlalchemy.dialects.postgresql import ARRAY, UUID
 from sqlalchemy.types import BigInteger
 
+from app.domain.rates import MAX_AGE_DAYS
 from app.store.database import Tx
 from app.store.schema.decisions import order_hold
 
@@ -43,8 +44,9 @@ class Moved:
 # Payer by payer, for holds of one share what they rest on, and a plan of index look-ups is a good
 # one whatever the planner thinks of the sizes. Accounts count with all groups above them; a new
 # score or other slow input is a new version. What is late is summed up, since money may move
-# between invoices without moving any balance.
-_GROUND = """
+# between invoices without moving any balance. Rates are counted: the id of one that commits late
+# may be below the highest.
+_GROUND = f"""
 WITH place AS MATERIALIZED (
     SELECT s.segment_id, d.today, concat_ws(':', s.mode, CASE
         WHEN s.next_rule_set_at <= :at THEN s.next_rule_set_version
@@ -54,19 +56,26 @@ WITH place AS MATERIALIZED (
     CROSS JOIN LATERAL (SELECT (:at AT TIME ZONE s.time_zone)::date AS today) AS d
     CROSS JOIN LATERAL (
         SELECT max(last_at) AS last_at FROM feed WHERE segment_id = s.segment_id) AS f),
+days AS MATERIALIZED (
+    SELECT min(today) - {MAX_AGE_DAYS} AS first, max(today) AS last FROM place),
+rate AS MATERIALIZED (
+    SELECT concat_ws(':', first, last, (
+        SELECT concat_ws(':', count(*), max(rate_id)) FROM fx_rate
+        WHERE rate_date BETWEEN first AND last)) AS told
+    FROM days),
 payer AS MATERIALIZED (
     SELECT h.account_id, array_agg(h.hold_id) AS ids, array_agg(h.order_id) AS orders,
         array_agg(h.decision_id) AS decisions, array_agg(h.opened_at) AS opened,
         array_agg(h.judged_on) AS judged, array_agg(h.ask -> 'amount' ->> 1) AS currencies
     FROM order_hold h
-    WHERE h.status = 'OPEN' AND h.kind = 'AUTOMATIC' AND h.ask IS NOT NULL AND {wanted}
+    WHERE h.status = 'OPEN' AND h.kind = 'AUTOMATIC' AND h.ask IS NOT NULL AND {{wanted}}
     GROUP BY h.account_id),
 ground AS (
     SELECT h.hold_id, a.segment_id, h.order_id, h.opened_at, h.judged_on,
         a.path[cardinality(a.path)] AS root,
         md5(concat_ws('|', h.decision_id, place.told, path.told, late.told,
         CASE WHEN path.is_foreign OR path.currencies <> ARRAY[h.currency]
-        THEN (SELECT max(rate_id) FROM fx_rate) END)) AS ground
+        THEN (SELECT rate.told FROM rate) END)) AS ground
     FROM payer
     JOIN account a ON a.account_id = payer.account_id
     JOIN place ON place.segment_id = a.segment_id
@@ -84,7 +93,7 @@ ground AS (
     CROSS JOIN LATERAL unnest(payer.ids, payer.orders, payer.decisions, payer.opened,
         payer.judged, payer.currencies)
         AS h(hold_id, order_id, decision_id, opened_at, judged_on, currency))
-"""
+"""  # noqa: S608 - a number of the domain
 
 _MOVED = text(
     _GROUND.format(

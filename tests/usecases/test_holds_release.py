@@ -6,13 +6,15 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
 from sqlalchemy import text
 
 from app.domain.errors import BusyError
-from app.store import holds_ground
+from app.domain.money import Rate
+from app.store import holds_ground, rates
 from app.store.checker import check_ledger
 from app.usecases.holds_judge import Again
 from tests.conftest import Server
@@ -401,6 +403,19 @@ def test_a_change_between_judgement_and_mark_is_seen(town: Town, erp: Own) -> No
     with town.database.begin() as tx:
         holds_ground.mark(tx, grounds)  # the ground it was judged on, not that of now
     assert town.run() == 1
+
+
+def test_a_rate_that_commits_after_a_later_one_releases(other: Town) -> None:
+    erp = other.own()
+    hold_id = erp.held("SO-1", "5.00", currency="USD")
+    day = other.clock().date().isoformat()
+    with other.database.begin() as late:
+        rates.add(late, Rate("USD", "CNY", Decimal(7), day, "t"))
+        with other.database.begin() as early:
+            rates.add(early, Rate("EUR", "CNY", Decimal(8), day, "t"))  # of a higher id
+        assert other.run() == 0
+    assert other.run() == 1
+    assert erp.statuses(hold_id) == ["RELEASED"]
 
 
 def test_the_plan_uses_the_index(town: Town, erp: Own) -> None:
