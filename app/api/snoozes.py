@@ -73,7 +73,11 @@ class SnoozeOut(AnswerModel):
 
 
 class SnoozesOut(AnswerModel):
-    """All snoozes of an account, the newest first."""
+    """All snoozes of an account, the newest first.
+
+    Those said of records that were merged into the customer are among them, with that record's id:
+    they count no more.
+    """
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"items": [_SAID]}]})
 

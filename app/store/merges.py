@@ -19,7 +19,7 @@ from app.store.schema.documents import (
     payment,
 )
 from app.store.schema.evidence import quarantine
-from app.store.schema.parties import account
+from app.store.schema.parties import account, customer_ref
 from app.store.schema.reconciliation import adjustment
 
 DOCUMENTS: Final[tuple[Table, ...]] = (
@@ -89,3 +89,16 @@ def account_ids(tx: Tx, customer_id: str) -> dict[str, int]:
     query = select(account.c.segment_id, account.c.account_id)
     rows = tx.execute(query.where(account.c.customer_id == customer_id))
     return {row.segment_id: row.account_id for row in rows}
+
+
+def with_merged(tx: Tx, customer_id: str) -> dict[int, str]:
+    """List a customer's accounts and those of records merged into it: id to segment.
+
+    For what is told of the past: nothing that those still say counts any more.
+    """
+    query = (
+        select(account.c.account_id, account.c.segment_id)
+        .join(customer_ref, customer_ref.c.ref == account.c.customer_id)
+        .where(customer_ref.c.customer_id == customer_id)
+    )
+    return {row.account_id: row.segment_id for row in tx.execute(query)}

@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import Select, insert, select, update
 
 from app.domain.errors import NotFoundError
 from app.domain.snoozes import Snooze
 from app.store.database import Tx
+from app.store.schema.parties import customer_ref
 from app.store.schema.rules import rule_snooze as table
 
 _COLUMNS: Final = [table.c[name] for name in Snooze.__slots__]
@@ -30,6 +31,24 @@ def of_account(tx: Tx, customer_id: str, segment_id: str) -> Sequence[Snooze]:
     query = select(*_COLUMNS).where(
         table.c.customer_id == customer_id, table.c.segment_id == segment_id
     )
+    return _read(tx, query)
+
+
+def listing(tx: Tx, customer_id: str, segment_id: str) -> Sequence[Snooze]:
+    """Read all that there were of an account or of records merged into its customer's.
+
+    The newest first. Each has the id of the record it was said of: what was said of one that was
+    merged lets no rule only warn for the customer.
+    """
+    query = (
+        select(*_COLUMNS)
+        .join(customer_ref, customer_ref.c.ref == table.c.customer_id)
+        .where(customer_ref.c.customer_id == customer_id, table.c.segment_id == segment_id)
+    )
+    return _read(tx, query)
+
+
+def _read(tx: Tx, query: Select[Any]) -> Sequence[Snooze]:
     rows = tx.execute(query.order_by(table.c.created_at.desc(), table.c.snooze_id)).mappings()
     return [Snooze(**row) for row in rows]
 

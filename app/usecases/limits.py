@@ -211,7 +211,10 @@ def approve(books: Books, record: LimitRecord, caller: Caller, today: date) -> L
 
 @dataclass(frozen=True, slots=True)
 class ListLimits:
-    """List the limits (or covers) of a customer within sight, the newest first."""
+    """List the limits (or covers) of a customer within sight, the newest first.
+
+    Those of records that were merged into it are among them: all of them ended or rejected.
+    """
 
     database: Database
     paper: Paper = "limit"
@@ -230,8 +233,13 @@ class ListLimits:
             customer_id = find_customer(tx, caller, ref)
             found = [
                 LimitView(record, customer_id, place)
-                for place, account_id in merges.account_ids(tx, customer_id).items()
+                for account_id, place in merges.with_merged(tx, customer_id).items()
                 if caller.sees(place) and segment_id in {None, place}
                 for record in limits.listing(tx, account_id, self.paper)
             ]
-        return sorted(found, key=lambda one: one.record.created_at, reverse=True)
+        return sorted(found, key=_place, reverse=True)
+
+
+def _place(view: LimitView) -> tuple[datetime, str]:
+    """Say where a limit stands in a list, whatever account it is of: pages need one order."""
+    return view.record.created_at, view.record.limit_id

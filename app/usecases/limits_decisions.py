@@ -104,7 +104,7 @@ class DecideLimit:
     def _decide(self, tx: Tx, caller: Caller, limit: tuple[str, str], action: Action) -> LimitView:
         ref, limit_id = limit
         at = self.now()
-        account_id, segment = self._find(tx, caller, limit)
+        account_id, segment = self._find(tx, caller, limit, action)
         today = business_date(segment, at)
         books = open_account(tx, ref, account_id, at)
         record = limits.read(tx, limit_id, [account_id], self.paper)
@@ -124,17 +124,20 @@ class DecideLimit:
                 f"the {self.paper} is {record.status}, only one that is {needed} can be taken here"
             )
 
-    def _find(self, tx: Tx, caller: Caller, limit: tuple[str, str]) -> tuple[int, Segment]:
+    def _find(
+        self, tx: Tx, caller: Caller, limit: tuple[str, str], action: Action
+    ) -> tuple[int, Segment]:
         ref, limit_id = limit
         try:
             UUID(limit_id)
         except ValueError:
             told = f"no {self.paper} has the id {limit_id[:64]!r}"
             raise NotFoundError(told, f"{self.paper}_id") from None
-        owned = merges.account_ids(tx, accounts.customer_of(tx, ref))
-        seen = {key: segment_id for segment_id, key in owned.items() if caller.sees(segment_id)}
-        account_id = limits.read(tx, limit_id, seen, self.paper).account_id
-        return account_id, segments.read(tx, seen[account_id])
+        owned = merges.with_merged(tx, accounts.customer_of(tx, ref))
+        seen = {key: segment_id for key, segment_id in owned.items() if caller.sees(segment_id)}
+        record = limits.read(tx, limit_id, seen, self.paper)
+        self._check(record, action)  # what a merged record had is over: no account is looked at
+        return record.account_id, segments.read(tx, seen[record.account_id])
 
 
 def _approved(desk: _Desk, record: LimitRecord) -> LimitRecord:

@@ -116,7 +116,7 @@ class Snoozes:
             return replace(one, ended_by=caller.client, ended_at=at)
 
     def of_customer(self, caller: Caller, customer_ref: str, segment_id: str) -> Sequence[Snooze]:
-        """Read all snoozes there were, the newest first.
+        """Read all snoozes there were, the newest first, of records merged into it too.
 
         Raises:
             CustomerUnknownError: Nobody has this id.
@@ -127,7 +127,7 @@ class Snoozes:
         caller.visit(segment_id)
         with self.database.read() as tx:
             segments.read(tx, segment_id)
-            return snoozes.of_account(tx, accounts.customer_of(tx, customer_ref), segment_id)
+            return snoozes.listing(tx, accounts.customer_of(tx, customer_ref), segment_id)
 
 
 def _tell(tx: Tx, account_id: int, changed: Snooze, at: datetime) -> None:

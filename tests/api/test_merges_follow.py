@@ -12,7 +12,7 @@ from app.domain.rules_standard import STANDARD
 from app.domain.signals import Signal, SignalKind, SignalRole
 from app.store.database import Database
 from app.usecases.signals import NoteSignals
-from tests.erp import Erp, money
+from tests.erp import Erp, money, refused
 
 LIAR = {
     "id": "liar",
@@ -77,3 +77,51 @@ def test_what_registries_know_holds_the_orders_of_who_goes_on(
     merge(erp)
     told = erp.ask("SO-1", "1.00")
     assert (told["outcome"], [one["code"] for one in told["reasons"]]) == ("REJECT", ["DISHONEST"])
+
+
+def test_limits_and_covers_of_the_other_stay_on_record_and_change_nothing(erp: Erp) -> None:
+    other, own = "/v1/customers/S", "/v1/customers/C-1"
+    terms = {"kind": "DEPOSIT", "percentage": "50", "cap": money("80.00"), "reference": "POL-1"}
+    assert erp.post(f"{other}/covers", terms).status_code == 201
+    erp.client.put("/v1/segments/main", json={"name": "main", "four_eyes": True})
+    waits = erp.post(f"{other}/limits", {"kind": "base", "limit": money("900.00")}).json()
+    assert waits["status"] == "PROPOSED"
+    merge(erp)
+    before = erp.account()
+    limits, covers = (
+        erp.client.get(f"{own}/{one}").json()["items"] for one in ("limits", "covers")
+    )
+    assert erp.client.get(f"{other}/limits").json()["items"] == limits
+    assert erp.client.get(f"{other}/covers").json()["items"] == covers
+    assert sorted(one["status"] for one in limits) == ["APPROVED", "ENDED", "REJECTED"]
+    assert [(one["status"], one["reference"]) for one in covers] == [("ENDED", "POL-1")]
+    ended = next(one for one in limits if one["status"] == "ENDED")
+    for one, action in ((waits, "approve"), (waits, "reject"), (ended, "end"), (ended, "approve")):
+        for path in (other, own):
+            refused(erp.post(f"{path}/limits/{one['limit_id']}/{action}"), 409, "limit_state")
+    refused(erp.post(f"{own}/covers/{covers[0]['cover_id']}/end"), 409, "limit_state")
+    assert erp.account() == before
+    assert before["effective_limit"] == money("100.00")
+
+
+def test_a_snooze_of_the_other_stays_on_record_and_lets_nothing_pass(erp: Erp) -> None:
+    late = {"issue_date": "2026-04-01", "due_date": "2026-05-01", "invoice_id": "I-1"}
+    event = {"source": "erp", "event_id": "E-1", "type": "invoice", "customer_id": "C-1"}
+    when = {"segment": "main", "occurred_at": "2026-04-01T04:00:00Z", "version": 1}
+    told = {"events": [event | when | late | {"amount": money("10.00")}]}
+    assert erp.client.post("/v1/ledger-events", json=told).json()["results"][0]["result"]
+    asked = {"reason": "seen", "expires_at": "2026-06-20T00:00:00Z"}
+    for rule_id in ("overdue-days", "overdue-share"):
+        answer = erp.post("/v1/customers/S/rule-snoozes", {**asked, "rule_id": rule_id})
+        assert answer.status_code == 201, answer.text
+    merge(erp)
+    listed: list[dict[str, str]] = []
+    for name in ("S", "C-1"):
+        listed = erp.client.get(f"/v1/customers/{name}/rule-snoozes").json()["items"]
+        assert [one["customer_id"] for one in listed] == ["S", "S"], name
+    path = f"/v1/customers/C-1/rule-snoozes/{listed[0]['snooze_id']}/end"
+    refused(erp.client.post(path), 404, "not_found")
+    own = {**asked, "rule_id": "overdue-share"}
+    assert erp.post("/v1/customers/C-1/rule-snoozes", own).status_code == 201
+    held = erp.ask("SO-1", "1.00")
+    assert [one["rule_id"] for one in held["reasons"]] == ["overdue-days"]

@@ -227,6 +227,7 @@ def test_covers_of_a_merged_record_end_with_its_limits(town: Town) -> None:
     town.limit("C-1", 1000)
     held = cover(town)
     town.parties.merge_customers(ADMIN, "C-1", "C-2")
-    ended = town.parties.list_covers(ADMIN, "C-2", None)
-    assert held.limit_id not in {view.record.limit_id for view in ended}
+    (ended,) = town.parties.list_covers(ADMIN, "C-2", None)
+    assert (ended.record.limit_id, ended.record.status) == (held.limit_id, "ENDED")
+    assert town.account("C-2").limit_minor is None
     town.exact()

@@ -306,8 +306,9 @@ def test_a_merge_moves_everything(town: Town) -> None:
     assert (town.position("T"), town.position("T", "USD")) == (use, Use(open_item=4))
     assert town.account("T").forced == use.total + 28 - 100
     assert town.account("S").limit_minor is None
-    listed = town.parties.list_limits(ADMIN, "S-2", None)
-    assert [view.record.limit_minor for view in listed] == [100]
+    listed = [view.record for view in town.parties.list_limits(ADMIN, "S-2", None)]
+    assert {one.limit_minor: one.status for one in listed} == {100: "APPROVED", 500: "ENDED"}
+    assert listed == sorted(listed, key=lambda one: one.limit_id, reverse=True)  # all of one moment
     town.invoice("S-2", 1)  # the old ids go on
     assert town.position("T").open_item == 31
     town.exact()
