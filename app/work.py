@@ -35,6 +35,7 @@ from app.usecases.health_models import WatchHealth
 from app.usecases.holds_judge import HoldsJudge
 from app.usecases.holds_release import ReleaseCleared
 from app.usecases.horizons import CountOrders
+from app.usecases.limits_due import SettleLimits
 from app.usecases.models import RegisterModel
 from app.usecases.portions import Cursor, Portion
 from app.usecases.registry import ModelPolicy, Models
@@ -55,6 +56,9 @@ HEALTH_EVERY_S: Final = 600.0
 
 REQUEUE_EVERY_S: Final = 10.0
 """Pause between looks for facts whose customer or rate is there by now, in seconds."""
+
+SETTLE_EVERY_S: Final = 60.0
+"""Pause between looks for limits that began or lapsed by today, in seconds."""
 
 TALLY_EVERY_S: Final = 30.0
 """Pause between counts of facts that wait and of figures that drift, in seconds."""
@@ -113,6 +117,7 @@ def loops(settings: Settings, database: Database, rater: Rater | None = None) ->
     found = [
         Loop("expire", settings.expire_every_s, ExpireAuthorizations(database, most)),
         Loop("count", settings.count_every_s, CountOrders(database, most)),
+        Loop("settle", SETTLE_EVERY_S, SettleLimits(database, most)),
         Loop("lapse", settings.lapse_every_s, LapseNow(database, most)),
         Loop("requeue", REQUEUE_EVERY_S, RequeueFacts(database, most)),
         Loop("release", settings.release_every_s, releasing(settings, database)),

@@ -36,8 +36,8 @@ class CustomerFilter:
         return any(one is not None for one in (self.owner, self.segment, self.light))
 
 
-# The light is that of `domain.customers.joint_light`; the limit is the one in force when the
-# account was last locked. Overdue items count for every group above them.
+# The light is that of `domain.customers.joint_light`; the limit is the one that the account says,
+# which follows the business date by background work. Overdue items count for all groups above.
 _LIGHT: Final = f"""
 late AS MATERIALIZED (
     SELECT u.account_id, min(v.due_date) AS due

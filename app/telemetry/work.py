@@ -29,7 +29,7 @@ WORK_ITEMS: Final = Bounded(
 WORK_LEFT: Final = Bounded(
     Gauge(
         "aval_work_left",
-        "What the last pass could not do for want of an exchange rate.",
+        "What the last pass could not do for want of an exchange rate or a lock.",
         ["loop"],
         multiprocess_mode="livemostrecent",
     ),

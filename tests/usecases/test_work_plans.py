@@ -11,6 +11,7 @@ from app.store.database import Database
 from app.usecases.expiry import ExpireAuthorizations
 from app.usecases.facts_requeue import RequeueFacts
 from app.usecases.horizons import CountOrders
+from app.usecases.limits_due import SettleLimits
 from app.usecases.portions import Cursor, Portion
 from app.usecases.revaluation import RevaluePositions
 from tests.usecases.counter import NOW, TODAY, Counter
@@ -20,6 +21,7 @@ Pass = Callable[[Cursor | None], Portion]
 PASSES: Final[dict[str, Callable[[Database], Pass]]] = {
     "expire": lambda database: ExpireAuthorizations(database, 100, lambda _: NOW),
     "count": lambda database: CountOrders(database, 100, lambda _: NOW),
+    "settle": lambda database: SettleLimits(database, 100, lambda _: NOW),
     "revalue": lambda database: RevaluePositions(database, 100, lambda _: NOW),
     "requeue": lambda database: RequeueFacts(database, 100, lambda _: NOW),
 }
@@ -27,6 +29,8 @@ DUE: Final = """
 UPDATE credit_order SET expires_at = '2026-11-01' WHERE order_id IN ('go500', 'go29000');
 UPDATE credit_order SET reserved_minor = 0, counts_from = '2026-11-24'
 WHERE order_id IN ('go600', 'go28000');
+UPDATE account SET limit_changes_on = '2027-01-01';
+UPDATE account SET limit_changes_on = '2026-11-24' WHERE customer_id IN ('g7', 'g400');
 INSERT INTO quarantine (source, event_id, segment_id, customer_ref, content, payload, code, detail,
     cause)
 SELECT 'erp', 'q' || n, 'main', 'x' || n % 500, '', '{"version": 1}', 'customer_unknown', '',
@@ -63,6 +67,6 @@ def test_the_loops_read_what_is_due_and_little_else(database: Database) -> None:
             portion = one(portion.after)
             done[name] += portion.items
     database.close()
-    assert done == {"expire": 2, "count": 2, "revalue": 1, "requeue": 0}
+    assert done == {"expire": 2, "count": 2, "settle": 2, "revalue": 1, "requeue": 0}
     assert {name: n for name, n in counts(database.url).items() if n > before[name]} == {}
     assert many(entries, counts(database.url, ENTRIES)) == {}

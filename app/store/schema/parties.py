@@ -118,6 +118,12 @@ account = Table(
         "account_id",
         postgresql_where=text("foreign_use IS NOT NULL"),
     ),
+    Index(
+        "account_limit_changes_on_idx",
+        "limit_changes_on",
+        "account_id",
+        postgresql_where=text("limit_changes_on IS NOT NULL"),
+    ),
     one_of("status", "OPEN", "STOPPED"),
     one_of("currency_source", "SEGMENT", "LEDGER", "LIMIT", "CUSTOMER"),
     CheckConstraint(
