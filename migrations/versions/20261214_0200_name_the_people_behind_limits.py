@@ -10,7 +10,7 @@ Undo: what was asserted meanwhile is lost.
 from alembic import op
 
 revision = "20261214_0200"
-down_revision = "20261213_0100"
+down_revision = "20261214_0100"
 breaks_older = False  # older programs name every column that they write
 
 NAMES = ("proposed_actor", "decided_actor", "end_proposed_actor", "ended_actor")
