@@ -1,8 +1,9 @@
 """Segments: read, lock, write."""
 
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import RowMapping, select, text, update
+from sqlalchemy import RowMapping, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
 from app.domain.errors import SegmentUnknownError
@@ -76,6 +77,12 @@ _KNOWN = text("SELECT EXISTS (SELECT FROM pg_timezone_names WHERE name = :name)"
 def knows_zone(tx: Tx, name: str) -> bool:
     """Tell whether the database knows a time zone by its full name; machines' lists differ."""
     return bool(tx.execute(_KNOWN, {"name": name}).scalar_one())
+
+
+def local_time(tx: Tx, name: str, at: datetime) -> datetime:
+    """Tell what a clock shows there, as the database reckons; it knows the zone."""
+    shown: datetime = tx.execute(select(func.timezone(name, at))).scalar_one()
+    return shown
 
 
 def create(tx: Tx, held: Segment) -> bool:

@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from app.domain.accounts import Account
 from app.domain.callers import Caller
@@ -16,6 +17,8 @@ from app.usecases.books import Books
 from app.usecases.currencies import kept_in
 from app.usecases.dates import time_zones
 from app.usecases.identifiers import check_currency
+
+_HALF_A_YEAR: Final = timedelta(days=182)
 
 _CHUNK: Final = 2000
 """Accounts written at once when a segment's currency changes."""
@@ -92,6 +95,7 @@ class PutSegment:
             if not segments.knows_zone(tx, change.time_zone):
                 what = f"{change.time_zone!r} is a time zone that the database does not know"
                 raise FieldError(what, "time_zone")
+            _need_same_hours(tx, change.time_zone, self.now())
             new = _changed(Segment(segment_id, change.name), change)
             created = segments.create(tx, new)
             before = segments.lock(tx, segment_id)
@@ -105,6 +109,18 @@ class PutSegment:
             after = replace(after, version=before.version + 1)
             segments.write(tx, after)
         return after, created
+
+
+def _need_same_hours(tx: Tx, zone: str, at: datetime) -> None:
+    """Insist that both reckon alike, in winter and in summer: the database takes CET for an offset.
+
+    Else days would begin an hour apart for what each of them dates.
+    """
+    for moment in (at, at + _HALF_A_YEAR):
+        shown = moment.astimezone(ZoneInfo(zone)).replace(tzinfo=None)
+        if segments.local_time(tx, zone, moment) != shown:
+            what = f"{zone!r} is another time to the database: name a place, as in 'Europe/Berlin'"
+            raise FieldError(what, "time_zone")
 
 
 def _changed(held: Segment, change: SegmentChange) -> Segment:

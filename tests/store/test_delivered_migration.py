@@ -5,10 +5,11 @@ from typing import Any, Final
 import httpx2
 import psycopg
 import pytest
+from alembic import command
 
 from app.store.checker import check_ledger
 from app.store.database import Database
-from app.store.migrate import migrate
+from app.store.migrate import alembic_config, migrate
 from tests.erp import Erp, money
 
 BEFORE: Final = "20261212_0200"
@@ -55,7 +56,7 @@ def test_what_older_programs_left_is_mended(
     older, query, expected = LEFT[case]
     with psycopg.connect(database.url, autocommit=True) as connection:
         connection.execute(older)
-        connection.execute("UPDATE alembic_version SET version_num = %s", (BEFORE,))
+        command.downgrade(alembic_config(database.url), BEFORE)
         assert not check_ledger(database.url).clean
         migrate(database.url)
         assert connection.execute(query).fetchall() == [expected]

@@ -209,8 +209,13 @@ def test_a_zone_that_the_database_does_not_know_is_refused(town: Town) -> None:
         with pytest.raises(FieldError, match="database does not know") as refused:
             town.parties.put_segment(ADMIN, "eu", SegmentChange("eu", time_zone=zone))
         assert refused.value.field == "time_zone"
+    with pytest.raises(FieldError, match="another time to the database") as refused:
+        town.parties.put_segment(ADMIN, "eu", SegmentChange("eu", time_zone="CET"))
+    assert refused.value.field == "time_zone"
     with pytest.raises(SegmentUnknownError):
         town.parties.read_segments(ADMIN, "eu")
+    for zone in ("UTC", "Europe/Berlin", "America/Sao_Paulo", "Asia/Kolkata"):
+        town.parties.put_segment(ADMIN, "eu", SegmentChange("eu", time_zone=zone))
 
 
 def test_if_match_lets_one_of_two_pass(town: Town) -> None:
