@@ -91,14 +91,14 @@ def account_ids(tx: Tx, customer_id: str) -> dict[str, int]:
     return {row.segment_id: row.account_id for row in rows}
 
 
-def with_merged(tx: Tx, customer_id: str) -> dict[int, str]:
-    """List a customer's accounts and those of records merged into it: id to segment.
+def with_merged(tx: Tx, customer_id: str) -> dict[int, tuple[str, str]]:
+    """List a customer's accounts and those of records merged into it: id to own customer, segment.
 
     For what is told of the past: nothing that those still say counts any more.
     """
     query = (
-        select(account.c.account_id, account.c.segment_id)
+        select(account.c.account_id, account.c.customer_id, account.c.segment_id)
         .join(customer_ref, customer_ref.c.ref == account.c.customer_id)
         .where(customer_ref.c.customer_id == customer_id)
     )
-    return {row.account_id: row.segment_id for row in tx.execute(query)}
+    return {row.account_id: (row.customer_id, row.segment_id) for row in tx.execute(query)}

@@ -16,6 +16,7 @@ from app.domain.scores_refresh import Urgency, is_cut
 from app.domain.segments import Segment
 from app.store import accounts, limits, rates, score_due
 from app.store.database import Tx
+from app.store.facts_causes import look_again
 from app.usecases.dates import business_date
 
 _TELLING: Final = frozenset(
@@ -110,6 +111,9 @@ class Books:
         for key, held in self.pool.items():
             if _dates(held) != _dates(written[key]):
                 limits.set_dates(self.tx, held)
+        kept = {one.account.account_id for one in self.entries if one.kind == "CURRENCY"}
+        if kept:
+            look_again(self.tx, kept)
         self._list_due()
 
     def _list_due(self) -> None:

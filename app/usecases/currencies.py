@@ -11,7 +11,7 @@ from typing import Final
 from app.domain.accounts import Account, Entry
 from app.domain.customers import CurrencySource
 from app.domain.errors import CurrencyFixedError
-from app.store import facts_causes, groups, limits
+from app.store import groups, limits
 from app.store.database import Tx
 
 _RANK: Final[dict[CurrencySource, int]] = {"SEGMENT": 0, "LEDGER": 1, "LIMIT": 1, "CUSTOMER": 2}
@@ -58,7 +58,6 @@ def take_currency(tx: Tx, held: Account, told: Told, today: date) -> Entry | Non
                 told.field,
             )
         groups.set_currency_source(tx, [held.account_id], source)
-        facts_causes.look_again(tx, [held.account_id])
         return kept_in(held, currency)
     if _RANK[source] > _RANK[before]:
         groups.set_currency_source(tx, [held.account_id], source)
@@ -89,7 +88,6 @@ def drop_own_currency(tx: Tx, held: Account, currency: str, today: date) -> Entr
     groups.set_currency_source(tx, [held.account_id], "SEGMENT")
     if held.currency == currency:
         return None
-    facts_causes.look_again(tx, [held.account_id])
     return kept_in(held, currency)
 
 

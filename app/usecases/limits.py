@@ -220,7 +220,7 @@ class ListLimits:
     paper: Paper = "limit"
 
     def __call__(self, caller: Caller, ref: str, segment_id: str | None) -> list[LimitView]:
-        """Return all of one segment, or of all segments.
+        """Return all of one segment, or of all segments; a merged record's under its own id.
 
         Raises:
             SegmentUnknownError: The segment lies out of sight.
@@ -230,10 +230,10 @@ class ListLimits:
         if segment_id is not None:
             caller.visit(segment_id)
         with self.database.read() as tx:
-            customer_id = find_customer(tx, caller, ref)
+            held = merges.with_merged(tx, find_customer(tx, caller, ref))
             found = [
                 LimitView(record, customer_id, place)
-                for account_id, place in merges.with_merged(tx, customer_id).items()
+                for account_id, (customer_id, place) in held.items()
                 if caller.sees(place) and segment_id in {None, place}
                 for record in limits.listing(tx, account_id, self.paper)
             ]

@@ -134,7 +134,7 @@ class DecideLimit:
             told = f"no {self.paper} has the id {limit_id[:64]!r}"
             raise NotFoundError(told, f"{self.paper}_id") from None
         owned = merges.with_merged(tx, accounts.customer_of(tx, ref))
-        seen = {key: segment_id for key, segment_id in owned.items() if caller.sees(segment_id)}
+        seen = {key: place for key, (_, place) in owned.items() if caller.sees(place)}
         record = limits.read(tx, limit_id, seen, self.paper)
         self._check(record, action)  # what a merged record had is over: no account is looked at
         return record.account_id, segments.read(tx, seen[record.account_id])

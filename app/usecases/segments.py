@@ -12,7 +12,6 @@ from app.domain.errors import CurrencyFixedError, FieldError, VersionStaleError
 from app.domain.segments import Mode, Segment
 from app.store import groups, segments
 from app.store.database import Database, Tx
-from app.store.facts_causes import look_again
 from app.usecases.books import Books
 from app.usecases.currencies import kept_in
 from app.usecases.dates import time_zones
@@ -91,16 +90,13 @@ class PutSegment:
         if change.time_zone not in time_zones():
             raise FieldError(f"{change.time_zone!r} is not an IANA time zone", "time_zone")
         with self.database.begin() as tx:
-            # statements over all segments use it: an unknown one would stop them in every segment
-            if not segments.knows_zone(tx, change.time_zone):
-                what = f"{change.time_zone!r} is a time zone that the database does not know"
-                raise FieldError(what, "time_zone")
-            _need_same_hours(tx, change.time_zone, self.now())
             new = _changed(Segment(segment_id, change.name), change)
             created = segments.create(tx, new)
             before = segments.lock(tx, segment_id)
             if expected is not None and (created or before.version not in expected):
                 raise VersionStaleError("the segment was changed since it was read", "If-Match")
+            if created or change.time_zone != before.time_zone:
+                _need_zone(tx, change.time_zone, self.now())
             after = _changed(before, change)
             if after == before:
                 return after, created
@@ -111,11 +107,14 @@ class PutSegment:
         return after, created
 
 
-def _need_same_hours(tx: Tx, zone: str, at: datetime) -> None:
-    """Insist that both reckon alike, in winter and in summer: the database takes CET for an offset.
+def _need_zone(tx: Tx, zone: str, at: datetime) -> None:
+    """Insist that the database knows a zone, and reckons as we do, in winter and in summer.
 
-    Else days would begin an hour apart for what each of them dates.
+    Statements over all segments use it, and an unknown one would stop them in every segment. What
+    it takes for an offset, as it does CET, would begin days an hour apart from ours.
     """
+    if not segments.knows_zone(tx, zone):
+        raise FieldError(f"{zone!r} is a time zone that the database does not know", "time_zone")
     for moment in (at, at + _HALF_A_YEAR):
         shown = moment.astimezone(ZoneInfo(zone)).replace(tzinfo=None)
         if segments.local_time(tx, zone, moment) != shown:
@@ -149,7 +148,6 @@ def _follow_some(tx: Tx, ids: Sequence[int], currency: str, at: datetime) -> Non
     for held in [books.pool[key] for key in ids if key in still]:
         _need_closed(held)
         books.post(kept_in(held, currency))
-    look_again(tx, ids)
     books.close()
 
 

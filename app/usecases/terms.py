@@ -6,7 +6,7 @@ from datetime import datetime
 
 from app.domain.callers import Caller
 from app.domain.customers import KEEP, AccountChange, AccountTerms
-from app.domain.errors import FieldError, VersionStaleError
+from app.domain.errors import BusyError, FieldError, VersionStaleError
 from app.store import accounts, customers, groups, inputs, segments
 from app.store.database import Database, Tx
 from app.usecases.books import Books
@@ -102,12 +102,15 @@ class PutTerms:
         check_terms(change)
         with self.database.begin() as tx:
             segments.read(tx, segment_id)
+            missing = accounts.find(tx, accounts.customer_of(tx, ref), segment_id) is None
             # its groups too, and in id order as whoever moves it: a new account needs them next
-            customer_id = customers.lock_named(tx, ref, chain=True)
+            customer_id = customers.lock_named(tx, ref, chain=missing)
             version = customers.read(tx, customer_id).version
             if expected is not None and version not in expected:
                 raise VersionStaleError("the customer was changed since it was read", "If-Match")
             created = accounts.find(tx, customer_id, segment_id) is None
+            if created and not missing:
+                raise BusyError("the customer is being merged; try again")
             account_id = ensure_accounts(tx, customer_id, segment_id).account_id
             accounts.lock(tx, [account_id])
             differs = apply_terms(tx, groups.term(tx, account_id), change, self.now())

@@ -94,7 +94,10 @@ def test_limits_and_covers_of_the_other_stay_on_record_and_change_nothing(erp: E
     assert erp.client.get(f"{other}/limits").json()["items"] == limits
     assert erp.client.get(f"{other}/covers").json()["items"] == covers
     assert sorted(one["status"] for one in limits) == ["APPROVED", "ENDED", "REJECTED"]
+    of = {one["status"]: one["customer_id"] for one in limits}
+    assert of == {"APPROVED": "C-1", "ENDED": "S", "REJECTED": "S"}  # whose it was
     assert [(one["status"], one["reference"]) for one in covers] == [("ENDED", "POL-1")]
+    assert covers[0]["customer_id"] == "S"
     ended = next(one for one in limits if one["status"] == "ENDED")
     for one, action in ((waits, "approve"), (waits, "reject"), (ended, "end"), (ended, "approve")):
         for path in (other, own):

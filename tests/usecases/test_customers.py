@@ -216,6 +216,9 @@ def test_a_zone_that_the_database_does_not_know_is_refused(town: Town) -> None:
         town.parties.read_segments(ADMIN, "eu")
     for zone in ("UTC", "Europe/Berlin", "America/Sao_Paulo", "Asia/Kolkata"):
         town.parties.put_segment(ADMIN, "eu", SegmentChange("eu", time_zone=zone))
+    with town.database.begin() as tx:  # one of before stays, and so does what else can be set
+        tx.execute(text("UPDATE segment SET time_zone = 'CET' WHERE segment_id = 'eu'"))
+    town.parties.put_segment(ADMIN, "eu", SegmentChange("eu", time_zone="CET", mode="WARN"))
 
 
 def test_if_match_lets_one_of_two_pass(town: Town) -> None:

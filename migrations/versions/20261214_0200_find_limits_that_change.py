@@ -2,15 +2,16 @@
 
 Why: a limit that began or lapsed was put in force only where somebody asked about its account, and
     `GET /v1/customers?traffic_light=` went by the one of before. `aval work` looks for them now.
-Locks: SHARE on `account` while it is built, a second or two for 1,000,000 accounts: asks wait.
+Locks: SHARE on `account` from when it is built, a second or two for 1,000,000 accounts, to the end
+    of the migration: asks wait.
 Deploy: any time; older programs run on with it.
 Undo: no loss but the time.
 """
 
 from alembic import op
 
-revision = "20261214_0100"
-down_revision = "20261213_0100"
+revision = "20261214_0200"
+down_revision = "20261214_0100"
 breaks_older = False  # statements name no index
 
 

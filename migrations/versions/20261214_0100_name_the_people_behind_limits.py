@@ -2,15 +2,16 @@
 
 Why: `Aval-Actor` was thrown away there: of a limit that a desk's program approved for somebody,
     nobody could tell for whom.
-Locks: ACCESS EXCLUSIVE on `credit_limit` for a moment; no row is written.
+Locks: ACCESS EXCLUSIVE on `credit_limit` to the end of the migration, and so before any on
+    `account`, in the order of who proposes a limit; no row is written.
 Deploy: any time; older programs leave the columns empty.
 Undo: what was asserted meanwhile is lost.
 """
 
 from alembic import op
 
-revision = "20261214_0200"
-down_revision = "20261214_0100"
+revision = "20261214_0100"
+down_revision = "20261213_0100"
 breaks_older = False  # older programs name every column that they write
 
 NAMES = ("proposed_actor", "decided_actor", "end_proposed_actor", "ended_actor")
