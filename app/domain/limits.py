@@ -245,9 +245,9 @@ class LimitRecord:
     One of kind `cover` has its terms, and what they contribute as `limit_minor`.
 
     `proposed_by`, `decided_by` and `ended_by` are authenticated clients, the actors the people that
-    they assert stood behind it. A limit that was replaced
-    by a later one stays APPROVED; ENDED means that somebody ended it. An APPROVED one whose end
-    was proposed holds until somebody else ends it. `evidence` is how a DYNAMIC one was worked out.
+    they assert stood behind it. A limit that was replaced by a later one stays APPROVED; ENDED
+    means that somebody ended it. An APPROVED one whose end was proposed holds until somebody else
+    ends it. `evidence` is how a DYNAMIC one was worked out.
     """
 
     limit_id: str

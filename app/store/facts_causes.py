@@ -1,4 +1,7 @@
-"""The quarantine by what its open rows wait for; all of it follows an index."""
+"""The quarantine by what its open rows wait for.
+
+All of it follows an index, but `look_again`, which goes through all that are open.
+"""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
