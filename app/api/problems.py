@@ -59,6 +59,7 @@ STATUS: Final[dict[type[CreditError], int]] = {
     errors.FileRefusedError: 422,
     errors.TooManyRequestsError: 429,
     errors.RateMissingError: 409,
+    errors.RateImplausibleError: 409,
     errors.FourEyesError: 403,
     errors.AboveAuthorityError: 403,
     errors.ProposalStateError: 409,

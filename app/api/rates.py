@@ -32,7 +32,11 @@ Currency = Annotated[str, Field(min_length=3, max_length=3)]
 
 
 class RateIn(WireModel):
-    """1 `base` = `rate` `quote`; `rate` is a plain decimal string, at most 18 fraction digits."""
+    """1 `base` = `rate` `quote`; `rate` is a plain decimal string, at most 18 fraction digits.
+
+    One that is more than five times off the newest of the pair, in either direction, of the week
+    before `rate_date` is 409 `rate_implausible`, unless `confirmed` says that it is meant.
+    """
 
     model_config = ConfigDict(json_schema_extra={"examples": [_RATE]})
 
@@ -41,14 +45,19 @@ class RateIn(WireModel):
     rate: str = Field(min_length=1, max_length=40)
     rate_date: BusinessDate
     source: str = Field(min_length=1, max_length=64, pattern=PRINTABLE)
+    confirmed: bool = False
 
     def to_ask(self) -> RateAsk:
         """Make what the use case takes."""
-        return RateAsk(self.base, self.quote, self.rate, self.rate_date, self.source)
+        return RateAsk(**self.model_dump())
 
 
 class RateOut(AnswerModel):
-    """A stored rate; of one pair and date the one with the highest `rate_id` counts."""
+    """A stored rate; of one base, quote and date the one with the highest `rate_id` counts.
+
+    Of one date a rate from base to quote goes before one stored the other way round, whichever
+    was stored last.
+    """
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"rate_id": 12, **_RATE}]})
 
@@ -100,7 +109,7 @@ def _added(stored: tuple[int, Rate]) -> Answer:
     summary="Store an exchange rate",
     status_code=201,
     response_model=RateOut,
-    responses=refusals(),
+    responses=refusals(409),
     openapi_extra=keyed(),
 )
 def add_fx_rate(

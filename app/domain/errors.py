@@ -198,6 +198,13 @@ class RateMissingError(CreditError):
     title = "No exchange rate"
 
 
+class RateImplausibleError(CreditError):
+    """A rate is far from the one before, and nobody says that it is meant."""
+
+    code = "rate_implausible"
+    title = "An implausible exchange rate"
+
+
 class FourEyesError(CreditError):
     """Who proposed may not approve, in a segment that asks for four eyes."""
 

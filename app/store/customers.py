@@ -1,7 +1,6 @@
 """Customers, the ids they go by, and the tree of groups they form."""
 
 from collections.abc import Collection, Iterable
-from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
@@ -231,8 +230,3 @@ def lock_with_groups(tx: Tx, ids: Collection[str], *, shared: bool = False) -> d
         if chains == before:
             return chains
     raise BusyError("the group is being rearranged; try again")
-
-
-def values_of(held: Customer) -> dict[str, Any]:
-    """List the master data by field, without its version, to tell whether a PUT changes any."""
-    return {name: getattr(held, name) for name in _PLAIN if name != "version"}

@@ -227,6 +227,20 @@ def moved_since(tx: Tx, account_id: int, reconciliation_id: str, apart: timedelt
     return moved
 
 
+_PASSED: Final = text("""
+SELECT EXISTS (
+    SELECT FROM journal WHERE account_id = :account_id AND seq > :seq
+        AND kind NOT IN ('LIMIT', 'LIMIT_EFFECTIVE')
+)
+""")
+
+
+def moved_from(tx: Tx, account_id: int, seq: int) -> bool:
+    """Say whether anything but limits has moved an account from where it was compared."""
+    moved: bool = tx.execute(_PASSED, {"account_id": account_id, "seq": seq}).scalar_one()
+    return moved
+
+
 def close_drift(tx: Tx, drift_id: str, status: DriftStatus, at: datetime) -> None:
     """Close a drift that was locked in this transaction."""
     statement = update(drift).where(drift.c.drift_id == drift_id)

@@ -26,6 +26,14 @@ def end(tx: Tx, one: Snooze, by: str, at: datetime) -> None:
     tx.execute(change.values(ended_by=by, ended_at=at))
 
 
+def end_all(tx: Tx, customer_id: str, by: str, at: datetime) -> None:
+    """End what is in force of a customer that is merged into another; lock its accounts first."""
+    change = update(table).where(
+        table.c.customer_id == customer_id, table.c.ended_at.is_(None), table.c.expires_at > at
+    )
+    tx.execute(change.values(ended_by=by, ended_at=at))
+
+
 def of_account(tx: Tx, customer_id: str, segment_id: str) -> Sequence[Snooze]:
     """Read all that there were of an account, the newest first."""
     query = select(*_COLUMNS).where(

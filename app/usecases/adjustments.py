@@ -177,7 +177,8 @@ def _check(books: Books, drift: Drift, account_id: int) -> None:
             )
     own = share(_own(books.tx, account_id, drift.ours.currency), drift.category)
     merged = accounts.customer_of(books.tx, drift.customer_id) != drift.customer_id
-    if merged or held.seq != drift.seq or own != drift.ours.minor:
+    moved = held.seq != drift.seq and reconciliations.moved_from(books.tx, account_id, drift.seq)
+    if merged or moved or own != drift.ours.minor:
         raise DriftStateError(
             "the account has moved since it was compared: let the ERP send a new snapshot"
         )

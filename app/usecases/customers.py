@@ -1,4 +1,4 @@
-"""Customers: put, read, list."""
+"""Customers: put and read; `customer_lists` beside it lists them."""
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Final
 
 from app.domain.callers import Caller
+from app.domain.changes import customer_change
 from app.domain.customers import (
     KEEP,
     AccountTerms,
@@ -26,17 +27,14 @@ from app.domain.scores_refresh import Urgency
 from app.domain.segments import MAIN
 from app.store import (
     accounts,
-    customer_lists,
+    changes,
     customers,
     groups,
     inputs,
     score_due,
-    segments,
 )
-from app.store.customer_lists import CustomerFilter
 from app.store.database import Database, Tx
 from app.usecases.causes import Requeue, announce
-from app.usecases.dates import business_date
 from app.usecases.groups import ensure_accounts, regroup
 from app.usecases.identifiers import check_country, check_lei, check_uscc
 from app.usecases.sight import need_sight
@@ -146,38 +144,6 @@ def _check(customer_id: str, change: CustomerChange) -> None:
             raise FieldError(f"{alias!r} is named twice", f"aliases[{place}]")
 
 
-@dataclass(frozen=True, slots=True)
-class ListCustomers:
-    """List customers that lie within sight; merged records are not listed."""
-
-    database: Database
-    now: Callable[[], datetime]
-
-    def __call__(self, caller: Caller, wanted: CustomerFilter) -> list[CustomerView]:
-        """Return one page, by id; `owner` and `traffic_light` look at one segment's accounts.
-
-        That is `segment`, or `main` where none is asked for.
-
-        Raises:
-            SegmentUnknownError: No such segment within sight.
-
-        """
-        segment_id = wanted.segment or MAIN
-        if wanted.about_accounts:
-            caller.visit(segment_id)
-        with self.database.read() as tx:
-            at, today = self.now(), None
-            if wanted.about_accounts:
-                today = business_date(segments.read(tx, segment_id), at)
-            ids = customer_lists.page(tx, wanted, caller.segments, at, today)
-            found = customers.get_many(tx, ids)
-            terms = [term for term in groups.terms(tx, ids) if caller.sees(term.segment_id)]
-        return [
-            CustomerView(found[key], [term for term in terms if term.customer_id == key])
-            for key in ids
-        ]
-
-
 @dataclass(slots=True)
 class _Put:
     """One PUT within its transaction."""
@@ -196,12 +162,13 @@ class _Put:
         if expected is not None and (self.created or before.version not in expected):
             raise VersionStaleError("the customer was changed since it was read", "If-Match")
         after = self._replaced(before, before.parent_id if parent_id is KEEP else parent_id)
-        fresh, dropped = self._take_refs(before)
-        differs = customers.values_of(after) != customers.values_of(before)
-        if differs:
+        fresh, aliases = self._take_refs(before)
+        after = replace(after, aliases=aliases)
+        change = customer_change(None if self.created else before, after)
+        if change:
             customers.write(self.tx, after)
-        differs = self._follow(before, after) or differs or bool(fresh or dropped)
-        if differs and not self.created:
+            changes.add(self.tx, self.caller, change)
+        if (self._follow(before, after) or change) and not self.created:
             customers.touch(self.tx, self.customer_id)
         return [f"customer:{ref}" for ref in sorted(fresh)]
 
@@ -241,8 +208,11 @@ class _Put:
         check_place(self.customer_id, [parent_id, *chains[parent_id]], levels)
         return parent_id
 
-    def _take_refs(self, before: Customer) -> tuple[set[str], set[str]]:
-        """Claim the id and new aliases, drop old ones; ids of merged records are never dropped."""
+    def _take_refs(self, before: Customer) -> tuple[set[str], tuple[str, ...]]:
+        """Claim the id and new aliases, drop old ones; ids of merged records are never dropped.
+
+        Returns what was claimed, and the aliases after it.
+        """
         current = {*before.aliases}
         wanted = current if self.change.aliases is KEEP else {*self.change.aliases}
         dropped = current - wanted - customers.merged(self.tx, self.customer_id)
@@ -254,11 +224,11 @@ class _Put:
                 f"{self.customer_id!r} is another id of another customer", "customer_id"
             )
         if taken and self.change.aliases is not KEEP:
-            first = min(self.change.aliases.index(alias) for alias in taken)
+            first = next(one for one in enumerate(self.change.aliases) if one[1] in taken)
             raise AliasTakenError(
-                f"{self.change.aliases[first]!r} belongs to another customer", f"aliases[{first}]"
+                f"{first[1]!r} belongs to another customer", f"aliases[{first[0]}]"
             )
-        return fresh, dropped
+        return fresh, tuple(sorted(current - dropped | fresh - {self.customer_id}))
 
     def _replaced(self, before: Customer, parent_id: str | None) -> Customer:
         change = self.change
@@ -293,4 +263,6 @@ class _Put:
         if not self.change.account:
             return False
         accounts.lock(tx, own)
-        return apply_terms(tx, groups.term(tx, account_id), self.change.account, self.at)
+        return apply_terms(
+            tx, self.caller, groups.term(tx, account_id), self.change.account, self.at
+        )

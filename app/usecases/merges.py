@@ -8,6 +8,7 @@ from uuid import uuid4
 
 from app.domain.accounts import Use
 from app.domain.callers import Caller
+from app.domain.changes import customer_change
 from app.domain.errors import BusyError, FieldError, MergeConflictError
 from app.domain.facts import NO_ORDER
 from app.domain.groups import Transfer, Why, carry_out, positions
@@ -17,6 +18,7 @@ from app.domain.scores_refresh import Urgency
 from app.store import (
     accounts,
     adjustments,
+    changes,
     customers,
     groups,
     inputs,
@@ -27,6 +29,7 @@ from app.store import (
     overrides,
     score_due,
     segments,
+    snoozes,
 )
 from app.store.database import Database, Tx
 from app.store.facts_causes import contradicted, look_again
@@ -229,7 +232,8 @@ class _Merge:
         groups.set_paths(self.tx, paths)
 
     def _retire(self, account_ids: list[int]) -> None:
-        source = customers.read(self.tx, self.source_id)
+        before = customers.get_many(self.tx, [self.source_id, self.target_id])
+        source = before[self.source_id]
         retired = replace(
             source,
             active=False,
@@ -240,8 +244,12 @@ class _Merge:
         customers.write(self.tx, retired)
         customers.hand_over_refs(self.tx, self.source_id, self.target_id)
         customers.touch(self.tx, self.target_id)
+        after = customers.get_many(self.tx, before)
+        for customer_id, held in before.items():
+            changes.add(self.tx, self.caller, customer_change(held, after[customer_id]))
         overrides.end_all(self.tx, [self.source_id], self.caller.client, self.at)
-        inputs.change(self.tx, account_ids, {"active": False})
+        snoozes.end_all(self.tx, self.source_id, self.caller.client, self.at)
+        inputs.change(self.tx, account_ids, {"active": False, "snoozed": {}})
 
     def _tell(self, source: list[int], target: list[int]) -> None:
         """Let what registries know of the source, and how it paid, follow to the target."""

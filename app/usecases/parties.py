@@ -7,7 +7,9 @@ from typing import Self
 
 from app.store.database import Database
 from app.usecases.causes import Requeue
-from app.usecases.customers import ListCustomers, PutCustomer, ReadCustomer
+from app.usecases.changes import ListChanges
+from app.usecases.customer_lists import ListCustomers
+from app.usecases.customers import PutCustomer, ReadCustomer
 from app.usecases.financials import ListStatements, PutStatement
 from app.usecases.limits import ListLimits, ProposeLimit
 from app.usecases.limits_decisions import DecideLimit
@@ -39,6 +41,7 @@ class Parties:
     list_rates: ListRates
     put_statement: PutStatement
     list_statements: ListStatements
+    list_changes: ListChanges
 
     @classmethod
     def over(cls, database: Database, now: Callable[[], datetime], requeue: Requeue) -> Self:
@@ -61,4 +64,5 @@ class Parties:
             ListRates(database),
             PutStatement(database, now),
             ListStatements(database),
+            ListChanges(database),
         )

@@ -7,11 +7,14 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
-from app.domain.errors import FieldError
+from app.domain.callers import Caller
+from app.domain.changes import rate_added
+from app.domain.errors import FieldError, RateImplausibleError
 from app.domain.facts import rate_cause
 from app.domain.money import Rate
-from app.store import rates
-from app.store.database import Database
+from app.domain.rates import find_rate
+from app.store import changes, rates
+from app.store.database import Database, Tx
 from app.usecases.asks import Answer
 from app.usecases.causes import Requeue, announce
 from app.usecases.idempotency import once
@@ -25,18 +28,26 @@ MOST_AHEAD_DAYS: Final = 7
 LEAST, MOST = Decimal("1e-8"), Decimal("1e8")
 """What one unit of a currency in circulation may be worth in another, inclusive."""
 
+MOST_TIMES: Final = 5
+"""A rate may be so many times the newest one, or that many times less, inclusive: base and quote
+exchanged, or a point misplaced, are seen in most pairs. No currency moves as far in a week."""
+
 _RATE: Final = re.compile(r"(?:0|[1-9][0-9]{0,8})(?:\.[0-9]{1,18})?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
 class RateAsk:
-    """1 `base` = `rate` (a decimal string) `quote`, as `source` says, on `rate_date`."""
+    """1 `base` = `rate` (a decimal string) `quote`, as `source` says, on `rate_date`.
+
+    `confirmed`: it is meant, however far from the one before.
+    """
 
     base: str
     quote: str
     rate: str
     rate_date: date
     source: str
+    confirmed: bool = False
 
 
 def parse_rate(text: str) -> Decimal:
@@ -71,6 +82,7 @@ class AddRate:
 
         Raises:
             FieldError: A field breaks a rule; says which.
+            RateImplausibleError: It is far from the newest of the pair, and not confirmed.
             ForbiddenError: The caller does not see every segment: rates count in all of them.
             KeyReusedError: The key was used with another question.
             BusyError: The database was out of reach.
@@ -84,11 +96,18 @@ class AddRate:
                 keyed.caller,
                 keyed.key,
                 keyed.digest,
-                lambda: render((rates.add(tx, rate), rate)),
+                lambda: render((self._store(tx, keyed.caller, ask, rate), rate)),
             )
         if not answer.replayed:
             announce(self.requeue, [rate_cause(ask.base, ask.quote)])
         return answer
+
+    def _store(self, tx: Tx, caller: Caller, ask: RateAsk, rate: Rate) -> int:
+        if not ask.confirmed:
+            _compare(tx, ask, rate)
+        rate_id = rates.add(tx, rate)
+        changes.add(tx, caller, rate_added(rate_id, rate, confirmed=ask.confirmed))
+        return rate_id
 
     def _check(self, ask: RateAsk) -> Rate:
         check_currency(ask.base, "base")
@@ -100,6 +119,21 @@ class AddRate:
             raise FieldError(f"must not be later than {last}", "rate_date")
         rate = parse_rate(ask.rate)
         return Rate(ask.base, ask.quote, rate, ask.rate_date.isoformat(), ask.source)
+
+
+def _compare(tx: Tx, ask: RateAsk, rate: Rate) -> None:
+    """Insist that a rate is near the newest that conversions of its day could take without it."""
+    pair = {ask.base, ask.quote}
+    before = find_rate(rates.recent(tx, pair, ask.rate_date), ask.base, ask.quote, ask.rate_date)
+    if before is None:
+        return
+    worth = before.rate if before.base == ask.base else 1 / before.rate
+    if not worth / MOST_TIMES <= rate.rate <= worth * MOST_TIMES:
+        raise RateImplausibleError(
+            f"is more than {MOST_TIMES} times off the {before.base}/{before.quote}"
+            f" {before.rate:f} of {before.rate_date}: with `confirmed` it is taken as it is",
+            "rate",
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,10 @@ from zoneinfo import ZoneInfo
 
 from app.domain.accounts import Account
 from app.domain.callers import Caller
+from app.domain.changes import segment_change
 from app.domain.errors import CurrencyFixedError, FieldError, VersionStaleError
 from app.domain.segments import Mode, Segment
-from app.store import groups, segments
+from app.store import changes, groups, segments
 from app.store.database import Database, Tx
 from app.usecases.books import Books
 from app.usecases.currencies import kept_in
@@ -98,12 +99,12 @@ class PutSegment:
             if created or change.time_zone != before.time_zone:
                 _need_zone(tx, change.time_zone, self.now())
             after = _changed(before, change)
-            if after == before:
-                return after, created
-            if after.currency != before.currency:
-                _follow(tx, after, self.now())
-            after = replace(after, version=before.version + 1)
-            segments.write(tx, after)
+            if after != before:
+                if after.currency != before.currency:
+                    _follow(tx, after, self.now())
+                after = replace(after, version=before.version + 1)
+                segments.write(tx, after)
+            changes.add(tx, caller, segment_change(None if created else before, after))
         return after, created
 
 

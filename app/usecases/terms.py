@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from app.domain.callers import Caller
+from app.domain.changes import account_change
 from app.domain.customers import KEEP, AccountChange, AccountTerms
 from app.domain.errors import BusyError, FieldError, VersionStaleError
-from app.store import accounts, customers, groups, inputs, segments
+from app.store import accounts, changes, customers, groups, inputs, segments
 from app.store.database import Database, Tx
 from app.usecases.books import Books
 from app.usecases.currencies import Told, drop_own_currency, take_currency
@@ -33,7 +34,9 @@ def check_terms(change: AccountChange) -> None:
         raise FieldError(f"must be 0 to {MOST_TERMS_DAYS} days", "payment_terms_days")
 
 
-def apply_terms(tx: Tx, before: AccountTerms, change: AccountChange, at: datetime) -> bool:
+def apply_terms(
+    tx: Tx, caller: Caller, before: AccountTerms, change: AccountChange, at: datetime
+) -> bool:
     """Change the fields of an account that was locked; tells whether anything differs after.
 
     Raises:
@@ -48,7 +51,9 @@ def apply_terms(tx: Tx, before: AccountTerms, change: AccountChange, at: datetim
     groups.set_terms(tx, before.account_id, days, owner)
     if days != before.payment_terms_days:
         inputs.change(tx, [before.account_id], {"payment_terms_days": days})
-    return groups.term(tx, before.account_id) != before
+    after = groups.term(tx, before.account_id)
+    changes.add(tx, caller, account_change(before, after))
+    return after != before
 
 
 def _apply_currency(tx: Tx, before: AccountTerms, change: AccountChange, at: datetime) -> None:
@@ -113,7 +118,7 @@ class PutTerms:
                 raise BusyError("the customer is being merged; try again")
             account_id = ensure_accounts(tx, customer_id, segment_id).account_id
             accounts.lock(tx, [account_id])
-            differs = apply_terms(tx, groups.term(tx, account_id), change, self.now())
+            differs = apply_terms(tx, caller, groups.term(tx, account_id), change, self.now())
             if created or differs:
                 customers.touch(tx, customer_id)
             return groups.term(tx, account_id), version + (created or differs), created

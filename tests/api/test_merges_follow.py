@@ -122,6 +122,7 @@ def test_a_snooze_of_the_other_stays_on_record_and_lets_nothing_pass(erp: Erp) -
     for name in ("S", "C-1"):
         listed = erp.client.get(f"/v1/customers/{name}/rule-snoozes").json()["items"]
         assert [one["customer_id"] for one in listed] == ["S", "S"], name
+        assert [one["ended_by"] for one in listed] == ["tests", "tests"]
     path = f"/v1/customers/C-1/rule-snoozes/{listed[0]['snooze_id']}/end"
     refused(erp.client.post(path), 404, "not_found")
     own = {**asked, "rule_id": "overdue-share"}

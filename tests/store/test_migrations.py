@@ -31,6 +31,7 @@ EVIDENCE = (
     "ledger_event",
     "limit_policy",
     "limit_review",
+    "master_change",
     "order_hold_event",
     "reconciliation",
     "rule_set",
@@ -69,6 +70,7 @@ CHOSEN = {
     ("rule_set_event", "action"): "'DRAFT'",
     ("decision", "outcome"): "'APPROVE'",
     ("journal", "kind"): "'FACT'",
+    ("master_change", "kind"): "'SEGMENT'",
 }
 
 

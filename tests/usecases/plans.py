@@ -16,6 +16,7 @@ LARGE: Final = (
     "decision%",
     "invoice",
     "journal%",
+    "master_change",
     "order_use",
     "payment",
     "quarantine",

@@ -204,6 +204,13 @@ def test_a_limit_since_its_moment_does_not_hinder(night: Nightly) -> None:
     assert night.adjust(night.drifts()[0]).amount.minor == 7
 
 
+def test_a_limit_since_it_was_compared_does_not_hinder(night: Nightly) -> None:
+    """Limits lapse at midnight by themselves, and move no figure that was compared."""
+    night.compare(night.told("C-1", "OPEN_ITEM", 7))
+    night.town.limit("C-1", 100)
+    assert night.adjust(night.drifts()[0]).amount.minor == 7
+
+
 def test_a_busy_account_counts_as_moved(night: Nightly) -> None:
     """Its entries are not all read under its lock."""
     as_of = night.town.clock()

@@ -20,7 +20,7 @@ def town(database: Database, clock: Clock) -> Town:
 
 def ask(town: Town, **fields: str) -> RateAsk:
     told = {"base": "EUR", "quote": "CNY", "rate": "8", "source": "tests", **fields}
-    return RateAsk(rate_date=town.today, **told)
+    return RateAsk(told["base"], told["quote"], told["rate"], town.today, told["source"])
 
 
 def test_a_rate_is_announced_once_in_both_directions(town: Town) -> None:

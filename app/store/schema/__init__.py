@@ -2,6 +2,7 @@
 
 from app.store.schema import (
     authority,
+    changes,
     decisions,
     documents,
     evidence,
@@ -18,6 +19,7 @@ from app.store.schema.columns import metadata
 
 __all__ = [
     "authority",
+    "changes",
     "decisions",
     "documents",
     "evidence",

@@ -1,0 +1,33 @@
+"""Change documents of master data: list them."""
+
+from dataclasses import dataclass, replace
+
+from app.domain.callers import Caller
+from app.store import changes, segments
+from app.store.changes import ChangeFilter, StoredChange
+from app.store.database import Database
+from app.usecases.score_reads import find_customer
+
+
+@dataclass(frozen=True, slots=True)
+class ListChanges:
+    """Read a page of changes."""
+
+    database: Database
+
+    def __call__(self, caller: Caller, wanted: ChangeFilter) -> list[StoredChange]:
+        """Return them, newest first; `customer_id` may be an alias.
+
+        Raises:
+            CustomerUnknownError: Nobody within sight has this id.
+            SegmentUnknownError: No such segment within sight.
+
+        """
+        if wanted.segment_id is not None:
+            caller.visit(wanted.segment_id)
+        with self.database.read() as tx:
+            if wanted.segment_id is not None:
+                segments.read(tx, wanted.segment_id)
+            customer_id = wanted.customer_id and find_customer(tx, caller, wanted.customer_id)
+            seen = replace(wanted, customer_id=customer_id, segments=caller.segments)
+            return changes.page(tx, seen)
