@@ -16,8 +16,11 @@ import structlog
 from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, generate_latest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
 from app import telemetry
+from app.store.database import Database
 from app.telemetry import LABEL_NAMES, METRICS, OTHER, Bounded, label_names
 from app.telemetry.bounded import Repeated
 from app.telemetry.lines import LineLogger, Lines
@@ -245,6 +248,23 @@ def test_tracebacks_show_no_local_values(shape: Literal["json", "console"]) -> N
         structlog.get_logger().error("bug", exc_info=bug)
     assert "RuntimeError" in lines.getvalue()
     assert value not in lines.getvalue()
+
+
+@pytest.mark.usefixtures("stream")
+@pytest.mark.parametrize("shape", ["json", "console"])
+def test_tracebacks_show_no_rows(shape: Literal["json", "console"], database: Database) -> None:
+    """What PostgreSQL tells of the row that broke a rule stays out of the log."""
+    lines = io.StringIO()
+    telemetry.set_up_log("info", shape, lines)
+    row = text("INSERT INTO customer (customer_id, name, kind) VALUES (:id, :name, 'x')")
+    name = "c4" + "nary"  # the traceback shows the line that fails
+    values = {"id": name, "name": f"Some\n{name}"}
+    with pytest.raises(DBAPIError, match=name) as bug, database.begin() as tx:
+        tx.execute(row, values)
+    reason = telemetry.reason_of(bug.value)
+    structlog.get_logger().error("bug", exc_info=bug.value, reason=reason)
+    assert "customer_kind_check" in lines.getvalue()
+    assert name not in lines.getvalue()
 
 
 def test_other_libraries_speak_the_same_form(stream: io.StringIO) -> None:

@@ -24,6 +24,7 @@ from app.domain.callers import Caller
 from app.domain.decisions import Question
 from app.domain.errors import CreditError
 from app.usecases.asks import Answer, Ask
+from app.usecases.breath import Breath
 
 _Refusal = CreditError | RequestValidationError
 _Told = Ask | Answer | BaseException
@@ -33,6 +34,10 @@ router = APIRouter(prefix="/v1", tags=["authorizations"], route_class=ExpressRou
 
 MOST_ITEMS: Final = 1_000
 """Most orders in one request, inclusive."""
+
+MOST_BROKEN: Final = 20
+"""Most broken rules of one item that are told one by one, inclusive: a thousand items share what
+one body may have."""
 
 BODY_S: Final = 10.0
 """How long the body of a large request may take once it is its turn."""
@@ -104,7 +109,10 @@ async def authorize_orders(request: Request) -> Response:
     desk = desk_of(request)
     async with desk.lanes.turn(caller.client):
         envelope = await read_soon(request, BODY_S)
-        told: list[_Told] = [_asked(caller, item, desk.new_id()) for item in envelope.items]
+        told, breath = list[_Told](), Breath()
+        for item in envelope.items:
+            told.append(_asked(caller, item, desk.new_id()))
+            await breath.take()
         asks = [one for one in told if isinstance(one, Ask)]
         answers = iter(await desk.lanes.ask_all(asks) if asks else ())
         told = [next(answers) if isinstance(one, Ask) else one for one in told]
@@ -143,7 +151,7 @@ def _read_plain(item: object) -> tuple[str, Question] | None:
 
 
 def _read_item(item: object) -> tuple[str, Question]:
-    read = validate(BatchItemIn, item)
+    read = validate(BatchItemIn, item, most=MOST_BROKEN)
     return read.idempotency_key, read.to_question()
 
 

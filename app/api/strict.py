@@ -46,22 +46,21 @@ _JSON_TYPE: Final = re.compile(
 _M = TypeVar("_M", bound=BaseModel)
 
 
-def validate(model: type[_M], value: object) -> _M:
+def validate(model: type[_M], value: object, *, most: int = MOST_BROKEN) -> _M:
     """Check a parsed body against its model, with the problems of a declared route.
 
     Raises:
         RequestValidationError: Fields are missing, unknown or break a rule; answered as 422.
+        FieldError: More than `most` rules are broken.
 
     """
     try:
         return model.model_validate(value)
     except ValidationError as bad:
-        if bad.error_count() > MOST_BROKEN:  # each would be written out before most are dropped
+        if bad.error_count() > most:  # each would be written out before most are dropped
             raise FieldError(f"{bad.error_count()} rules are broken", "body") from None
-        broken = bad.errors(include_url=False)
-        raise RequestValidationError(
-            [{**one, "loc": ("body", *one["loc"])} for one in broken]
-        ) from None
+        broken = [{**one, "loc": ("body", *one["loc"])} for one in bad.errors(include_url=False)]
+        raise RequestValidationError(broken) from None
 
 
 async def read(request: Request, model: type[_M]) -> _M:

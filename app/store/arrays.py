@@ -32,6 +32,8 @@ _ONE_INT: Final = _HEAD(1, 0, 20, 1, 1)
 # Half of all columns hold one value throughout a batch (one segment, one state, nothing at all),
 # and the same ones in the next batch.
 _KEPT: Final = 4096
+_KEPT_CHARS: Final = 2048
+"""Longer columns are written anew: names of people, which clients choose, would fill the memory."""
 
 
 _OIDS: Final[dict[type, int]] = {bool: 16, int: 20, str: 25, date: 1082, datetime: 1184}
@@ -63,6 +65,8 @@ def texts(values: Sequence[str | None]) -> Sent:
         data = first.encode()
         return _ONE_TEXT + _LENGTH(len(data)) + data, 1009, 1
     if count and values.count(first) == count:
+        if first is not None and len(first) * count > _KEPT_CHARS:
+            return _array(_TEXT, _cell(first.encode()) * count, count)
         return _repeated_text(first, count)
     if None not in values:
         whole = cast("Sequence[str]", values)

@@ -160,7 +160,9 @@ WHERE e.status = 'APPROVED' AND e.valid_to >= :earliest AND e.valid_to >= {_TODA
         WHERE n.account_id = e.account_id AND n.status = 'APPROVED' AND n.kind = e.kind
             AND n.limit_id <> e.limit_id AND n.valid_from <= e.valid_to + 1
             AND (n.valid_to IS NULL OR n.valid_to > e.valid_to)
-            AND (e.kind <> 'cover' OR n.cover_kind = e.cover_kind)
+            -- covers add up: one that runs beside it already takes nothing over
+            AND (e.kind <> 'cover' OR n.cover_kind = e.cover_kind
+                AND n.valid_from > e.valid_from AND n.limit_minor >= e.limit_minor)
             AND {_stands("n", "e.valid_to + 1")})
 ORDER BY e.valid_to, e.limit_id::text LIMIT :most
 """  # noqa: S608 - made of constants
@@ -174,7 +176,8 @@ def ending(tx: Tx, asked: Asked, warn_days: Mapping[str, int]) -> list[Ending]:
     """List limits and covers that end by a day and have no successor, the next to end first.
 
     A base limit that another replaces before is none of them. What stands on the day after the end
-    is a successor, whenever it was approved. `warn_days` is each segment's own rule.
+    is a successor, whenever it was approved; of a cover one of its kind that begins after it, of at
+    least as much. `warn_days` is each segment's own rule.
     """
     rows = tx.execute(_LIST_ENDING, _of_ending(asked, warn_days))
     return [

@@ -24,6 +24,7 @@ from app.telemetry.holds import ORDER_HOLDS_OPENED as ORDER_HOLDS_OPENED
 from app.telemetry.limits import LIMIT_METRICS
 from app.telemetry.lines import BoundOnce as BoundOnce
 from app.telemetry.log import REQUEST_ID as REQUEST_ID
+from app.telemetry.log import reason_of as reason_of
 from app.telemetry.log import set_up_log as set_up_log
 from app.telemetry.rules import RULE_METRICS
 from app.telemetry.scores import SCORE_METRICS

@@ -6,20 +6,38 @@ ids of decisions and requests, and client names only.
 
 import json
 import logging
+import re
 import sys
 from collections.abc import Callable
 from contextvars import ContextVar
 from functools import partial
+from io import StringIO
 from typing import Final, Literal, TextIO
 
 import orjson
 import structlog
-from structlog.typing import EventDict, Processor, WrappedLogger
+from structlog.typing import EventDict, ExcInfo, Processor, WrappedLogger
 
 from app.telemetry.lines import LineLogger, Lines
 
 REQUEST_ID: Final[ContextVar[str | None]] = ContextVar("request_id", default=None)
 """The request that is being answered; every line of the log carries it. None outside of one."""
+
+_DETAIL: Final = re.compile(
+    r"^[ |]*DETAIL: .*?"
+    r"(?=^[ |]*(?:\[SQL|\(Background|HINT:|CONTEXT:|Traceback |The above |During )|\Z)",
+    re.MULTILINE | re.DOTALL,
+)
+
+
+def without_detail(text: str) -> str:
+    """Leave out what PostgreSQL tells of the rows an error is about: ids, names and amounts."""
+    return _DETAIL.sub("", text)
+
+
+def reason_of(trouble: BaseException) -> str:
+    """Say in at most 200 characters why something failed, by its cause where it has one."""
+    return without_detail(str(trouble.__cause__ or trouble)).strip()[:200]
 
 
 def set_up_log(
@@ -37,14 +55,12 @@ def set_up_log(
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
-    # The console's own traceback would print local variables: amounts, names, passwords.
-    plain = structlog.dev.plain_traceback
     ending: list[Processor] = [
-        structlog.dev.ConsoleRenderer(colors=False, exception_formatter=plain)
+        structlog.dev.ConsoleRenderer(colors=False, exception_formatter=_plain)
     ]
     if shape == "json":
         json_lines = structlog.processors.JSONRenderer(serializer=_dump)
-        ending = [structlog.processors.format_exc_info, json_lines]
+        ending = [structlog.processors.format_exc_info, _cut_detail, json_lines]
     structlog.configure(
         processors=[*shared, *ending],
         wrapper_class=structlog.make_filtering_bound_logger(least),
@@ -64,6 +80,19 @@ def _add_request_id(_log: WrappedLogger, _method: str, line: EventDict) -> Event
     request_id = REQUEST_ID.get()
     if request_id is not None:
         line["request_id"] = request_id
+    return line
+
+
+def _plain(out: TextIO, trouble: ExcInfo) -> None:
+    """Write a traceback; the console's own would print local variables: amounts, passwords."""
+    text = StringIO()
+    structlog.dev.plain_traceback(text, trouble)
+    out.write(without_detail(text.getvalue()))
+
+
+def _cut_detail(_log: WrappedLogger, _method: str, line: EventDict) -> EventDict:
+    if "exception" in line:
+        line["exception"] = without_detail(line["exception"])
     return line
 
 

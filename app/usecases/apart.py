@@ -36,12 +36,13 @@ class Apart:
     def do(self, act: Callable[..., _T], *given: object) -> asyncio.Future[_T]:
         """Begin to act as soon as one of them is free.
 
-        Raises:
-            BusyError: Too many wait.
-
+        Where too many wait, BusyError is what comes of it. It raises nothing itself: some who
+        ask look later at what became of it.
         """
         if not self._places.acquire(blocking=False):
-            raise BusyError("too many wait for the database; try again")
+            full: asyncio.Future[_T] = asyncio.get_running_loop().create_future()
+            full.set_exception(BusyError("too many wait for the database; try again"))
+            return full
         doing = self._threads.submit(act, *given)
         doing.add_done_callback(lambda _: self._places.release())
         return asyncio.wrap_future(doing)

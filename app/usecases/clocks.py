@@ -58,4 +58,8 @@ class ClockWatch:
     async def _work(self) -> None:
         while True:
             await asyncio.sleep(self.every_s)
-            await asyncio.to_thread(self.look)
+            # its own task: whatever it raises is told here, and never ends the watch
+            looking = asyncio.create_task(asyncio.to_thread(self.look))
+            await asyncio.wait([looking])
+            if trouble := looking.exception():
+                _log.error("clock_not_compared", exc_info=trouble)

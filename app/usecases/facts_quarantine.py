@@ -9,7 +9,7 @@ import structlog
 
 from app.domain.callers import Caller
 from app.domain.errors import BusyError, EventNotWaitingError, NotFoundError
-from app.store import accounts, facts_inbox, facts_quarantine
+from app.store import accounts, facts_inbox, facts_quarantine, segments
 from app.store.database import Database, Tx
 from app.store.facts_inbox import Waiting
 from app.store.facts_quarantine import Quarantined, QuarantineFilter
@@ -48,13 +48,15 @@ class ListQuarantine:
         """Return open rows of segments within sight, fewer where large; and whether more follow.
 
         Raises:
-            SegmentUnknownError: The segment asked for lies out of sight.
+            SegmentUnknownError: No such segment within sight.
             BusyError: The database was out of reach.
 
         """
         if wanted.segment_id is not None:
             caller.visit(wanted.segment_id)
         with self.database.read() as tx:
+            if wanted.segment_id is not None:
+                segments.read(tx, wanted.segment_id)
             return facts_quarantine.listing(tx, replace(wanted, segments=caller.segments))
 
 

@@ -7,13 +7,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from difflib import get_close_matches
+from functools import partial
 from hashlib import sha256
 from secrets import token_bytes
 from threading import Lock
 from typing import Final
 
 from app.domain.callers import SCOPES, Caller
-from app.domain.errors import FieldError, NotFoundError, UnauthenticatedError
+from app.domain.errors import BusyError, FieldError, NotFoundError, UnauthenticatedError
 from app.store import keys
 from app.store.database import Database, Tx
 from app.store.keys import ApiKey, NewKey
@@ -26,14 +27,21 @@ TRUSTED_S: Final = 5.0
 """How long a token once recognised passes without a look-up: a revoked key dies within it."""
 
 RENEWED_S: Final = 3.0
-"""From this age on one request looks the token up again while the others still pass, so that the
-end of `TRUSTED_S` does not send all of them to the database at once."""
+"""From this age on the token is looked up again while requests still pass, so that the end of
+`TRUSTED_S` does not send all of them to the database at once."""
+
+AGAIN_S: Final = 0.5
+"""Pause between two such look-ups: one may find no thread free, or no database."""
+
+PATIENCE_S: Final = 4.0
+"""How long a request waits for a look-up: as long as behind a lane that hangs."""
 
 MOST_TRUSTED: Final = 1024
 FIRST_KEY: Final = "admin"
 """The name of the key that the embedded service makes on its first start."""
 
 _TOKEN: Final = re.compile(r"aval_[A-Za-z0-9_-]{43}")
+_NONE_OF_OURS: Final = "the token is not one of ours"
 _LONGEST_NAME: Final = 64
 
 
@@ -162,11 +170,13 @@ class _Known:
 class Authenticate:
     """Recognise the client behind a token; hits are kept for `TRUSTED_S`, misses are not.
 
-    `elapsed` is a clock that only runs forward, in seconds.
+    `elapsed` is a clock that only runs forward, in seconds; `patience_s` is how long a request
+    waits for a look-up.
     """
 
     database: Database
     elapsed: Callable[[], float]
+    patience_s: float = PATIENCE_S
     _known: dict[bytes, _Known] = field(default_factory=dict)
     _adding: Lock = field(default_factory=Lock)
     _looking: dict[bytes, asyncio.Future[Caller]] = field(default_factory=dict)
@@ -179,23 +189,41 @@ class Authenticate:
             BusyError: The database was out of reach, or too many tokens are looked up.
 
         """
+        if not _TOKEN.fullmatch(token):  # takes no thread from those that may be one
+            raise UnauthenticatedError(_NONE_OF_OURS)
+        try:
+            async with asyncio.timeout(self.patience_s):
+                # who asked first may go away, the others wait on
+                return await asyncio.shield(self._look(token))
+        except TimeoutError:
+            raise BusyError("the database takes too long; try again in a moment") from None
+
+    def _look(self, token: str) -> asyncio.Future[Caller]:
+        """Begin to look a token up, or join who does."""
         digest = _digest(token)
         looking = self._looking.get(digest)
         if looking is None:
             looking = self._looking[digest] = LOOK_UPS.do(self, token)
-            looking.add_done_callback(lambda _: self._looking.pop(digest, None))
-        # who asked first may go away, the others wait on
-        return await asyncio.shield(looking)
+            looking.add_done_callback(partial(self._looked, digest))
+        return looking
+
+    def _looked(self, digest: bytes, looking: asyncio.Future[Caller]) -> None:
+        self._looking.pop(digest, None)
+        if not looking.cancelled():
+            looking.exception()  # nobody may have waited for it
 
     def trusted(self, token: str) -> Caller | None:
-        """Return the client of a token that was recognised a moment ago; never waits."""
+        """Return the client of a token that was recognised a moment ago; never waits.
+
+        From `RENEWED_S` on it has the token looked up again meanwhile, which needs a running loop.
+        """
         known = self._known.get(_digest(token))
         at = self.elapsed()
         if known is None or at >= known.ends_at:
             return None
         if at >= known.renew_at:
-            known.renew_at = known.ends_at  # the others pass until then
-            return None
+            known.renew_at = at + AGAIN_S
+            _ = self._look(token)
         return known.caller
 
     def __call__(self, token: str) -> Caller:
@@ -207,7 +235,7 @@ class Authenticate:
 
         """
         if not _TOKEN.fullmatch(token):
-            raise UnauthenticatedError("the token is not one of ours")
+            raise UnauthenticatedError(_NONE_OF_OURS)
         digest, at = _digest(token), self.elapsed()
         with self.database.begin() as tx:
             key = keys.find(tx, digest)

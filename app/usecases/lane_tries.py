@@ -13,6 +13,7 @@ import structlog
 
 from app.domain.errors import BusyError, CreditError
 from app.store.lane import Lane, LostError, SlowError
+from app.telemetry import reason_of
 from app.usecases.apart import FOR_LANES
 from app.usecases.asks import Answer, Ask
 from app.usecases.batches import AccountMissingError, BehindError
@@ -170,7 +171,7 @@ class Tries:
         if len(part.items) > 1 and not lost and not (waited and late):
             return part.halves()
         if busy and not late and part.tries > 1:
-            log.info("lane_retry", reason=str(trouble.__cause__ or trouble)[:200])
+            log.info("lane_retry", reason=reason_of(trouble))
             await asyncio.sleep(0.02 * (_TRIES + 1 - part.tries))
             return [replace(part, tries=part.tries - 1)]
         if isinstance(trouble, AccountMissingError):
@@ -203,7 +204,7 @@ async def let_catch_up(catch_up: CatchUp, due: BehindError) -> bool:
     if trouble is None:
         return catching_up.result()
     if isinstance(trouble, BusyError):
-        log.warning("accounts_behind", reason=str(trouble.__cause__ or trouble)[:200])
+        log.warning("accounts_behind", reason=reason_of(trouble))
     else:
         log.error("accounts_behind", accounts=sorted(due.accounts), exc_info=trouble)
     return False

@@ -223,13 +223,15 @@ class ListLimits:
         """Return all of one segment, or of all segments; a merged record's under its own id.
 
         Raises:
-            SegmentUnknownError: The segment lies out of sight.
+            SegmentUnknownError: No such segment within sight.
             CustomerUnknownError: Nobody has this id within sight.
 
         """
         if segment_id is not None:
             caller.visit(segment_id)
         with self.database.read() as tx:
+            if segment_id is not None:
+                segments.read(tx, segment_id)
             held = merges.with_merged(tx, find_customer(tx, caller, ref))
             found = [
                 LimitView(record, customer_id, place)

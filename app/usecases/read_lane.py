@@ -17,7 +17,7 @@ import structlog
 from app.domain.errors import BusyError, CreditError
 from app.store.lane import LostError
 from app.store.read_rows import Row, Want
-from app.telemetry import READ_BATCH_SIZE, READ_QUEUE
+from app.telemetry import READ_BATCH_SIZE, READ_QUEUE, reason_of
 from app.usecases.queues import FairQueue
 
 _TRIES: Final = 2
@@ -180,7 +180,7 @@ class ReadLane:
                 return None
             if not isinstance(trouble, LostError):
                 break
-            log.info("read_lane_retry", reason=str(trouble.__cause__ or trouble)[:200])
+            log.info("read_lane_retry", reason=reason_of(trouble))
         return trouble
 
 

@@ -21,10 +21,11 @@ from app.domain.reconciliation import (
     refuse_twice,
     verdict_of,
 )
-from app.store import accounts, reconciliations, segments
+from app.store import reconciliations, segments
 from app.store.database import Database, Tx
 from app.store.reconciliations import DriftFilter, Stored
 from app.telemetry import SNAPSHOT_DRIFT_ACCOUNTS, SNAPSHOT_DRIFT_AMOUNT, SNAPSHOT_TIMESTAMP
+from app.usecases.score_reads import find_customer
 
 _log = structlog.get_logger(__name__)
 
@@ -249,14 +250,16 @@ class ListDrifts:
         """Return open drifts of segments within sight; `customer_id` may be an alias.
 
         Raises:
-            SegmentUnknownError: The segment lies out of sight.
-            CustomerUnknownError: Nobody has this id.
+            SegmentUnknownError: No such segment within sight.
+            CustomerUnknownError: Nobody has this id within sight.
 
         """
         if wanted.segment_id is not None:
             caller.visit(wanted.segment_id)
         with self.database.read() as tx:
-            owner = wanted.customer_id and accounts.customer_of(tx, wanted.customer_id)
+            if wanted.segment_id is not None:
+                segments.read(tx, wanted.segment_id)
+            owner = wanted.customer_id and find_customer(tx, caller, wanted.customer_id)
             seen: Collection[str] | None = caller.segments
             return reconciliations.open_drifts(
                 tx, replace(wanted, customer_id=owner, segments=seen)

@@ -65,8 +65,12 @@ class OrderPds:
     async def _watch(self) -> None:
         while True:
             await asyncio.sleep(LOOKS_S)
-            with suppress(BusyError):  # too many orders wait for their PD: at the next look, then
-                await FOR_ORDERS.do(self.look)
+            looking = FOR_ORDERS.do(self.look)
+            await asyncio.wait([looking])
+            trouble = looking.exception()
+            # too many orders wait for their PD: at the next look, then
+            if trouble is not None and not isinstance(trouble, BusyError):
+                _log.error("policies_not_read", exc_info=trouble)
 
     def look(self) -> None:
         """See whether a policy that is in force, or comes to be, reads the name."""

@@ -5,6 +5,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from app.api.authorization_batches import MOST_BROKEN
 from app.store.checker import check_ledger
 from tests.erp import Erp, money, refused
 
@@ -62,6 +63,16 @@ def test_what_is_wrong_with_one_is_answered_in_its_place(erp: Erp) -> None:
         "amount",
     ]
     assert erp.authorized() == "20.00"
+
+
+def test_an_item_that_breaks_too_many_rules_is_told_how_many(erp: Erp) -> None:
+    """A thousand items share what one body may have: each would be written out."""
+    odd = dict.fromkeys(map(str, range(MOST_BROKEN)), 0)
+    few, many = post(erp, {**item("1"), **odd}, {**item("2"), **odd, "more": 0})
+    assert len(few["problem"]["errors"]) == MOST_BROKEN
+    assert many["problem"]["errors"] == [
+        {"field": "body", "message": f"{MOST_BROKEN + 1} rules are broken"}
+    ]
 
 
 def test_a_key_has_one_effect_alone_and_in_batches(erp: Erp) -> None:

@@ -129,6 +129,7 @@ def test_a_confined_key_puts_no_model_in_place_for_another_segment(
         "/v1/order-holds?customer_id={}",
         "/v1/authorizations?customer_id={}",
         "/v1/decisions?customer_id={}",
+        "/v1/snapshots/drifts?customer_id={}",
     ],
 )
 def test_a_confined_key_does_not_hear_who_is_known_elsewhere(
@@ -165,3 +166,19 @@ def test_a_confined_key_reads_no_authority_of_another_segment(erp: Erp, speak: S
     assert read(east) == (["east"], ["east"], ["east", "clerk"], ["east"])
     everywhere = (["main", "east"], ["east", "main"], ["east", "main", "clerk"], ["main", "east"])
     assert read(erp.client) == everywhere
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        pytest.param("/v1/customers/C-1/limits", id="limits"),
+        pytest.param("/v1/customers/C-1/covers", id="covers"),
+        pytest.param("/v1/snapshots/drifts", id="drifts"),
+        pytest.param("/v1/ledger-events/quarantine", id="quarantine"),
+        pytest.param("/v1/changes", id="changes"),
+    ],
+)
+def test_a_list_of_a_segment_that_there_is_not_is_not_empty(erp: Erp, path: str) -> None:
+    """Somebody who mistypes it would read that nothing waits."""
+    assert erp.client.get(path, params={"segment": "main"}).status_code == 200
+    refused(erp.client.get(path, params={"segment": "mian"}), 404, "segment_unknown", "segment")

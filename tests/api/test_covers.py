@@ -98,3 +98,18 @@ def test_other_refusals(erp: Erp) -> None:
     refused(erp.post(PATH, {**ASK, "segment": "moon"}), 404, "segment_unknown")
     refused(erp.post(f"{PATH}/no-id/approve"), 404, "not_found", "cover_id")
     refused(erp.post(f"{PATH}/no-id/praise"), 422, "invalid_field")
+
+
+def test_a_cover_that_ends_is_listed_though_another_runs_beside_it(erp: Erp) -> None:
+    """Covers add up: what one of its kind gives already takes over nothing of another's."""
+    ends = {**ASK, "valid_from": "2026-06-01", "valid_to": "2026-06-30"}
+    beside = {**ASK, "valid_from": "2026-05-01", "valid_to": "2027-05-31"}
+    smaller = {**ASK, "percentage": "33.32", "valid_from": "2026-07-01"}
+    for asked in (ends, beside, smaller):
+        assert erp.post(PATH, asked).status_code == 201
+    query = {"ends_before": "2026-07-31"}
+    (found,) = erp.client.get("/v1/limits/expiring", params=query).json()["items"]
+    assert found["valid_to"] == "2026-06-30"
+    follows = {**ASK, "valid_from": "2026-07-01"}
+    assert erp.post(PATH, follows).status_code == 201
+    assert erp.client.get("/v1/limits/expiring", params=query).json()["items"] == []

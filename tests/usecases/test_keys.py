@@ -5,7 +5,7 @@ import re
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -17,8 +17,9 @@ from sqlalchemy import text
 from app.domain.callers import Caller
 from app.domain.errors import BusyError, FieldError, NotFoundError, UnauthenticatedError
 from app.store.database import Database, Tx
-from app.usecases.apart import MOST_WAITING, Apart
+from app.usecases.apart import LOOK_UPS, MOST_WAITING, Apart
 from app.usecases.keys import (
+    AGAIN_S,
     MOST_TRUSTED,
     RENEWED_S,
     TRUSTED_S,
@@ -149,23 +150,95 @@ def test_a_revoked_key_passes_no_longer_than_trusted(
     token = create("erp", ["admin"])
     authenticate(token)
     RevokeKey(create.database, lambda: NOW)("erp")
-    elapsed.at = RENEWED_S
-    assert authenticate.trusted(token) is None  # the one that is sent to look
-    elapsed.at = max(age, RENEWED_S) if age else 0.0
-    assert (authenticate.trusted(token) is not None) is passes
+    elapsed.at = age
+    assert asyncio.run(passed(authenticate, token)) is passes
 
 
-def test_one_request_renews_while_the_others_pass(
+async def passed(authenticate: Authenticate, token: str) -> bool:
+    """Say whether a token passes without a wait, and let what this began end."""
+    known = authenticate.trusted(token) is not None
+    with suppress(UnauthenticatedError, BusyError):
+        await authenticate.look_up(token)
+    return known
+
+
+def test_a_token_is_renewed_while_all_pass(create: CreateKey, elapsed: Elapsed) -> None:
+    token = create("erp", ["admin"])
+    with closing(Counted(create.database.url)) as counted:
+        authenticate = Authenticate(counted, elapsed)
+        authenticate(token)
+        elapsed.at = RENEWED_S - 0.01
+        assert authenticate.trusted(token) is not None
+        assert counted.begun == 1
+        elapsed.at = RENEWED_S
+
+        async def crowd() -> list[Caller | None]:
+            answers = [authenticate.trusted(token) for _ in range(4)]
+            await authenticate.look_up(token)  # the one that is under way
+            return answers
+
+        assert None not in asyncio.run(crowd())
+        assert counted.begun == 2
+        elapsed.at = TRUSTED_S
+        assert authenticate.trusted(token) is not None
+        assert counted.begun == 2
+
+
+def test_a_revoked_key_is_noticed_by_the_renewal(
     create: CreateKey, authenticate: Authenticate, elapsed: Elapsed
 ) -> None:
     token = create("erp", ["admin"])
     authenticate(token)
+    RevokeKey(create.database, lambda: NOW)("erp")
     elapsed.at = RENEWED_S
-    answers = [authenticate.trusted(token) is not None for _ in range(4)]
-    assert answers == [False, True, True, True]
-    authenticate(token)
-    elapsed.at = TRUSTED_S
-    assert authenticate.trusted(token) is not None
+    assert asyncio.run(passed(authenticate, token))
+    assert authenticate.trusted(token) is None
+
+
+def test_a_renewal_that_fails_is_tried_again_and_keeps_nobody_out(
+    create: CreateKey, elapsed: Elapsed
+) -> None:
+    token = create("erp", ["admin"])
+    with closing(Counted(create.database.url)) as counted:
+        authenticate = Authenticate(counted, elapsed)
+        authenticate(token)
+        counted.away = True
+        elapsed.at = RENEWED_S
+        assert asyncio.run(passed(authenticate, token))
+        assert asyncio.run(passed(authenticate, token))
+        counted.away, counted.begins = False, threading.Event()
+        elapsed.at = RENEWED_S + AGAIN_S
+
+        async def renewed() -> None:
+            assert authenticate.trusted(token) is not None
+            assert counted.begins is not None
+            assert await asyncio.to_thread(counted.begins.wait, 20)  # no request waits for it
+
+        asyncio.run(renewed())
+
+
+def test_who_waits_for_a_look_up_does_not_wait_for_ever(create: CreateKey) -> None:
+    """As where the database's server hangs, and its machine does not."""
+    token = create("erp", ["admin"])
+    with closing(Counted(create.database.url)) as counted:
+        counted.takes_s = 1.0
+        authenticate = Authenticate(counted, time.monotonic, patience_s=0.05)
+        with pytest.raises(BusyError):
+            asyncio.run(authenticate.look_up(token))
+
+
+def test_what_is_no_token_of_ours_takes_no_thread(authenticate: Authenticate) -> None:
+    async def strangers() -> None:
+        gate = threading.Event()
+        held = [LOOK_UPS.do(gate.wait, 60) for _ in range(LOOK_UPS.most)]
+        try:
+            with pytest.raises(UnauthenticatedError):
+                await authenticate.look_up("aval_" + "x" * 42)
+        finally:
+            gate.set()
+            await asyncio.gather(*held)
+
+    asyncio.run(strangers())
 
 
 def test_what_is_remembered_is_bounded(create: CreateKey, elapsed: Elapsed) -> None:
@@ -235,14 +308,21 @@ def test_who_may_ask(
 
 
 class Counted(Database):
-    """A database that counts transactions, each of which takes its time."""
+    """A database that counts transactions, each of which takes its time; it may be away."""
 
     begun = 0
+    takes_s = 0.1
+    away = False
+    begins: threading.Event | None = None
 
     @contextmanager
     def begin(self, **terms: Any) -> Iterator[Tx]:  # noqa: ANN401 - as they are
         self.begun += 1
-        time.sleep(0.1)
+        if self.begins is not None:
+            self.begins.set()
+        time.sleep(self.takes_s)
+        if self.away:
+            raise BusyError("the database is away")
         with super().begin(**terms) as tx:
             yield tx
 
