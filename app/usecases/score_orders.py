@@ -37,12 +37,13 @@ _log = structlog.get_logger(__name__)
 class OrderPds:
     """Fills questions while `wanted`; among what an application starts and stops.
 
-    `deadline_s` is the longest that a question waits for its PD.
+    `deadline_s` is the longest that a question waits for its PD, `every_s` the pause between looks.
     """
 
     database: Database
     rater: RateByModel
     deadline_s: float = 0.5
+    every_s: float = LOOKS_S
     wanted: bool = False
     _task: asyncio.Task[None] | None = None
 
@@ -64,7 +65,7 @@ class OrderPds:
 
     async def _watch(self) -> None:
         while True:
-            await asyncio.sleep(LOOKS_S)
+            await asyncio.sleep(self.every_s)
             looking = FOR_ORDERS.do(self.look)
             await asyncio.wait([looking])
             trouble = looking.exception()

@@ -1,11 +1,14 @@
 """A machine whose clock is wrong: what it grants ends by the database's, and is said so."""
 
+import asyncio
+import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import httpx2
 import pytest
+import structlog
 from fastapi import FastAPI
 from prometheus_client import REGISTRY
 
@@ -75,6 +78,30 @@ def test_a_database_out_of_reach_leaves_the_clock_as_it_was(
     ClockWatch(nowhere, clock).look()
     nowhere.close()
     assert clock.ahead == timedelta(seconds=7)
+
+
+def test_what_nobody_foresaw_does_not_end_the_watch(database: Database) -> None:
+    """A clock that stays as it was for good would end what was granted by another one."""
+    looks, begun = threading.Semaphore(0), threading.Event()
+
+    def read() -> datetime:
+        looks.release()
+        if begun.is_set():
+            raise LookupError
+        return own_clock()
+
+    watch = ClockWatch(database, ServerClock(read), every_s=0.01)
+
+    async def see() -> None:
+        await watch.start()
+        begun.set()
+        for _ in range(20):
+            assert await asyncio.to_thread(looks.acquire, timeout=20)
+        await watch.stop()
+
+    with structlog.testing.capture_logs() as lines:
+        asyncio.run(see())
+    assert {one["event"] for one in lines} == {"clock_not_compared"}
 
 
 def test_what_no_answer_is_quick_enough_to_tell_is_left_alone(database: Database) -> None:

@@ -254,3 +254,31 @@ def counted_now(database: Database) -> None:
             text("INSERT INTO background_rate (day, known, late, known_30, late_30)"
                  " VALUES (current_date - 1, 10, 1, 10, 1)")
         )  # fmt: skip
+
+
+class OddOrderPds(OrderPds):
+    """Meets what nobody foresaw at its second look, and a policy that asks at its third."""
+
+    looks = 0
+
+    def look(self) -> None:
+        self.looks += 1
+        if self.looks == 2:
+            raise LookupError
+        self.wanted = self.looks > 2
+
+
+def test_what_nobody_foresaw_does_not_end_the_watch(
+    database: Database, process: ScoringProcess, observer: FeatureProcess
+) -> None:
+    """Else each order of a policy that comes to read it would be held, its PD being missing."""
+    pds = OddOrderPds(database, RateByModel(process, observer), every_s=0.01)
+
+    async def see() -> None:
+        await pds.start()
+        async with asyncio.timeout(20):
+            while not pds.wanted:
+                await asyncio.sleep(0.01)  # noqa: ASYNC110 - it has no event to wait for
+        await pds.stop()
+
+    asyncio.run(see())
