@@ -278,7 +278,7 @@ def test_what_nobody_foresaw_does_not_end_the_watch(
         await pds.start()
         async with asyncio.timeout(20):
             while not pds.wanted:
-                await asyncio.sleep(0.01)  # noqa: ASYNC110 - it has no event to wait for
+                await asyncio.sleep(0.01)
         await pds.stop()
 
     asyncio.run(see())
