@@ -34,6 +34,7 @@ from app.usecases.facts_lapse import LapseProvisional
 from app.usecases.facts_quarantine import CloseQuarantined, ListQuarantine
 from app.usecases.figures import Figures
 from app.usecases.groups import accounts_on
+from app.usecases.hangs import HangWatch
 from app.usecases.health import CheckReadiness, Part
 from app.usecases.holds_judge import HoldsJudge
 from app.usecases.keys import Authenticate, CreateKey, ListKeys, RevokeKey
@@ -76,17 +77,20 @@ class Inner:
     """
 
     database: Database
+    hangs: HangWatch
 
     async def start(self) -> None:
         """Connect nothing yet."""
+        await self.hangs.start()
 
     async def stop(self) -> None:
         """Close them."""
+        await self.hangs.stop()
         self.database.close()
 
     def alive(self) -> bool:
-        """Say yes: what it is needed for says what is wrong."""
-        return True
+        """Say whether they are watched; what they are needed for says what else is wrong."""
+        return self.hangs.alive()
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +158,8 @@ def compose(
         rule_sheets=RuleSheets.over(database, now),
         snoozes=Snoozes(database, now, new_id),
     )
-    beside: list[Lane] = [Inner(inner), lanes, reading, models.watch, RaterLane(rater)]
+    guarded = Inner(inner, HangWatch(inner))
+    beside: list[Lane] = [guarded, lanes, reading, models.watch, RaterLane(rater)]
     if isinstance(now, ServerClock):
         beside.insert(1, ClockWatch(inner, now))
     return Composition(database, seed, desk, beside)

@@ -34,8 +34,9 @@ Currency = Annotated[str, Field(min_length=3, max_length=3)]
 class RateIn(WireModel):
     """1 `base` = `rate` `quote`; `rate` is a plain decimal string, at most 18 fraction digits.
 
-    One that is more than five times off the newest of the pair, in either direction, of the week
-    before `rate_date` is 409 `rate_implausible`, unless `confirmed` says that it is meant.
+    One that is more than five times off the one before it (of the same pair, in either direction,
+    by `rate_date`; where there is none, the one after it) is 409 `rate_implausible`, unless
+    `confirmed` says that it is meant.
     """
 
     model_config = ConfigDict(json_schema_extra={"examples": [_RATE]})

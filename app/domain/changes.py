@@ -31,7 +31,7 @@ _CUSTOMER: Final = (
     "size",
     "merged_into",
 )
-_ACCOUNT: Final = ("currency", "payment_terms_days", "owner")
+_ACCOUNT: Final = ("currency", "currency_source", "payment_terms_days", "owner")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ def customer_change(before: Customer | None, after: Customer) -> MasterChange:
     return MasterChange("CUSTOMER", *told, customer_id=after.customer_id)
 
 
-def account_change(before: AccountTerms, after: AccountTerms) -> MasterChange:
+def account_change(before: AccountTerms | None, after: AccountTerms) -> MasterChange:
     """Tell what is another in the fields of an account that master data sets."""
     told = _differing(_fields(before, _ACCOUNT), _fields(after, _ACCOUNT))
     return MasterChange(

@@ -3,11 +3,15 @@
 This file and the lane are the only places that commit (see docs/decisions/0006).
 """
 
+import os
+import socket
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
+from threading import Lock
 from typing import Any, Final
 from urllib.parse import urlsplit
+from weakref import WeakSet
 
 import orjson
 import psycopg
@@ -132,11 +136,33 @@ class Database:
             hide_parameters=True,  # names and amounts would go into the log with an error
             connect_args={**ALIVE, **(_PREPARE if prepare else NEVER_PREPARE)},
         )
+        self._made, self._making = WeakSet[psycopg.Connection[Any]](), Lock()
+        event.listen(self.engine, "connect", self._keep)
         if overflow:
             event.listen(self.engine, "checkout", self._watch)
             event.listen(self.engine, "checkin", self._watch)
         if met is not None:
             event.listen(self.engine, "connect", lambda fresh, _: met(fresh))
+
+    def _keep(self, fresh: psycopg.Connection[Any], _: object) -> None:
+        with self._making:
+            self._made.add(fresh)
+
+    def cut(self) -> int:
+        """Break all connections, and say how many: who waits for one's server hears BusyError.
+
+        A server that hangs on a machine that does not would be waited for without end: a
+        `statement_timeout` is the server's own. What still works is connected anew when needed.
+        """
+        with self._making:
+            made = [one for one in self._made if not one.closed]
+        for one in made:
+            with (
+                suppress(OSError, psycopg.OperationalError),  # it was closed meanwhile
+                socket.socket(fileno=os.dup(one.fileno())) as line,
+            ):
+                line.shutdown(socket.SHUT_RDWR)
+        return len(made)
 
     def _watch(self, *_: object) -> None:
         pool = self.engine.pool

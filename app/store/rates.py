@@ -4,7 +4,7 @@ from collections.abc import Collection
 from datetime import date, timedelta
 from typing import Any
 
-from sqlalchemy import Row, func, insert, select
+from sqlalchemy import Row, func, insert, select, tuple_
 
 from app.domain.money import Rate
 from app.domain.rates import MAX_AGE_DAYS
@@ -41,6 +41,24 @@ def recent(tx: Tx, currencies: Collection[str], today: date) -> list[Rate]:
         .order_by(fx_rate.c.rate_id)
     )
     return [_from_row(row) for row in tx.execute(query)]
+
+
+def nearest(tx: Tx, pair: tuple[str, str], day: date) -> Rate | None:
+    """Read the rate of a pair, in either direction, whose date is nearest to a day; None: no rate.
+
+    One of that day or before it goes before any later one; of one date the one stored last.
+    """
+    columns = fx_rate.c
+    query = (
+        select(fx_rate)
+        .where(tuple_(columns.base, columns.quote).in_([pair, pair[::-1]]))
+        .order_by(
+            columns.rate_date > day, func.abs(columns.rate_date - day), columns.rate_id.desc()
+        )
+        .limit(1)
+    )
+    row = tx.execute(query).one_or_none()
+    return None if row is None else _from_row(row)
 
 
 def mark(tx: Tx, first: date, last: date) -> tuple[int, int]:

@@ -143,6 +143,9 @@ def _stands(limit: str, day: str) -> str:
             AND l.valid_from BETWEEN {limit}.valid_from AND {day} AND NOT {OVER_WHEN_TOLD})"""
 
 
+_RENEWED_DAYS: Final = 31
+"""So many days before a cover ends, the one that takes it over may begin."""
+
 _ENDING: Final = f"""
 SELECT e.limit_id, e.account_id, a.customer_id, a.segment_id, a.owner, e.kind, e.limit_minor,
     e.currency, e.unlimited, e.valid_to
@@ -162,7 +165,7 @@ WHERE e.status = 'APPROVED' AND e.valid_to >= :earliest AND e.valid_to >= {_TODA
             AND (n.valid_to IS NULL OR n.valid_to > e.valid_to)
             -- covers add up: one that runs beside it already takes nothing over
             AND (e.kind <> 'cover' OR n.cover_kind = e.cover_kind
-                AND n.valid_from > e.valid_from AND n.limit_minor >= e.limit_minor)
+                AND n.valid_from > e.valid_to - {_RENEWED_DAYS} AND n.limit_minor >= e.limit_minor)
             AND {_stands("n", "e.valid_to + 1")})
 ORDER BY e.valid_to, e.limit_id::text LIMIT :most
 """  # noqa: S608 - made of constants
@@ -176,8 +179,8 @@ def ending(tx: Tx, asked: Asked, warn_days: Mapping[str, int]) -> list[Ending]:
     """List limits and covers that end by a day and have no successor, the next to end first.
 
     A base limit that another replaces before is none of them. What stands on the day after the end
-    is a successor, whenever it was approved; of a cover one of its kind that begins after it, of at
-    least as much. `warn_days` is each segment's own rule.
+    is a successor, whenever it was approved; of a cover one of its kind that begins at most a month
+    before, of at least as much. `warn_days` is each segment's own rule.
     """
     rows = tx.execute(_LIST_ENDING, _of_ending(asked, warn_days))
     return [

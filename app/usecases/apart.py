@@ -8,7 +8,8 @@ import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from threading import Semaphore
+from threading import Semaphore, get_ident
+from time import monotonic
 from typing import Final, TypeVar
 
 from app.domain.errors import BusyError
@@ -28,6 +29,7 @@ class Apart:
     name: str
     _threads: ThreadPoolExecutor = field(init=False)
     _places: Semaphore = field(default_factory=lambda: Semaphore(MOST_WAITING))
+    _since: dict[int, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Make none of them yet."""
@@ -43,9 +45,21 @@ class Apart:
             full: asyncio.Future[_T] = asyncio.get_running_loop().create_future()
             full.set_exception(BusyError("too many wait for the database; try again"))
             return full
-        doing = self._threads.submit(act, *given)
+        doing = self._threads.submit(self._act, act, *given)
         doing.add_done_callback(lambda _: self._places.release())
         return asyncio.wrap_future(doing)
+
+    def since(self) -> list[float]:
+        """Say when what is under way began, by the clock that only runs forward, in seconds."""
+        return [*self._since.values()]
+
+    def _act(self, act: Callable[..., _T], *given: object) -> _T:
+        me = get_ident()
+        self._since[me] = monotonic()
+        try:
+            return act(*given)
+        finally:
+            del self._since[me]
 
 
 FOR_LANES: Final = Apart(2, "lane")

@@ -18,6 +18,8 @@ class ListChanges:
     def __call__(self, caller: Caller, wanted: ChangeFilter) -> list[StoredChange]:
         """Return them, newest first; `customer_id` may be an alias.
 
+        Who is confined to segments reads nothing of groups.
+
         Raises:
             CustomerUnknownError: Nobody within sight has this id.
             SegmentUnknownError: No such segment within sight.
@@ -30,4 +32,14 @@ class ListChanges:
                 segments.read(tx, wanted.segment_id)
             customer_id = wanted.customer_id and find_customer(tx, caller, wanted.customer_id)
             seen = replace(wanted, customer_id=customer_id, segments=caller.segments)
-            return changes.page(tx, seen)
+            found = changes.page(tx, seen)
+        return found if caller.segments is None else [_without_groups(one) for one in found]
+
+
+def _without_groups(one: StoredChange) -> StoredChange:
+    """Leave out groups: some may have no account in sight."""
+    before, after = (
+        {name: value for name, value in side.items() if name != "parent_id"}
+        for side in (one.change.before, one.change.after)
+    )
+    return replace(one, change=replace(one.change, before=before, after=after))

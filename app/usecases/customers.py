@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Final
 
 from app.domain.callers import Caller
-from app.domain.changes import customer_change
+from app.domain.changes import account_change, customer_change
 from app.domain.customers import (
     KEEP,
     AccountTerms,
@@ -263,6 +263,7 @@ class _Put:
         if not self.change.account:
             return False
         accounts.lock(tx, own)
-        return apply_terms(
-            tx, self.caller, groups.term(tx, account_id), self.change.account, self.at
-        )
+        held = groups.term(tx, account_id)
+        now_is = apply_terms(tx, held, self.change.account, self.at)
+        changes.add(tx, self.caller, account_change(None if self.created else held, now_is))
+        return now_is != held

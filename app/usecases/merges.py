@@ -245,8 +245,8 @@ class _Merge:
         customers.hand_over_refs(self.tx, self.source_id, self.target_id)
         customers.touch(self.tx, self.target_id)
         after = customers.get_many(self.tx, before)
-        for customer_id, held in before.items():
-            changes.add(self.tx, self.caller, customer_change(held, after[customer_id]))
+        for name in (self.source_id, self.target_id):
+            changes.add(self.tx, self.caller, customer_change(before[name], after[name]))
         overrides.end_all(self.tx, [self.source_id], self.caller.client, self.at)
         snoozes.end_all(self.tx, self.source_id, self.caller.client, self.at)
         inputs.change(self.tx, account_ids, {"active": False, "snoozed": {}})

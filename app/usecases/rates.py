@@ -12,7 +12,6 @@ from app.domain.changes import rate_added
 from app.domain.errors import FieldError, RateImplausibleError
 from app.domain.facts import rate_cause
 from app.domain.money import Rate
-from app.domain.rates import find_rate
 from app.store import changes, rates
 from app.store.database import Database, Tx
 from app.usecases.asks import Answer
@@ -29,8 +28,8 @@ LEAST, MOST = Decimal("1e-8"), Decimal("1e8")
 """What one unit of a currency in circulation may be worth in another, inclusive."""
 
 MOST_TIMES: Final = 5
-"""A rate may be so many times the newest one, or that many times less, inclusive: base and quote
-exchanged, or a point misplaced, are seen in most pairs. No currency moves as far in a week."""
+"""A rate may be so many times the one before, or that many times less, inclusive: base and quote
+exchanged, or a point misplaced, are seen in most pairs. Few currencies move as far in a year."""
 
 _RATE: Final = re.compile(r"(?:0|[1-9][0-9]{0,8})(?:\.[0-9]{1,18})?", re.ASCII)
 
@@ -82,7 +81,7 @@ class AddRate:
 
         Raises:
             FieldError: A field breaks a rule; says which.
-            RateImplausibleError: It is far from the newest of the pair, and not confirmed.
+            RateImplausibleError: It is far from the one before it, and not confirmed.
             ForbiddenError: The caller does not see every segment: rates count in all of them.
             KeyReusedError: The key was used with another question.
             BusyError: The database was out of reach.
@@ -122,9 +121,11 @@ class AddRate:
 
 
 def _compare(tx: Tx, ask: RateAsk, rate: Rate) -> None:
-    """Insist that a rate is near the newest that conversions of its day could take without it."""
-    pair = {ask.base, ask.quote}
-    before = find_rate(rates.recent(tx, pair, ask.rate_date), ask.base, ask.quote, ask.rate_date)
+    """Insist that a rate is near the one before it, however long ago; else near the one after it.
+
+    Feeds rest for longer than a rate is fresh, over holidays, and positions keep what they have.
+    """
+    before = rates.nearest(tx, (ask.base, ask.quote), ask.rate_date)
     if before is None:
         return
     worth = before.rate if before.base == ask.base else 1 / before.rate

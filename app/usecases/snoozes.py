@@ -7,6 +7,7 @@ from datetime import datetime
 import structlog
 
 from app.domain.callers import Caller
+from app.domain.errors import BusyError
 from app.domain.ids import need_id
 from app.domain.rules import read_rule_set
 from app.domain.snoozes import Snooze, check_snooze, snoozes_to_json
@@ -51,7 +52,7 @@ class Snoozes:
             NotFoundError: The segment is out of sight.
             FieldError: The rule cannot be snoozed, or not until then.
             KeyReusedError: The key was used with another question.
-            BusyError: Somebody else works on the account.
+            BusyError: Somebody else works on the account, or the customer is being merged.
 
         """
         keyed.caller.visit(ask.segment_id)
@@ -73,6 +74,8 @@ class Snoozes:
         policy = read_rule_set(version, decisions.rule_set_of(tx, version))
         check_snooze(ask.rule_id, ask.expires_at, policy, at)
         accounts.lock(tx, [account_id])
+        if accounts.customer_of(tx, ask.customer_ref) != customer_id:
+            raise BusyError("the customer is being merged; try again")
         made = Snooze(
             snooze_id=self.new_id(),
             customer_id=customer_id,

@@ -34,10 +34,8 @@ def check_terms(change: AccountChange) -> None:
         raise FieldError(f"must be 0 to {MOST_TERMS_DAYS} days", "payment_terms_days")
 
 
-def apply_terms(
-    tx: Tx, caller: Caller, before: AccountTerms, change: AccountChange, at: datetime
-) -> bool:
-    """Change the fields of an account that was locked; tells whether anything differs after.
+def apply_terms(tx: Tx, before: AccountTerms, change: AccountChange, at: datetime) -> AccountTerms:
+    """Change the fields of an account that was locked, and give them as they are after it.
 
     Raises:
         CurrencyFixedError: The currency cannot change any more.
@@ -51,9 +49,7 @@ def apply_terms(
     groups.set_terms(tx, before.account_id, days, owner)
     if days != before.payment_terms_days:
         inputs.change(tx, [before.account_id], {"payment_terms_days": days})
-    after = groups.term(tx, before.account_id)
-    changes.add(tx, caller, account_change(before, after))
-    return after != before
+    return groups.term(tx, before.account_id)
 
 
 def _apply_currency(tx: Tx, before: AccountTerms, change: AccountChange, at: datetime) -> None:
@@ -118,7 +114,10 @@ class PutTerms:
                 raise BusyError("the customer is being merged; try again")
             account_id = ensure_accounts(tx, customer_id, segment_id).account_id
             accounts.lock(tx, [account_id])
-            differs = apply_terms(tx, caller, groups.term(tx, account_id), change, self.now())
+            before = groups.term(tx, account_id)
+            after = apply_terms(tx, before, change, self.now())
+            changes.add(tx, caller, account_change(None if created else before, after))
+            differs = after != before
             if created or differs:
                 customers.touch(tx, customer_id)
-            return groups.term(tx, account_id), version + (created or differs), created
+            return after, version + (created or differs), created

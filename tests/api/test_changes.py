@@ -83,6 +83,7 @@ def test_a_customer_and_its_account(desk: httpx2.Client) -> None:
     )
     put(desk, "/v1/customers/A-2/accounts/main", payment_terms_days=30, owner="Li")
     put(desk, "/v1/customers/C-1/accounts/main", payment_terms_days=30, owner="Li")
+    put(desk, "/v1/customers/C-1/accounts/main", currency="CNY")  # follows its segment no more
     made, *rest = told(desk, customer_id="A-2")
     assert made[:4] == ("CUSTOMER", "C-1", None, {})
     assert made[4]["since"] == "2020-01-02"
@@ -97,6 +98,13 @@ def test_a_customer_and_its_account(desk: httpx2.Client) -> None:
         ),
         ("ACCOUNT", "C-1", "main", {"owner": None}, {"owner": "Li"}),
         ("ACCOUNT", "C-1", "main", {"payment_terms_days": None}, {"payment_terms_days": 30}),
+        (
+            "ACCOUNT",
+            "C-1",
+            "main",
+            {"currency_source": "SEGMENT"},
+            {"currency_source": "CUSTOMER"},
+        ),
     ]
 
 
@@ -155,15 +163,23 @@ def test_only_an_auditor_reads_them_and_only_of_its_segments(
 ) -> None:
     put(desk, "/v1/segments/EU", name="Europe", currency="EUR", time_zone="Europe/Berlin")
     put(desk, "/v1/customers/C-1", name="One")
-    put(desk, "/v1/customers/C-2", name="Two")
+    put(desk, "/v1/customers/C-2", name="Two", parent_id="C-1")
+    put(desk, "/v1/customers/C-2", name="Two", parent_id=None)
     put(desk, "/v1/customers/C-2/accounts/EU", owner="Li")
     put(desk, "/v1/customers/C-2/accounts/main", owner="Wu")
     auditor = speak("audit:read", segments=("EU",)).client
     assert [one[:3] for one in told(auditor)] == [
         ("SEGMENT", None, "EU"),
         ("CUSTOMER", "C-2", None),
+        ("CUSTOMER", "C-2", None),
         ("ACCOUNT", "C-2", "EU"),
     ]
+    *_, ungrouped, made = told(auditor)
+    assert ungrouped[3:] == ({}, {})  # its group has no account there
+    euro = {"currency": "EUR", "currency_source": "SEGMENT"}
+    assert made[3:] == ({}, euro | {"payment_terms_days": None, "owner": "Li"})
+    grouped = told(desk, customer_id="C-2", kind="CUSTOMER")[1]
+    assert grouped[3:] == ({"parent_id": "C-1"}, {"parent_id": None})
     assert auditor.get("/v1/changes", params={"segment": "main"}).status_code == 404
     assert auditor.get("/v1/changes", params={"customer_id": "C-1"}).status_code == 404
     other = speak("customer:read").client

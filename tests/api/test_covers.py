@@ -105,7 +105,8 @@ def test_a_cover_that_ends_is_listed_though_another_runs_beside_it(erp: Erp) -> 
     ends = {**ASK, "valid_from": "2026-06-01", "valid_to": "2026-06-30"}
     beside = {**ASK, "valid_from": "2026-05-01", "valid_to": "2027-05-31"}
     smaller = {**ASK, "percentage": "33.32", "valid_from": "2026-07-01"}
-    for asked in (ends, beside, smaller):
+    early = {**ASK, "valid_from": "2026-05-30", "valid_to": "2027-05-31"}
+    for asked in (ends, beside, smaller, early):
         assert erp.post(PATH, asked).status_code == 201
     query = {"ends_before": "2026-07-31"}
     (found,) = erp.client.get("/v1/limits/expiring", params=query).json()["items"]

@@ -10,6 +10,7 @@ from sqlalchemy import text
 
 from app.domain.rules_standard import STANDARD
 from app.domain.signals import Signal, SignalKind, SignalRole
+from app.store.checker import check_ledger
 from app.store.database import Database
 from app.usecases.signals import NoteSignals
 from tests.erp import Erp, money, refused
@@ -107,7 +108,9 @@ def test_limits_and_covers_of_the_other_stay_on_record_and_change_nothing(erp: E
     assert before["effective_limit"] == money("100.00")
 
 
-def test_a_snooze_of_the_other_stays_on_record_and_lets_nothing_pass(erp: Erp) -> None:
+def test_a_snooze_of_the_other_stays_on_record_and_lets_nothing_pass(
+    erp: Erp, database_url: str
+) -> None:
     late = {"issue_date": "2026-04-01", "due_date": "2026-05-01", "invoice_id": "I-1"}
     event = {"source": "erp", "event_id": "E-1", "type": "invoice", "customer_id": "C-1"}
     when = {"segment": "main", "occurred_at": "2026-04-01T04:00:00Z", "version": 1}
@@ -123,6 +126,7 @@ def test_a_snooze_of_the_other_stays_on_record_and_lets_nothing_pass(erp: Erp) -
         listed = erp.client.get(f"/v1/customers/{name}/rule-snoozes").json()["items"]
         assert [one["customer_id"] for one in listed] == ["S", "S"], name
         assert [one["ended_by"] for one in listed] == ["tests", "tests"]
+    assert check_ledger(database_url).clean
     path = f"/v1/customers/C-1/rule-snoozes/{listed[0]['snooze_id']}/end"
     refused(erp.client.post(path), 404, "not_found")
     own = {**asked, "rule_id": "overdue-share"}

@@ -37,8 +37,9 @@ def erp(client: httpx2.Client) -> Erp:
         pytest.param({"base": "CNY", "quote": "USD", "rate": "0.139"}, True, id="inverse"),
         pytest.param({"base": "EUR", "rate": "0.72"}, True, id="other-pair"),
         pytest.param({"rate": "0.72", "rate_date": "2026-06-21"}, False, id="a-week-later"),
-        pytest.param({"rate": "0.72", "rate_date": "2026-06-22"}, True, id="later-than-that"),
-        pytest.param({"rate": "0.72", "rate_date": "2026-06-13"}, True, id="before-it"),
+        pytest.param({"rate": "0.72", "rate_date": "2026-06-22"}, False, id="later-than-fresh"),
+        pytest.param({"rate": "0.72", "rate_date": "2026-06-13"}, False, id="before-it"),
+        pytest.param({"rate": "0.72", "rate_date": "1999-06-13"}, False, id="long-before-it"),
         pytest.param({"rate": "0.72", "confirmed": True}, True, id="meant"),
     ],
 )
