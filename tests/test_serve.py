@@ -2,6 +2,7 @@
 
 import os
 import re
+import resource
 import signal
 import socket
 import stat
@@ -20,6 +21,7 @@ import pytest
 from app.cli.answer_pages import use_large_pages
 from app.cli.commands import COLUMNS, spread_options
 from app.cli.failures import explain
+from app.cli.service import MOST_FILES
 from app.domain.errors import BusyError, FieldError, SchemaOldError
 from app.store.embedded import start_embedded
 from app.store.migrate import migrate
@@ -105,10 +107,26 @@ def serve(folder: Path, *arguments: str, **given: str) -> Iterator[Service]:
             process.wait(PATIENCE_S)
 
 
+@contextmanager
+def few_files() -> Iterator[int]:
+    """Let what is started here have as few open files as a shell does; gives how many it may."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(soft, 1024), hard))
+    try:
+        yield MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_FILES)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def files_allowed(pid: int) -> int:
+    return resource.prlimit(pid, resource.RLIMIT_NOFILE)[0]
+
+
 def test_the_embedded_service_from_first_start_to_second(tmp_path: Path, here: Here) -> None:
-    state = tmp_path / "a state"
-    ops = free_port()
-    with serve(tmp_path, AVAL_STATE_DIR=str(state), AVAL_OPS_PORT=str(ops)) as service:
+    state, ops = tmp_path / "a state", free_port()
+    own = {"AVAL_STATE_DIR": str(state), "AVAL_OPS_PORT": str(ops)}
+    with few_files() as files, serve(tmp_path, **own) as service:
+        assert files_allowed(service.process.pid) == files_allowed(work_pid(service)) == files
         place = state / "api-key"
         token = place.read_text(encoding="ascii").strip()
         assert stat.S_IMODE(place.stat().st_mode) == 0o600

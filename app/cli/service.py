@@ -5,9 +5,10 @@ Without typer, which a process that serves would carry for good.
 
 import asyncio
 import os
+import resource
 import socket
 from collections.abc import Callable
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -33,6 +34,9 @@ from app.store.writeback import growth_written
 from app.usecases.keys import MakeFirstKey
 
 KEY_FILE: Final = "api-key"
+
+MOST_FILES: Final = 65_536
+"""Most open files, connections among them, of a process of the service; systems set less."""
 
 
 def _nothing(_: object) -> None:
@@ -105,6 +109,7 @@ def serve_until_stopped(plan: Plan) -> None:
     """
     settings = plan.settings
     telemetry.set_up_log(settings.log_level, settings.log_format)
+    allow_many_files()
     with signals_restored(), ExitStack() as undo:
         # The ports go first: what they refuse must not cost a start of the database.
         sock = undo.enter_context(closing(_bind(plan.options.host, plan.options.port)))
@@ -118,6 +123,19 @@ def serve_until_stopped(plan: Plan) -> None:
         undo.enter_context(growth_written(opened.url, wanted=settings.write_growth == "on"))
         figures = undo.enter_context(figures_folder(settings, plan.options.workers))
         _answer(plan, parts, House(settings, opened, operations, figures), sock)
+
+
+def allow_many_files(most: int = MOST_FILES) -> None:
+    """Let this process and its children have as many open files as the system lets them, or `most`.
+
+    Shells and systemd set 1,024 for the sake of programs that call `select`. As many idle
+    connections would be enough to keep everybody out.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = most if hard == resource.RLIM_INFINITY else min(hard, most)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with suppress(ValueError, OSError):  # macOS has another bound, which it does not tell
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _answer(plan: Plan, parts: Composition, house: House, sock: socket.socket) -> None:
