@@ -7,7 +7,7 @@ both. What is written within a turn of the event loop is collected and leaves at
 import asyncio
 from typing import Any, Final
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from app.cli.answer_guards import GuardedProtocol
 
 _AT_MOST: Final = 65_536
 """More than this does not wait for the end of the turn: a long answer meets flow control."""
@@ -69,8 +69,8 @@ class JoinedWrites(asyncio.Transport):
         self._transport.set_protocol(protocol)
 
 
-class JoiningProtocol(HttpToolsProtocol):
-    """uvicorn's protocol, on a connection that joins writes."""
+class JoiningProtocol(GuardedProtocol):
+    """uvicorn's protocol, guarded, on a connection that joins writes."""
 
     def connection_made(self, transport: Any) -> None:  # noqa: ANN401 - uvicorn narrows it
         """Begin."""
