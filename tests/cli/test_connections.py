@@ -11,7 +11,7 @@ import pytest
 import uvicorn
 import uvloop
 from prometheus_client import REGISTRY
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from app.cli.answer_guards import MOST_HEAD_BYTES, MOST_HEADERS, MOST_QUEUED
 from app.cli.answer_writes import JoiningProtocol
@@ -37,15 +37,24 @@ class Quick(JoiningProtocol):
     linger_s = LOOK_S
 
 
+class Calm(JoiningProtocol):
+    """The same, looking seldom enough that a request is whole between two looks."""
+
+    look_s = 0.5
+    linger_s = 60.0
+
+
 @dataclass
 class Echo:
     """Answers what it was asked, one whenever `gate` lets one through.
 
-    It waits for `late_s` seconds before it reads, or does not read where it is `early`.
+    It waits for `late_s` seconds before it reads, or does not read where it is `early`; between
+    the head and the body of its answer it waits for `slow_s`.
     """
 
     gate: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(1_000_000))
     late_s: float = 0.0
+    slow_s: float = 0.0
     early: bool = False
     begun: list[str] = field(default_factory=list)
     ended: list[str] = field(default_factory=list)
@@ -64,15 +73,11 @@ class Echo:
             more = message["more_body"]
         await self.gate.acquire()
         told["headers"] = [name.decode() for name, _ in scope["headers"]]
-        await send_json(send, told)
-
-
-async def send_json(send: Send, told: object) -> None:
-    body = json.dumps(told).encode()
-    length = (b"content-length", b"%d" % len(body))
-    await send({"type": "http.response.start", "status": 200, "headers": [length]})
-    end: Message = {"type": "http.response.body", "body": body}
-    await send(end)
+        body = json.dumps(told).encode()
+        length = (b"content-length", b"%d" % len(body))
+        await send({"type": "http.response.start", "status": 200, "headers": [length]})
+        await asyncio.sleep(self.slow_s)
+        await send({"type": "http.response.body", "body": body})
 
 
 @dataclass
@@ -81,7 +86,7 @@ class Client:
 
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
-    protocol: Quick
+    protocol: JoiningProtocol
 
     def send(self, data: bytes) -> None:
         self.writer.write(data)
@@ -107,7 +112,9 @@ class Client:
 
 
 @asynccontextmanager
-async def served(app: Echo, keep_alive_s: int = 60) -> AsyncIterator[Client]:
+async def served(
+    app: Echo, protocol: type[JoiningProtocol] = Quick, keep_alive_s: int = 60
+) -> AsyncIterator[Client]:
     """Serve by the protocol, and connect once."""
     config = uvicorn.Config(
         app, ws="none", lifespan="off", log_config=None, timeout_keep_alive=keep_alive_s
@@ -115,10 +122,10 @@ async def served(app: Echo, keep_alive_s: int = 60) -> AsyncIterator[Client]:
     config.load()
     state = uvicorn.Server(config).server_state
     loop = asyncio.get_running_loop()
-    made: asyncio.Future[Quick] = loop.create_future()
+    made: asyncio.Future[JoiningProtocol] = loop.create_future()
 
-    def make() -> Quick:
-        made.set_result(Quick(config, state, {}))
+    def make() -> JoiningProtocol:
+        made.set_result(protocol(config, state, {}))
         return made.result()
 
     listening = await loop.create_server(make, "127.0.0.1", 0)
@@ -275,6 +282,21 @@ def test_a_fault_is_told_behind_the_answers_before_it() -> None:
     run(act)
 
 
+def test_what_is_refused_later_is_held_no_longer() -> None:
+    async def act() -> None:
+        app = Echo(gate=asyncio.Semaphore(0))
+        async with served(app) as client:
+            client.send(asks(0, 1) + HEAD + FIELDS)
+            await until(lambda: bool(app.begun))
+            held = list(client.protocol.headers)
+            app.gate.release()
+            assert (await client.answer())[1]["path"] == "/0"
+            await refused(client, 431, "bad_request")
+        assert held == []
+
+    run(act)
+
+
 def test_whose_body_is_broken_never_begins_behind_others() -> None:
     async def act() -> None:
         app = Echo(gate=asyncio.Semaphore(0))
@@ -290,14 +312,16 @@ def test_whose_body_is_broken_never_begins_behind_others() -> None:
 
 
 def test_who_waits_for_a_broken_body_waits_no_more() -> None:
+    """Not even until the connection is closed."""
+
     async def act() -> None:
         app = Echo()
-        async with served(app) as client:
+        async with served(app, Calm) as client:
             client.send(CHUNKED + b"1\r\nx\r\n")
             await until(lambda: bool(app.begun))
             client.send(b"no chunk\r\n")
-            await refused(client, 400, "bad_request")
-        assert app.ended == ["/"]
+            assert (await client.answer())[0] == 400
+            await until(lambda: app.ended == ["/"])
 
     run(act)
 
@@ -360,6 +384,44 @@ def test_who_begins_and_does_not_end_is_late(begin: bytes, piece: bytes) -> None
             assert (status, problem["code"]) == (408, "bad_request")
             assert await client.rest() == b""
             await dribbling
+
+    run(act)
+
+
+def test_one_slow_request_after_the_other_is_not_late() -> None:
+    async def act() -> None:
+        async with served(Echo(), Calm) as client:
+            for _ in range(8):
+                client.send(POST + b"Content-Length: 4\r\n\r\n")
+                await asyncio.sleep(Calm.look_s / 2)
+                client.send(b"body")
+                assert (await client.answer())[0] == 200
+
+    run(act)
+
+
+def test_trailers_of_one_count_not_for_the_head_of_the_next() -> None:
+    half = b"x" * (MOST_HEAD_BYTES * 2 // 3)
+
+    async def act() -> None:
+        async with served(Echo(), Calm) as client:
+            client.send(CHUNKED + b"0\r\n")
+            await asyncio.sleep(0.01)
+            client.send(b"X: " + half + b"\r\n\r\n")
+            assert (await client.answer())[0] == 200
+            client.send(HEAD + b"X: " + half)
+            await asyncio.sleep(0.01)
+            client.send(b"\r\n\r\n")
+            assert (await client.answer())[0] == 200
+
+    run(act)
+
+
+def test_whose_answer_is_under_way_is_not_late() -> None:
+    async def act() -> None:
+        async with served(Echo(early=True, slow_s=LONG_S)) as client:
+            client.send(POST + b"Content-Length: 4\r\n\r\n")
+            assert (await client.answer())[0] == 200
 
     run(act)
 
