@@ -21,6 +21,7 @@ from uvicorn.server import ServerState
 
 from app import telemetry
 from app.api.problems import MEDIA_TYPE, render
+from app.cli.answer_upgrades import feed
 from app.domain.errors import BadRequestError, CreditError, TooManyRequestsError
 
 MOST_HEAD_BYTES: Final = 65_536
@@ -143,9 +144,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self._unended += len(data)
         self._heard += len(data)
         try:
-            self.parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            self._unsupported_upgrade_warning()
+            feed(self, data)
         except httptools.HttpParserError:
             self._refuse(self._fault or UNREADABLE)
             return
@@ -180,6 +179,11 @@ class GuardedProtocol(HttpToolsProtocol):
         """Take a piece of a body: what comes between pieces is counted anew."""
         self._unended = 0
         super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """End a message; one that offers another protocol ends where its body does."""
+        if not self.parser.should_upgrade():
+            super().on_message_complete()
 
     def on_response_complete(self) -> None:
         """Go on with the next request, or say at last what the connection ends with."""
