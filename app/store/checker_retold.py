@@ -123,9 +123,9 @@ LEFT JOIN (
         payload ->> 'due_date' AS due_date, payload ->> 'status' AS status
     FROM (
         SELECT type, payload FROM ledger_event
-        UNION ALL -- what came under a used id is no event of that id, and was let in by hand
+        UNION ALL -- what came under a used id, whatever it waited for after it was tried by hand
         SELECT payload ->> 'type', payload FROM quarantine
-        WHERE code = 'event_id_reused' AND status IN ('APPLIED', 'SUPERSEDED')) AS told
+        WHERE status IN ('APPLIED', 'SUPERSEDED')) AS told
     WHERE type IN ('invoice', 'payment', 'note', 'credit_note', 'write_off')
 ) AS e ON e.segment_id = v.segment_id AND e.kind = v.kind AND e.document_id = v.document_id
     AND e.version = v.version AND CASE v.kind
