@@ -95,9 +95,18 @@ WHERE a.limit_minor IS DISTINCT FROM b.limit_minor
 ORDER BY a.account_id LIMIT 1
 """
 
+# While one with an amount is not over, its account's currency cannot change.
+_CURRENCIES: Final = """
+SELECT l.account_id, l.kind, l.limit_minor, l.currency AS found, a.currency AS expected
+FROM credit_limit l JOIN account a ON a.account_id = l.account_id
+WHERE l.status = 'APPROVED' AND l.limit_minor IS NOT NULL AND l.currency <> a.currency
+    AND (l.valid_to IS NULL OR l.valid_to >= coalesce(a.limit_changes_on - 1, DATE '9999-12-31'))
+ORDER BY l.account_id, l.decided_at, l.limit_id LIMIT 1
+"""
+
 
 def check_limits(snapshot: Snapshot) -> Iterator[Difference]:
-    """Find the effective limit of every account again."""
+    """Find the effective limit of every account again; what is in force is in its currency."""
     for row in snapshot.rows(_LIMITS):
         sides = [(_shown(row, side), side) for side in ("expected", "found")]
         (expected, _), (found, _) = sides
@@ -106,6 +115,11 @@ def check_limits(snapshot: Snapshot) -> Iterator[Difference]:
         yield Difference(
             row["account_id"], f"limit: expected {expected} from approved limits, found {found}"
         )
+    for row in snapshot.rows(_CURRENCIES):
+        told = money(row["limit_minor"], row["found"])
+        what = "cover" if row["kind"] == "cover" else f"{row['kind']} limit"
+        text = f"{what} of {told}: expected {row['expected']}, in which its account is kept"
+        yield Difference(row["account_id"], f"{text}, found {row['found']}")
 
 
 def _more(row: dict[str, object], side: str) -> str:

@@ -45,6 +45,16 @@ LIMITS = [
         ("limits", "C-7", "expected 100.00 CNY from approved limits, found 100.01 CNY"),
         *both("C-7", "limit_minor = limit_minor + 1"),
     ),
+    control(
+        "account-kept-in-another-currency",
+        ("limits", "C-7", "base limit of 100.00 CNY: expected USD, in which its account is kept,"),
+        "UPDATE account SET currency = 'USD' WHERE customer_id = 'C-7'",
+    ),
+    control(
+        "cover-in-another-currency",
+        ("limits", "C-10", "cover of 9100 JPY: expected CNY, in which its account is kept, found"),
+        "UPDATE credit_limit SET currency = 'JPY' WHERE cover_kind = 'INSURANCE'",
+    ),
 ]
 
 ADJUSTMENTS = [
