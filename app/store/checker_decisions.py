@@ -7,7 +7,7 @@ of both.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from itertools import islice
 from typing import Any, Final
 from uuid import UUID
@@ -15,7 +15,7 @@ from uuid import UUID
 import orjson
 
 from app.store.checker_figures import Ask, Json, ceiling_of, reserved_in
-from app.store.checker_ground import Difference, Snapshot, columns, unpacked, used
+from app.store.checker_ground import Difference, Snapshot, columns, undue, unpacked, used
 from app.store.checker_met import Journal, checked_fault, locked_fault, read_journal
 from app.store.checker_verdicts import verdict_faults
 
@@ -136,6 +136,7 @@ def _fault(row: Json, evidence: _Evidence) -> str | None:
         or _grant_fault(row, ask, evidence)
         or _horizon_fault(row, ask)
         or _found_by_fault(row, evidence)
+        or _dates_fault(ask)
     )
 
 
@@ -242,3 +243,12 @@ def _horizon_fault(row: Json, ask: Ask) -> str | None:
     expected = ask.counts_from if row["outcome"] == "APPROVE" else None
     found = row["answer"].get("counts_from")
     return None if found == expected else f"counts_from: expected {expected}, found {found}"
+
+
+def _dates_fault(ask: Ask) -> str | None:
+    """Hold the business day to the moment, wherever the segment was, and the rates to that day."""
+    at = datetime.fromisoformat(ask.situation["at"]).astimezone(UTC).date()
+    today = date.fromisoformat(ask.situation["today"])
+    if abs((today - at).days) > 1:
+        return f"today: expected {at} or a day beside it, for it was judged then, found {today}"
+    return undue(ask.situation.get("rates", {}).values(), today)

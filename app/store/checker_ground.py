@@ -5,9 +5,9 @@ mistake cannot be in both.
 """
 
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from fractions import Fraction
 from importlib import resources
 from typing import Any, Final
@@ -22,12 +22,17 @@ from psycopg.types.json import set_json_loads
 CATEGORIES: Final = ("authorized", "open_delivery", "open_item", "note_receivable", "prepayment")
 NOTHING: Final = (0, 0, 0, 0, 0)
 
+NO_DIGITS: Final = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX VND VUV XAF XOF XPF"
+THREE_DIGITS: Final = "BHD IQD JOD KWD LYD OMR TND"
+"""Currencies of ISO 4217 that have no fraction digits, or three; the others have two."""
+
 Amounts = tuple[int, ...]
 """Minor units of one currency, in the order of `CATEGORIES`."""
 
+_OLDEST_DAYS: Final = 7
+"""A conversion takes no rate that is older than this, and none of a later day than its own."""
+
 _ROWS_AT_ONCE: Final = 2_000
-_NO_DIGITS: Final = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX VND VUV XAF XOF XPF"  # ISO 4217
-_THREE_DIGITS: Final = "BHD IQD JOD KWD LYD OMR TND"
 
 
 _FIRST: Final = resources.files("app.store").joinpath("packing_1.txt").read_bytes()
@@ -84,6 +89,17 @@ class Snapshot:
     def rows(self, query: str, values: Mapping[str, Any] | None = None) -> list[DictRow]:
         """Fetch all rows; for what is small."""
         return self._connection.execute(query, values).fetchall()
+
+    def hashed_rows(self, query: str) -> list[DictRow]:
+        """Fetch all rows of what joins all documents by what they say; for what is small.
+
+        Joins by order would sort everything by many texts first, which takes twice as long.
+        """
+        switch = "SELECT set_config('enable_mergejoin', %s, true)"
+        self._connection.execute(switch, ("off",))
+        found = self.rows(query)
+        self._connection.execute(switch, ("on",))
+        return found
 
     def stream(self, query: str, values: Mapping[str, Any] | None = None) -> Iterator[DictRow]:
         """Give row after row without ever holding all of them."""
@@ -147,9 +163,9 @@ def month_of(decision_id: UUID) -> UUID:
 
 def digits_of(currency: str) -> int:
     """Give the number of fraction digits of an ISO 4217 currency."""
-    if currency in _NO_DIGITS:
+    if currency in NO_DIGITS:
         return 0
-    return 3 if currency in _THREE_DIGITS else 2
+    return 3 if currency in THREE_DIGITS else 2
 
 
 def money(minor: int | None, currency: str) -> str:
@@ -218,3 +234,19 @@ def worth_of_all(foreign: Mapping[str, Any] | None, own: str) -> Amounts:
     for currency, held in (foreign or {}).items():
         total = plus(total, worth(amounts(held), currency, own, held["rate"]))
     return total
+
+
+def undue(rates: Iterable[Sequence[Any]], day: date, slack: int = 0) -> str | None:
+    """Tell of a rate that a conversion of a business day may not take, for its date.
+
+    Rates are [base, quote, rate, date, …] as stored; the day may be `slack` days off either way.
+    """
+    first = day - timedelta(days=_OLDEST_DAYS + slack)
+    last = day + timedelta(days=slack)
+    for rate in rates:
+        dated = next(iter(rate[3:]), "")
+        if not first.isoformat() <= str(dated) <= last.isoformat():
+            told = " ".join(map(str, rate[2:3]))
+            pair = "/".join(map(str, rate[:2]))
+            return f"rate {pair} {told}: expected one dated {first} to {last}, found {dated}"
+    return None

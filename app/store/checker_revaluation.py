@@ -1,6 +1,7 @@
-"""Revaluations: a newer rate changes what positions are worth, and nothing else."""
+"""Revaluations: a rate of those days changes what positions are worth, and nothing else."""
 
 from collections.abc import Iterator, Mapping
+from datetime import UTC
 from typing import Any, Final
 
 from app.store.checker_ground import (
@@ -10,6 +11,7 @@ from app.store.checker_ground import (
     amounts,
     columns,
     minus,
+    undue,
     worth_of_all,
 )
 
@@ -29,7 +31,10 @@ Json = Mapping[str, Any]
 
 
 def check_revaluations(snapshot: Snapshot) -> Iterator[Difference]:
-    """Hold every revaluation to the entry before it: positions stay, in each currency."""
+    """Hold every revaluation to the entry before it: positions stay, in each currency.
+
+    The rates that changed are of its day, or of the week before.
+    """
     for row in snapshot.stream(_REVALUATIONS):
         fault = _fault(row)
         if fault:
@@ -43,7 +48,8 @@ def _fault(row: Json) -> str | None:
         one, other = amounts(before.get(code, {})), amounts(after.get(code, {}))
         if one != other:
             return f"position in {code}: expected {one} minor units as before, found {other}"
-    if not any(held["rate"] != before.get(code, {}).get("rate") for code, held in after.items()):
+    newer = [held["rate"] for code, held in after.items() if held["rate"] != _rate(before, code)]
+    if not newer:
         return "expected another rate than before, found none"
     try:
         own = _own(columns(row, "before_"), before), _own(columns(row), after)
@@ -51,7 +57,12 @@ def _fault(row: Json) -> str | None:
         return str(error)
     if own[0] != own[1]:
         return f"position in its own currency: expected {own[0]} as before, found {own[1]}"
-    return None
+    # the business day of its segment's zone, which may be another by now, is this one or beside it
+    return undue(newer, row["at"].astimezone(UTC).date(), slack=1)
+
+
+def _rate(foreign: Json, code: str) -> object:
+    return foreign.get(code, {}).get("rate")
 
 
 def _own(use: Amounts, foreign: Json) -> Amounts:

@@ -234,4 +234,19 @@ DECISIONS = [
         ("decisions", "C-7", "account_seq: expected 1, found 2"),
         told("answer", "account_seq", "2", "SO-24"),
     ),
+    control(
+        "judged-on-another-day",
+        ("decisions", "C-7", "today: expected 2026-06-15 or a day beside it, for it was judged"),
+        told("inputs", "situation,today", '"2026-06-13"', "SO-24"),
+    ),
+    control(
+        "rate-of-too-long-ago",
+        ("decisions", "C-2", "rate USD/CNY 7.2: expected one dated 2026-06-09 to 2026-06-16"),
+        told("inputs", "situation,rates,CNY,3", '"2026-06-08"', "SO-42"),
+    ),
+    control(
+        "rate-of-the-day-after",
+        ("decisions", "C-2", "rate USD/CNY 7.2: expected one dated 2026-06-09 to 2026-06-16"),
+        told("inputs", "situation,rates,CNY,3", '"2026-06-17"', "SO-42"),
+    ),
 ]

@@ -61,6 +61,16 @@ def ledger(database: Database) -> str:
             "expected another rate than before, found none",
             id="no-other-rate",
         ),
+        pytest.param(
+            "foreign_use = jsonb_set(foreign_use, '{USD,rate,3}', '\"2026-11-15\"')",
+            "rate USD/CNY 7.5: expected one dated 2026-11-16 to 2026-11-25, found 2026-11-15",
+            id="rate-of-too-long-ago",
+        ),
+        pytest.param(
+            "foreign_use = jsonb_set(foreign_use, '{USD,rate,3}', '\"2026-11-26\"')",
+            "rate USD/CNY 7.5: expected one dated 2026-11-16 to 2026-11-25, found 2026-11-26",
+            id="rate-of-a-later-day",
+        ),
     ],
 )
 def test_a_revaluation_moves_nothing_but_worth(ledger: str, change: str, said: str) -> None:
