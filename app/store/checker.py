@@ -28,6 +28,7 @@ from app.store.checker_links import (
 )
 from app.store.checker_positions import check_positions
 from app.store.checker_releases import check_releases, check_terms
+from app.store.checker_reports import check_reports
 from app.store.checker_retold import check_retold
 from app.store.checker_revaluation import check_revaluations
 
@@ -41,6 +42,7 @@ _STEPS: Final[dict[str, Callable[[Snapshot], Iterator[Difference]]]] = {
     "retold": check_retold,
     "positions": check_positions,
     "adjustments": check_adjustments,
+    "reports": check_reports,
     "quarantine": check_quarantine,
     "holds": check_holds,
     "stops": check_stops,

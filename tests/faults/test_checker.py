@@ -27,6 +27,7 @@ from tests.faults.damages_decisions import DECISIONS
 from tests.faults.damages_exposure import EXPOSURE
 from tests.faults.damages_holds import HOLDS
 from tests.faults.damages_inputs import INPUTS
+from tests.faults.damages_reports import REPORTS
 from tests.faults.damages_retold import RETOLD
 from tests.faults.ledgers import NOW, build, open_desk, random_events, report
 
@@ -148,7 +149,9 @@ def test_it_shares_nothing_with_what_it_checks() -> None:
         assert "sqlalchemy" not in names, path.name
 
 
-@pytest.mark.parametrize("control", [*CONTROLS, *DECISIONS, *EXPOSURE, *HOLDS, *RETOLD, *INPUTS])
+@pytest.mark.parametrize(
+    "control", [*CONTROLS, *DECISIONS, *EXPOSURE, *HOLDS, *RETOLD, *REPORTS, *INPUTS]
+)
 def test_one_damaged_thing_is_named(server: Server, whole: str, control: Control) -> None:
     with psycopg.connect(server.at(whole), row_factory=dict_row) as connection:
         # triggers and foreign keys sleep: this is what nothing in the service could do

@@ -421,8 +421,17 @@ def test_a_merge_begins_again_when_an_order_came_in_between(town: Town) -> None:
 
 
 def _deliver(tx: Tx, account_id: int) -> None:
-    """Store a delivery of 50 for O-1 as facts do."""
+    """Store a delivery of 50 for O-1 as facts do, with what told of it."""
     row = {"account_id": account_id}
+    tx.execute(
+        text(
+            "INSERT INTO ledger_event (source, event_id, content, type, result, payload)"
+            " SELECT 'erp', 'D-1', '\\x00', type, 'applied', json_build_object('type', type,"
+            " 'customer_id', 'S', 'delivery_id', 'D-1', 'order_id', 'O-1', 'version', 1,"
+            " 'amount', json_build_object('amount', '0.50', 'currency', 'CNY'))"
+            " FROM (VALUES ('delivery')) AS t(type)"
+        )
+    )
     tx.execute(
         text(
             "INSERT INTO delivery VALUES ('main', 'D-1', 'O-1', 1, :account_id, 'CNY', 50, '\\x00')"
