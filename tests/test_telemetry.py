@@ -275,6 +275,12 @@ def test_other_libraries_speak_the_same_form(stream: io.StringIO) -> None:
     assert json.loads(line)["event"] == "went wrong"
 
 
+def test_every_metric_is_listed() -> None:
+    listed = {next(iter(metric.describe())).name for metric in METRICS}
+    exposed = {family.name for family in REGISTRY.collect()}
+    assert {name for name in exposed if name.startswith("aval_")} == listed
+
+
 def test_page_is_current() -> None:
     """`docs/metrics.md` is what the code says (`metrics_page()` writes it)."""
     assert PAGE.read_text(encoding="utf-8") == telemetry.metrics_page()

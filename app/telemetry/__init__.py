@@ -215,6 +215,7 @@ METRICS: Final[tuple[MetricWrapperBase, ...]] = tuple(
         SNAPSHOT_DRIFT_ACCOUNTS,
         SNAPSHOT_DRIFT_AMOUNT,
         SNAPSHOT_TIMESTAMP,
+        CLOCK_AHEAD,
         BUILD,
         PROCESSES,
         PROCESS_RESTARTS,
