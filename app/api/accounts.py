@@ -108,6 +108,7 @@ _ACCOUNT: Final[dict[str, Any]] = {
     "authorized": _cny("40000.00"),
     "forced": _cny("0.00"),
     "headroom": _cny("350000.00"),
+    "groups": [{"customer_id": "G-1", "headroom": _cny("40000.00")}],
     "utilization": "0.2200",
     "overdue": {"amount": _cny("12500.00"), "days": 4},
     "status": "OPEN",
@@ -115,6 +116,13 @@ _ACCOUNT: Final[dict[str, Any]] = {
     "as_of": "2026-12-01T02:03:04Z",
     "seq": 4711,
 }
+
+
+class GroupRoomOut(AnswerModel):
+    """What a group above an account has left, in the currency of the group's account."""
+
+    customer_id: str
+    headroom: MoneyOut
 
 
 class AccountOut(AnswerModel):
@@ -137,6 +145,9 @@ class AccountOut(AnswerModel):
     authorized: MoneyOut
     forced: MoneyOut
     headroom: MoneyOut | None
+    groups: list[GroupRoomOut] = Field(
+        description="Groups in whose limit its orders must fit too, the nearest first"
+    )
     utilization: str | None
     overdue: OverdueOut
     status: Literal["OPEN", "STOPPED"]

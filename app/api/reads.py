@@ -3,6 +3,7 @@
 `AccountOut`, `ScoreOut` and `CardOut` tell what is in them; tests hold both equal.
 """
 
+from collections.abc import Sequence
 from datetime import UTC
 from hashlib import sha256
 from typing import Any, Final
@@ -41,6 +42,7 @@ def account_bytes(view: AccountView) -> bytes:
             "authorized": _money(view.authorized),
             "forced": _money(view.forced),
             "headroom": _money(view.headroom),
+            "groups": _rooms(view.groups),
             "utilization": view.utilization,
             "overdue": _overdue(view.overdue),
             "status": view.status,
@@ -99,6 +101,7 @@ def card_bytes(card: Card) -> bytes:
             "risk_class": score.risk_class if score else None,
             "segment": account.segment_id if account else None,
             "headroom": _money(account.headroom) if account else None,
+            "groups": _rooms(account.groups) if account else [],
             "overdue": _overdue(account.overdue) if account else None,
             "reasons": reasons,
             "as_of": card.as_of,
@@ -108,6 +111,10 @@ def card_bytes(card: Card) -> bytes:
 
 def _money(money: Money | None) -> dict[str, str] | None:
     return None if money is None else {"amount": money.text, "currency": money.currency}
+
+
+def _rooms(groups: Sequence[tuple[str, Money]]) -> list[dict[str, Any]]:
+    return [{"customer_id": name, "headroom": _money(left)} for name, left in groups]
 
 
 def _overdue(overdue: Overdue) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from typing import Any, Final, Literal
 from fastapi import APIRouter, Request, Response
 from pydantic import ConfigDict, Field
 
+from app.api.accounts import GroupRoomOut
 from app.api.auth import authenticate
 from app.api.conventions import body_of, refusals
 from app.api.desk import desk_of
@@ -74,6 +75,7 @@ _CARD: Final[dict[str, Any]] = {
     "risk_class": "B",
     "segment": "main",
     "headroom": {"amount": "87500.00", "currency": "CNY"},
+    "groups": [],
     "overdue": {"amount": {"amount": "0.00", "currency": "CNY"}, "days": 0},
     "reasons": [_REASON],
     "as_of": "2026-12-01T02:00:00Z",
@@ -185,6 +187,9 @@ class CardOut(AnswerModel):
     risk_class: Grade | None
     segment: str | None
     headroom: MoneyOut | None
+    groups: list[GroupRoomOut] = Field(
+        description="Groups in whose limit its orders must fit too, the nearest first"
+    )
     overdue: CardOverdueOut | None
     reasons: list[CardReasonOut] = Field(description="At most three, the most adverse first")
     as_of: Instant

@@ -15,7 +15,7 @@ import orjson
 from app.domain.accounts import Account, Use
 from app.domain.accounts_json import foreign_from_json
 from app.domain.limits import CreditLimit
-from app.domain.money import Rate
+from app.domain.money import Money, Rate
 from app.domain.scores import StoredScore
 from app.domain.scores_json import score_from_json
 from app.domain.scores_refresh import Urgency
@@ -48,7 +48,8 @@ class AccountState:
     `limits` are its approved limits where the effective one may differ from the stored one since,
     else None; `covers_minor` is what its covers add up to on that date. `late` maps a currency to
     what was due before `today` and is still owed, in minor units; `oldest` is the oldest due date
-    among it. `rates` are in stored order.
+    among it. `rates` are in stored order. `rooms` are groups in whose limit its orders must fit,
+    the nearest first, and what that leaves: as stored, it follows the day by background work.
     """
 
     account: Account
@@ -56,6 +57,7 @@ class AccountState:
     active: bool
     score_light: str | None
     stopped: bool
+    rooms: Sequence[tuple[str, Money]]
     limits: Sequence[CreditLimit] | None
     covers_minor: int
     late: Mapping[str, int]
@@ -131,7 +133,7 @@ def _state(columns: Sequence[Any]) -> AccountState | None:
     if columns[0] is None:
         return None
     account, rest = _account(columns[:_ACCOUNT_COLUMNS]), columns[_ACCOUNT_COLUMNS:]
-    today, active, score_light, stopped, limits, covers, oldest, own, others, rates = rest
+    today, active, score_light, stopped, rooms, limits, covers, oldest, own, others, rates = rest
     due = account.limit_changes_on is not None and account.limit_changes_on <= today
     late = {} if own is None else {account.currency: int(own)}
     if others is not None:
@@ -142,6 +144,7 @@ def _state(columns: Sequence[Any]) -> AccountState | None:
         active=active,
         score_light=score_light,
         stopped=stopped,
+        rooms=() if rooms is None else [_room(*one) for one in orjson.loads(rooms)],
         limits=_limits(limits) if due else None,
         covers_minor=covers or 0,
         late=late,
@@ -198,6 +201,10 @@ def _limits(data: str | None) -> list[CreditLimit]:
             over_when_told,
         ) in enumerate(orjson.loads(data or "[]"))
     ]
+
+
+def _room(customer_id: str, currency: str, minor: int) -> tuple[str, Money]:
+    return customer_id, Money(minor, currency)
 
 
 def _rate(data: Sequence[str]) -> Rate:

@@ -43,6 +43,14 @@ _STATE: Final = f"""
     d.today, c.active, {_SCORE_IN_FORCE} ->> 'traffic_light' AS score_light,
     a.status = 'STOPPED' OR cardinality(a.path) > 1 AND EXISTS (
         SELECT FROM account g WHERE g.account_id = any(a.path) AND g.status = 'STOPPED'),
+    CASE WHEN cardinality(a.path) > 1 THEN (
+        SELECT json_agg(json_build_array(g.customer_id, g.currency,
+            coalesce(g.limit_minor, 0) - g.authorized_minor - g.open_delivery_minor
+                - g.open_item_minor - g.note_receivable_minor + g.prepayment_minor)
+            ORDER BY array_position(a.path, g.account_id))::text
+        FROM account g WHERE g.account_id = any(a.path) AND g.account_id <> a.account_id
+            AND NOT g.unlimited
+            AND (g.limit_minor IS NOT NULL OR g.limit_expired OR g.limit_withheld)) END,
     CASE WHEN a.limit_changes_on <= d.today THEN (
         SELECT json_agg(json_build_array(
             l.kind, l.limit_minor, l.unlimited, l.valid_from, l.valid_to, {OVER_WHEN_TOLD})

@@ -1,5 +1,6 @@
 """How an account stands: its limit, what uses it, what is overdue, and its light."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
@@ -22,7 +23,9 @@ class AccountView:
     """An account in one snapshot, with the limit of the business date.
 
     `headroom` is None where `unlimited`; `categories` are in the account's currency, PREPAYMENT
-    negative. `covers` is in `effective_limit`. `as_of` is the moment of the snapshot.
+    negative. `covers` is in `effective_limit`. `groups` are those in whose limit its orders must
+    fit too, the nearest first, with what each has left, in its own currency. `as_of` is the moment
+    of the snapshot.
     """
 
     customer_id: str
@@ -36,6 +39,7 @@ class AccountView:
     authorized: Money
     forced: Money
     headroom: Money | None
+    groups: Sequence[tuple[str, Money]]
     utilization: str | None
     overdue: Overdue
     status: Literal["OPEN", "STOPPED"]
@@ -50,6 +54,7 @@ class AccountGlance:
 
     segment_id: str
     headroom: Money | None
+    groups: Sequence[tuple[str, Money]]
     overdue: Overdue
     traffic_light: TrafficLight
 
@@ -106,14 +111,16 @@ def view_account(state: AccountState, at: datetime) -> AccountView:
     held, overdue = _held(state)
     counts = not held.unlimited and bool(held.limit_minor)  # beside no credit they do not
     covers = Money(state.covers_minor if counts else 0, held.currency)
-    return _view(held, covers, overdue, _light(state, held, overdue), at)
+    view = _view(held, covers, overdue, _light(state, held, overdue), at)
+    return replace(view, groups=state.rooms) if state.rooms else view
 
 
 def glance_at(state: AccountState) -> AccountGlance:
     """Work out of an account what a card shows."""
     held, overdue = _held(state)
     headroom = None if held.headroom is None else Money(held.headroom, held.currency)
-    return AccountGlance(held.segment_id, headroom, overdue, _light(state, held, overdue))
+    light = _light(state, held, overdue)
+    return AccountGlance(held.segment_id, headroom, state.rooms, overdue, light)
 
 
 def _held(state: AccountState) -> tuple[Account, Overdue]:
@@ -169,6 +176,7 @@ def _view(
         authorized=money(use.authorized),
         forced=money(held.forced),
         headroom=None if held.headroom is None else money(held.headroom),
+        groups=(),
         utilization=utilization(use.exposure, limit),
         overdue=overdue,
         status=held.status,

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from app.api.accounts import AccountOut, CategoriesOut, OverdueOut
+from app.api.accounts import AccountOut, CategoriesOut, GroupRoomOut, OverdueOut
 from app.api.scores import CardOut, CardOverdueOut, CardReasonOut, ModelOut, ReasonOut, ScoreOut
 from app.api.wire import MoneyOut
 from app.domain.money import Money
@@ -14,6 +14,10 @@ from app.usecases.reads import Card
 
 def _money(money: Money | None) -> MoneyOut | None:
     return None if money is None else MoneyOut.of(money)
+
+
+def _rooms(groups: Sequence[tuple[str, Money]]) -> list[GroupRoomOut]:
+    return [GroupRoomOut(customer_id=name, headroom=MoneyOut.of(left)) for name, left in groups]
 
 
 def account_out(view: AccountView) -> bytes:
@@ -32,6 +36,7 @@ def account_out(view: AccountView) -> bytes:
         authorized=MoneyOut.of(view.authorized),
         forced=MoneyOut.of(view.forced),
         headroom=_money(view.headroom),
+        groups=_rooms(view.groups),
         utilization=view.utilization,
         overdue=OverdueOut(amount=MoneyOut.of(view.overdue.amount), days=view.overdue.days),
         status=view.status,
@@ -80,6 +85,7 @@ def card_out(card: Card) -> bytes:
         risk_class=score.risk_class.value if score else None,
         segment=account.segment_id if account else None,
         headroom=_money(account.headroom) if account else None,
+        groups=_rooms(account.groups) if account else [],
         overdue=CardOverdueOut(
             amount=MoneyOut.of(account.overdue.amount), days=account.overdue.days
         )

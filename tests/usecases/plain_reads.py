@@ -70,8 +70,8 @@ def read_card(
         light = worse_light(light, account.traffic_light)
     glance = None
     if account is not None:
-        told = account.segment_id, account.headroom, account.overdue, account.traffic_light
-        glance = AccountGlance(*told)
+        told = account.segment_id, account.headroom, account.groups
+        glance = AccountGlance(*told, account.overdue, account.traffic_light)
     return Card(customer_id, name, light, found, glance, at)
 
 
@@ -103,7 +103,13 @@ def look(tx: Tx, ref: str, segment_id: str, at: datetime) -> AccountView:
     light = score.get("traffic_light")
     joint = joint_light(standing, TrafficLight(light) if light else None)
     covers = Money(effective_limit(approved, today).covers_minor, held.currency)
-    return replace(_view(held, overdue, joint, at), covers=covers)
+    above = accounts.get_many(tx, held.path[1:])
+    rooms = [
+        (one.customer_id, Money(one.headroom, one.currency))
+        for one in (above[key] for key in held.path[1:])
+        if one.has_limit and one.headroom is not None
+    ]
+    return replace(_view(held, overdue, joint, at), covers=covers, groups=rooms or ())
 
 
 def _overdue(tx: Tx, held: Account, today: date) -> Overdue:
@@ -140,6 +146,7 @@ def _view(held: Account, overdue: Overdue, light: TrafficLight, at: datetime) ->
         authorized=money(use.authorized),
         forced=money(held.forced),
         headroom=None if held.headroom is None else money(held.headroom),
+        groups=(),
         utilization=utilization(use.exposure, limit),
         overdue=overdue,
         status=held.status,

@@ -19,12 +19,14 @@ from app.domain.errors import (
     MergeConflictError,
     RateMissingError,
 )
+from app.domain.money import Money
 from app.domain.scores import TrafficLight
 from app.store import customers
 from app.store.database import Database, Tx
 from app.usecases.books import Books
 from app.usecases.customers import CustomerView
 from app.usecases.groups import ensure_accounts
+from app.usecases.limits import LimitAsk
 from app.usecases.segments import SegmentChange
 from tests.server import Clock
 from tests.usecases.readers import Reader
@@ -102,6 +104,26 @@ def test_what_stops_a_group_colours_its_members(town: Town) -> None:
     stop(town, "G")
     assert town.with_light(TrafficLight.RED) == ["A", "G"]
     assert Reader(town.database, town.clock).account("A").traffic_light == TrafficLight.RED
+
+
+def test_a_member_tells_what_its_groups_leave(town: Town) -> None:
+    """Its own account may be without a bound while every order is held."""
+    for name, parent in (("TOP", None), ("MID", "TOP"), ("G", "MID"), ("A", "G")):
+        town.put(name, parent_id=parent)
+    reader = Reader(town.database, town.clock)
+    assert [*reader.account("A").groups] == []  # who was never given a limit bounds nobody
+    for name in ("A", "MID"):
+        town.propose(name, LimitAsk("base", "main", None, unlimited=True))
+    town.limit("G", 100)
+    town.limit("TOP", 90)
+    town.invoice("A", 70)
+    seen = reader.account("A")
+    assert seen.headroom is None
+    assert [*seen.groups] == [("G", Money(30, "CNY")), ("TOP", Money(20, "CNY"))]
+    assert [*reader.account("G").groups] == [("TOP", Money(20, "CNY"))]
+    assert [*reader.account("TOP").groups] == []
+    town.limit("G", None)  # no credit granted
+    assert [*reader.account("A").groups] == [("G", Money(-70, "CNY")), ("TOP", Money(20, "CNY"))]
 
 
 @pytest.mark.parametrize(
