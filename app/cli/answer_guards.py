@@ -16,7 +16,11 @@ import orjson
 import structlog
 from uvicorn.config import Config
 from uvicorn.protocols.http.flow_control import FlowControl
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import (
+    STATUS_LINE,
+    HttpToolsProtocol,
+    RequestResponseCycle,
+)
 from uvicorn.server import ServerState
 
 from app import telemetry
@@ -125,6 +129,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self._timer: asyncio.TimerHandle | None = None
         self._fault: Refusal | None = None  # why the parser was stopped
         self._refusal: Refusal | None = None  # what the connection ends with
+        self._fresh: asyncio.Task[None] | None = None  # begun by this read, and so not yet at work
 
     def connection_made(self, transport: Any) -> None:  # noqa: ANN401 - uvicorn narrows it
         """Begin, and wait for the first request."""
@@ -143,6 +148,7 @@ class GuardedProtocol(HttpToolsProtocol):
             return  # what follows a fault is no request; it is read so that the answer arrives
         self._unended += len(data)
         self._heard += len(data)
+        self._fresh = None
         try:
             feed(self, data)
         except httptools.HttpParserError:
@@ -175,6 +181,12 @@ class GuardedProtocol(HttpToolsProtocol):
         self._headed, self._unended = self.scope, 0
         self._heads += 1
 
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:  # noqa: ANN401
+        """Begin as uvicorn does, and keep what was begun."""
+        self._fresh = self.loop.create_task(cycle.run_asgi(app))
+        self._fresh.add_done_callback(self.tasks.discard)
+        self.tasks.add(self._fresh)
+
     def on_body(self, body: bytes) -> None:
         """Take a piece of a body: what comes between pieces is counted anew."""
         self._unended = 0
@@ -204,6 +216,7 @@ class GuardedProtocol(HttpToolsProtocol):
         """Begin no request any more, and end with a refusal once those before it are answered."""
         self._refusal = refusal
         self._stop_looking()
+        self._unset_keepalive_if_required()
         self.headers.clear()  # they may be many, and its turn may be far
         cycle, turn = self.cycle, True
         if self.scope is not self._headed:  # the fault is in a head, and so behind all others
@@ -215,6 +228,8 @@ class GuardedProtocol(HttpToolsProtocol):
             self.transport.close()  # that was its one answer
             return
         elif self._heads:
+            if self._fresh is not None:
+                self._fresh.cancel()  # nothing is done that the client hears was refused
             cycle.disconnected = True  # who waits for its body waits no more, and says no more
             cycle.waiting_for_100_continue = False
             cycle.message_event.set()
@@ -235,6 +250,7 @@ class GuardedProtocol(HttpToolsProtocol):
             (b"cache-control", b"no-store"),
         ]
         lines = [b"%b: %b\r\n" % header for header in headers]
+        self.flow.resume_reading()  # what is not read when it is closed would reset it
         self.transport.write(b"".join([STATUS_LINE[refusal.status], *lines, b"\r\n", body]))
         self._timer = self.loop.call_later(self.linger_s, self.transport.close)
         telemetry.REQUESTS.labels("unmatched", telemetry.OTHER, status).inc()
@@ -260,6 +276,7 @@ class GuardedProtocol(HttpToolsProtocol):
         elif known and not begun:
             self.transport.close()  # nothing was begun that could be answered
         else:
+            self._fresh = None
             self._refuse(LATE)
 
     def _holds(self) -> bool:

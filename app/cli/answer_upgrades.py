@@ -5,6 +5,7 @@ sends. The parser takes all behind such a head for the other protocol, and uvico
 request without its body (https://github.com/encode/uvicorn/discussions/2722).
 """
 
+from collections.abc import Iterable
 from typing import Final
 
 import httptools
@@ -49,15 +50,20 @@ def feed(protocol: HttpToolsProtocol, data: bytes) -> None:
         HttpParserError: What came is not HTTP.
 
     """
-    try:
-        protocol.parser.feed_data(data)
-    except httptools.HttpParserUpgrade as offer:
-        framing = [
-            b"%b: %b\r\n" % (name, value)
-            for name, value in protocol.scope["headers"]
-            if name in _FRAMING
-        ]
-        head = b"POST / HTTP/1.1\r\n%b\r\n" % b"".join(framing)
-        protocol.parser = httptools.HttpRequestParser(_Rest(protocol))
-        protocol.parser.set_dangerous_leniencies(lenient_data_after_close=True)
-        feed(protocol, head + data[offer.args[0] :])
+    rest = memoryview(data)
+    while rest:
+        try:
+            protocol.parser.feed_data(rest)
+        except httptools.HttpParserUpgrade as offer:
+            rest = rest[offer.args[0] :]
+            protocol.parser = httptools.HttpRequestParser(_Rest(protocol))
+            protocol.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+            protocol.parser.feed_data(_head(protocol.scope["headers"]))
+        else:
+            return
+
+
+def _head(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """Write a head that says how long the body is, and nothing else."""
+    framing = [b"%b: %b\r\n" % one for one in headers if one[0] in _FRAMING]
+    return b"POST / HTTP/1.1\r\n%b\r\n" % b"".join(framing)

@@ -12,7 +12,7 @@ from app.store.database import Database
 from app.usecases.apart import FOR_LANES, FOR_ORDERS, LOOK_UPS, READINESS, Apart
 
 MOST_S: Final = 60.0
-"""Longer than anything may take in such a thread: a statement has 30 s, most have less."""
+"""Longer than what is done in such a thread takes: a statement has 30 s, most have less."""
 
 _EVERY_S: Final = 5.0
 
@@ -23,7 +23,8 @@ _log = structlog.get_logger(__name__)
 class HangWatch:
     """Cuts the connections of `database` when one of `threads` hangs; among what starts and stops.
 
-    They are cut once for each time that something hangs: what hangs on is not the database's.
+    What hangs on is given as long again, and its connections are cut again: it may have connected
+    anew to the same server. What hangs for another reason costs a cut each time, and no more.
     """
 
     database: Database
@@ -50,7 +51,7 @@ class HangWatch:
     def look(self) -> None:
         """Look now."""
         now = monotonic()
-        begun = [since for one in self.threads for since in one.since() if since > self._cut_at]
+        begun = [max(since, self._cut_at) for one in self.threads for since in one.since()]
         if begun and now - min(begun) > self.most_s:
             self._cut_at = now
             _log.error("database_hangs", cut=self.database.cut(), longest_s=round(now - min(begun)))
