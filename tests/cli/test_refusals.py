@@ -62,7 +62,7 @@ def test_who_still_sends_hears_the_refusal() -> None:
     """A connection that is closed with bytes unread is reset, and the refusal lost."""
 
     async def ask() -> None:
-        async with served(Echo(), Calm) as client:
+        async with served(Echo(early=True), Calm) as client:
             ahead = (ASK % 1) * 500_000  # more than the kernel keeps
 
             async def send() -> None:
