@@ -181,7 +181,11 @@ class GuardedProtocol(HttpToolsProtocol):
         self._headed, self._unended = self.scope, 0
         self._heads += 1
 
-    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:  # noqa: ANN401
+    def _start_asgi_task(
+        self,
+        cycle: RequestResponseCycle,
+        app: Any,  # noqa: ANN401 - its type is private to uvicorn
+    ) -> None:
         """Begin as uvicorn does, and keep what was begun."""
         self._fresh = self.loop.create_task(cycle.run_asgi(app))
         self._fresh.add_done_callback(self.tasks.discard)

@@ -1,7 +1,8 @@
 """Change documents: what became another in master data, and who made it so."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from datetime import date
 from typing import Any, Final, Literal
 
 from app.domain.customers import AccountTerms, Customer
@@ -10,28 +11,22 @@ from app.domain.segments import Segment
 
 ChangeKind = Literal["SEGMENT", "CUSTOMER", "ACCOUNT", "FX_RATE"]
 
-_SEGMENT: Final = (
-    "name",
-    "currency",
-    "time_zone",
-    "mode",
-    "four_eyes",
-    "credit_horizon_days",
-    "provisional_haircut_percent",
+_Record = Segment | Customer | AccountTerms
+
+_NOT_TOLD: Final = frozenset(
+    {
+        "account_id",
+        "customer_id",
+        "segment_id",
+        "version",
+        "status",
+        "rule_set_version",
+        "own_rule_set",
+        "next_rule_set_version",
+        "next_rule_set_at",
+    }
 )
-_CUSTOMER: Final = (
-    "name",
-    "kind",
-    "country",
-    "uscc",
-    "lei",
-    "industry",
-    "parent_id",
-    "active",
-    "size",
-    "merged_into",
-)
-_ACCOUNT: Final = ("currency", "currency_source", "payment_terms_days", "owner")
+"""Fields that name the record, and those whose changes are told elsewhere: stops, rules."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,19 +50,19 @@ class MasterChange:
 
 def segment_change(before: Segment | None, after: Segment) -> MasterChange:
     """Tell what is another in a segment; its rules have a history of their own."""
-    told = _differing(_fields(before, _SEGMENT), _fields(after, _SEGMENT))
+    told = _differing(before, after)
     return MasterChange("SEGMENT", *told, segment_id=after.segment_id)
 
 
 def customer_change(before: Customer | None, after: Customer) -> MasterChange:
     """Tell what is another in a customer's master data."""
-    told = _differing(_customer(before), _customer(after))
+    told = _differing(before, after)
     return MasterChange("CUSTOMER", *told, customer_id=after.customer_id)
 
 
 def account_change(before: AccountTerms | None, after: AccountTerms) -> MasterChange:
     """Tell what is another in the fields of an account that master data sets."""
-    told = _differing(_fields(before, _ACCOUNT), _fields(after, _ACCOUNT))
+    told = _differing(before, after)
     return MasterChange(
         "ACCOUNT", *told, customer_id=after.customer_id, segment_id=after.segment_id
     )
@@ -87,20 +82,21 @@ def rate_added(rate_id: int, rate: Rate, *, confirmed: bool) -> MasterChange:
     return MasterChange("FX_RATE", {}, told)
 
 
-def _fields(held: object | None, names: tuple[str, ...]) -> dict[str, Any]:
-    return {} if held is None else {name: getattr(held, name) for name in names}
-
-
-def _customer(held: Customer | None) -> dict[str, Any]:
+def _told(held: _Record | None) -> dict[str, Any]:
     if held is None:
         return {}
-    since = None if held.since is None else held.since.isoformat()
-    return {**_fields(held, _CUSTOMER), "since": since, "aliases": sorted(held.aliases)}
+    names = [one.name for one in fields(held) if one.name not in _NOT_TOLD]
+    return {name: _json(getattr(held, name)) for name in names}
 
 
-def _differing(
-    before: Mapping[str, Any], after: Mapping[str, Any]
-) -> tuple[dict[str, Any], dict[str, Any]]:
+def _json(value: object) -> object:
+    if isinstance(value, date):
+        return value.isoformat()
+    return sorted(value) if isinstance(value, tuple) else value
+
+
+def _differing(old: _Record | None, new: _Record) -> tuple[dict[str, Any], dict[str, Any]]:
+    before, after = _told(old), _told(new)
     names = [name for name in after if name not in before or before[name] != after[name]]
     return (
         {name: before[name] for name in names if name in before},

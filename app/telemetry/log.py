@@ -30,14 +30,14 @@ _DETAIL: Final = re.compile(
 )
 
 
-def without_detail(text: str) -> str:
+def _without_detail(text: str) -> str:
     """Leave out what PostgreSQL tells of the rows an error is about: ids, names and amounts."""
     return _DETAIL.sub("", text)
 
 
 def reason_of(trouble: BaseException) -> str:
     """Say in at most 200 characters why something failed, by its cause where it has one."""
-    return without_detail(str(trouble.__cause__ or trouble)).strip()[:200]
+    return _without_detail(str(trouble.__cause__ or trouble)).strip()[:200]
 
 
 def set_up_log(
@@ -87,12 +87,12 @@ def _plain(out: TextIO, trouble: ExcInfo) -> None:
     """Write a traceback; the console's own would print local variables: amounts, passwords."""
     text = StringIO()
     structlog.dev.plain_traceback(text, trouble)
-    out.write(without_detail(text.getvalue()))
+    out.write(_without_detail(text.getvalue()))
 
 
 def _cut_detail(_log: WrappedLogger, _method: str, line: EventDict) -> EventDict:
     if "exception" in line:
-        line["exception"] = without_detail(line["exception"])
+        line["exception"] = _without_detail(line["exception"])
     return line
 
 

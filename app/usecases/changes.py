@@ -3,10 +3,11 @@
 from dataclasses import dataclass, replace
 
 from app.domain.callers import Caller
-from app.store import changes, segments
+from app.store import changes
 from app.store.changes import ChangeFilter, StoredChange
 from app.store.database import Database
 from app.usecases.score_reads import find_customer
+from app.usecases.sight import need_segment
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +26,8 @@ class ListChanges:
             SegmentUnknownError: No such segment within sight.
 
         """
-        if wanted.segment_id is not None:
-            caller.visit(wanted.segment_id)
         with self.database.read() as tx:
-            if wanted.segment_id is not None:
-                segments.read(tx, wanted.segment_id)
+            need_segment(tx, caller, wanted.segment_id)
             customer_id = wanted.customer_id and find_customer(tx, caller, wanted.customer_id)
             seen = replace(wanted, customer_id=customer_id, segments=caller.segments)
             found = changes.page(tx, seen)

@@ -9,11 +9,12 @@ import structlog
 
 from app.domain.callers import Caller
 from app.domain.errors import BusyError, EventNotWaitingError, NotFoundError
-from app.store import accounts, facts_inbox, facts_quarantine, segments
+from app.store import accounts, facts_inbox, facts_quarantine
 from app.store.database import Database, Tx
 from app.store.facts_inbox import Waiting
 from app.store.facts_quarantine import Quarantined, QuarantineFilter
 from app.telemetry import QUARANTINE_SIZE
+from app.usecases.sight import need_segment
 
 _LARGEST: Final = 2**63 - 1
 
@@ -52,11 +53,8 @@ class ListQuarantine:
             BusyError: The database was out of reach.
 
         """
-        if wanted.segment_id is not None:
-            caller.visit(wanted.segment_id)
         with self.database.read() as tx:
-            if wanted.segment_id is not None:
-                segments.read(tx, wanted.segment_id)
+            need_segment(tx, caller, wanted.segment_id)
             return facts_quarantine.listing(tx, replace(wanted, segments=caller.segments))
 
 

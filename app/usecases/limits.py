@@ -20,6 +20,7 @@ from app.usecases.groups import ensure_accounts
 from app.usecases.idempotency import once
 from app.usecases.keyed import Keyed
 from app.usecases.score_reads import find_customer
+from app.usecases.sight import need_segment
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,11 +228,8 @@ class ListLimits:
             CustomerUnknownError: Nobody has this id within sight.
 
         """
-        if segment_id is not None:
-            caller.visit(segment_id)
         with self.database.read() as tx:
-            if segment_id is not None:
-                segments.read(tx, segment_id)
+            need_segment(tx, caller, segment_id)
             held = merges.with_merged(tx, find_customer(tx, caller, ref))
             found = [
                 LimitView(record, customer_id, place)

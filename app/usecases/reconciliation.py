@@ -26,6 +26,7 @@ from app.store.database import Database, Tx
 from app.store.reconciliations import DriftFilter, Stored
 from app.telemetry import SNAPSHOT_DRIFT_ACCOUNTS, SNAPSHOT_DRIFT_AMOUNT, SNAPSHOT_TIMESTAMP
 from app.usecases.score_reads import find_customer
+from app.usecases.sight import need_segment
 
 _log = structlog.get_logger(__name__)
 
@@ -254,11 +255,8 @@ class ListDrifts:
             CustomerUnknownError: Nobody has this id within sight.
 
         """
-        if wanted.segment_id is not None:
-            caller.visit(wanted.segment_id)
         with self.database.read() as tx:
-            if wanted.segment_id is not None:
-                segments.read(tx, wanted.segment_id)
+            need_segment(tx, caller, wanted.segment_id)
             owner = wanted.customer_id and find_customer(tx, caller, wanted.customer_id)
             seen: Collection[str] | None = caller.segments
             return reconciliations.open_drifts(

@@ -6,6 +6,18 @@ from app.store import groups, segments
 from app.store.database import Tx
 
 
+def need_segment(tx: Tx, caller: Caller, segment_id: str | None) -> None:
+    """Insist that a segment, where one is asked for, is there: else its list would look empty.
+
+    Raises:
+        SegmentUnknownError: No such segment within sight.
+
+    """
+    if segment_id is not None:
+        caller.visit(segment_id)
+        segments.read(tx, segment_id)
+
+
 def need_sight(tx: Tx, caller: Caller, *customer_ids: str) -> None:
     """Insist that the caller sees every segment in which customers have accounts.
 
