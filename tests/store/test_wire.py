@@ -68,6 +68,16 @@ def test_arrays_come_back_as_they_went(
     assert [(one.t, one.i, one.f, one.b) for one in told] == rows
 
 
+def test_a_column_of_one_value_is_kept_where_it_is_short() -> None:
+    """Names of people, which clients choose, would fill the memory."""
+    short, long = ["main"] * 100, ["n" * 64] * 100
+    assert texts([*short]) is texts(short)
+    assert texts([*long]) is not texts(long)
+    data = texts(long)[0]
+    assert data is not None
+    assert data.endswith((b"\0\0\0\x40" + b"n" * 64) * 100)
+
+
 def test_single_values_have_their_types(database_url: str) -> None:
     at = datetime(2026, 2, 3, 4, 5, 6, 789, tzinfo=UTC)
     sent = {"n": -5, "t": "ä'\\\"", "f": False, "d": date(1970, 1, 1), "m": at, "z": None}
