@@ -12,9 +12,9 @@ from typing import Final
 
 import uvicorn
 
+from app.cli.answer_guards import GuardedProtocol
 from app.cli.answer_memory import Memory, share_arena
 from app.cli.answer_pages import use_large_pages
-from app.cli.answer_writes import JoiningProtocol
 from app.cli.failures import RefusedError
 from app.composition import Composition
 from app.main import application, tune_memory
@@ -47,7 +47,7 @@ class ApiServer(uvicorn.Server):
         config = uvicorn.Config(
             application(parts),
             loop="uvloop",
-            http=JoiningProtocol,
+            http=GuardedProtocol,
             ws="none",
             lifespan="on",
             access_log=False,

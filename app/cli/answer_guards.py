@@ -6,7 +6,6 @@ a connection here is answered in its turn: behind the requests that came before 
 """
 
 import asyncio
-from collections.abc import Sized
 from dataclasses import dataclass
 from secrets import token_hex
 from typing import Any, ClassVar, Final, NoReturn
@@ -15,7 +14,6 @@ import httptools
 import orjson
 import structlog
 from uvicorn.config import Config
-from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import (
     STATUS_LINE,
     HttpToolsProtocol,
@@ -25,7 +23,9 @@ from uvicorn.server import ServerState
 
 from app import telemetry
 from app.api.problems import MEDIA_TYPE, render
+from app.cli.answer_flow import Flow
 from app.cli.answer_upgrades import feed
+from app.cli.answer_writes import JoinedWrites
 from app.domain.errors import BadRequestError, CreditError, TooManyRequestsError
 
 MOST_HEAD_BYTES: Final = 65_536
@@ -87,25 +87,13 @@ class _Dropped(list[tuple[bytes, bytes]]):
 _TRAILERS: Final = _Dropped()
 
 
-class _Flow(FlowControl):
-    """Reads nothing as long as requests wait for their turn, whoever wants to read on."""
-
-    def __init__(self, transport: asyncio.Transport, queue: Sized) -> None:
-        super().__init__(transport)
-        self._queue = queue
-
-    def resume_reading(self) -> None:
-        if self.read_paused and not self._queue:
-            super().resume_reading()
-
-
 class GuardedProtocol(HttpToolsProtocol):
     """uvicorn's protocol with bounds; it knows no websockets.
 
     Every `look_s` seconds a connection is looked at: what a client owed already at the look before
     (the first request, the rest of a head or of a body) is late. So each of these may take from
-    `look_s` to twice that, and no request sets a timer. After a refusal there are `linger_s`
-    seconds to read it.
+    `look_s` to twice that, and no request sets a timer. Who reads none of an answer for as long is
+    cut off. After a refusal there are `linger_s` seconds to read it.
     """
 
     look_s: ClassVar[float] = _LOOK_S
@@ -132,14 +120,16 @@ class GuardedProtocol(HttpToolsProtocol):
         self._fresh: asyncio.Task[None] | None = None  # begun by this read, and so not yet at work
 
     def connection_made(self, transport: Any) -> None:  # noqa: ANN401 - uvicorn narrows it
-        """Begin, and wait for the first request."""
-        super().connection_made(transport)
-        self.flow = _Flow(self.transport, self.pipeline)
+        """Begin, and wait for the first request; what is written within a turn leaves as one."""
+        connection = JoinedWrites(transport)
+        super().connection_made(connection)
+        self.flow = self._flow = Flow(connection, self.pipeline)
         self._timer = self.loop.call_later(self.look_s, self._look)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End."""
-        self._stop_looking()
+        if self._timer is not None:
+            self._timer.cancel()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -219,7 +209,6 @@ class GuardedProtocol(HttpToolsProtocol):
     def _refuse(self, refusal: Refusal) -> None:
         """Begin no request any more, and end with a refusal once those before it are answered."""
         self._refusal = refusal
-        self._stop_looking()
         self._unset_keepalive_if_required()
         self.headers.clear()  # they may be many, and its turn may be far
         cycle, turn = self.cycle, True
@@ -256,30 +245,32 @@ class GuardedProtocol(HttpToolsProtocol):
         lines = [b"%b: %b\r\n" % header for header in headers]
         self.flow.resume_reading()  # what is not read when it is closed would reset it
         self.transport.write(b"".join([STATUS_LINE[refusal.status], *lines, b"\r\n", body]))
-        self._timer = self.loop.call_later(self.linger_s, self.transport.close)
+        self.loop.call_later(self.linger_s, self.transport.close)
         telemetry.REQUESTS.labels("unmatched", telemetry.OTHER, status).inc()
         token = telemetry.REQUEST_ID.set(request_id)
         _log.info("connection_refused", status=refusal.status, detail=refusal.error.detail)
         telemetry.REQUEST_ID.reset(token)
 
-    def _stop_looking(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-
     def _look(self) -> None:
-        cycle, known = self.cycle, self.scope is self._headed
-        if self.transport.is_closing():
+        """See what stands still; goes on until the connection is lost, closed or not."""
+        if self._flow.stands_still():
+            _log.info("connection_unread")
+            self.transport.abort()
             return
+        self._timer = self.loop.call_later(self.look_s, self._look)
+        if self._refusal is None and not self.transport.is_closing():
+            self._look_for_what_is_owed()
+
+    def _look_for_what_is_owed(self) -> None:
+        cycle, known = self.cycle, self.scope is self._headed
         begun = self._heads > 0
         done = known and begun and (cycle.response_complete or not cycle.more_body)
         owed = _NOTHING if done or self._holds() else 2 * self._heads + known
         late = owed != _NOTHING and owed == self._owed and self._heard <= _ENOUGH_BYTES
         self._owed, self._heard = owed, 0
-        if not late:
-            self._timer = self.loop.call_later(self.look_s, self._look)
-        elif known and not begun:
+        if late and known and not begun:
             self.transport.close()  # nothing was begun that could be answered
-        else:
+        elif late:
             self._fresh = None
             self._refuse(LATE)
 

@@ -5,9 +5,10 @@ both. What is written within a turn of the event loop is collected and leaves at
 """
 
 import asyncio
+from fcntl import ioctl
+from sys import byteorder
+from termios import TIOCOUTQ
 from typing import Any, Final
-
-from app.cli.answer_guards import GuardedProtocol
 
 _AT_MOST: Final = 65_536
 """More than this does not wait for the end of the turn: a long answer meets flow control."""
@@ -23,11 +24,13 @@ class JoinedWrites(asyncio.Transport):
         self._loop = asyncio.get_running_loop()
         self._parts: list[Any] = []
         self._size = 0
+        self._written = 0
 
     def write(self, data: Any) -> None:  # noqa: ANN401 - bytes, or what is like them
         """Send before the next turn."""
         self._parts.append(data)
         self._size += len(data)
+        self._written += len(data)
         if self._size > _AT_MOST:
             self._flush()
         elif len(self._parts) == 1:
@@ -56,6 +59,15 @@ class JoinedWrites(asyncio.Transport):
         """Tell about the connection, as asyncio's transports do."""
         return self._transport.get_extra_info(name, default)
 
+    def outstanding(self) -> tuple[int, int]:
+        """Count the bytes ever written, and those of them that the client has not taken yet.
+
+        What the system has, but no word from the other end that it arrived, is among these.
+        """
+        socket = self._transport.get_extra_info("socket")
+        system = int.from_bytes(ioctl(socket.fileno(), TIOCOUTQ, bytes(4)), byteorder)
+        return self._written, self._size + self._transport.get_write_buffer_size() + system
+
     def pause_reading(self) -> None:
         """Let the client wait with what it sends."""
         self._transport.pause_reading()
@@ -67,11 +79,3 @@ class JoinedWrites(asyncio.Transport):
     def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
         """Let somebody else be told of events."""
         self._transport.set_protocol(protocol)
-
-
-class JoiningProtocol(GuardedProtocol):
-    """uvicorn's protocol, guarded, on a connection that joins writes."""
-
-    def connection_made(self, transport: Any) -> None:  # noqa: ANN401 - uvicorn narrows it
-        """Begin."""
-        super().connection_made(JoinedWrites(transport))

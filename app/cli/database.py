@@ -41,7 +41,7 @@ log = logging.getLogger(__name__)
 _STARTING_S: Final = 60.0
 """How long a command waits for a service that holds the state directory but does not answer yet."""
 
-_FOR_COMMANDS: Final = 30
+_FOR_COMMANDS: Final = 45
 """Connections of an embedded database for `aval work`, imports and people."""
 
 

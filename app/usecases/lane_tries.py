@@ -127,16 +127,22 @@ class Tries:
         """Undo a batch that failed, and settle it; then the one that had begun behind it.
 
         That one may have failed with it, for no fault of its own: it is tried again as a whole, and
-        the time that settling the first took is none of its patience.
+        the time that settling the first took is none of its patience. Whatever this raises, nobody
+        of either waits any more.
         """
         clock = asyncio.get_running_loop().time
-        if behind is not None:
-            await asyncio.wait([behind.task])  # the transaction that is open may be its own
-        began = clock()
-        await self.lane.rollback()
-        await self._settle(first.part, first.task.exception(), first.until)
-        if behind is not None and behind.failed:
-            await self._settle(behind.part, None, behind.until + (clock() - began))
+        try:
+            if behind is not None:
+                await asyncio.wait([behind.task])  # the transaction that is open may be its own
+            began = clock()
+            await self.lane.rollback()
+            await self._settle(first.part, first.task.exception(), first.until)
+            if behind is not None and behind.failed:
+                await self._settle(behind.part, None, behind.until + (clock() - began))
+        finally:  # who was answered does not hear it
+            for one in (first, behind):
+                if one is not None:
+                    _refuse(one.part, BusyError("a lane broke down; try again with the same key"))
 
     async def _settle(self, whole: Part, trouble: BaseException | None, until: float) -> None:
         """Decide a part that met trouble (None: nothing of its own) part by part."""

@@ -7,7 +7,8 @@ from typing import Any
 
 import uvicorn
 
-from app.cli.answer_writes import JoinedWrites, JoiningProtocol
+from app.cli.answer_guards import GuardedProtocol
+from app.cli.answer_writes import JoinedWrites
 
 
 class Sink(asyncio.Transport):
@@ -107,13 +108,13 @@ def served(
 
     async def run() -> bytes:
         config = uvicorn.Config(
-            hello, http=JoiningProtocol, ws="none", lifespan="off", log_config=None
+            hello, http=GuardedProtocol, ws="none", lifespan="off", log_config=None
         )
         server = uvicorn.Server(config)
         config.load()
         loop = asyncio.get_running_loop()
         listening = await loop.create_server(
-            lambda: JoiningProtocol(config, server.server_state, {}), "127.0.0.1", 0
+            lambda: GuardedProtocol(config, server.server_state, {}), "127.0.0.1", 0
         )
         port = listening.sockets[0].getsockname()[1]
         reader, writer = await asyncio.open_connection("127.0.0.1", port)

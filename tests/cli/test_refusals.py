@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from tests.cli.test_connections import ASK, POST, Calm, Echo, run, served, until
+from tests.cli.connections import ASK, POST, Calm, Echo, run, served, until
 
 
 @pytest.mark.parametrize(

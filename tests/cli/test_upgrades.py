@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.cli.test_connections import ASK, Calm, Echo, Quick, run, served
+from tests.cli.connections import ASK, Calm, Echo, Quick, run, served
 
 OFFER = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAEAAEAA\r\n"
 POST = b"POST /1 HTTP/1.1\r\nHost: a\r\n" + OFFER
