@@ -30,7 +30,6 @@ from app.usecases.authorizations import AuthorizeOrders
 from app.usecases.catch_up import catch_up_on
 from app.usecases.clocks import ClockWatch
 from app.usecases.facts import ApplyFacts, Facts
-from app.usecases.facts_lapse import LapseProvisional
 from app.usecases.facts_quarantine import CloseQuarantined, ListQuarantine
 from app.usecases.figures import Figures
 from app.usecases.groups import accounts_on
@@ -135,7 +134,6 @@ def compose(
     facts = Facts(
         ApplyFacts(database, now, new_id, scores.rescore.afterwards),
         ListQuarantine(database),
-        LapseProvisional(database, scores.rescore.afterwards),
         CloseQuarantined(database, now),
     )
     around = Surroundings(now, new_id, lanes.ask, _judge(settings, inner, new_id))

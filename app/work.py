@@ -7,6 +7,7 @@ transaction that is safe beside its twins in other processes. Imported by `aval 
 import asyncio
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -18,7 +19,7 @@ from app.domain.errors import BusyError
 from app.domain.feature_catalogue import NAMES
 from app.scoring.shelf import Shelf
 from app.settings import Settings
-from app.store.database import Database, moment
+from app.store.database import Database
 from app.store.holds_lane import HoldLane
 from app.store.ids import IdSource
 from app.store.processors import ask_quietly
@@ -28,7 +29,7 @@ from app.usecases.adjust_limits import AdjustLimits
 from app.usecases.catch_up import catch_up_on
 from app.usecases.escalation import EscalateHolds
 from app.usecases.expiry import ExpireAuthorizations
-from app.usecases.facts_lapse import LapseProvisional
+from app.usecases.facts_lapse import LapseDue
 from app.usecases.facts_requeue import RequeueFacts
 from app.usecases.facts_tally import TallyFacts
 from app.usecases.health_models import WatchHealth
@@ -68,6 +69,8 @@ TRAIN_LOOK_S: Final = 86_400.0
 
 MOST_BACKOFF_S: Final = 60.0
 """The longest wait after failures, in seconds, where the loop's own pause is not longer."""
+
+_MOST_LOOPS: Final = 16
 
 _log = structlog.get_logger(__name__)
 
@@ -118,7 +121,7 @@ def loops(settings: Settings, database: Database, rater: Rater | None = None) ->
         Loop("expire", settings.expire_every_s, ExpireAuthorizations(database, most)),
         Loop("count", settings.count_every_s, CountOrders(database, most)),
         Loop("settle", SETTLE_EVERY_S, SettleLimits(database, most)),
-        Loop("lapse", settings.lapse_every_s, LapseNow(database, most)),
+        Loop("lapse", settings.lapse_every_s, LapseDue(database, most)),
         Loop("requeue", REQUEUE_EVERY_S, RequeueFacts(database, most)),
         Loop("release", settings.release_every_s, releasing(settings, database)),
         Loop("escalate", settings.escalate_every_s, EscalateHolds(database, most)),
@@ -166,44 +169,33 @@ def releasing(settings: Settings, database: Database) -> ReleaseCleared:
     return ReleaseCleared(database, judge, most)
 
 
-@dataclass(frozen=True, slots=True)
-class LapseNow:
-    """Let provisional money lapse by the database's clock; who paid it is due to be scored."""
-
-    database: Database
-    most: int
-
-    def __call__(self, _: Cursor | None = None) -> Portion:
-        """Do up to `most` payments."""
-        with self.database.read() as tx:
-            at = moment(tx)
-        done = LapseProvisional(self.database)(at, self.most)
-        return Portion(done, () if done else None)
-
-
 def open_database(settings: Settings, url: str) -> Database:
-    """Make the pool: each loop uses one connection at a time; nothing is connected yet."""
+    """Make the pool, with room for all loops, each of which uses one connection at a time.
+
+    Nothing is connected yet. Most loops rest most of the time: few connections are kept.
+    """
     prepare, met = settings.prepare == "on", ask_quietly(settings.database_nice)
-    return Database(url, pool_size=5, prepare=prepare, met=met)
+    return Database(url, pool_size=5, overflow=_MOST_LOOPS, prepare=prepare, met=met)
 
 
 async def run(loops: Sequence[Loop], stop: asyncio.Event) -> None:
     """Run all loops until `stop`; a portion under way is finished, then nothing is begun.
 
-    One that may take minutes is broken off.
+    One that may take minutes is broken off. Each loop has a thread: none waits for another's.
     """
-    async with asyncio.TaskGroup() as group:
-        for loop in loops:
-            group.create_task(_repeat(loop, stop), name=loop.name)
-        await stop.wait()
-        for loop in loops:
-            loop.end()
+    with ThreadPoolExecutor(max(len(loops), 1), "work") as threads:
+        async with asyncio.TaskGroup() as group:
+            for loop in loops:
+                group.create_task(_repeat(loop, threads, stop), name=loop.name)
+            await stop.wait()
+            for loop in loops:
+                loop.end()
 
 
-async def _repeat(loop: Loop, stop: asyncio.Event) -> None:
+async def _repeat(loop: Loop, threads: Executor, stop: asyncio.Event) -> None:
     failures = 0
     while not stop.is_set():
-        failures = 0 if await _pass(loop, stop) else failures + 1
+        failures = 0 if await _pass(loop, threads, stop) else failures + 1
         try:
             async with asyncio.timeout(pause_s(loop.every_s, failures)):
                 await stop.wait()
@@ -219,14 +211,14 @@ def pause_s(every_s: float, failures: int) -> float:
     return every_s if not failures else min(MOST_BACKOFF_S, 2.0 ** min(failures - 1, 16))
 
 
-async def _pass(loop: Loop, stop: asyncio.Event) -> bool:
+async def _pass(loop: Loop, threads: Executor, stop: asyncio.Event) -> bool:
     """Do portions until none is left or `stop`; whatever goes wrong ends the pass, no more."""
     began, items, left = time.perf_counter(), 0, 0
     after: Cursor | None = None
     result: Literal["done", "busy", "failed"] = "done"
     try:
         while True:
-            portion = await asyncio.to_thread(loop.portion, after)
+            portion = await asyncio.get_running_loop().run_in_executor(threads, loop.portion, after)
             WORK_ITEMS.labels(loop.name).inc(portion.items)
             items, left, after = items + portion.items, left + portion.left, portion.after
             if after is None or stop.is_set():

@@ -93,7 +93,10 @@ class LineIn(WireModel):
 
 
 class InvoiceFactIn(FactIn):
-    """Adds OPEN_ITEM; lines add up to no more than the amount. One due date an invoice."""
+    """Adds OPEN_ITEM. One due date an invoice, not before its `issue_date`.
+
+    Lines add up to no more than the amount; where it is 0, more are as none.
+    """
 
     model_config = _example(**INVOICE)
 
@@ -126,7 +129,10 @@ class NoteTermsIn(WireModel):
 
 
 class PaymentFactIn(FactIn):
-    """Settles invoices; the rest is PREPAYMENT. PROVISIONAL money counts once it is FINAL."""
+    """Settles invoices; the rest is PREPAYMENT. PROVISIONAL money counts once it is FINAL.
+
+    Allocations add up to no more than the amount; where it is 0, more are as none.
+    """
 
     model_config = _event(
         "payment",

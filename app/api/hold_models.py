@@ -65,6 +65,7 @@ _HOLD: Final[dict[str, Any]] = {
     "unblock": [],
     "decision_id": "019332b4-6c00-7000-8000-000000000001",
     "authorization_id": None,
+    "authorized_amount": None,
     "auto_release": True,
     "escalated_to": None,
     "escalated_at": None,
@@ -191,6 +192,8 @@ class ProposalOut(AnswerModel):
 class HoldOut(AnswerModel):
     """A hold. `segment` null: a stop everywhere; `amount` null: the order was never asked about.
 
+    `amount` is what was asked and held; `authorized_amount` what the authorization of a released
+    one is for as it stands, of the whole order (null: it has none, or that has ended).
     `auto_release` false: the policy wants a person to release it. `escalated_to` is the role that
     is to look at it by now, `proposal` the newest release that needed two persons.
     """
@@ -211,6 +214,7 @@ class HoldOut(AnswerModel):
     unblock: list[UnblockOut]
     decision_id: str | None
     authorization_id: str | None
+    authorized_amount: MoneyOut | None
     auto_release: bool
     escalated_to: str | None
     escalated_at: Instant | None
@@ -258,6 +262,7 @@ def hold_fields(hold: OrderHold) -> dict[str, Any]:
         "order_hold_id": hold.hold_id,
         "segment": hold.segment_id,
         "amount": hold.amount and MoneyOut.of(hold.amount),
+        "authorized_amount": hold.authorized and MoneyOut.of(hold.authorized),
         "check_point": ask.get("check_point"),
     }
 

@@ -49,7 +49,8 @@ class OrderHold:
     `ask` is the question that was held, as JSON (None: the order was never asked about), `owner`
     the credit specialist of the account. `auto_release` false: the policy wants a person.
     `escalated_to` is the role that hears of it by now, `proposal` the newest release that needed
-    two persons. A closed hold never changes again.
+    two persons. A closed hold never changes again; `authorized` does: it is what the authorization
+    is for that a release made (None: none was, or it has ended).
     """
 
     hold_id: str
@@ -74,6 +75,7 @@ class OrderHold:
     escalated_to: str | None = None
     escalated_at: datetime | None = None
     proposal: Proposal | None = None
+    authorized: Money | None = None
 
     @property
     def amount(self) -> Money | None:

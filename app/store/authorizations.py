@@ -1,11 +1,13 @@
 """Authorizations to read: those that orders have now, and those that ended with another payer."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
 
 from sqlalchemy import (
+    ARRAY,
+    UUID,
     ColumnElement,
     CompoundSelect,
     Date,
@@ -13,6 +15,7 @@ from sqlalchemy import (
     RowMapping,
     Select,
     TextClause,
+    any_,
     case,
     cast,
     func,
@@ -133,6 +136,15 @@ def get(tx: Tx, authorization_id: str) -> Authorization | None:
     past = _PAST.where(past_authorization.c.authorization_id == authorization_id)
     row = tx.execute(union_all(now, past)).mappings().one_or_none()
     return None if row is None else _from_row(row)
+
+
+def amounts(tx: Tx, ids: Collection[str]) -> dict[str, Money]:
+    """Look up what authorizations are for as they stand; those that have ended are absent."""
+    own = credit_order.c
+    query = select(own.authorization_id, own.authorized_minor, own.currency).where(
+        own.authorization_id == any_(literal(sorted(ids), ARRAY(UUID(as_uuid=False)))), _LIVE
+    )
+    return {one: Money(*amount) for one, *amount in tx.execute(query)}
 
 
 def page(tx: Tx, wanted: AuthorizationFilter) -> list[Authorization]:

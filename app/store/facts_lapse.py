@@ -8,11 +8,13 @@ from typing import Final
 from sqlalchemy import text
 
 from app.store.database import Tx
+from app.store.orders import EVERYBODY, Whose
 from app.store.schema.documents import LAPSING
 
 _DUE: Final = text(f"""
 SELECT segment_id, payment_id, account_id, currency, prepayment_minor FROM payment
-WHERE {LAPSING} AND expires_at <= :at
+WHERE {LAPSING} AND expires_at <= :at AND account_id <> ALL(CAST(:but AS bigint[]))
+    AND account_id = coalesce(CAST(:only AS bigint), account_id)
 ORDER BY expires_at LIMIT :most
 """)  # noqa: S608 - a constant
 _DUE_ON: Final = text(f"""
@@ -61,13 +63,21 @@ class Lapsing:
     prepayment: int
 
 
-def due(tx: Tx, at: datetime, most: int, on: Collection[int] | None = None) -> list[Lapsing]:
+def due(
+    tx: Tx,
+    at: datetime,
+    most: int,
+    on: Collection[int] | None = None,
+    whose: Whose = EVERYBODY,
+) -> list[Lapsing]:
     """List payments that have expired at a moment or before it, the oldest first, unlocked.
 
-    `on`: only what counts on one of these accounts, whether its payer's own or a group's.
+    `on`: only what counts on one of these accounts, whether its payer's own or a group's, and then
+    whoever paid.
     """
-    values = {"at": at, "most": most}
+    values: dict[str, object] = {"at": at, "most": most}
     if on is None:
+        values |= {"only": whose.only, "but": list(whose.but)}
         return [Lapsing(*row) for row in tx.execute(_DUE, values)]
     return [Lapsing(*row) for row in tx.execute(_DUE_ON, values | {"on": sorted(on)})]
 

@@ -1,6 +1,7 @@
 """Order holds and their history; and the status of accounts, which follows from open stops."""
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -26,7 +27,7 @@ from app.domain.holds import HoldEvent, OrderHold, Proposal, Status
 from app.domain.money import Money
 from app.domain.orders import Order
 from app.domain.segments import MAIN
-from app.store import orders
+from app.store import authorizations, orders
 from app.store.database import Tx
 from app.store.schema.authority import release_proposal
 from app.store.schema.decisions import order_hold
@@ -109,8 +110,15 @@ def _proposal(row: RowMapping) -> Proposal:
 
 def get(tx: Tx, hold_id: str) -> OrderHold | None:
     """Read a hold. It changes only under the lock of its order, a stop under its customer's."""
-    row = tx.execute(holds_query().where(order_hold.c.hold_id == hold_id)).mappings().one_or_none()
-    return None if row is None else from_row(row)
+    rows = tx.execute(holds_query().where(order_hold.c.hold_id == hold_id)).mappings()
+    return next(iter(with_amounts(tx, [from_row(row) for row in rows])), None)
+
+
+def with_amounts(tx: Tx, found: Sequence[OrderHold]) -> list[OrderHold]:
+    """Say of holds what their authorizations are for."""
+    ids = {one.authorization_id for one in found if one.authorization_id is not None}
+    known = authorizations.amounts(tx, ids) if ids else {}
+    return [replace(one, authorized=known.get(one.authorization_id or "")) for one in found]
 
 
 def refs(customer_id: str) -> Select[tuple[str]]:

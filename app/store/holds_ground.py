@@ -11,7 +11,6 @@ from datetime import datetime
 
 from sqlalchemy import DateTime, RowMapping, TextClause, bindparam, select, text, update
 from sqlalchemy.dialects.postgresql import ARRAY, UUID
-from sqlalchemy.types import BigInteger
 
 from app.domain.rates import MAX_AGE_DAYS
 from app.store.database import Tx
@@ -74,6 +73,10 @@ ground AS (
     SELECT h.hold_id, a.segment_id, h.order_id, h.opened_at, h.judged_on,
         a.path[cardinality(a.path)] AS root,
         md5(concat_ws('|', h.decision_id, place.told, path.told, late.told,
+        -- what was billed before it left moves no balance as it leaves, and is tested no more
+        (SELECT u.delivered_minor FROM order_use u
+        WHERE u.segment_id = a.segment_id AND u.order_id = h.order_id
+            AND u.account_id = a.account_id AND u.currency = h.currency),
         CASE WHEN path.is_foreign OR path.currencies <> ARRAY[h.currency]
         THEN (SELECT rate.told FROM rate) END)) AS ground
     FROM payer
@@ -173,20 +176,6 @@ def changed_at(tx: Tx, hold_ids: Sequence[str]) -> dict[str, datetime]:
     """Say when the accounts of holds changed last; a hold whose accounts never did is absent."""
     rows = tx.execute(_CHANGED, {"ids": list(hold_ids)})
     return {str(row.hold_id): row.at for row in rows if row.at is not None}
-
-
-def touch(tx: Tx, account_ids: Sequence[int]) -> None:
-    """Have the open automatic holds of accounts judged again by the next pass.
-
-    For what changes a judgement and is not part of the ground.
-    """
-    tx.execute(_TOUCH, {"ids": sorted(account_ids)})
-
-
-_TOUCH = text("""
-UPDATE order_hold SET judged_on = NULL
-WHERE account_id = any(:ids) AND status = 'OPEN' AND kind = 'AUTOMATIC'
-""").bindparams(bindparam("ids", type_=ARRAY(BigInteger)))
 
 
 _OPEN = text("""

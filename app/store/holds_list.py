@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Numeric, case, cast, func, literal, or_, t
 from app.domain.holds import HoldFilter, OrderHold, Sort
 from app.domain.money import DIGITS
 from app.store.database import Tx
-from app.store.holds import from_row, holds_query, refs
+from app.store.holds import from_row, holds_query, refs, with_amounts
 from app.store.schema.authority import release_proposal
 from app.store.schema.decisions import order_hold
 from app.store.schema.parties import account
@@ -36,7 +36,7 @@ def page(tx: Tx, wanted: HoldFilter) -> list[OrderHold]:
     if wanted.sort == "amount":
         ordered = [one.desc() for one in ordered]
     query = holds_query().where(*_conditions(wanted)).order_by(*ordered).limit(wanted.most)
-    return [from_row(row) for row in tx.execute(query).mappings()]
+    return with_amounts(tx, [from_row(row) for row in tx.execute(query).mappings()])
 
 
 def _key(sort: Sort) -> ColumnElement[Any]:

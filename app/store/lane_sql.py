@@ -140,9 +140,11 @@ JOIN order_use u ON u.segment_id = n.segment_id AND u.order_id = n.order_id
 """  # noqa: S608 - put together from our own constants
 
 RATES: Final = """
-SELECT base, quote, rate, rate_date, source FROM fx_rate
-WHERE rate_date BETWEEN %(first)s AND %(last)s
-    AND base = any(%(currencies)s) AND quote = any(%(currencies)s)
+SELECT base, quote, rate, rate_date, source FROM (
+    SELECT DISTINCT ON (base, quote, rate_date) * FROM fx_rate
+    WHERE rate_date BETWEEN %(first)s AND %(last)s
+        AND base = any(%(currencies)s) AND quote = any(%(currencies)s)
+    ORDER BY base, quote, rate_date, rate_id DESC) AS newest
 ORDER BY rate_id
 """
 

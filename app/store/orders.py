@@ -131,7 +131,7 @@ def lock(tx: Tx, keys: Collection[Key]) -> dict[Key, Order]:
 
 @dataclass(frozen=True, slots=True)
 class Whose:
-    """Whose orders background work takes: those of one payer, or of all but some (account ids)."""
+    """Whose documents background work takes: one payer's, or all but some's (account ids)."""
 
     only: int | None = None
     but: Collection[int] = ()

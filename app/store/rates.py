@@ -5,6 +5,7 @@ from datetime import date, timedelta
 from typing import Any
 
 from sqlalchemy import Row, func, insert, select, tuple_
+from sqlalchemy.dialects.postgresql import distinct_on
 
 from app.domain.money import Rate
 from app.domain.rates import MAX_AGE_DAYS
@@ -30,17 +31,23 @@ def add(tx: Tx, rate: Rate) -> int:
 
 
 def recent(tx: Tx, currencies: Collection[str], today: date) -> list[Rate]:
-    """Read the rates among `currencies` that a conversion of `today` may take, in stored order."""
-    query = (
+    """Read the rates among `currencies` that a conversion of `today` may take, in stored order.
+
+    Of one pair and date the one stored last: an ERP may tell rates every few minutes.
+    """
+    named = fx_rate.c.base, fx_rate.c.quote, fx_rate.c.rate_date
+    newest = (
         select(fx_rate)
+        .ext(distinct_on(*named))
         .where(
             fx_rate.c.rate_date.between(today - timedelta(days=MAX_AGE_DAYS), today),
             fx_rate.c.base.in_(currencies),
             fx_rate.c.quote.in_(currencies),
         )
-        .order_by(fx_rate.c.rate_id)
+        .order_by(*named, fx_rate.c.rate_id.desc())
+        .subquery()
     )
-    return [_from_row(row) for row in tx.execute(query)]
+    return [_from_row(row) for row in tx.execute(select(newest).order_by(newest.c.rate_id))]
 
 
 def nearest(tx: Tx, pair: tuple[str, str], day: date) -> Rate | None:

@@ -78,11 +78,15 @@ WHERE cardinality(family.ids) <= {FAMILY_AT_MOST} AND r.customer_id <> all(:ids)
     SELECT FROM score_due d WHERE d.customer_id = r.customer_id FOR UPDATE SKIP LOCKED)
 """).bindparams(bindparam("ids", type_=ARRAY(String)))  # noqa: S608 - a constant
 
-_PUT_BACK = text("""
-WITH gone AS (DELETE FROM score_due WHERE due_id = any(:ids) RETURNING customer_id, rank, since)
+# What the night listed is the last of all then: it must not fill the night's room on the list.
+_PUT_BACK = text(f"""
+WITH gone AS (
+    DELETE FROM score_due WHERE due_id = any(:ids)
+    RETURNING customer_id, CASE rank WHEN {Urgency.NIGHT.value} THEN {Urgency.RELATIVE.value}
+        ELSE rank END AS rank, since)
 INSERT INTO score_due (customer_id, rank, since)
 SELECT customer_id, rank, min(since) FROM gone GROUP BY customer_id, rank
-""").bindparams(bindparam("ids", type_=ARRAY(BigInteger)))
+""").bindparams(bindparam("ids", type_=ARRAY(BigInteger)))  # noqa: S608 - numbers of the domain
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +163,7 @@ def remove(tx: Tx, customer_ids: Collection[str]) -> list[Due]:
 def put_back(tx: Tx, customer_id: str) -> None:
     """Let others of the same urgency come before a customer that could not be scored.
 
+    One of the night stands behind everybody from then on.
     Rows that others hold stay where they are.
     """
     ids = list(tx.execute(_LOCK, {"ids": [customer_id]}).scalars())

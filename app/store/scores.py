@@ -197,10 +197,15 @@ def _tell_accounts(tx: Tx, found: Iterable[Found]) -> None:
     ids = sorted(key for one in found for key in one.inputs)
     # Locked first, in id order and in a statement of its own: the next one then sees what others
     # have added to these inputs.
+    tx.execute(_NO_LONGER)
     tx.execute(_LOCK_ACCOUNTS, {"ids": ids}).all()
     tx.execute(_APPEND, {"rows": orjson.dumps(told).decode()})
     tx.execute(_POINT, {"ids": ids})
 
+
+# Orders of all these customers wait once the first is locked: for another one it is waited no
+# longer than they would.
+_NO_LONGER = text("SET LOCAL lock_timeout = '300ms'")
 
 _LOCK_ACCOUNTS = text("""
 SELECT account_id FROM account WHERE account_id = any(:ids)

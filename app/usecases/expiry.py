@@ -27,7 +27,7 @@ class ExpireAuthorizations:
     clock: Callable[[Tx], datetime] = moment
 
     def __call__(self, after: Cursor | None = None) -> Portion:
-        """End the oldest ones; `after` are the payers that this pass found busy.
+        """End the oldest ones; `after` are the payers that this pass has done alone.
 
         Where an account of one of them is out of reach, each payer is done alone.
 
@@ -61,7 +61,7 @@ class ExpireAuthorizations:
             found = orders.payers_expired(tx, self.clock(tx), self.most, orders.Whose(but=busy))
         payers = found[:MOST_PAYERS]
         done, more = one_by_one(payers, lambda payer: self._end(orders.Whose(only=payer)))
-        return Portion(done, (*busy, *more), len(more))
+        return Portion(done, (*busy, *payers), len(more))
 
     def _watch(self) -> None:
         """Publish for how long the oldest one is over: what others hold, or this cannot end."""

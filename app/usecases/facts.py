@@ -24,12 +24,16 @@ from app.store import facts_causes, facts_inbox, segments
 from app.store.copies import TakenError
 from app.store.database import Database
 from app.store.facts_inbox import Waiting
-from app.telemetry import QUARANTINE_SIZE, count_ledger_event
+from app.telemetry import count_ledger_event
 from app.usecases.causes import announce, there
 from app.usecases.facts_batch import Done, Task, run_batch
 from app.usecases.facts_events import parse_event
-from app.usecases.facts_lapse import LapseProvisional
-from app.usecases.facts_quarantine import CloseQuarantined, ListQuarantine, need_waiting
+from app.usecases.facts_quarantine import (
+    CloseQuarantined,
+    ListQuarantine,
+    need_waiting,
+    publish_waiting,
+)
 from app.usecases.facts_scope import AccountsMissingError, Scope, WidenError
 from app.usecases.groups import MergedError, ensure_accounts
 from app.usecases.turns import Turns
@@ -157,9 +161,6 @@ class ApplyFacts:
             try:
                 with self.database.begin(lock_timeout_ms=self.lock_timeout_ms) as tx:
                     done = run_batch(tx, task, scope)
-                    if done.waiting_changed:
-                        QUARANTINE_SIZE.set(facts_inbox.count_waiting(tx))
-                    return done
             except WidenError as found:
                 scope.accounts |= found.accounts
                 scope.orders |= found.orders
@@ -168,6 +169,10 @@ class ApplyFacts:
                     self._make_accounts(found.missing)
             except TakenError:
                 continue
+            else:
+                if done.waiting_changed:
+                    publish_waiting(self.database)
+                return done
         raise BusyError("other batches kept changing the same documents; try again")
 
     def _segments(self, caller: Caller, events: Sequence[Event]) -> dict[str, Segment]:
@@ -235,7 +240,6 @@ class Facts:
 
     apply: ApplyFacts
     list_quarantine: ListQuarantine
-    lapse_provisional: LapseProvisional
     close_quarantined: CloseQuarantined
     arriving: Turns = field(default_factory=lambda: Turns(MOST_BODIES, MOST_BODIES - 1, TURN_S))
     applying: Turns = field(default_factory=lambda: Turns(AT_WORK, AT_WORK, TURN_S))

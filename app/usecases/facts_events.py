@@ -118,7 +118,9 @@ def _invoice(fields: Fields) -> InvoiceBody:
         raise fields.fault("due_date", f"must not be before issue_date {issued}")
     lines = tuple(_line(part, money.currency) for part in fields.parts("lines"))
     if sum(line.amount for line in lines) > money.minor:
-        raise fields.fault("lines", "add up to more than the invoice")
+        if money.minor:
+            raise fields.fault("lines", "add up to more than the invoice")
+        lines = ()  # who cancels it repeats what it had
     return InvoiceBody(money.minor, money.currency, issued, due, lines)
 
 
@@ -136,7 +138,9 @@ def _payment(fields: Fields) -> PaymentBody:
     money = fields.money("amount")
     parts = tuple(_allocation(part, money.currency) for part in fields.parts("allocations"))
     if sum(part.amount for part in parts) > money.minor:
-        raise fields.fault("allocations", "add up to more than the payment")
+        if money.minor:
+            raise fields.fault("allocations", "add up to more than the payment")
+        parts = ()  # who takes it back repeats what it was for
     return PaymentBody(
         money.minor,
         money.currency,

@@ -13,16 +13,19 @@ import structlog
 
 from app.domain.accounts import Use
 from app.domain.adjustments import Lowerings
+from app.domain.errors import BusyError
 from app.domain.facts import Problem
 from app.domain.facts_balances import Balances
 from app.store import accounts, adjustments, facts_lapse, segments
-from app.store.database import Database, Tx
+from app.store.database import Database, Tx, moment
 from app.store.facts_inbox import use_indexes
 from app.store.facts_lapse import Lapsing
 from app.store.facts_payers import with_groups
+from app.store.orders import EVERYBODY, Whose
 from app.telemetry import count_ledger_event
 from app.usecases.books import Books
 from app.usecases.dates import business_date
+from app.usecases.portions import MOST_PAYERS, Cursor, Portion, one_by_one
 
 PATIENCE_MS: Final = 300
 """How long accounts are waited for when all that is due is in use."""
@@ -33,26 +36,20 @@ PATIENCE_S: Final = 1.0
 _log = structlog.get_logger(__name__)
 
 
-def _nobody(_account_ids: Sequence[int]) -> None:
-    """Tell nobody."""
-
-
 def _drawn() -> str:
     return str(uuid4())
 
 
 @dataclass(frozen=True, slots=True)
 class LapseProvisional:
-    """Let PROVISIONAL payments lapse; any number may run at once, none waits for another.
-
-    `after` hears, after the commit, of the accounts that changed.
-    """
+    """Let PROVISIONAL payments lapse; any number may run at once, none waits for another."""
 
     database: Database
-    after: Callable[[Sequence[int]], None] = _nobody
     new_id: Callable[[], str] = _drawn
 
-    def __call__(self, now: datetime, most: int, on: Collection[int] | None = None) -> int:
+    def __call__(
+        self, now: datetime, most: int, on: Collection[int] | None = None, whose: Whose = EVERYBODY
+    ) -> int:
         """Let up to `most` payments lapse that expire at `now` or before; returns how many did.
 
         `on`: only what counts on these accounts. Accounts that others work on are left for the next
@@ -63,13 +60,19 @@ class LapseProvisional:
             BusyError: An account or the database was out of reach; nothing was changed.
 
         """
-        waited = 1 if on is None else most
-        return self._portion(now, most, on, wait=False) or self._portion(now, waited, on, wait=True)
 
-    def _portion(self, now: datetime, most: int, on: Collection[int] | None, *, wait: bool) -> int:
+        def find(most: int) -> Callable[[Tx], list[Lapsing]]:
+            return lambda tx: facts_lapse.due(tx, now, most, on, whose)
+
+        waited = 1 if on is None else most
+        return self._portion(now, find(most)) or self._portion(now, find(waited), wait=True)
+
+    def _portion(
+        self, now: datetime, find: Callable[[Tx], list[Lapsing]], *, wait: bool = False
+    ) -> int:
         with self.database.begin(lock_timeout_ms=PATIENCE_MS) as tx:
             use_indexes(tx)
-            found = facts_lapse.due(tx, now, most, on)
+            found = find(tx)
             if not found:
                 return 0
             wanted = with_groups(tx, {one.account_id for one in found})
@@ -86,8 +89,41 @@ class LapseProvisional:
         if lapsed:
             count_ledger_event("payment", "lapsed", len(lapsed))
             _log.info("provisional_lapsed", payments=len(lapsed))
-            self.after(sorted({one.account_id for one in lapsed}))
         return len(lapsed)
+
+
+@dataclass(frozen=True, slots=True)
+class LapseDue:
+    """Let PROVISIONAL payments lapse by the database's clock, at most `most` at once."""
+
+    database: Database
+    most: int
+    clock: Callable[[Tx], datetime] = moment
+
+    def __call__(self, after: Cursor | None = None) -> Portion:
+        """Let the oldest ones lapse; `after` are the payers that this pass has done alone.
+
+        So are the next ones where an account of the oldest one's is out of reach.
+
+        Raises:
+            BusyError: The database was out of reach; nothing was changed.
+
+        """
+        alone, lapse = after or (), LapseProvisional(self.database)
+        with self.database.read() as tx:
+            at = self.clock(tx)
+        try:
+            done = lapse(at, self.most, whose=Whose(but=alone))
+        except BusyError:
+            with self.database.read() as tx:
+                use_indexes(tx)
+                found = facts_lapse.due(tx, at, self.most, whose=Whose(but=alone))
+            payers = list(dict.fromkeys(one.account_id for one in found))[:MOST_PAYERS]
+            done, more = one_by_one(
+                payers, lambda payer: lapse(at, self.most, whose=Whose(only=payer))
+            )
+            return Portion(done, (*alone, *payers), len(more))
+        return Portion(done, alone if done else None)
 
 
 def lapse_on(

@@ -1,6 +1,7 @@
 """What a person does about facts that wait: look at them, try one again, or lay it aside."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
@@ -84,8 +85,14 @@ class CloseQuarantined:
                 raise BusyError("the event was looked at by somebody else; try again")
             facts_inbox.close(tx, [row.quarantine_id], "CLOSED", self.now())
             facts_quarantine.sign(tx, row.quarantine_id, _signature(caller), reason)
-            QUARANTINE_SIZE.set(facts_inbox.count_waiting(tx))
+        publish_waiting(self.database)
         _log.info("quarantine_closed", client=caller.client, quarantine_id=quarantine_id)
+
+
+def publish_waiting(database: Database) -> None:
+    """Tell how many facts wait, once nothing is locked; where this cannot, `tally` does."""
+    with suppress(BusyError), database.read() as tx:
+        QUARANTINE_SIZE.set(facts_inbox.count_waiting(tx))
 
 
 def _signature(caller: Caller) -> str:

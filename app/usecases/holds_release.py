@@ -47,10 +47,11 @@ class ReleaseCleared:
             place = None if after is None else (after[0], after[1])
             found = holds_ground.moved(tx, at, place, self.most)
             changed = holds_ground.changed_at(tx, [one.hold_id for one in found]) if found else {}
-            many = {} if found else holds_ground.count_open(tx)
+            if after is None:  # however many are judged in each pass
+                many = holds_ground.count_open(tx)
+                for kind in _KINDS:
+                    ORDER_HOLDS_OPEN.labels(kind).set(many.get(kind, 0))
         if not found:
-            for kind in _KINDS:
-                ORDER_HOLDS_OPEN.labels(kind).set(many.get(kind, 0))
             return Portion(0)
         waiting = set(after[2]) if after else set[int]()
         verdicts = self.judge(found, Again(), _going_on(at), waiting)

@@ -32,9 +32,8 @@ class CountOrders:
     def __call__(self, after: Cursor | None = None) -> Portion:
         """Count those due first, above the limit if need be.
 
-        `after` is the last one seen and the payers that this pass found busy. What no rate values
-        stays as it is and is tried again in the next pass. Where an account is out of reach, each
-        payer is done alone.
+        `after` is the last one seen and the payers that this pass has done alone, as it does where
+        an account is out of reach. What no rate values stays as it is, for the next pass.
 
         Raises:
             BusyError: The database was out of reach; nothing was changed.
@@ -81,15 +80,22 @@ class CountOrders:
         return due, len(done)
 
     def _one_by_one(self, place: orders.Due | None, busy: tuple[int, ...]) -> Portion:
-        """Do the next payers; what no rate values is seen, and counted, by the next portion."""
+        """Do the next payers; what is left of theirs is for the next pass."""
         with self.database.begin() as tx:
             use_indexes(tx)
             whose = orders.Whose(but=busy)
             found = orders.payers_due(tx, self.clock(tx), place, self.most, whose)
-        done, more = one_by_one(
-            found[:MOST_PAYERS], lambda payer: self._some(place, orders.Whose(only=payer))[1]
-        )
-        return Portion(done, (place, (*busy, *more)), len(more))
+        payers, short = found[:MOST_PAYERS], 0
+
+        def alone(payer: int) -> int:
+            nonlocal short
+            due, done = self._some(place, orders.Whose(only=payer))
+            short += len(due) - done
+            return done
+
+        done, more = one_by_one(payers, alone)
+        # nor are those tried again whose orders no rate values: they would come first for ever
+        return Portion(done, (place, (*busy, *payers)), len(more) + short)
 
 
 def _place(order: Order) -> orders.Due | None:

@@ -28,6 +28,7 @@ from app.store import (
     segments,
 )
 from app.store.database import Database, Tx
+from app.store.facts_inbox import use_indexes
 from app.usecases.accounts import not_here
 from app.usecases.dates import business_date
 from app.usecases.limits_policy import policy_of
@@ -91,6 +92,7 @@ def recommend_for(
         RateMissingError: What it bought, or a cap, is in a currency that nothing values.
 
     """
+    use_indexes(tx)
     segment, policy = by
     today = business_date(segment, at)
     customer = customers.read(tx, held.customer_id)

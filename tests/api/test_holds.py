@@ -53,6 +53,7 @@ def test_a_hold_is_told_whole(erp: Erp) -> None:
         "unblock": asked["unblock"],
         "decision_id": asked["decision_id"],
         "authorization_id": None,
+        "authorized_amount": None,
         "auto_release": True,
         "escalated_to": None,
         "escalated_at": None,

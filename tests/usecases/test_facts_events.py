@@ -30,6 +30,8 @@ GOOD: dict[str, Fact] = {
     "invoice-due-on-its-day": invoice(due_date="2026-05-01"),
     "lines-exactly-the-invoice": invoice("I", "40", of("O", "25"), of("O", "15")),
     "payment": pay("P", "40", to("I", "40", discount=money("1")), note=BILL),
+    "lines-of-a-cancelled-invoice": invoice("I", "0", of("O", "1")),
+    "allocations-of-a-payment-taken-back": pay("P", "0", to("I", "40")),
     "payment-provisional": pay(status="PROVISIONAL", expires_at="2026-07-01T00:00:00Z"),
     "note": fact("note", "N", status="PAID"),
     "note-with-recourse": fact("note", "N", status="ENDORSED", recourse=True),
@@ -104,7 +106,6 @@ BAD: dict[str, tuple[object, str | None]] = {
 BEYOND: dict[str, tuple[Fact, str]] = {
     "due-before-issue": (invoice(due_date="2026-04-30"), "due_date"),
     "lines-one-cent-over": (invoice("I", "40", of("O", "40.01")), "lines"),
-    "lines-of-a-cancelled-invoice": (invoice("I", "0", of("O", "1")), "lines"),
     "line-in-another-currency": (
         invoice("I", "40", line("1", "USD", order_id="O")),
         "lines[0].amount.currency",

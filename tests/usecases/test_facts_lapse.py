@@ -14,7 +14,8 @@ from app.store import accounts
 from app.store.database import Database
 from app.store.schema.documents import payment
 from app.store.schema.evidence import journal
-from app.usecases.facts_lapse import LapseProvisional
+from app.usecases.facts_lapse import LapseDue, LapseProvisional
+from app.usecases.portions import Portion
 from app.usecases.segments import SegmentChange
 from tests.domain.facts_cases import invoice, pay, to
 from tests.domain.facts_world import ANNA, CHIE, GROUP, money
@@ -139,6 +140,23 @@ def test_accounts_that_others_work_on_are_left(ledger: Ledger, clock: Clock) -> 
         with pytest.raises(BusyError):
             lapse(ledger, at)  # alone, it is waited for, but not for long
     assert lapse(ledger, at) == 1
+
+
+def test_a_busy_payer_keeps_no_other_waiting(ledger: Ledger, clock: Clock) -> None:
+    ledger.apply(*(provisional(clock, f"A{number}") for number in range(3)))
+    clock.advance(minutes=1)
+    ledger.apply(provisional(clock, "C", customer_id="chie"))
+    at = clock() + ONE_HOUR
+    sweep = LapseDue(ledger.town.database, 2, lambda _: at)
+    with ledger.town.database.begin() as tx:
+        held = accounts.find(tx, "anna", "main")
+        assert held is not None
+        accounts.lock(tx, [held.account_id])
+        busy = (held.account_id,)
+        assert sweep() == Portion(0, busy, 1)
+        assert sweep(busy) == Portion(1, busy)
+        assert sweep(busy) == Portion(0)
+    assert [sweep(), sweep(()), sweep(())] == [Portion(2, ()), Portion(1, ()), Portion(0)]
 
 
 def test_many_at_once_lapse_each_payment_once(ledger: Ledger, clock: Clock) -> None:

@@ -52,9 +52,17 @@ def test_up_to_where_a_released_order_passes(
     erp: Erp, most: str | None, then: str, authorized: str, outcome: str
 ) -> None:
     fields: dict[str, Any] = {} if most is None else {"max_amount": money(most)}
-    assert erp.decide(erp.held("SO-1", "150.00"), "release", **fields).status_code == 200
+    hold_id = erp.held("SO-1", "150.00")
+    assert erp.hold(hold_id)["authorized_amount"] is None
+    told = erp.decide(hold_id, "release", **fields).json()
+    assert (told["status"], told["amount"]) == ("RELEASED", money("150.00"))
+    assert told["authorized_amount"] == money("120.00" if most == "120.00" else "150.00")
     assert erp.ask("SO-1", then, check_point="GOODS_ISSUE")["outcome"] == outcome
     assert erp.authorized() == authorized
+    shown = erp.client.get("/v1/order-holds", params={"status": "RELEASED"}).json()["items"]
+    assert [one["authorized_amount"] for one in shown] == [money(authorized)]
+    erp.post(f"/v1/authorizations/{told['authorization_id']}/release", {})
+    assert erp.hold(hold_id)["authorized_amount"] is None
 
 
 def test_a_release_ends_when_it_said(erp: Erp, clock: Clock) -> None:

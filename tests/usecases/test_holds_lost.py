@@ -3,15 +3,20 @@
 import asyncio
 from datetime import UTC, datetime
 
+from prometheus_client import REGISTRY
+
 from app.domain.holds import HoldFilter
 from app.store.database import Database
 from app.store.holds_ground import Moved
 from app.store.holds_lane import HoldLane
 from app.store.ids import IdSource
+from app.telemetry import ORDER_HOLDS_OPEN
 from app.usecases.asks import Answer
 from app.usecases.holds_bulk import Reevaluated, ReevaluateHolds
 from app.usecases.holds_judge import Again, HoldsJudge
+from app.usecases.holds_release import ReleaseCleared
 from app.usecases.keyed import Keyed
+from app.usecases.portions import Portion
 from tests.usecases.counter import TESTER, Counter
 from tests.usecases.wires import COMMITTED, Wire
 
@@ -61,3 +66,16 @@ def test_a_release_whose_commit_was_answered_to_nobody_is_told(database: Databas
     status = "SELECT hold_id::text FROM order_hold WHERE status = 'RELEASED'"
     released = [row["hold_id"] for row in desk.rows(status)]
     assert released == [key for key, result in found.items() if result == "RELEASED"]
+
+
+def test_open_holds_are_counted_though_some_have_moved(database: Database) -> None:
+    """On a busy desk some have at every look."""
+    desk = Counter.open(database)
+    desk.add("C-1", 100_00)
+    desk.told(desk.order(desk.question("SO-1", "150.00")))
+    ORDER_HOLDS_OPEN.labels("AUTOMATIC").set(0)
+    judge = HoldsJudge(lambda: HoldLane(database.url), desk.new_id, lambda *_: False)
+    assert ReleaseCleared(database, judge, 100, lambda _: desk.at)() == Portion(0)
+    assert REGISTRY.get_sample_value("aval_order_holds_open", {"type": "AUTOMATIC"}) == 1
+    judged = "SELECT hold_id FROM order_hold WHERE judged_on IS NOT NULL"
+    assert len(desk.rows(judged)) == 1

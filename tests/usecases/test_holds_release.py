@@ -159,6 +159,18 @@ def held_while_inactive(erp: Own) -> str:
     return hold_id
 
 
+def held_though_it_was_billed(erp: Own) -> str:
+    line = {"order_id": erp.name("SO-1"), "amount": money("150.00")}
+    erp.fact("invoice", invoice_id=erp.name("I-1"), amount=money("150.00"), lines=[line],
+             issue_date="2026-06-01", due_date="2026-09-01")  # fmt: skip
+    return erp.held("SO-1", "150.00")
+
+
+def deliver(erp: Own) -> None:
+    named = {"delivery_id": erp.name("D-1"), "order_id": erp.name("SO-1")}
+    erp.fact("delivery", **named, amount=money("150.00"))
+
+
 def lift(erp: Own) -> None:
     wanted = {"kind": "STOP", "customer_id": erp.name("C-1")}
     (stop,) = erp.client.get("/v1/order-holds", params=wanted).json()["items"]
@@ -202,6 +214,7 @@ CHANGES: list[Any] = [
     pytest.param(held_by_the_group, lambda erp: erp.limit("20.00", "G"), id="limit-of-the-group"),
     pytest.param(held_by_the_group, lambda erp: erp.put(parent_id=None), id="left-the-group"),
     pytest.param(held_by_a_stop, lift, id="stop-lifted-by-a-person"),
+    pytest.param(held_though_it_was_billed, deliver, id="what-was-billed-has-left"),
     pytest.param(held_while_inactive, lambda erp: erp.put(active=True), id="active-again"),
 ]
 

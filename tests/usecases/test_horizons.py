@@ -314,6 +314,21 @@ def test_a_locked_account_keeps_nobody_else_waiting(erp: Erp, database: Database
     exact(database)
 
 
+def test_who_was_done_alone_is_not_tried_again_in_a_pass(erp: Erp, database: Database) -> None:
+    """Else those whose orders no rate values would come first, again and again."""
+    erp.customer("C-2")
+    erp.ask("SO-1", "1.00", currency="USD", ship_date=FAR, expires_in=None)
+    erp.ask("SO-2", "1.00", customer_id="C-2", ship_date=FAR, expires_in=None)
+    counting = CountOrders(database, 2, lambda _: THEN)
+    with database.begin() as tx:
+        query = "SELECT account_id FROM account WHERE customer_id LIKE 'C-_' ORDER BY account_id"
+        both = tuple(tx.execute(text(query)).scalars())
+        tx.execute(text("SELECT FROM account WHERE customer_id = 'C-2' FOR NO KEY UPDATE"))
+        first = counting()
+        assert first == Portion(0, (None, both), left=2)
+        assert counting(first.after) == Portion(0)
+
+
 def test_a_limit_of_that_day_is_put_in_force_first(
     erp: Erp, database: Database, clock: Clock
 ) -> None:

@@ -1,11 +1,14 @@
 """Rates: stored once a key, announced to facts that waited for them."""
 
 from datetime import timedelta
+from decimal import Decimal
 
+import psycopg
 import pytest
 
 from app.domain.errors import FieldError
 from app.domain.money import Rate
+from app.store import lane_sql, rates
 from app.store.database import Database
 from app.usecases.causes import announce
 from app.usecases.rates import RateAsk, parse_rate
@@ -52,6 +55,24 @@ def test_a_rate_may_be_dated_a_week_ahead_and_no_more(town: Town) -> None:
     with pytest.raises(FieldError) as refused:
         town.parties.add_rate(town.keyed(), later, seeing([]))
     assert refused.value.field == "rate_date"
+
+
+def test_of_a_pair_and_a_date_what_was_stored_last_is_read_alone(town: Town) -> None:
+    """An ERP may tell rates every few minutes, and all would be looked through for each order."""
+    told = [("8", 0), ("8.5", 1), ("8.2", 0), ("0.125", 0), ("8.1", 0)]
+    for rate, days in told:
+        inverse = rate.startswith("0")
+        pair = {"base": "CNY", "quote": "EUR"} if inverse else {"base": "EUR", "quote": "CNY"}
+        day = town.today - timedelta(days=days)
+        one = RateAsk(pair["base"], pair["quote"], rate, day, "tests")
+        town.parties.add_rate(town.keyed(), one, seeing([]))
+    newest = [Decimal("8.5"), Decimal("0.125"), Decimal("8.1")]
+    with town.database.read() as tx:
+        assert [one.rate for one in rates.recent(tx, {"EUR", "CNY"}, town.today)] == newest
+    wanted = {"first": town.today - timedelta(days=7), "last": town.today}
+    with psycopg.connect(town.database.url) as connection:
+        rows = connection.execute(lane_sql.RATES.encode(), wanted | {"currencies": ["EUR", "CNY"]})
+        assert [row[2] for row in rows] == newest
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,7 @@ from app.usecases.score_raters import RateByCard, Rated
 from app.usecases.score_refresh import ListNight, RefreshScores
 from app.usecases.score_together import ScoreTogether
 from app.usecases.scores import Scores
+from app.usecases.scoring import score_customers
 from app.usecases.seeds import SeedDatabase
 from app.usecases.segments import SegmentChange
 from app.work import Loop
@@ -461,6 +462,26 @@ def test_a_night_goes_on_where_it_stopped_beside_others(town: Town) -> None:
     query = "SELECT customer_id FROM score_due ORDER BY due_id"
     with town.database.read() as tx:
         assert list(tx.execute(text(query)).scalars()) == ids
+
+
+def test_who_cannot_be_scored_takes_no_room_of_a_night(town: Town) -> None:
+    settled(town, "C-1")
+    with town.database.begin() as tx:
+        score_due.add(tx, ["C-1"], Urgency.NIGHT, town.clock())
+        score_due.add(tx, ["C-1"], Urgency.EVENT, town.clock())
+        score_due.put_back(tx, "C-1")
+        assert score_due.night(tx, 9) == 0
+    assert due(town) == {"C-1": Urgency.EVENT}
+
+
+def test_accounts_are_locked_together_no_longer_than_orders_wait(town: Town) -> None:
+    """Whoever scores waits for another scorer longer than for an account, on which orders come."""
+    settled(town, "C-1")
+    with town.database.begin() as tx:
+        score_customers(tx, ["C-1"], town.clock() + timedelta(days=2), RateByCard())
+        assert tx.execute(text("SHOW lock_timeout")).scalar_one() == "300ms"
+    with town.database.begin() as tx:
+        assert tx.execute(text("SHOW lock_timeout")).scalar_one() == "2s"
 
 
 def test_each_segment_has_its_own_night(town: Town) -> None:

@@ -1,13 +1,15 @@
 """What `aval work` looks for it finds by index among 30,000 orders, with what ANALYZE samples."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Final
 
 import psycopg
 import pytest
 
+from app.store import limits_facts
 from app.store.database import Database
+from app.store.facts_inbox import use_indexes
 from app.usecases.expiry import ExpireAuthorizations
 from app.usecases.facts_requeue import RequeueFacts
 from app.usecases.horizons import CountOrders
@@ -24,6 +26,7 @@ PASSES: Final[dict[str, Callable[[Database], Pass]]] = {
     "settle": lambda database: SettleLimits(database, 100, lambda _: NOW),
     "revalue": lambda database: RevaluePositions(database, 100, lambda _: NOW),
     "requeue": lambda database: RequeueFacts(database, 100, lambda _: NOW),
+    "adjust": lambda database: lambda _: Portion(members(database)),
 }
 DUE: Final = """
 UPDATE credit_order SET expires_at = '2026-11-01' WHERE order_id IN ('go500', 'go29000');
@@ -37,6 +40,15 @@ SELECT 'erp', 'q' || n, 'main', 'x' || n % 500, '', '{"version": 1}', 'customer_
     CASE WHEN n % 2 = 0 THEN 'rate:CNY:EUR' ELSE 'customer:x' || n % 500 END
 FROM generate_series(1, 30000) AS n
 """
+
+
+def members(database: Database) -> int:
+    """Read what limits follow of one account; the loop does it for each."""
+    with database.read() as tx:
+        use_indexes(tx)
+        found = limits_facts.family(tx, 1500, "main")
+        assert limits_facts.invoiced(tx, (1500, "main"), date(2026, 1, 1), TODAY) == {"CNY": 1}
+    return len(found)
 
 
 @pytest.fixture
@@ -67,6 +79,6 @@ def test_the_loops_read_what_is_due_and_little_else(database: Database) -> None:
             portion = one(portion.after)
             done[name] += portion.items
     database.close()
-    assert done == {"expire": 2, "count": 2, "settle": 2, "revalue": 1, "requeue": 0}
+    assert done == {"expire": 2, "count": 2, "settle": 2, "revalue": 1, "requeue": 0, "adjust": 1}
     assert {name: n for name, n in counts(database.url).items() if n > before[name]} == {}
     assert many(entries, counts(database.url, ENTRIES)) == {}
