@@ -57,6 +57,23 @@ def test_who_reads_slowly_gets_all() -> None:
     run(ask)
 
 
+def test_what_was_written_is_counted_and_what_is_outstanding() -> None:
+    async def ask() -> None:
+        async with served(long) as client:
+            connection = client.protocol.transport
+            assert isinstance(connection, JoinedWrites)
+            for number in range(1, 3):
+                client.send(ASK % number)
+                head = await client.reader.readuntil(b"\r\n\r\n")
+                written, outstanding = connection.outstanding()
+                assert written == number * (len(head) + LONG)
+                assert 0 < outstanding < LONG
+                await client.reader.readexactly(LONG)
+                await until(lambda: not connection.outstanding()[1])
+
+    run(ask)
+
+
 @dataclass
 class Told:
     """A connection as a test has it: bytes ever written, and those that the client has not."""

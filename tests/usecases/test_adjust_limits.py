@@ -20,7 +20,7 @@ from app.domain.errors import (
 from app.domain.limits import LimitRecord
 from app.domain.limits_policy import default_policy
 from app.domain.money import Money
-from app.store import inputs
+from app.store import inputs, limits_facts
 from app.store.database import Database
 from app.usecases.adjust_limits import AdjustLimits
 from app.usecases.limits import LimitAsk, LimitView
@@ -479,3 +479,20 @@ def test_a_proposal_ends_before_what_was_approved_while_it_waited(
     town.invoice("C-1", 1)
     assert town.account("C-1").limit_minor == 10_000_00
     town.exact()
+
+
+def test_members_are_those_of_the_path(town: Town) -> None:
+    """A record that was merged counts with its heir, and has no members of its own."""
+    town.put("C-2")
+    town.put("C-3", parent_id="C-2")
+    town.put("C-4")
+    for name in ("C-2", "C-3", "C-4"):
+        town.account(name)
+    with town.database.read() as tx:
+        rows = tx.execute(text("SELECT customer_id, account_id FROM account"))
+        ids = {row.customer_id: row.account_id for row in rows}
+    town.parties.merge_customers(ADMIN, "C-4", "C-2")
+    with town.database.read() as tx:
+        assert limits_facts.family(tx, ids["C-2"], "main") == ["C-2", "C-3", "C-4"]
+        assert limits_facts.family(tx, ids["C-3"], "main") == ["C-3"]
+        assert limits_facts.family(tx, ids["C-4"], "main") == ["C-4"]

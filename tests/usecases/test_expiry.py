@@ -312,6 +312,26 @@ def test_a_locked_account_keeps_nobody_else_waiting(
     exact(database)
 
 
+def test_who_was_done_alone_is_not_tried_again_in_a_pass(
+    erp: Erp, database: Database, clock: Clock
+) -> None:
+    """Else those whose orders somebody works on would come first, again and again."""
+    erp.customer("C-2")
+    for order_id, customer_id in (("SO-1", "C-1"), ("SO-2", "C-2"), ("SO-3", "C-2")):
+        erp.ask(order_id, "1.00", expires_in=1, customer_id=customer_id)
+        clock.advance(seconds=1)
+    sweeper = ExpireAuthorizations(database, 2, at(clock() + timedelta(days=1)))
+    with database.begin() as tx:
+        query = "SELECT account_id FROM account WHERE customer_id LIKE 'C-_' ORDER BY account_id"
+        both = tuple(tx.execute(text(query)).scalars())
+        tx.execute(text("SELECT FROM credit_order WHERE order_id = 'SO-1' FOR UPDATE"))
+        tx.execute(text("SELECT FROM account WHERE customer_id = 'C-2' FOR NO KEY UPDATE"))
+        first = sweeper()
+        assert first == Portion(0, both, left=1)
+        assert sweeper(first.after) == Portion(0)
+    assert sweep(database, clock() + timedelta(days=1)) == 3
+
+
 def test_the_clock_is_that_of_the_database(erp: Erp, database: Database, clock: Clock) -> None:
     with database.read() as tx:
         clock.at = moment(tx)

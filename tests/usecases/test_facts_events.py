@@ -132,6 +132,16 @@ def test_what_the_contract_says_is_read(name: str) -> None:
     FACT.validate_python(told)
 
 
+@pytest.mark.parametrize("amount", ["0", "40"])
+def test_what_is_taken_back_is_of_no_part(amount: str) -> None:
+    """Who takes a document back repeats its parts; that it is of none is no other content."""
+    bill = parse_event(invoice("I", amount, of("O", "40"))).body
+    paid = parse_event(pay("P", amount, to("I", "40"))).body
+    assert isinstance(bill, InvoiceBody)
+    assert isinstance(paid, PaymentBody)
+    assert (len(bill.lines), len(paid.allocations)) == ((0, 0) if amount == "0" else (1, 1))
+
+
 @pytest.mark.parametrize("name", BAD)
 def test_what_it_does_not_say_is_refused(name: str) -> None:
     told, field = BAD[name]

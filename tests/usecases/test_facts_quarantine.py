@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 
 import pytest
+from prometheus_client import REGISTRY
 from sqlalchemy import select
 
 from app.domain.callers import Caller
@@ -98,6 +99,13 @@ def test_what_is_closed_is_laid_aside_for_good(ledger: Ledger) -> None:
         close(ledger, waits(ledger))
     with pytest.raises(EventNotWaitingError):
         ledger.town.facts.retry(ADMIN, waits(ledger))
+
+
+def test_who_lays_one_aside_tells_how_many_wait(ledger: Ledger) -> None:
+    row = reuse(ledger)
+    assert REGISTRY.get_sample_value("aval_quarantine_size") == 1
+    close(ledger, row)
+    assert REGISTRY.get_sample_value("aval_quarantine_size") == 0
 
 
 def test_a_fact_of_nobody_can_be_closed_too(ledger: Ledger) -> None:

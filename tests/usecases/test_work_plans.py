@@ -1,23 +1,23 @@
 """What `aval work` looks for it finds by index among 30,000 orders, with what ANALYZE samples."""
 
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import timedelta
 from typing import Final
 
 import psycopg
 import pytest
 
-from app.store import limits_facts
 from app.store.database import Database
-from app.store.facts_inbox import use_indexes
 from app.usecases.expiry import ExpireAuthorizations
 from app.usecases.facts_requeue import RequeueFacts
 from app.usecases.horizons import CountOrders
 from app.usecases.limits_due import SettleLimits
 from app.usecases.portions import Cursor, Portion
+from app.usecases.recommendation import RecommendLimit
 from app.usecases.revaluation import RevaluePositions
 from tests.usecases.counter import NOW, TODAY, Counter
 from tests.usecases.plans import ENTRIES, counts, grow, many, sample
+from tests.usecases.town import ADMIN
 
 Pass = Callable[[Cursor | None], Portion]
 PASSES: Final[dict[str, Callable[[Database], Pass]]] = {
@@ -26,7 +26,7 @@ PASSES: Final[dict[str, Callable[[Database], Pass]]] = {
     "settle": lambda database: SettleLimits(database, 100, lambda _: NOW),
     "revalue": lambda database: RevaluePositions(database, 100, lambda _: NOW),
     "requeue": lambda database: RequeueFacts(database, 100, lambda _: NOW),
-    "adjust": lambda database: lambda _: Portion(members(database)),
+    "adjust": lambda database: lambda _: recommended(database),
 }
 DUE: Final = """
 UPDATE credit_order SET expires_at = '2026-11-01' WHERE order_id IN ('go500', 'go29000');
@@ -42,13 +42,10 @@ FROM generate_series(1, 30000) AS n
 """
 
 
-def members(database: Database) -> int:
-    """Read what limits follow of one account; the loop does it for each."""
-    with database.read() as tx:
-        use_indexes(tx)
-        found = limits_facts.family(tx, 1500, "main")
-        assert limits_facts.invoiced(tx, (1500, "main"), date(2026, 1, 1), TODAY) == {"CNY": 1}
-    return len(found)
+def recommended(database: Database) -> Portion:
+    """Work out the limit of one account, as the loop does for each."""
+    view = RecommendLimit(database, lambda: NOW)(ADMIN, "g500", "main")
+    return Portion(int(view.current is not None))
 
 
 @pytest.fixture
