@@ -82,6 +82,7 @@ def start(state: Path, token: str | None, settings: Mapping[str, str] | None) ->
         **{name: value for name, value in os.environ.items() if not name.startswith("AVAL_")},
         "AVAL_STATE_DIR": str(state),
         "AVAL_OPS_PORT": str(free_port()),
+        "PYTHONFAULTHANDLER": "1",  # one that hangs is asked where: see `await_ready`
         **(settings or {}),
     }
     command = [sys.executable, "-m", "app.cli.main", "serve", "--port", str(port)]
@@ -119,21 +120,28 @@ def end(process: subprocess.Popen[bytes]) -> None:
 
 
 def await_ready(service: Service) -> None:
-    """Wait until the service says it is ready."""
-    until = time.monotonic() + PATIENCE_S
+    """Wait until the service says it is ready; one that does not is ended, and tells where it is.
+
+    Its threads write where they stand into the log, behind what it heard last from the port.
+    """
+    until, heard = time.monotonic() + PATIENCE_S, "nothing"
     while time.monotonic() < until:
         try:
-            if httpx2.get(f"{service.url}/readyz", trust_env=False, verify=NO_TLS).is_success:
+            told = httpx2.get(f"{service.url}/readyz", trust_env=False, verify=NO_TLS)
+            if told.is_success:
                 return
-        except httpx2.TransportError:
-            pass
+            heard = told.text
+        except httpx2.TransportError as error:
+            heard = repr(error)
         assert service.process.poll() is None, f"the service ended while starting: {said(service)}"
         time.sleep(0.05)
-    message = f"the service did not become ready: {said(service)}"
+    service.process.send_signal(signal.SIGABRT)
+    service.process.wait(PATIENCE_S)
+    message = f"the service did not become ready ({heard}): {said(service, 300)}"
     raise AssertionError(message)
 
 
-def said(service: Service) -> str:
-    """Give what the service, and those beside it, said last."""
+def said(service: Service, most: int = 30) -> str:
+    """Give what the service, and those beside it, said last, in lines."""
     log = service.state.parent / "service.log"
-    return "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-30:])
+    return "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-most:])
