@@ -29,8 +29,9 @@ class JoinedWrites(asyncio.Transport):
     def write(self, data: Any) -> None:  # noqa: ANN401 - bytes, or what is like them
         """Send before the next turn."""
         self._parts.append(data)
-        self._size += len(data)
-        self._written += len(data)
+        size = len(data)
+        self._size += size
+        self._written += size
         if self._size > _AT_MOST:
             self._flush()
         elif len(self._parts) == 1:

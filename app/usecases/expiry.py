@@ -35,15 +35,15 @@ class ExpireAuthorizations:
             BusyError: The database was out of reach; nothing was changed.
 
         """
-        busy = after or ()
+        alone = after or ()
         if after is None:
             self._watch()  # before anything that may fail: it says so
         try:
-            done = self._end(orders.Whose(but=busy))
+            done = self._end(orders.Whose(but=alone))
         except BusyError:
-            return self._one_by_one(busy)
+            return self._one_by_one(alone)
         if done == self.most:
-            return Portion(done, busy)
+            return Portion(done, alone)
         self._watch()
         return Portion(done)
 
@@ -55,13 +55,13 @@ class ExpireAuthorizations:
             orders.write(tx, expire(tx, due, at))
         return len(due)
 
-    def _one_by_one(self, busy: Cursor) -> Portion:
+    def _one_by_one(self, alone: Cursor) -> Portion:
         with self.database.begin() as tx:
             use_indexes(tx)
-            found = orders.payers_expired(tx, self.clock(tx), self.most, orders.Whose(but=busy))
+            found = orders.payers_expired(tx, self.clock(tx), self.most, orders.Whose(but=alone))
         payers = found[:MOST_PAYERS]
         done, more = one_by_one(payers, lambda payer: self._end(orders.Whose(only=payer)))
-        return Portion(done, (*busy, *payers), len(more))
+        return Portion(done, (*alone, *payers), len(more))
 
     def _watch(self) -> None:
         """Publish for how long the oldest one is over: what others hold, or this cannot end."""

@@ -39,15 +39,15 @@ class CountOrders:
             BusyError: The database was out of reach; nothing was changed.
 
         """
-        place, busy = after or (None, ())
+        place, alone = after or (None, ())
         try:
-            due, done = self._some(place, orders.Whose(but=busy))
+            due, done = self._some(place, orders.Whose(but=alone))
         except BusyError:
-            return self._one_by_one(place, busy)
+            return self._one_by_one(place, alone)
         more = len(due) == self.most
         return Portion(
             items=done,
-            after=(_place(due[-1]), busy) if more else None,
+            after=(_place(due[-1]), alone) if more else None,
             left=len(due) - done,
         )
 
@@ -79,23 +79,23 @@ class CountOrders:
             orders.write(tx, done)
         return due, len(done)
 
-    def _one_by_one(self, place: orders.Due | None, busy: tuple[int, ...]) -> Portion:
+    def _one_by_one(self, place: orders.Due | None, alone: tuple[int, ...]) -> Portion:
         """Do the next payers; what is left of theirs is for the next pass."""
         with self.database.begin() as tx:
             use_indexes(tx)
-            whose = orders.Whose(but=busy)
+            whose = orders.Whose(but=alone)
             found = orders.payers_due(tx, self.clock(tx), place, self.most, whose)
         payers, short = found[:MOST_PAYERS], 0
 
-        def alone(payer: int) -> int:
+        def count_alone(payer: int) -> int:
             nonlocal short
             due, done = self._some(place, orders.Whose(only=payer))
             short += len(due) - done
             return done
 
-        done, more = one_by_one(payers, alone)
+        done, more = one_by_one(payers, count_alone)
         # nor are those tried again whose orders no rate values: they would come first for ever
-        return Portion(done, (place, (*busy, *payers)), len(more) + short)
+        return Portion(done, (place, (*alone, *payers)), len(more) + short)
 
 
 def _place(order: Order) -> orders.Due | None:

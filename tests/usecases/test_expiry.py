@@ -291,14 +291,19 @@ def test_nobody_is_waited_for_and_the_delay_is_shown(
     exact(database)
 
 
+def expiring(erp: Erp, clock: Clock, *payers: str) -> None:
+    """Authorize SO-1, SO-2, … of C-1 and C-2, one after the other, for a second each."""
+    erp.customer("C-2")
+    for number, customer_id in enumerate(payers, 1):
+        erp.ask(f"SO-{number}", "1.00", expires_in=1, customer_id=customer_id)
+        clock.advance(seconds=1)
+
+
 def test_a_locked_account_keeps_nobody_else_waiting(
     erp: Erp, database: Database, clock: Clock
 ) -> None:
     """C-1's two orders are the oldest and fill a portion: without care they would be all of it."""
-    erp.customer("C-2")
-    for order_id, customer_id in (("SO-1", "C-1"), ("SO-2", "C-1"), ("SO-3", "C-2")):
-        erp.ask(order_id, "1.00", expires_in=1, customer_id=customer_id)
-        clock.advance(seconds=1)
+    expiring(erp, clock, "C-1", "C-1", "C-2")
     sweeper = ExpireAuthorizations(database, 2, at(clock() + timedelta(days=1)))
     with database.begin() as tx:
         held = tx.execute(
@@ -316,10 +321,7 @@ def test_who_was_done_alone_is_not_tried_again_in_a_pass(
     erp: Erp, database: Database, clock: Clock
 ) -> None:
     """Else those whose orders somebody works on would come first, again and again."""
-    erp.customer("C-2")
-    for order_id, customer_id in (("SO-1", "C-1"), ("SO-2", "C-2"), ("SO-3", "C-2")):
-        erp.ask(order_id, "1.00", expires_in=1, customer_id=customer_id)
-        clock.advance(seconds=1)
+    expiring(erp, clock, "C-1", "C-2", "C-2")
     sweeper = ExpireAuthorizations(database, 2, at(clock() + timedelta(days=1)))
     with database.begin() as tx:
         query = "SELECT account_id FROM account WHERE customer_id LIKE 'C-_' ORDER BY account_id"
