@@ -64,7 +64,7 @@ def texts(values: Sequence[str | None]) -> Sent:
     if count == 1 and first is not None:
         data = first.encode()
         return _ONE_TEXT + _LENGTH(len(data)) + data, 1009, 1
-    if count and values.count(first) == count:
+    if _all_alike(values):
         if first is not None and len(first) * count > _KEPT_CHARS:
             return _array(_TEXT, _cell(first.encode()) * count, count)
         return _repeated_text(first, count)
@@ -91,7 +91,7 @@ def ints(values: Sequence[int | None]) -> Sent:
     count, first = len(values), values[0] if values else None
     if count == 1 and first is not None:
         return _ONE_INT + _INT(8, first), 1016, 1
-    if count and values.count(first) == count:
+    if _all_alike(values):
         return _repeated_int(first, count)
     if None not in values:
         return _array(_INT8, _packed("q", 8, values), count)
@@ -108,7 +108,7 @@ def _repeated_int(value: int | None, count: int) -> Sent:
 def flags(values: Sequence[bool]) -> Sent:
     """Make a `boolean[]`."""
     count = len(values)
-    if count and values.count(values[0]) == count:
+    if _all_alike(values):
         return _repeated_flag(values[0], count)
     return _array(_BOOL, _packed("?", 1, values), count)
 
@@ -116,6 +116,13 @@ def flags(values: Sequence[bool]) -> Sent:
 @lru_cache(_KEPT)
 def _repeated_flag(value: bool, count: int) -> Sent:  # noqa: FBT001 - the cell's value
     return _array(_BOOL, _packed("?", 1, [value]) * count, count)
+
+
+def _all_alike(values: Sequence[object]) -> bool:
+    """Say whether there is one value throughout; columns that vary mostly do so at their ends."""
+    if not values or values[0] != values[-1]:
+        return False
+    return values.count(values[0]) == len(values)
 
 
 def _cell(data: bytes) -> bytes:

@@ -89,7 +89,7 @@ READ_ACCOUNTS: Final = _ACCOUNTS
 
 GROUND: Final = f"""
 SELECT n.segment_id, n.ref, coalesce(r.customer_id, b.customer_id) AS customer_id, b.account_id,
-    i.data AS input,
+    i.data #- '{{score,reasons}}' AS input,
     CASE WHEN n.first THEN s.mode END AS mode,
     CASE WHEN NOT n.first THEN NULL WHEN s.next_rule_set_at <= %(at)s
         THEN s.next_rule_set_version ELSE s.rule_set_version END AS rule_set_version,
@@ -126,7 +126,7 @@ CROSS JOIN LATERAL (
 """A row for each pair of segment and customer asked about; what is unknown is null.
 
 A guessed account (0: none) is read as it is, and who asked sees whether it is the one; no index is
-searched for a key that is null.
+searched for a key that is null. Why a score is what it is no rule reads: it is half of an input.
 
 Open items are summed as if all were of the account's currency: where some are not, `by_currency`
 has each by itself. What is the segment's own is in its first row alone: hundreds may be asked about
