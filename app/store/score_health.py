@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from sqlalchemy import bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.types import Date, String
+from sqlalchemy.types import DateTime, String
 
 from app.domain.drift import Month
 from app.store.behaviour import LOWERED
@@ -98,13 +98,16 @@ class Version:
 
 _SHADOWS: Final = text("""
 SELECT n.place, h.score, h.probability, h.risk_class, h.version
-FROM unnest(:ids, :days) WITH ORDINALITY AS n(customer_id, day, place)
+FROM unnest(:ids, :moments) WITH ORDINALITY AS n(customer_id, at, place)
 CROSS JOIN LATERAL (
     SELECT * FROM score_shadow h WHERE h.name = :name
         AND (CAST(:version AS int) IS NULL OR h.version = :version)
-        AND h.customer_id = n.customer_id AND h.day <= n.day
-    ORDER BY h.day DESC, h.version DESC LIMIT 1) AS h
-""").bindparams(bindparam("ids", type_=ARRAY(String)), bindparam("days", type_=ARRAY(Date)))
+        AND h.customer_id = n.customer_id AND h.scored_at <= n.at
+    ORDER BY h.scored_at DESC, h.version DESC LIMIT 1) AS h
+""").bindparams(
+    bindparam("ids", type_=ARRAY(String)),
+    bindparam("moments", type_=ARRAY(DateTime(timezone=True))),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,15 +121,19 @@ class Said:
 
 
 def said_by(
-    tx: Tx, model: tuple[str, int | None], asked: Sequence[tuple[str, date]]
+    tx: Tx, model: tuple[str, int | None], asked: Sequence[tuple[str, datetime]]
 ) -> list[Said | None]:
-    """Look up what a shadow (None: whichever of the name) had said of customers by some days."""
+    """Look up what a shadow (None: whichever of the name) had said of customers by some moments.
+
+    Customers are asked for by their own ids. Of a day the last word alone is kept: what was said
+    after the moment took the place of what the shadow had said earlier that day.
+    """
     name, version = model
     values = {
         "name": name,
         "version": version,
         "ids": [customer_id for customer_id, _ in asked],
-        "days": [day for _, day in asked],
+        "moments": [at for _, at in asked],
     }
     found: list[Said | None] = [None] * len(asked)
     for place, *row in tx.execute(_SHADOWS, values):

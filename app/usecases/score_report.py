@@ -93,7 +93,8 @@ def _parts(rows: Iterable[StoredDecision]) -> Iterator[list[StoredDecision]]:
 def _said(
     tx: Tx, model: tuple[str, int | None], rows: Iterable[StoredDecision]
 ) -> list[Said | None]:
-    asked = [(str(row.inputs["question"]["customer_id"]), row.evaluated_at.date()) for row in rows]
+    # the answer names the customer itself, where the question may have named an alias of it
+    asked = [(str(orjson.loads(row.answer)["customer_id"]), row.evaluated_at) for row in rows]
     return score_health.said_by(tx, model, asked)
 
 

@@ -25,7 +25,8 @@ SINCE = "2026-06-01T00:00:00Z"
 def erp(client: httpx2.Client, database: Database, clock: Clock) -> Erp:
     """Make customers with limits and scores, and a model that only watches."""
     erp = Erp(client)
-    for customer_id in ("C-1", "C-2", "C-3", "C-4"):
+    erp.customer("C-1", "1000.00", aliases=["CRM-1"])
+    for customer_id in ("C-2", "C-3", "C-4"):
         erp.customer(customer_id, "1000.00")
     manifest = replace(sample().manifest, version=1)
     made = RegisteredModel(
@@ -38,18 +39,21 @@ def erp(client: httpx2.Client, database: Database, clock: Clock) -> Erp:
     return erp
 
 
-def said(database: Database, customer_id: str, day: str, risk_class: str) -> None:
+def said(database: Database, customer_id: str, at: str, risk_class: str) -> None:
+    """Keep what the shadow said at a moment, UTC without its offset."""
     values: Mapping[str, Any] = {
         "name": NAME,
         "id": customer_id,
-        "day": day,
+        "day": at[:10],
+        "at": f"{at}+00:00",
         "class": risk_class,
         "score": 300 if risk_class == "E" else 800,
     }
     query = (
         "INSERT INTO score_shadow (name, version, customer_id, day, scored_at, score, probability,"
         " risk_class, held_class, held_source)"
-        " VALUES (:name, 1, :id, :day, now(), :score, 0.1, :class, 'A', 'scorecard')"
+        " VALUES (:name, 1, :id, CAST(:day AS date), CAST(:at AS timestamptz), :score, 0.1, :class,"
+        " 'A', 'scorecard')"
     )
     with database.begin() as tx:
         tx.execute(text(query), values)
@@ -77,12 +81,14 @@ def bill(erp: Erp, customer_id: str, order_id: str, due: str) -> None:
 def test_a_shadow_that_would_have_held_is_told_in_money(
     erp: Erp, database: Database, clock: Clock
 ) -> None:
-    for number, customer_id in enumerate(("C-1", "C-2", "C-3", "C-4"), start=1):
+    for number, customer_id in enumerate(("CRM-1", "C-2", "C-3", "C-4"), start=1):
         answer = erp.ask(f"SO-{number}", "60.00", customer_id=customer_id)
         assert answer["outcome"] == "APPROVE"
-    said(database, "C-1", "2026-06-15", "E")
-    said(database, "C-2", "2026-06-10", "A")
-    said(database, "C-3", "2026-06-16", "E")  # a day too late to have been known
+    said(database, "C-1", "2026-06-14T00:00", "A")
+    said(database, "C-1", "2026-06-15T04:00", "E")  # at the very moment of the order
+    said(database, "C-2", "2026-06-10T00:00", "A")
+    said(database, "C-2", "2026-06-15T04:01", "E")  # a minute too late to have been known
+    said(database, "C-3", "2026-06-15T04:01", "E")
     bill(erp, "C-1", "SO-1", "2026-06-20")
     clock.advance(days=10)
     reported = erp.client.get(REPORT, params={"since": SINCE})

@@ -1,7 +1,6 @@
 """Health and shadow reports over real rows: months against the ledger, drift, and money."""
 
 import math
-from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from hashlib import sha256
@@ -198,19 +197,6 @@ def test_a_version_that_never_scored_and_one_that_is_not_there(town: Town) -> No
 
 
 # The report of a shadow
-
-
-def shadow(town: Town, customer_id: str, day: date, risk_class: str) -> None:
-    query = (
-        "INSERT INTO score_shadow (name, version, customer_id, day, scored_at, score, probability,"
-        " risk_class, held_class, held_source)"
-        " VALUES (:name, 2, :id, :day, now(), 500, 0.1, :class, 'A', 'scorecard')"
-    )
-    values: Mapping[str, Any] = {
-        "name": NAME, "id": customer_id, "day": day, "class": risk_class,
-    }  # fmt: skip
-    with town.database.begin() as tx:
-        tx.execute(text(query), values)
 
 
 def report(town: Town) -> ReportShadow:
