@@ -9,7 +9,6 @@ import structlog
 
 from app.domain.decisions import Question
 from app.domain.errors import BusyError, FieldError
-from app.domain.features import AccountUse
 from app.domain.manifests import Manifest
 from app.domain.models import Alias, Prediction, Scorer
 from app.domain.scores import Score
@@ -182,8 +181,8 @@ class RateByModel:
         if not subjects:
             return {}
         known = uses(tx, subjects, at)
-        asks = [_asked(key, use, day) for key, (use, day) in known.items()]
-        rows = self.observer(_copies(tx, list(known), at), asks)
+        asks = [_asked(key, use.currency, day) for key, (use, day) in known.items()]
+        rows = self.observer(_copies(tx, list(known), asks, at), asks)
         return {
             key: _Seen(row, day, use.currency)
             for (key, (use, day)), row in zip(known.items(), rows, strict=True)
@@ -209,14 +208,15 @@ class RateByModel:
         terms = groups.terms(tx, list(known))
         agreed = {(one.customer_id, one.segment_id): one.payment_terms_days for one in terms}
         asks = {
-            place: _asked(payer, known[payer][0], known[payer][1] - timedelta(days=1))
+            place: _asked(payer, one.amount.currency, known[payer][1] - timedelta(days=1))
             | _order(one, agreed.get((payer, one.segment_id)))
             for place, (one, payer) in enumerate(zip(questions, payers, strict=True))
             if payer in known and known[payer][0].currency == one.amount.currency
         }
         found: list[Prediction | None] = [None] * len(questions)
         if asks:
-            rows = self.observer(_copies(tx, list(known), at), list(asks.values()))
+            asked = list(asks.values())
+            rows = self.observer(_copies(tx, list(known), asked, at), asked)
             named = [{name: row[name] for name in manifest.feature_names} for row in rows]
             model = score_models.Named(manifest.name, manifest.version).model
             told = self.scorer.predict(model, named, reasons=False)
@@ -244,8 +244,13 @@ def _order(one: Question, agreed_days: int | None) -> dict[str, object]:
     return {"order_amount_minor": one.amount.minor, "order_terms_days": terms}
 
 
-def _copies(tx: Tx, customer_ids: Sequence[str], at: datetime) -> Copies:
+def _copies(
+    tx: Tx, customer_ids: Sequence[str], asks: Sequence[Mapping[str, object]], at: datetime
+) -> Copies:
     """Copy out what features of customers need.
+
+    The rates of all customers are the newest that each ask may know: counts of a later day would
+    be none to who is asked about as of an earlier one, as west of UTC every evening.
 
     Raises:
         BusyError: The rates of all customers were not counted.
@@ -253,20 +258,15 @@ def _copies(tx: Tx, customer_ids: Sequence[str], at: datetime) -> Copies:
     """
     wanted = portfolio.relatives(tx, customer_ids) | set(customer_ids)
     parts = {name: portfolio.copy_out(tx, name, wanted) for name in portfolio.COLUMNS}
-    counts = portfolio.newest_counts(tx, at.date())
+    counts = portfolio.newest_counts(tx, min(date.fromisoformat(str(one["as_of"])) for one in asks))
     if counts is None or (at.date() - counts.day).days > OLDEST_RATES_DAYS:
         raise BusyError("the rates of all customers are not counted yet")
     return Copies(parts, [{**asdict(counts), "day": counts.day.isoformat()}])
 
 
-def _asked(customer_id: str, use: AccountUse, day: date) -> dict[str, object]:
-    return {
-        "customer_id": customer_id,
-        "as_of": day.isoformat(),
-        "used_minor": use.used_minor,
-        "limit_minor": use.limit_minor,
-        "currency": use.currency,
-    }
+def _asked(customer_id: str, currency: str, day: date) -> dict[str, object]:
+    """Ask as training and the table do: use is what was open that day, not what is reserved now."""
+    return {"customer_id": customer_id, "as_of": day.isoformat(), "currency": currency}
 
 
 def _known(row: Row) -> dict[str, float]:
