@@ -39,6 +39,20 @@ def behaviour_of(features: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def behaviour_read(score: Mapping[str, Any] | None) -> dict[str, int]:
+    """Give the payment behaviour beside a score as JSON in whole days, percent and invoices.
+
+    So rules read it: rounded up, but a share of what was good is rounded down, else 99.9 % would
+    be all.
+    """
+    kept: Mapping[str, Any] = {} if score is None else score.get("behaviour") or {}
+    return {
+        name: int(value * 100 + 1e-9) if name == "on_time_rate" else ceil(value)
+        for name, value in kept.items()
+        if value is not None
+    }
+
+
 def subject_of(question: Question, situation: Situation) -> Subject:
     """Say whom a question is about, as the scopes of rules name it."""
     accounts, more = situation.accounts, situation.inputs.more
@@ -131,18 +145,9 @@ def _ppm(situation: Situation) -> int | None:
     return None if known is None else round(known * _PPM)
 
 
-def _paid(situation: Situation, key: str, factor: int = 1) -> int | None:
-    """Read a number of the payment behaviour that the score was computed from, rounded up."""
-    behaviour: Mapping[str, Any] = _score(situation, "behaviour") or {}
-    known = behaviour.get(key)
-    return None if known is None else ceil(known * factor)
-
-
-def _on_time(situation: Situation) -> int | None:
-    """Round a share of what was good down: rounded up, 99.9 % would be all."""
-    behaviour: Mapping[str, Any] = _score(situation, "behaviour") or {}
-    known = behaviour.get("on_time_rate")
-    return None if known is None else int(known * 100 + 1e-9)
+def _paid(situation: Situation, key: str) -> int | None:
+    """Read a number of the payment behaviour that the score was computed from."""
+    return behaviour_read(situation.inputs.score).get(key)
 
 
 def _paid_age(situation: Situation) -> int | None:
@@ -190,7 +195,7 @@ _FILLED: Final[Mapping[str, Fill]] = {
     "score_value": lambda _, situation: _score(situation, "score"),
     "score_pd_ppm": lambda _, situation: _ppm(situation),
     "order_pd_ppm": lambda question, _: question.order_pd_ppm,
-    "payment_on_time_percent": lambda _, situation: _on_time(situation),
+    "payment_on_time_percent": lambda _, situation: _paid(situation, "on_time_rate"),
     "payment_days_late_mean": lambda _, situation: _paid(situation, "mean_days_late"),
     "payment_days_late_max": lambda _, situation: _paid(situation, "max_days_late"),
     "payment_trend_days": lambda _, situation: _paid(situation, "recent_trend"),

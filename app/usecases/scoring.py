@@ -12,7 +12,7 @@ import structlog
 from app.domain.errors import BusyError
 from app.domain.feature_catalogue import RELATED_NAMES
 from app.domain.manifests import Manifest
-from app.domain.rules_context import behaviour_of
+from app.domain.rules_context import behaviour_of, behaviour_read
 from app.domain.scores_json import says_the_same, score_from_json, score_to_json
 from app.domain.scores_override import Override, override_score
 from app.domain.scores_refresh import Urgency
@@ -190,7 +190,7 @@ def _found(subject: Subject, rated: Rated, override: Override | None, at: dateti
         inputs=tuple(
             one.account_id
             for one in subject.accounts
-            if not _stands(subject.told.get(one.account_id), data, at)
+            if not _reads_the_same(subject.told.get(one.account_id), data, at)
         ),
     )
 
@@ -200,3 +200,13 @@ def _stands(before: Mapping[str, object] | None, data: Mapping[str, object], at:
     if before is None or not says_the_same(before, data):
         return False
     return at - datetime.fromisoformat(str(before["scored_at"])) < RENEWED
+
+
+def _reads_the_same(
+    before: Mapping[str, object] | None, data: Mapping[str, object], at: datetime
+) -> bool:
+    """Tell whether rules would read of an account what they read of it before.
+
+    They read how the customer paid too, which may have moved where the score did not.
+    """
+    return _stands(before, data, at) and behaviour_read(before) == behaviour_read(data)
