@@ -28,6 +28,7 @@ STATEMENT_COLUMNS: Final = Columns(
         "负债合计": "total_liabilities",
         "所有者权益合计": "equity",
     },
+    ratios=frozenset(RATIO_NAMES),
 )
 
 

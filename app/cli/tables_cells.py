@@ -2,6 +2,7 @@
 
 import re
 from datetime import date
+from math import prod
 from typing import Final, TypeAlias
 
 from openpyxl.cell import Cell, MergedCell
@@ -20,15 +21,25 @@ _ZEROS: Final = re.compile(r"0{2,64}")
 _DRESS: Final = re.compile(r"_.|\*.|\[[^\]]*\]")
 """Of a format what shows no part of the number: blanks, fillers, colours, locales."""
 
+_LITERAL: Final = re.compile(r'"[^"]*"|[\\!].')
+_SCALING: Final = re.compile(r"(,+)(?![0#?,])")
+"""Commas of a format that no digit follows: each shows a thousandth."""
+
+_MOVED_POINT: Final = re.compile(r'(?:[\\!]\.|"\.")([0#?]+)')
+"""A point that is but written into a format, and digits: `0!.0,"万"` shows 123000 as 12.3万."""
+
+_UNITS: Final = {"百": 100, "千": 1_000, "万": 10_000, "亿": 100_000_000}
+
 _BARE: Final = re.compile(r"(?:General|@|[0#,.?%]+(?:E[+-]0+)?)?")
 _ESCAPED: Final = re.compile(r"_x00([01][0-9A-Fa-f])_")
 """How a workbook writes control characters; openpyxl hands them on as they are written."""
 
 
-def cell_text(cell: XlsxCell, *, is_id: bool = False) -> tuple[str, str]:
+def cell_text(cell: XlsxCell, *, is_id: bool = False, is_ratio: bool = False) -> tuple[str, str]:
     """Write a cell as text, with the reason why it cannot be taken (or nothing).
 
-    An id is a text or a plain number: what else stands there, a spreadsheet has made of it.
+    An id is a text or a plain number: what else stands there, a spreadsheet has made of it. A
+    ratio may be shown in percent; of what else is, nobody can tell which number was meant.
     """
     value = cell.value
     fault = ""
@@ -42,6 +53,8 @@ def cell_text(cell: XlsxCell, *, is_id: bool = False) -> tuple[str, str]:
         text = _ESCAPED.sub(lambda found: chr(int(found[1], 16)), value)
     elif isinstance(value, int | float) and not isinstance(value, bool):
         text, fault = _number(value, str(cell.number_format), is_id=is_id)
+        if not fault:
+            fault = _shown_in_units(text, str(cell.number_format), is_ratio=is_ratio)
     else:
         text = _other(value)
         fault = f"is {text}, which is no text; store the id as text" if is_id else ""
@@ -67,3 +80,19 @@ def _number(value: float, number_format: str, *, is_id: bool) -> tuple[str, str]
         told = f"is {text}, which the format {number_format[:40]!r} shows otherwise"
         return text, f"{told}; store the id as text"
     return text, ""
+
+
+def _shown_in_units(text: str, number_format: str, *, is_ratio: bool) -> str:
+    """Say why a number cannot be taken whose format shows it in percent or in 万, but not as it is.
+
+    A format that divides by the unit it writes shows the number itself, and so passes.
+    """
+    section = number_format.partition(";")[0]
+    bare = _LITERAL.sub("", _DRESS.sub("", section))
+    unit = prod(_UNITS.get(sign, 1) for sign in section)
+    divided = 1_000 ** sum(len(found) for found in _SCALING.findall(bare))
+    divided *= 10 ** sum(len(found) for found in _MOVED_POINT.findall(section))
+    if ("%" in section and not is_ratio) or unit not in {1, divided}:
+        told = f"is {text}, which the format {number_format[:40]!r} shows otherwise"
+        return f"{told}; put the number that is meant, in a plain format"
+    return ""

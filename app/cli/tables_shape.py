@@ -20,11 +20,15 @@ _NO_ALIASES: Final[Mapping[str, str]] = MappingProxyType({})
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """The columns a file may have. `aliases` maps other header texts to these names."""
+    """The columns a file may have. `aliases` maps other header texts to these names.
+
+    `ratios` are those of the columns that a workbook may well show in percent.
+    """
 
     required: tuple[str, ...]
     optional: tuple[str, ...] = ()
     aliases: Mapping[str, str] = field(default_factory=lambda: _NO_ALIASES)
+    ratios: frozenset[str] = frozenset()
 
     def name_of(self, header: str) -> str | None:
         """Find which column a header text means; case and `Customer ID` for `customer_id` pass."""

@@ -52,7 +52,7 @@ class XlsxSource:
         self._path = path
         self._line = 0
         self._sheet = ""
-        self._ids = frozenset[int]()
+        self._ids, self._ratios = frozenset[int](), frozenset[int]()
         with _as_refusals(path):
             _refuse_bomb(path)
             with path.open("rb") as file:
@@ -63,8 +63,9 @@ class XlsxSource:
         self.headers = cut_empty_end(first.cells) if first else ()
         self._header_line = first.line if first else 0
         self._line = 0
-        names = enumerate(map(columns.name_of, self.headers))
-        self._ids = frozenset(index for index, name in names if name and name.endswith("_id"))
+        names = [columns.name_of(text) or "" for text in self.headers]
+        self._ids = frozenset(at for at, name in enumerate(names) if name.endswith("_id"))
+        self._ratios = frozenset(at for at, name in enumerate(names) if name in columns.ratios)
         for index, text in enumerate(self.headers):
             if index + 1 in hidden and columns.name_of(text):
                 raise FileRefusedError(
@@ -108,7 +109,10 @@ class XlsxSource:
                     self._line = line
                     row = row_of(
                         line,
-                        (cell_text(one, is_id=at in self._ids) for at, one in enumerate(cells)),
+                        (
+                            cell_text(one, is_id=at in self._ids, is_ratio=at in self._ratios)
+                            for at, one in enumerate(cells)
+                        ),
                     )
                     if row.faults or any(map(str.strip, row.cells)):
                         yield row

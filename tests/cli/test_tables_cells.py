@@ -13,8 +13,10 @@ from app.cli.tables import open_table
 from app.cli.tables_shape import Columns, TableRow
 from app.domain.errors import FileRefusedError
 
-COLUMNS = Columns(("customer_id", "amount"), ("issue_date", "name"))
-HEADER = ["customer_id", "amount", "issue_date", "name"]
+COLUMNS = Columns(
+    ("customer_id", "amount"), ("issue_date", "name", "margin"), ratios=frozenset({"margin"})
+)
+HEADER = ["customer_id", "amount", "issue_date", "name", "margin"]
 
 
 def book_of(path: Path, *rows: list[object], formats: dict[str, str] | None = None) -> Path:
@@ -81,6 +83,49 @@ def test_what_a_spreadsheet_made_of_an_id_is_a_fault(
     ((field, reason),) = [(fault.field, fault.reason) for fault in row.faults]
     assert field == "customer_id"
     assert said in reason
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        pytest.param(50, '0"万元"', id="ten-thousands"),
+        pytest.param(50, "0.00万", id="ten-thousands-unquoted"),
+        pytest.param(50, r"0\万", id="ten-thousands-escaped"),
+        pytest.param(3, '#,##0.0"亿"', id="hundred-millions"),
+        pytest.param(3, '0"百万"', id="millions"),
+        pytest.param(123_456, '0.0,"万"', id="thousands-called-ten-thousands"),
+        pytest.param(0.5, "0%", id="percent"),
+        pytest.param(50, '0"%"', id="percent-sign"),
+    ],
+)
+def test_an_amount_shown_in_units_is_a_fault(tmp_path: Path, value: float, told: str) -> None:
+    (row,) = read(book_of(tmp_path / "t.xlsx", ["A", value], formats={"B2": told}))
+    ((field, reason),) = [(fault.field, fault.reason) for fault in row.faults]
+    assert field == "amount"
+    assert reason.startswith(f"is {value}, which the format {told!r} shows otherwise")
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "told", "text"),
+    [
+        pytest.param("amount", 1234567, "#,##0.00", "1234567", id="thousands"),
+        pytest.param("amount", 1234567, "#,##0,", "1234567", id="in-thousands"),
+        pytest.param("amount", 1234567, '0.0,"千元"', "1234567", id="in-thousands-named"),
+        pytest.param("amount", 123000, '0!.0,"万元"', "123000", id="in-ten-thousands"),
+        pytest.param("amount", 123456, r'0\.0000"万"', "123456", id="by-a-moved-point"),
+        pytest.param("amount", 50, '[$¥-804]#,##0"元"', "50", id="currency"),
+        pytest.param("amount", 50, '0;[Red]-0"万"', "50", id="units-of-another-section"),
+        pytest.param("margin", 0.125, "0.0%", "0.125", id="ratio-in-percent"),
+    ],
+)
+def test_a_number_is_that_in_its_cell(
+    tmp_path: Path, column: str, value: float, told: str, text: str
+) -> None:
+    line: list[object] = ["A", 1, None, None, 1]
+    line[HEADER.index(column)] = value
+    cell = f"{'ABCDE'[HEADER.index(column)]}2"
+    (row,) = read(book_of(tmp_path / "t.xlsx", line, formats={cell: told}))
+    assert (row.cells[column], row.faults) == (text, ())
 
 
 @pytest.mark.parametrize("number", [27, 31, 36, 50, 57, 58])
