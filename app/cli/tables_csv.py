@@ -185,16 +185,19 @@ def _row(start: int, end: int, cells: tuple[str, ...], width: int) -> RawRow:
 
 
 class _Lines:
-    """Hand on lines and remember the last one, which the reader drops on an error."""
+    """Hand on lines and remember the last one, which the reader drops on an error.
+
+    A byte order mark before the first is no part of it, whatever the encoding.
+    """
 
     def __init__(self, text: io.TextIOWrapper) -> None:
         self._text = text
         self.last = ""
 
     def __iter__(self) -> Iterator[str]:
-        for line in self._text:
-            self.last = line
-            yield line
+        for number, line in enumerate(self._text):
+            self.last = line if number else line.removeprefix("\ufeff")
+            yield self.last
 
 
 @dataclass(slots=True)

@@ -76,6 +76,8 @@ def nothing(_: Worksheet) -> None:
         pytest.param(PLAIN.encode(), id="utf-8"),
         pytest.param(PLAIN.encode("utf-8-sig"), id="utf-8-with-bom"),
         pytest.param(PLAIN.encode("gb18030"), id="gb18030"),
+        pytest.param(f"\ufeff{PLAIN}".encode("gb18030"), id="gb18030-with-bom"),
+        pytest.param(f'\ufeff"id"{PLAIN[2:]}'.encode("gb18030"), id="gb18030-with-bom-and-quote"),
         pytest.param(gzip.compress(PLAIN.encode()), id="gzip"),
         pytest.param(gzip.compress(PLAIN.encode("gb18030")), id="gzip-gb18030"),
         pytest.param(PLAIN.replace(",", ";").encode(), id="semicolon"),
