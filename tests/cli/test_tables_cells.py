@@ -9,6 +9,7 @@ import pytest
 from openpyxl import Workbook
 from openpyxl.worksheet.worksheet import Worksheet
 
+from app.cli.financial_rows import STATEMENT_COLUMNS
 from app.cli.tables import open_table
 from app.cli.tables_shape import Columns, TableRow
 from app.domain.errors import FileRefusedError
@@ -126,6 +127,20 @@ def test_a_number_is_that_in_its_cell(
     cell = f"{'ABCDE'[HEADER.index(column)]}2"
     (row,) = read(book_of(tmp_path / "t.xlsx", line, formats={cell: told}))
     assert (row.cells[column], row.faults) == (text, ())
+
+
+def test_ratios_of_statements_may_be_in_percent_and_figures_may_not(tmp_path: Path) -> None:
+    book, path = Workbook(), tmp_path / "t.xlsx"
+    sheet = book.active
+    assert isinstance(sheet, Worksheet)
+    sheet.append(["customer_id", "period_end", "net_margin", "sales"])
+    sheet.append(["A", "2025-12-31", 0.125, 0.5])
+    for cell in ("C2", "D2"):
+        sheet[cell].number_format = "0.0%"
+    book.save(path)
+    (row,) = open_table(path, STATEMENT_COLUMNS)
+    assert row.cells["net_margin"] == "0.125"
+    assert [fault.field for fault in row.faults] == ["sales"]
 
 
 @pytest.mark.parametrize("number", [27, 31, 36, 50, 57, 58])
