@@ -16,6 +16,7 @@ from app.domain.customers import CustomerChange
 from app.domain.errors import BusyError, FieldError
 from app.domain.facts import Event, Result
 from app.store.facts_seen import Seen
+from app.usecases.customers import CustomerView
 from app.usecases.facts_events import parse_events
 
 IMPORTER: Final = Caller("aval-import", frozenset({"admin"}))
@@ -32,7 +33,7 @@ class Doors:
     """The use cases that a ledger goes in by."""
 
     apply_facts: Callable[[Caller, Sequence[Event]], Sequence[Result]]
-    put_customer: Callable[[Caller, str, CustomerChange], object]
+    make_customer: Callable[[Caller, str, CustomerChange], CustomerView]
     find_customers: Callable[[Collection[str]], Mapping[str, str]]
     take_currencies: Callable[[str, Mapping[str, str]], None]
     see_invoices: Callable[[str, Mapping[str, str]], Mapping[str, Seen]]
@@ -177,18 +178,22 @@ class LedgerImport:
         insist(lambda: self.doors.take_currencies(self.segment, currencies))
 
     def _make_customer(self, read: ReadRow) -> None:
-        """Make a customer by what the ledger says of it; its currency is for `take_currencies`."""
+        """Make a customer by what the ledger says of it; its currency is for `take_currencies`.
+
+        Another import may have made it since it was looked for: it stays as that said.
+        """
         body = new_customer(read.row)
         customer_id = read.row.customer_id
         try:
-            self._put(customer_id, CustomerChange(body["name"], country=body.get("country")))
+            change = CustomerChange(body["name"], country=body.get("country"))
+            found = self._make(customer_id, change)
         except FieldError:  # two capitals that are no country
-            self._put(customer_id, CustomerChange(body["name"]))
-        self.customers[customer_id] = customer_id
-        self.counts.new_customers += 1
+            found = self._make(customer_id, CustomerChange(body["name"]))
+        self.customers[customer_id] = found.customer.customer_id
+        self.counts.new_customers += found.created
 
-    def _put(self, customer_id: str, change: CustomerChange) -> None:
-        insist(lambda: self.doors.put_customer(IMPORTER, customer_id, change))
+    def _make(self, customer_id: str, change: CustomerChange) -> CustomerView:
+        return insist(lambda: self.doors.make_customer(IMPORTER, customer_id, change))
 
 
 def _goes(batch: LedgerBatch, place: int, denied: Mapping[int, FieldError]) -> bool:

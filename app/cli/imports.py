@@ -108,7 +108,7 @@ def import_ledger(parts: Composition, table: Table, plan: LedgerPlan) -> None:
     touched: set[int] = set()
     doors = Doors(
         ApplyFacts(parts.database, own_clock, IdSource(), touched.update),
-        parts.desk.parties.put_customer,
+        parts.desk.parties.put_customer.if_new,
         FindCustomers(parts.database),
         TakeCurrencies(parts.database, own_clock),
         SeeInvoices(parts.database),

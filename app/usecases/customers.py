@@ -25,14 +25,7 @@ from app.domain.errors import (
 from app.domain.groups import check_place
 from app.domain.scores_refresh import Urgency
 from app.domain.segments import MAIN
-from app.store import (
-    accounts,
-    changes,
-    customers,
-    groups,
-    inputs,
-    score_due,
-)
+from app.store import accounts, changes, customers, groups, inputs, score_due
 from app.store.database import Database, Tx
 from app.usecases.causes import Requeue, announce
 from app.usecases.groups import ensure_accounts, regroup
@@ -124,6 +117,26 @@ class PutCustomer:
         announce(self.requeue, causes)
         return found
 
+    def if_new(self, caller: Caller, customer_id: str, change: CustomerChange) -> CustomerView:
+        """Make a customer, and return whose the id is: who has it by then stays as it is.
+
+        Raises:
+            FieldError: A field breaks a rule; says which.
+            AliasTakenError: One of the aliases belongs to another customer.
+            CurrencyFixedError: The account's currency cannot be that.
+            BusyError: Somebody else changes the same records.
+
+        """
+        caller.visit(MAIN)
+        _check(customer_id, change)
+        with self.database.begin() as tx:
+            put = _Put(tx, caller, customer_id, change, self.now())
+            causes = put.make()
+            owner = accounts.customer_of(tx, customer_id)
+            found = view(tx, caller, owner, created=put.created)
+        announce(self.requeue, causes)
+        return found
+
 
 def _check(customer_id: str, change: CustomerChange) -> None:
     if change.uscc is not None:
@@ -161,6 +174,18 @@ class _Put:
         before = customers.read(self.tx, self.customer_id)
         if expected is not None and (self.created or before.version not in expected):
             raise VersionStaleError("the customer was changed since it was read", "If-Match")
+        return self._replace(before, parent_id)
+
+    def make(self) -> list[str]:
+        """Do it where nobody has the id, else nothing; returns as `run` does."""
+        if self.customer_id in customers.owners(self.tx, [self.customer_id]):
+            return []
+        parent_id = self._claim()
+        if not self.created:  # somebody else made it meanwhile
+            return []
+        return self._replace(customers.read(self.tx, self.customer_id), parent_id)
+
+    def _replace(self, before: Customer, parent_id: str | Keep | None) -> list[str]:
         after = self._replaced(before, before.parent_id if parent_id is KEEP else parent_id)
         fresh, aliases = self._take_refs(before)
         after = replace(after, aliases=aliases)

@@ -2,13 +2,15 @@
 
 from collections.abc import Collection
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import httpx2
 import pytest
 
-from app.cli.imports import import_rows
+from app.cli.imports import LedgerPlan, import_ledger, import_rows
+from app.cli.ledger_rows import LEDGER_COLUMNS
+from app.cli.ledger_totals import Expected
 from app.cli.master_rows import CUSTOMER_COLUMNS
 from app.cli.tables import open_table
 from app.cli.tables_rejects import Reject
@@ -117,3 +119,40 @@ def test_a_change_meanwhile_is_not_taken_back(
     assert (held.name == "乙公司", not rejects) == (taken, taken)
     if rejects:
         assert "was changed since it was read" in rejects[0].reason
+
+
+@dataclass(frozen=True)
+class MadeMeanwhile(PutCustomer):
+    """Others make the customer, under this id or with it as an alias, before a ledger does."""
+
+    owner: str = "C-1"
+
+    def if_new(self, caller: Caller, customer_id: str, change: CustomerChange) -> CustomerView:
+        aliases = () if self.owner == customer_id else (customer_id,)
+        theirs = CustomerChange("甲公司", industry="F51", active=False, aliases=aliases)
+        PutCustomer.__call__(self, caller, self.owner, theirs)
+        return PutCustomer.if_new(self, caller, customer_id, change)
+
+
+@pytest.mark.parametrize("owner", ["C-1", "C-2"])
+def test_a_ledger_leaves_a_customer_that_others_made_meanwhile(
+    database: Database, tmp_path: Path, capsys: pytest.CaptureFixture[str], owner: str
+) -> None:
+    file = tmp_path / "l.csv"
+    file.write_text(
+        "customer_id,customer_name,invoice_id,issue_date,due_date,amount,currency,paid_date\n"
+        "C-1,乙公司,I-1,2026-01-01,2026-01-31,100.00,CNY,\n"
+    )
+    parts = compose(Settings(state_dir=tmp_path), database.url)
+    parts.prepare()
+    parties = parts.desk.parties
+    plain = parties.put_customer
+    put = MadeMeanwhile(plain.database, plain.now, plain.requeue, owner)
+    desk = replace(parts.desk, parties=replace(parties, put_customer=put))
+    with closing(parts.database):
+        table = open_table(file, LEDGER_COLUMNS)
+        import_ledger(replace(parts, desk=desk), table, LedgerPlan("erp", "main", Expected()))
+        found = parties.read_customer(Caller("x", frozenset({"admin"})), "C-1").customer
+    assert (found.customer_id, found.name, found.industry) == (owner, "甲公司", "F51")
+    assert (found.active, found.version) == (False, 1)
+    assert "1 rows, 0 rejected, 0 new customers" in capsys.readouterr().out

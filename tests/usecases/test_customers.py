@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import text
 
 from app.domain.callers import Caller
-from app.domain.customers import AccountChange, CustomerChange
+from app.domain.customers import AccountChange, Customer, CustomerChange
 from app.domain.errors import (
     AliasTakenError,
     BusyError,
@@ -219,6 +219,29 @@ def test_a_zone_that_the_database_does_not_know_is_refused(town: Town) -> None:
     with town.database.begin() as tx:  # one of before stays, and so does what else can be set
         tx.execute(text("UPDATE segment SET time_zone = 'CET' WHERE segment_id = 'eu'"))
     town.parties.put_segment(ADMIN, "eu", SegmentChange("eu", time_zone="CET", mode="WARN"))
+
+
+def test_who_is_new_is_made_once_and_left_alone_after(town: Town) -> None:
+    make = partial(town.parties.put_customer.if_new, ADMIN, "C-1")
+    assert make(CustomerChange("first", industry="F51")).created
+    again = make(CustomerChange("second"))
+    assert not again.created
+    assert (again.customer.name, again.customer.industry) == ("first", "F51")
+    assert again.customer.version == 1
+    assert town.causes == ["customer:C-1"]
+
+
+def test_who_is_being_made_by_somebody_else_is_left_alone(town: Town) -> None:
+    make = partial(town.parties.put_customer.if_new, ADMIN, "C-1")
+    with ThreadPoolExecutor(1) as pool:
+        with town.database.begin() as tx:
+            assert customers.create(tx, Customer("C-1", "first", industry="F51"))
+            customers.add_refs(tx, "C-1", {"C-1"})
+            made = pool.submit(make, CustomerChange("second"))
+            wait_for_a_waiter(town.database)
+        found = made.result(30)
+    assert not found.created
+    assert (found.customer.name, found.customer.industry) == ("first", "F51")
 
 
 def test_if_match_lets_one_of_two_pass(town: Town) -> None:
