@@ -84,6 +84,8 @@ def _train(options: Options) -> None:
     )
     if options.dask is not None:
         check_cluster(options.dask)
+    if options.report is not None:
+        _need_writable(options.report)
     ask.check()
     settings = read_settings()
     set_up_log("warning", "console")  # the terminal is told in words
@@ -95,12 +97,28 @@ def _train(options: Options) -> None:
             package = TrainModel(parts.database)(ask, Path(folder), shown.show)
         kept = _keep(package, settings.state_dir / TRAINED / ask.name)
         _say(json.loads((kept / REPORT).read_text()), kept)
-        if options.report is not None:
-            shutil.copyfile(kept / REPORT, options.report)
         if options.register is not None:
             made, is_new = parts.desk.models.register(TRAINER, read_candidate(package))
             was = "registered" if is_new else "was registered already"
             typer.echo(f"{was}: {made.model.name} version {made.model.version}, {made.state}")
+        if options.report is not None:  # last: a disk that is full by now costs no registration
+            shutil.copyfile(kept / REPORT, options.report)
+
+
+def _need_writable(report: Path) -> None:
+    """See before hours of training that the report can be written.
+
+    Raises:
+        WrongUseError: It cannot; nothing was left there.
+
+    """
+    was_there = report.exists()
+    try:
+        report.open("ab").close()
+    except OSError as error:
+        raise WrongUseError(f"--report: {report}: {error.strerror}") from error
+    if not was_there:
+        report.unlink()
 
 
 def _day(given: str) -> date:

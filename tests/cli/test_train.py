@@ -62,6 +62,8 @@ def aval(
         (("--late-days", "nan"), "valid integer"),
         (("--register", "../up"), "name: "),
         (("--kind", "forest"), "forest"),
+        (("--report", "/nowhere/report.json"), "--report: /nowhere/report.json: No such file"),
+        (("--report", "/dev/null/report.json"), "--report: /dev/null/report.json: Not a directory"),
         (("--dask", "nowhere"), "--dask: 'nowhere' is no address; say tcp://HOST:PORT or local:2"),
         (("--dask", "local:0"), "local: takes 1 to 64 workers"),
     ],
@@ -72,6 +74,8 @@ def aval(
         "not-a-number",
         "no-name",
         "no-kind",
+        "no-folder-of-the-report",
+        "no-place-for-the-report",
         "no-cluster",
         "no-worker",
     ],
@@ -85,8 +89,10 @@ def test_wrong_use_is_one_line(aval: Terminal, options: tuple[str, ...], says: s
 
 @pytest.mark.nightly
 def test_an_empty_ledger_is_refused(aval: Terminal) -> None:
-    code, out, told = aval("train")
+    file = aval.folder / "report.json"
+    code, out, told = aval("train", "--report", str(file))
     assert (code, out, told) == (2, "", ["aval: the ledger has no invoice to learn from"])
+    assert not file.exists()
 
 
 REACH: dict[str, dict[str, tuple[float, float]]] = {
@@ -139,6 +145,15 @@ def test_two_workers_make_the_same_package(aval: Terminal) -> None:
     assert code == 0, told
     assert "was registered already: late version 1" in out
     assert contents(aval.folder / "trained" / "late") == alone
+
+
+@pytest.mark.nightly
+def test_a_report_that_cannot_be_written_after_all_costs_no_registration(aval: Terminal) -> None:
+    code, _, _ = aval("import", "ledger", str(DATA / "ledger_ibm.csv"), "--source", "ibm")
+    assert code == 0
+    asked = ("--late-days", "0", "--test-from", "2013-04-01", "--kind", "scorecard")
+    code, out, _ = aval("train", *asked, "--report", "/dev/full", "--register", "late")
+    assert (code, "registered: late version 1, CANDIDATE" in out) == (1, True)
 
 
 @pytest.mark.nightly
