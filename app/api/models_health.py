@@ -91,9 +91,11 @@ class StabilityOut(AnswerModel):
 
 
 class MonthOut(AnswerModel):
-    """Customers scored in a month: the mean probability told, and the share that came true so far.
+    """Customers scored in a month whose next invoice has since shown whether it is paid late.
 
-    `matured`: the horizon of all of them is over; before that more may still come true.
+    The next one is the first issued after the day of the score whose lateness shows within the
+    horizon. Of them: the mean probability told, and the share that came true. `matured`: the
+    horizon of all scored then is over; before that more may still come.
     """
 
     model_config = _example(_MONTH)

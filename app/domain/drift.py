@@ -56,8 +56,9 @@ class Stability:
 class Month:
     """Scores of a month against what happened since: each customer once, by its first score.
 
-    `predicted` is the mean PD, `defaulted` how many were late beyond the bound within the horizon
-    so far. `matured`: the horizon of all of them is over; before, more may still come.
+    Counted are those whose next invoice has shown whether it is late: `scored`, of whom `predicted`
+    is the mean PD, and `defaulted` of whom it was late beyond the bound. `matured`: the horizon of
+    all who were scored is over; before, more may still come.
     """
 
     month: date

@@ -36,18 +36,24 @@ SELECT min(z.scored_at), max(z.scored_at) FROM ({_SOME}) AS s
 JOIN score z ON z.customer_id = s.customer_id WHERE {_OF_MODEL}
 """)  # noqa: S608 - constants
 
+# As training has it (`app/scoring/training_rows.py`): one invoice, and whether it was lowered to
+# nothing by the end of the last day on which it would not have been late.
+_FORETOLD: Final = """
+SELECT i.segment_id, i.invoice_id, i.amount_minor, i.currency, i.due_date + :late AS closes
+FROM account a JOIN invoice i ON i.account_id = a.account_id
+WHERE a.customer_id = p.customer_id AND i.amount_minor > 0 AND i.issue_date > p.day
+    AND i.due_date + :late < p.day + :horizon
+ORDER BY i.issue_date, i.segment_id, i.invoice_id LIMIT 1
+"""
+
 _DEFAULTED: Final = f"""
-EXISTS (
-    SELECT FROM account a JOIN invoice i ON i.account_id = a.account_id
-    WHERE a.customer_id = p.customer_id AND i.amount_minor > 0
-        AND i.due_date + :late BETWEEN p.day AND least(p.day + :horizon, :today) - 1
-        AND i.amount_minor > coalesce((
-            SELECT sum(lowered.minor) FROM ({LOWERED}) AS lowered
-            WHERE lowered.day <= i.due_date + :late), 0))
+i.amount_minor > coalesce((
+    SELECT sum(lowered.minor) FROM ({LOWERED}) AS lowered WHERE lowered.day <= i.closes), 0)
 """  # noqa: S608 - constants
 
 _MONTHS: Final = text(f"""
-SELECT date_trunc('month', p.day)::date AS month, count(*) AS scored, avg(p.probability) AS told,
+SELECT date_trunc('month', p.day)::date AS month, count(i.closes) AS scored,
+    avg(p.probability) FILTER (WHERE i.closes IS NOT NULL) AS told,
     count(*) FILTER (WHERE {_DEFAULTED}) AS defaulted,
     bool_and(p.day + :horizon <= :today) AS matured
 FROM ({_SOME}) AS s CROSS JOIN LATERAL (
@@ -60,7 +66,8 @@ FROM ({_SOME}) AS s CROSS JOIN LATERAL (
         SELECT h.day, h.probability FROM score_shadow h
         WHERE h.name = :name AND h.version = :version AND h.customer_id = s.customer_id) AS x
     WHERE x.probability IS NOT NULL ORDER BY date_trunc('month', x.day), x.day) AS p
-GROUP BY 1 ORDER BY 1
+LEFT JOIN LATERAL ({_FORETOLD}) AS i ON i.closes < :today
+GROUP BY 1 HAVING count(i.closes) > 0 ORDER BY 1
 """)  # noqa: S608 - constants
 
 
@@ -91,7 +98,12 @@ class Version:
         return [(row.score, row.features or {}) for row in tx.execute(_SAMPLE, values)]
 
     def months(self, tx: Tx, today: date) -> list[Month]:
-        """Compare probabilities with what happened, as champion and as shadow, by month."""
+        """Compare probabilities with what happened, as champion and as shadow, by month.
+
+        What was foretold is the customer's next invoice: the first issued after the day of the
+        score whose lateness shows within the horizon. Who has none, or none whose last day in time
+        is over, is not counted, and a month without any is not there.
+        """
         values = {"late": self.late_days, "horizon": self.horizon_days, "today": today}
         return [Month(*row) for row in tx.execute(_MONTHS, self._named | values)]
 

@@ -90,9 +90,12 @@ def say(
         )
 
 
-def bill(town: Town, customer_id: str, due: date, paid: date | None) -> None:
+def bill(
+    town: Town, customer_id: str, due: date, paid: date | None, issued: date | None = None
+) -> None:
+    """Report an invoice, issued on the day after `DAY` unless told, and its payment."""
     name = f"I-{town.next()}"
-    days = {"issue_date": "2025-01-01", "due_date": due.isoformat()}
+    days = {"issue_date": str(issued or NEXT), "due_date": due.isoformat()}
     town.fact("invoice", customer_id, invoice_id=name, amount=1_000, **days)
     if paid is not None:
         parts = [{"invoice_id": name, "amount": 1_000}]
@@ -101,31 +104,71 @@ def bill(town: Town, customer_id: str, due: date, paid: date | None) -> None:
 
 
 DAY = date(2025, 7, 10)
+NEXT = DAY + timedelta(days=1)
+DUE = DAY + timedelta(days=14)
 LATE = sample().manifest.late_days
 HORIZON = sample().manifest.horizon_days
-BILLS: dict[str, tuple[date, date | None, bool]] = {
-    "paid-in-time": (DAY, DAY + timedelta(days=LATE), False),
-    "a-day-too-late": (DAY, DAY + timedelta(days=LATE + 1), True),
-    "never-paid": (DAY, None, True),
-    "late-already-on-the-day": (DAY - timedelta(days=LATE + 1), None, False),
-    "late-from-the-next-day-on": (DAY - timedelta(days=LATE), None, True),
-    "last-day-of-the-horizon": (DAY + timedelta(days=HORIZON - LATE - 1), None, True),
-    "a-day-beyond-the-horizon": (DAY + timedelta(days=HORIZON - LATE), None, False),
+LAST = DAY + timedelta(days=HORIZON - LATE - 1)
+ONE_DAY, IN_TIME = timedelta(days=1), timedelta(days=LATE)
+BILLS: dict[str, tuple[list[tuple[date, date, date | None]], bool | None]] = {
+    "paid-in-time": ([(NEXT, DUE, DUE + IN_TIME)], False),
+    "a-day-too-late": ([(NEXT, DUE, DUE + IN_TIME + ONE_DAY)], True),
+    "never-paid": ([(NEXT, DUE, None)], True),
+    "only-late-what-was-open-already": ([(DAY, DUE, None)], None),
+    "late-what-was-open-and-not-the-next": ([(DAY, DUE, None), (NEXT, DUE, DUE)], False),
+    "late-a-later-one": ([(NEXT, DUE, DUE), (DUE, LAST, None)], False),
+    "late-the-next-and-no-later-one": ([(DUE, LAST, LAST), (NEXT, DUE, None)], True),
+    "last-day-of-the-horizon": ([(NEXT, LAST, None)], True),
+    "a-day-beyond-the-horizon": ([(NEXT, LAST + ONE_DAY, None)], None),
+    "the-next-one-that-can-show": ([(NEXT, LAST + ONE_DAY, None), (DUE, LAST, LAST)], False),
+    "no-invoice": ([], None),
 }
+"""Invoices by issue date, due date and payment, and whether the one foretold was late."""
 
 
-def test_what_happened_is_read_from_the_ledger_as_default_is_defined(town: Town) -> None:
-    for case, (due, paid, _) in BILLS.items():
+def test_what_was_foretold_is_whether_the_next_invoice_is_late(town: Town) -> None:
+    for case, (bills, outcome) in BILLS.items():
         town.put(case)
-        bill(town, case, due, paid)
-        say(town, case, DAY, 0.2)
+        for issued, due, paid in bills:
+            bill(town, case, due, paid, issued)
+        say(town, case, DAY, 0.9 if outcome is None else 0.2)
         say(town, case, DAY + timedelta(days=3), 0.9)  # the first of a month counts
         say(town, case, DAY, 0.9, model={"name": NAME, "version": 2})
     (month,) = ReadHealth(town.database, town.clock)(NAME).months
-    assert (month.month, month.scored) == (date(2025, 7, 1), len(BILLS))
+    outcomes = [outcome for _, outcome in BILLS.values() if outcome is not None]
+    assert (month.month, month.scored) == (date(2025, 7, 1), len(outcomes))
     assert month.predicted == pytest.approx(0.2)
-    assert month.defaulted == sum(is_late for _, _, is_late in BILLS.values())
-    assert month.matured == (DAY + timedelta(days=HORIZON) <= town.today)
+    assert month.defaulted == sum(outcomes)
+    assert month.matured
+
+
+def test_a_month_is_over_once_the_horizon_of_all_who_were_scored_is(town: Town) -> None:
+    """Who has no invoice yet may still have one."""
+    first = town.today - timedelta(days=HORIZON)
+    assert first.day > 1
+    for customer_id, day in (("C-1", first), ("C-2", first - ONE_DAY)):
+        town.put(customer_id)
+        say(town, customer_id, day, 0.2)
+    bill(town, "C-1", first + ONE_DAY, None, first + ONE_DAY)
+    assert [one.matured for one in ReadHealth(town.database, town.clock)(NAME).months] == [True]
+    town.clock.advance(days=-1)
+    assert [one.matured for one in ReadHealth(town.database, town.clock)(NAME).months] == [False]
+    town.clock.advance(days=1)
+    town.put("C-3")
+    say(town, "C-3", first + ONE_DAY, 0.2)
+    (month,) = ReadHealth(town.database, town.clock)(NAME).months
+    assert (month.scored, month.defaulted, month.matured) == (1, 1, False)
+
+
+def test_an_invoice_counts_once_its_last_day_in_time_is_over(town: Town) -> None:
+    scored = town.today - IN_TIME - timedelta(days=5)
+    town.put("C-1")
+    say(town, "C-1", scored, 0.2)
+    bill(town, "C-1", town.today - IN_TIME, None, scored + ONE_DAY)
+    assert ReadHealth(town.database, town.clock)(NAME).months == []
+    town.clock.advance(days=1)
+    (month,) = ReadHealth(town.database, town.clock)(NAME).months
+    assert (month.scored, month.defaulted, month.matured) == (1, 1, False)
 
 
 def test_drift_is_that_of_the_version_and_overrides_are_left_out(town: Town) -> None:
@@ -166,9 +209,9 @@ def test_drift_is_that_of_the_version_and_overrides_are_left_out(town: Town) -> 
 
 
 def test_what_the_champion_told_and_what_came_is_a_metric(town: Town) -> None:
-    for customer_id, paid in (("C-1", None), ("C-2", DAY), ("C-3", DAY)):
+    for customer_id, paid in (("C-1", None), ("C-2", DUE), ("C-3", DUE)):
         town.put(customer_id)
-        bill(town, customer_id, DAY, paid)
+        bill(town, customer_id, DUE, paid)
         say(town, customer_id, DAY, 0.25)
     watch = WatchHealth(town.database, clock=lambda _: town.clock())
     assert watch().items == 1
