@@ -13,12 +13,11 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy.exc import ArgumentError
-
 from app.api.desk import Desk
 from app.cli.failures import RefusedError
 from app.composition import Composition, compose
 from app.settings import Settings, SettingsError, load_settings
+from app.store.address import is_address
 from app.store.database import Database
 from app.store.embedded import (
     DEFAULTS,
@@ -131,17 +130,17 @@ def _bring_to_head(url: str) -> None:
 
 
 def check_address(url: str, variable: str) -> None:
-    """Refuse what cannot be read as an address; nobody is called.
+    """Refuse what cannot be read as an address, or is read in two ways; nobody is called.
 
     Raises:
-        SettingsError: Names the variable it came from.
+        SettingsError: Names the variable it came from; what libpq says would repeat the password.
 
     """
-    try:
-        Database(url).close()
-    except (ArgumentError, ValueError):
-        line = f"{variable}: must be an address such as postgresql://user@host:5432/name"
-        raise SettingsError(line) from None
+    if not is_address(url):
+        raise SettingsError(
+            f"{variable}: must be an address such as postgresql://user@host:5432/name, user and"
+            " password percent-encoded (/ is %2F, % is %25, @ is %40), with options that libpq has"
+        )
 
 
 def _shared_url(settings: Settings) -> str:
