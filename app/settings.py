@@ -28,6 +28,9 @@ Written by `app/settings.py`, held equal by `tests/test_settings.py`.
 |---|---|---|---|
 """
 
+_NEVER_EMPTY: Final = ("AVAL_DATABASE_URL", "AVAL_WORK_DATABASE_URL")
+"""A secret that is not there must not be a fresh database."""
+
 _PUBLIC_KEY: Final = re.compile(r"[A-Za-z0-9+/]{43}=", re.ASCII)
 _PASSWORD: Final = re.compile(r"(?<=:)[^:@/?]*(?=@)|(?<=password=)[^&]*", re.IGNORECASE)
 
@@ -234,12 +237,16 @@ class Settings(BaseSettings):
 
 
 def load_settings(environ: Mapping[str, str]) -> Settings:
-    """Read the `AVAL_` variables of an environment; an empty value counts as unset.
+    """Read the `AVAL_` variables of an environment; an empty value counts as unset, save addresses.
 
     Raises:
         SettingsError: A variable that does not exist, or a value that breaks its rule.
 
     """
+    for name in _NEVER_EMPTY:
+        if environ.get(name) == "":
+            line = f"{name}: is empty; unset it for the embedded PostgreSQL"
+            raise SettingsError(line)
     given = {name: value for name, value in environ.items() if name.startswith(PREFIX) and value}
     for name in given:
         _refuse_unknown(name)

@@ -34,6 +34,8 @@ def test_process_environment_is_not_read(monkeypatch: pytest.MonkeyPatch) -> Non
         pytest.param("AVAL_PREPARE", "maybe", "AVAL_PREPARE: should be 'on'", id="not-a-choice"),
         pytest.param("AVAL_SHUTDOWN_S", "nan", "AVAL_SHUTDOWN_S: should", id="not-finite"),
         pytest.param("AVAL_DATABASE_URL", "mysql://x", "AVAL_DATABASE_URL: must", id="other-base"),
+        pytest.param("AVAL_DATABASE_URL", "", "AVAL_DATABASE_URL: is empty", id="empty-base"),
+        pytest.param("AVAL_WORK_DATABASE_URL", "", "AVAL_WORK_DATABASE_URL: is", id="empty-work"),
         pytest.param("AVAL_LANE", "1", "AVAL_LANE: there is no such setting; did", id="misspelt"),
         pytest.param("AVAL_lanes", "1", "AVAL_lanes: there is no such", id="wrong-case"),
         pytest.param("AVAL_", "1", "AVAL_: there is no such setting", id="prefix-alone"),
