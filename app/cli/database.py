@@ -77,7 +77,7 @@ def open_server(
     An embedded one that is started lets at least `connections` in, besides a few for commands.
 
     Raises:
-        SettingsError: `AVAL_DATABASE_URL` is no address.
+        SettingsError: `AVAL_DATABASE_URL` is no address, or not given beside the one for work.
         AlreadyRunningError: A service runs on the state directory and is not to be shared.
         EmbeddedError: The embedded database cannot run here.
         RefusedError: The embedded database cannot be brought to head.
@@ -87,6 +87,11 @@ def open_server(
         check_address(settings.database_url, "AVAL_DATABASE_URL")
         yield Opened(settings.database_url)
         return
+    if settings.work_database_url is not None:
+        raise SettingsError(
+            "AVAL_DATABASE_URL: must be given where AVAL_WORK_DATABASE_URL is, which is for jobs"
+            " and migrations alone"
+        )
     try:
         most = max(int(DEFAULTS["max_connections"]), connections + _FOR_COMMANDS)
         options = {"max_connections": str(most)}

@@ -20,11 +20,11 @@ def register(cli: typer.Typer) -> None:
 def _migrate() -> None:
     """Bring the schema to head, or leave a later one; several at once wait for each other."""
     settings = read_settings()
-    if settings.database_url is None:
+    direct = settings.work_database_url or settings.database_url
+    if direct is None:
         with open_server(settings) as opened:  # which brings it to head
             _tell(opened.url)
         return
-    direct = settings.work_database_url or settings.database_url
     check_address(direct, "AVAL_WORK_DATABASE_URL or AVAL_DATABASE_URL")
     _bring_to_head(direct)
     _tell(direct)

@@ -1,10 +1,16 @@
 """Which addresses of a database are taken: those that pool and lanes read alike."""
 
+from contextlib import closing
+from pathlib import Path
+
 import pytest
 
 from app.cli.database import check_address
 from app.settings import SettingsError
+from app.store.database import Database
+from app.store.revision import current_revision, head_revision
 from tests.conftest import Here
+from tests.test_serve import free_port
 
 SECRET = "c4nary"
 
@@ -64,3 +70,25 @@ def test_usual_addresses_are_taken(url: str) -> None:
 def test_what_is_read_in_two_ways_is_refused(url: str) -> None:
     with pytest.raises(SettingsError, match="AVAL_WORK_DATABASE_URL: must be an address"):
         check_address(url, "AVAL_WORK_DATABASE_URL")
+
+
+def test_migrations_take_the_address_for_work_alone(
+    here: Here, empty_database_url: str, tmp_path: Path
+) -> None:
+    given = {"AVAL_WORK_DATABASE_URL": empty_database_url, "AVAL_STATE_DIR": str(tmp_path)}
+    ended = here("migrate", **given)
+    assert ended.returncode == 0, ended.stderr
+    assert list(tmp_path.iterdir()) == []
+    with closing(Database(empty_database_url)) as database:
+        assert current_revision(database) == head_revision()
+
+
+@pytest.mark.parametrize("command", ["serve --port 0", "run --port 0", "key list", "check-ledger"])
+def test_nothing_else_takes_it_for_an_embedded_database(
+    here: Here, database_url: str, tmp_path: Path, command: str
+) -> None:
+    given = {"AVAL_WORK_DATABASE_URL": database_url, "AVAL_STATE_DIR": str(tmp_path)}
+    ended = here(command, AVAL_OPS_PORT=str(free_port()), **given)
+    assert ended.returncode == 2
+    assert ended.stderr.startswith("aval: AVAL_DATABASE_URL: must be given where AVAL_WORK_")
+    assert list(tmp_path.iterdir()) == []
