@@ -1,17 +1,25 @@
 """Bring the schema to head."""
 
-from contextlib import suppress
 from pathlib import Path
+from typing import Final
 
+import psycopg
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, create_engine, text
-from sqlalchemy.exc import IntegrityError, ProgrammingError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from app.store.database import NEVER_PREPARE, dialect_url
 from app.store.revision import MIGRATIONS, is_later, revision_of
+
+_MADE_MEANWHILE: Final = (
+    psycopg.errors.UniqueViolation,
+    psycopg.errors.DuplicateTable,
+    psycopg.errors.DuplicateObject,
+)
+"""IF NOT EXISTS does not see what another transaction is just making; either way it is there."""
 
 
 def alembic_config(url: str, scripts: Path = MIGRATIONS) -> Config:
@@ -29,15 +37,19 @@ def alembic_config(url: str, scripts: Path = MIGRATIONS) -> Config:
 def migrate(url: str, revision: str = "head", scripts: Path = MIGRATIONS) -> None:
     """Bring the schema to `revision`; several at once wait for each other.
 
-    A schema of a later program that lets this one work stays as it is.
+    A schema of a later program that lets this one work stays as it is. The address's role must be
+    allowed to CREATE on the schema.
 
     The table lock is held by a second connection, so that a pooler in between and a failed
     migration both let it go (Alembic has no lock of its own).
     """
     engine = create_engine(dialect_url(url), poolclass=NullPool, connect_args=NEVER_PREPARE)
-    # IF NOT EXISTS does not see what another transaction is just making; either way it is there.
-    with suppress(IntegrityError, ProgrammingError), engine.begin() as holder:
-        holder.execute(text("CREATE TABLE IF NOT EXISTS migration_lock (one integer NOT NULL)"))
+    try:
+        with engine.begin() as holder:
+            holder.execute(text("CREATE TABLE IF NOT EXISTS migration_lock (one integer NOT NULL)"))
+    except DBAPIError as error:
+        if not isinstance(error.orig, _MADE_MEANWHILE):
+            raise
     with engine.begin() as holder:
         holder.execute(text("LOCK TABLE migration_lock IN ACCESS EXCLUSIVE MODE"))
         if not is_later(holder):
