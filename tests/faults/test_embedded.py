@@ -496,4 +496,5 @@ def test_programs_where_only_root_may_go(open_place: Path) -> None:
 @pytest.mark.ops
 def test_ps_shows_what_proc_shows() -> None:
     with killed_at_the_end(subprocess.Popen([SLEEP, "61.5"])) as other:
-        assert dict(leftovers.from_ps())[other.pid] == f"{SLEEP} 61.5"
+        found = {one.pid: (one.uid, one.command) for one in leftovers.from_ps()}
+        assert found[other.pid] == (os.geteuid(), f"{SLEEP} 61.5")

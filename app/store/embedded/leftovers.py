@@ -1,7 +1,8 @@
 """What a killed service or a killed database left behind: living processes and lock files.
 
-Whether a process belongs to a data directory is read from its command line and its working
-directory, never from a pid alone: pids are reused, soonest in a container that was restarted.
+Whether a process belongs to a data directory is read from its working directory, which only the
+owner can enter, or from its command line and its user, never from a pid alone: pids are reused,
+soonest in a container that was restarted, and anybody may title a process like one of ours.
 """
 
 import os
@@ -12,6 +13,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from app.store.embedded.errors import EmbeddedError
@@ -69,20 +71,35 @@ def _wait_until_gone(data: Path, wait_s: float) -> None:
         time.sleep(0.05)
 
 
+@dataclass(frozen=True, slots=True)
+class Process:
+    """A process, who runs it, and how it was started or titles itself since."""
+
+    pid: int
+    uid: int
+    program: str
+    command: str
+
+
 def _family(data: Path) -> dict[int, str]:
     """Find the living processes of a data directory; zombies have no command line any more."""
-    name = mark(data)
+    name, owner = mark(data), data.stat().st_uid
     return {
-        pid: command
-        for pid, command in _commands()
-        if command.startswith(f"{_BACKEND}{name}: ")
-        or ("/postgres -D " in command and f" cluster_name={name} " in f"{command} ")
-        or (_is_postgres(command) and _works_in(pid, data))
+        one.pid: one.command
+        for one in _processes()
+        if _is_postgres(one)
+        and (_works_in(one.pid, data) or (one.uid == owner and _is_marked(one.command, name)))
     }
 
 
-def _is_postgres(command: str) -> bool:
-    return command.startswith(_BACKEND) or "/postgres -D " in command
+def _is_postgres(one: Process) -> bool:
+    started = one.program.endswith("/postgres") and "/postgres -D " in one.command
+    return started or one.command.startswith(_BACKEND)
+
+
+def _is_marked(command: str, name: str) -> bool:
+    titled = command.startswith(f"{_BACKEND}{name}: ")
+    return titled or f" cluster_name={name} " in f"{command} "
 
 
 def _works_in(pid: int, data: Path) -> bool:
@@ -94,28 +111,29 @@ def _works_in(pid: int, data: Path) -> bool:
         return False
 
 
-def _commands() -> Iterator[tuple[int, str]]:
+def _processes() -> Iterator[Process]:
     return _from_proc() if sys.platform == "linux" else from_ps()
 
 
-def _from_proc() -> Iterator[tuple[int, str]]:
+def _from_proc() -> Iterator[Process]:
     for entry in Path("/proc").iterdir():
         if entry.name.isdecimal():
             with suppress(OSError):  # it ended while we looked
-                words = (entry / "cmdline").read_bytes().rstrip(b"\0").split(b"\0")
-                yield int(entry.name), b" ".join(words).decode(errors="replace")
+                line = (entry / "cmdline").read_bytes().rstrip(b"\0").decode(errors="replace")
+                words = line.split("\0")
+                yield Process(int(entry.name), entry.stat().st_uid, words[0], " ".join(words))
 
 
-def from_ps() -> Iterator[tuple[int, str]]:
+def from_ps() -> Iterator[Process]:
     """List every process and its command line where there is no `/proc` (macOS)."""
     program = shutil.which("ps", path=os.defpath)
     if program is None:
         return
     # S603: a fixed program with fixed arguments
     listing = subprocess.run(  # noqa: S603
-        [program, "-axww", "-o", "pid=,command="], capture_output=True, check=False
+        [program, "-axww", "-o", "pid=,uid=,command="], capture_output=True, check=False
     )
     for line in listing.stdout.decode(errors="replace").splitlines():
-        pid, _, command = line.strip().partition(" ")
-        if pid.isdecimal():
-            yield int(pid), command.strip()
+        pid, uid, command = [*line.split(None, 2), "", "", ""][:3]
+        if pid.isdecimal() and uid.isdecimal():
+            yield Process(int(pid), int(uid), command.partition(" -D ")[0], command.strip())
