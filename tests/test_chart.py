@@ -40,6 +40,35 @@ def test_what_answers_and_what_works_have_the_same_models(name: str) -> None:
     assert {"AVAL_MODEL_STORE", "AVAL_MODEL_KEY_FILE"} <= shared
 
 
+@pytest.mark.parametrize("name", ["deployment", "work", "migrate"])
+def test_every_pod_is_given_what_all_need(name: str) -> None:
+    """`envFrom` brings what the address of the database may name, such as certificates."""
+    text = (ROOT / "helm" / "templates" / f"{name}.yaml").read_text(encoding="utf-8")
+    assert "envFrom: {{- toYaml . | nindent" in text
+    assert 'securityContext: {{- include "aval.security" . ' in text
+    assert "runAsNonRoot: true" in text
+
+
+def test_containers_keep_what_the_profile_restricted_asks() -> None:
+    """Of Kubernetes' Pod Security Standards; a pod that lacks one is not admitted there."""
+    text = (ROOT / "helm" / "templates" / "_names.tpl").read_text(encoding="utf-8")
+    security = text.partition('define "aval.security"')[2].partition("{{- end }}")[0]
+    for line in (
+        "allowPrivilegeEscalation: false",
+        "capabilities: {drop: [ALL]}",
+        "seccompProfile: {type: RuntimeDefault}",
+    ):
+        assert f"\n{line}\n" in security
+
+
+def test_systemd_starts_it_again_however_often_it_ends() -> None:
+    """By itself it gives up after five starts within 10 s."""
+    text = (ROOT / "docs" / "running.md").read_text(encoding="utf-8")
+    pause = re.search(r"^ {4}RestartSec=(\d+)$", text, re.MULTILINE)
+    assert pause is not None
+    assert 5 * int(pause[1]) > 10
+
+
 def test_they_are_found_at_all() -> None:
     texts = {file.name: file.read_text(encoding="utf-8") for file in FILES}
     assert commands_of(texts["Dockerfile"]) == {"serve"}
