@@ -157,17 +157,28 @@ def copy_aside(install: Path, spare: Path) -> Path:
     """
     stamp = (install / "bin" / "postgres").stat()
     kept = spare / f"postgres-{stamp.st_size:x}-{stamp.st_mtime_ns:x}"
-    if not kept.exists():
-        spare.mkdir(parents=True, exist_ok=True, mode=0o755)
-        new = Path(tempfile.mkdtemp(prefix="new-", dir=spare))
-        # The programs find their libraries and share files relative to themselves.
-        shutil.copytree(
-            install, new / _WHEEL / _INSTALL, ignore=shutil.ignore_patterns("include", "*.a")
-        )
-        libraries = install.parents[1] / f"{_WHEEL}.libs"
-        if libraries.exists():
-            shutil.copytree(libraries, new / libraries.name)
-        for path in (new, *new.rglob("*")):
-            path.chmod(0o755)
+    if kept.exists():
+        return kept / _WHEEL / _INSTALL
+    spare.mkdir(parents=True, exist_ok=True, mode=0o755)
+    new = Path(tempfile.mkdtemp(prefix="new-", dir=spare))
+    try:
+        _copy(install, new)
         new.rename(kept)
+    except OSError:
+        if not kept.exists():  # else another start was faster
+            raise
+    finally:
+        shutil.rmtree(new, ignore_errors=True)  # 30 MB for each start that fails, on a full disk
     return kept / _WHEEL / _INSTALL
+
+
+def _copy(install: Path, new: Path) -> None:
+    """Copy what the programs find relative to themselves: libraries and share files."""
+    shutil.copytree(
+        install, new / _WHEEL / _INSTALL, ignore=shutil.ignore_patterns("include", "*.a")
+    )
+    libraries = install.parents[1] / f"{_WHEEL}.libs"
+    if libraries.exists():
+        shutil.copytree(libraries, new / libraries.name)
+    for path in (new, *new.rglob("*")):
+        path.chmod(0o755)
