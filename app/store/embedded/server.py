@@ -32,6 +32,7 @@ DEFAULTS: Mapping[str, str] = MappingProxyType(
         "timezone": "UTC",
         "log_timezone": "UTC",
         "log_line_prefix": "%m [%p] ",
+        "log_min_error_statement": "panic",  # else kilobytes for each lock that is waited for
     }
 )
 """What `options` may change, and `max_wal_size`; sockets and names are not among them."""
@@ -139,7 +140,7 @@ def start_embedded(
     except OSError as error:
         where = error.filename or state
         raise EmbeddedError(
-            f"no database can be kept in {state}: {where}: {_why(error)}"
+            f"no database can be kept in {state}: {where}: {error.strerror or error}"
         ) from error
     except psycopg.Error as error:
         raise EmbeddedError(f"the database in {state} is of no use: {_line(error)}") from error
@@ -294,7 +295,3 @@ def _remove_directory(home: Path) -> None:
 def _line(error: psycopg.Error) -> str:
     said = str(error)
     return cluster.complaint(said) or said.partition("\n")[0] or type(error).__name__
-
-
-def _why(error: OSError) -> str:
-    return error.strerror or str(error)
