@@ -16,11 +16,9 @@ from app.cli.answer_guards import GuardedProtocol
 from app.cli.answer_memory import Memory, share_arena
 from app.cli.answer_pages import use_large_pages
 from app.cli.failures import RefusedError
+from app.cli.signals import endings
 from app.composition import Composition
 from app.main import application, tune_memory
-
-SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
-"""What ends a service; the first drains it, a second SIGINT does not wait for what is in flight."""
 
 _TIDY_TICKS: Final = 10
 """Ticks of the server, a tenth of a second each, between looks whether the process has grown."""
@@ -102,12 +100,12 @@ class ApiServer(uvicorn.Server):
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Take signals while it answers.
+        """Take signals while it answers: the first drains, a second SIGINT does not wait for that.
 
         The library raises the signal again when it has drained, which would end the process before
         the database is stopped.
         """
-        before = {number: signal.signal(number, self.handle_exit) for number in SIGNALS}
+        before = {number: signal.signal(number, self.handle_exit) for number in endings()}
         try:
             yield
         finally:

@@ -12,6 +12,7 @@ from typing import NoReturn
 
 from app.cli.failures import EXPECTED, explain
 from app.cli.serve_options import read_plainly
+from app.cli.signals import endings
 
 
 def execute(arguments: Sequence[str]) -> int:
@@ -40,7 +41,9 @@ def _end(number: int, _: FrameType | None) -> NoReturn:
 
 def run() -> NoReturn:
     """Run the command this process was started with."""
-    signal.signal(signal.SIGTERM, _end)
+    for number in endings():
+        if number != signal.SIGINT:  # which Python raises as KeyboardInterrupt
+            signal.signal(number, _end)
     sys.exit(execute(sys.argv[1:]))
 
 

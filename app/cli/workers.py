@@ -19,9 +19,10 @@ from types import FrameType
 from typing import Final
 
 from app.api.operations import OperationsServer, create_operations_app
-from app.cli.answer import SIGNALS, ApiServer, Door
+from app.cli.answer import ApiServer, Door
 from app.cli.children import Child, Patience, Program, child_environment, kept
 from app.cli.database import Opened
+from app.cli.signals import endings
 from app.composition import Composition
 from app.settings import Settings
 from app.store.embedded import LOG, EmbeddedError
@@ -203,7 +204,7 @@ def _heard(over: asyncio.Event, workers: Sequence[Child]) -> Iterator[None]:
         loop.call_soon_threadsafe(partial(hear, number))
 
     with signals_restored():
-        for number in SIGNALS:
+        for number in endings():
             signal.signal(number, wake)
         yield
 
@@ -211,7 +212,7 @@ def _heard(over: asyncio.Event, workers: Sequence[Child]) -> Iterator[None]:
 @contextmanager
 def signals_restored() -> Iterator[None]:
     """Leave signals as they were found."""
-    before = {number: signal.getsignal(number) for number in SIGNALS}
+    before = {number: signal.getsignal(number) for number in endings()}
     try:
         yield
     finally:
@@ -221,5 +222,5 @@ def signals_restored() -> Iterator[None]:
 
 def ignore_signals() -> None:
     """Take no more signals: what is left to do ends by itself, and must not be left half done."""
-    for number in SIGNALS:
+    for number in endings():
         signal.signal(number, signal.SIG_IGN)

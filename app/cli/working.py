@@ -5,7 +5,6 @@ Without typer, which the child has no use for.
 
 import asyncio
 import os
-import signal
 import socket
 import time
 from collections.abc import Callable, Sequence
@@ -16,6 +15,7 @@ from app import telemetry
 from app.api.operations import OperationsServer, create_operations_app, listen
 from app.cli.database import check_address, say
 from app.cli.failures import RefusedError
+from app.cli.signals import endings
 from app.settings import Settings
 from app.store.embedded import running_url
 from app.store.revision import require_schema
@@ -74,7 +74,7 @@ async def _until_signal(
     work: Sequence[Loop], operations: socket.socket | None, opened: Callable[[], None]
 ) -> None:
     stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in endings():
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     metrics = operations and OperationsServer(create_operations_app(), operations)
     if metrics:
