@@ -20,5 +20,5 @@ def register(cli: typer.Typer) -> None:
 def _serve(
     host: Host = DEFAULTS.host, port: Port = DEFAULTS.port, workers: Workers = DEFAULTS.workers
 ) -> None:
-    """Serve the API until SIGINT or SIGTERM; the embedded database is brought up and to head."""
+    """Serve the API until a signal to stop; the embedded database is brought up and to head."""
     serve(ServeOptions(host, port, workers))

@@ -57,7 +57,7 @@ class Plan:
 
 
 def serve(options: ServeOptions) -> None:
-    """Serve the API until SIGINT or SIGTERM; the embedded database is brought up and to head.
+    """Serve the API until a signal to stop; the embedded database is brought up and to head.
 
     Raises:
         SettingsError: A variable does not exist or breaks its rule; and what

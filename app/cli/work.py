@@ -1,4 +1,4 @@
-"""`aval work`: what is periodic, until SIGINT or SIGTERM."""
+"""`aval work`: what is periodic, until a signal to stop."""
 
 import typer
 
@@ -12,7 +12,7 @@ def register(cli: typer.Typer) -> None:
 
 
 def _work() -> None:
-    """Expire authorizations, count orders, revalue: until SIGINT or SIGTERM.
+    """Expire authorizations, count orders, revalue: until a signal to stop.
 
     Beside `aval serve` on the embedded database this is not needed: it runs there by itself.
     """

@@ -19,7 +19,9 @@ _MADE_MEANWHILE: Final = (
     psycopg.errors.DuplicateTable,
     psycopg.errors.DuplicateObject,
 )
-"""IF NOT EXISTS does not see what another transaction is just making; either way it is there."""
+"""Another migration made it in between; either way it is there."""
+
+_LOCK_TABLE: Final = text("SELECT to_regclass('migration_lock')")
 
 
 def alembic_config(url: str, scripts: Path = MIGRATIONS) -> Config:
@@ -46,7 +48,8 @@ def migrate(url: str, revision: str = "head", scripts: Path = MIGRATIONS) -> Non
     engine = create_engine(dialect_url(url), poolclass=NullPool, connect_args=NEVER_PREPARE)
     try:
         with engine.begin() as holder:
-            holder.execute(text("CREATE TABLE IF NOT EXISTS migration_lock (one integer NOT NULL)"))
+            if holder.scalar(_LOCK_TABLE) is None:  # who may not CREATE may find all at head
+                holder.execute(text("CREATE TABLE migration_lock (one integer NOT NULL)"))
     except DBAPIError as error:
         if not isinstance(error.orig, _MADE_MEANWHILE):
             raise

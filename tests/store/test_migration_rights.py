@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import psycopg
 import pytest
+from psycopg import sql
 from sqlalchemy import make_url
 from sqlalchemy.exc import ProgrammingError
 
@@ -30,6 +31,16 @@ def bare_url(server: Server, empty_database_url: str) -> Iterator[str]:
 def test_a_role_that_may_create_nothing_hears_so(bare_url: str) -> None:
     with pytest.raises(ProgrammingError, match="permission denied for schema public"):
         migrate(bare_url)
+
+
+def test_it_may_find_all_at_head(bare_url: str, empty_database_url: str) -> None:
+    migrate(empty_database_url)
+    with psycopg.connect(empty_database_url) as connection:
+        every = sql.SQL("GRANT ALL ON ALL TABLES IN SCHEMA public TO {}")
+        connection.execute(every.format(sql.Identifier(ROLE)))
+    migrate(bare_url)
+    with psycopg.connect(empty_database_url) as connection:
+        connection.execute(sql.SQL("DROP OWNED BY {}").format(sql.Identifier(ROLE)))
 
 
 def test_it_is_one_line_at_the_terminal(here: Here, bare_url: str) -> None:
