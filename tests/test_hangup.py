@@ -32,6 +32,14 @@ while True:
 """
 
 
+@pytest.fixture(autouse=True)
+def heard() -> Iterator[None]:
+    """Let processes begin as at a terminal, also where the tests themselves run under nohup."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
 @pytest.fixture
 def state(tmp_path: Path) -> Iterator[Path]:
     """Give a state directory; what is left running on it is ended."""
@@ -104,3 +112,27 @@ def test_what_was_started_by_nohup_goes_on(tmp_path: Path, database_url: str) ->
             assert service.end(signal.SIGTERM) == 0
     finally:
         signal.signal(signal.SIGHUP, before)
+
+
+def test_a_second_signal_does_not_break_off_what_the_first_tidies_up() -> None:
+    tidying = """
+import signal, time
+from app.cli.signals import endings, unwind
+for one in endings():
+    signal.signal(one, unwind)
+try:
+    print("begun", flush=True)
+    signal.pause()
+finally:
+    print("tidying", flush=True)
+    time.sleep(0.5)
+    print("tidied", flush=True)
+"""
+    with subprocess.Popen([sys.executable, "-c", tidying], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"begun\n"
+        process.send_signal(signal.SIGHUP)
+        assert process.stdout.readline() == b"tidying\n"
+        process.send_signal(signal.SIGTERM)
+        assert process.stdout.read() == b"tidied\n"
+    assert process.returncode == 128 + signal.SIGHUP

@@ -144,7 +144,8 @@ def check_address(url: str, variable: str) -> None:
     if not is_address(url):
         raise SettingsError(
             f"{variable}: must be an address such as postgresql://user@host:5432/name, user and"
-            " password percent-encoded (/ is %2F, % is %25, @ is %40), with options that libpq has"
+            " password percent-encoded (/ is %2F, % is %25, @ is %40), with options that libpq has,"
+            " several hosts and ports in them"
         )
 
 

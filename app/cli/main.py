@@ -7,12 +7,11 @@ import signal
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from types import FrameType
 from typing import NoReturn
 
 from app.cli.failures import EXPECTED, explain
 from app.cli.serve_options import read_plainly
-from app.cli.signals import endings
+from app.cli.signals import endings, unwind
 
 
 def execute(arguments: Sequence[str]) -> int:
@@ -35,15 +34,11 @@ def _run(arguments: Sequence[str]) -> int:
     return 0
 
 
-def _end(number: int, _: FrameType | None) -> NoReturn:
-    sys.exit(128 + number)  # unwinds, so that an embedded database is stopped
-
-
 def run() -> NoReturn:
     """Run the command this process was started with."""
     for number in endings():
         if number != signal.SIGINT:  # which Python raises as KeyboardInterrupt
-            signal.signal(number, _end)
+            signal.signal(number, unwind)
     sys.exit(execute(sys.argv[1:]))
 
 

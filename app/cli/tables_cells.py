@@ -28,7 +28,15 @@ _SCALING: Final = re.compile(r"(,+)(?![0#?,])")
 _MOVED_POINT: Final = re.compile(r'(?:[\\!]\.|"\.")([0#?]+)')
 """A point that is but written into a format, and digits: `0!.0,"万"` shows 123000 as 12.3万."""
 
-_UNITS: Final = {"百": 100, "千": 1_000, "万": 10_000, "亿": 100_000_000}
+_UNITS: Final = {
+    "百": 100,
+    "千": 1_000,
+    "万": 10_000,
+    "萬": 10_000,
+    "亿": 100_000_000,
+    "億": 100_000_000,
+}
+_CONDITION: Final = re.compile(r"\[[<>=]")
 
 _BARE: Final = re.compile(r"(?:General|@|[0#,.?%]+(?:E[+-]0+)?)?")
 _ESCAPED: Final = re.compile(r"_x00([01][0-9A-Fa-f])_")
@@ -87,12 +95,27 @@ def _shown_in_units(text: str, number_format: str, *, is_ratio: bool) -> str:
 
     A format that divides by the unit it writes shows the number itself, and so passes.
     """
-    section = number_format.partition(";")[0]
-    bare = _LITERAL.sub("", _DRESS.sub("", section))
-    unit = prod(_UNITS.get(sign, 1) for sign in section)
-    divided = 1_000 ** sum(len(found) for found in _SCALING.findall(bare))
-    divided *= 10 ** sum(len(found) for found in _MOVED_POINT.findall(section))
-    if ("%" in section and not is_ratio) or unit not in {1, divided}:
+    if any(_is_in_units(one, is_ratio=is_ratio) for one in _sections(text, number_format)):
         told = f"is {text}, which the format {number_format[:40]!r} shows otherwise"
         return f"{told}; put the number that is meant, in a plain format"
     return ""
+
+
+def _sections(text: str, number_format: str) -> list[str]:
+    """Give the parts of a format that may show a number: by its sign, or all by conditions."""
+    sections = number_format.split(";")
+    if _CONDITION.search(number_format):
+        return sections
+    return [sections[1] if text.startswith("-") and len(sections) > 1 else sections[0]]
+
+
+def _is_in_units(section: str, *, is_ratio: bool) -> bool:
+    shown = _DRESS.sub("", section)
+    bare = _LITERAL.sub("", shown)
+    unit = prod(_UNITS.get(sign, 1) for sign in shown)
+    divided = 1_000 ** sum(len(found) for found in _SCALING.findall(bare))
+    divided *= 10 ** sum(len(found) for found in _MOVED_POINT.findall(shown))
+    percent = "%" in shown or "‰" in shown
+    # only a bare one multiplies what is shown; written beside a number it is another number
+    meant = is_ratio and "%" in bare and "‰" not in shown
+    return (percent and not meant) or unit not in {1, divided}

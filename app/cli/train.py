@@ -4,6 +4,7 @@ The learning itself is a process of its own: nothing heavy is imported here.
 """
 
 import json
+import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -112,7 +113,7 @@ def _need_writable(report: Path) -> None:
         WrongUseError: It cannot; nothing was left there.
 
     """
-    was_there = report.exists()
+    was_there = os.path.lexists(report)
     try:
         report.open("ab").close()
     except OSError as error:

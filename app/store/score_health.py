@@ -36,8 +36,9 @@ SELECT min(z.scored_at), max(z.scored_at) FROM ({_SOME}) AS s
 JOIN score z ON z.customer_id = s.customer_id WHERE {_OF_MODEL}
 """)  # noqa: S608 - constants
 
-# As training has it (`app/scoring/training_rows.py`): one invoice, and whether it was lowered to
-# nothing by the end of the last day on which it would not have been late.
+# One invoice, and whether it was lowered to nothing by the end of the last day on which it would
+# not have been late, as in training (`app/scoring/training_rows.py`), which looks at the ledger up
+# to its last fact and not up to today.
 _FORETOLD: Final = """
 SELECT i.segment_id, i.invoice_id, i.amount_minor, i.currency, i.due_date + :late AS closes
 FROM account a JOIN invoice i ON i.account_id = a.account_id

@@ -250,7 +250,8 @@ def _copies(
     """Copy out what features of customers need.
 
     The rates of all customers are the newest that each ask may know: counts of a later day would
-    be none to who is asked about as of an earlier one, as west of UTC every evening.
+    be none to who is asked about as of an earlier one, as west of UTC every evening, and those of
+    an earlier day older than need be to all others.
 
     Raises:
         BusyError: The rates of all customers were not counted.
@@ -258,10 +259,16 @@ def _copies(
     """
     wanted = portfolio.relatives(tx, customer_ids) | set(customer_ids)
     parts = {name: portfolio.copy_out(tx, name, wanted) for name in portfolio.COLUMNS}
-    counts = portfolio.newest_counts(tx, min(date.fromisoformat(str(one["as_of"])) for one in asks))
-    if counts is None or (at.date() - counts.day).days > OLDEST_RATES_DAYS:
+    days = {date.fromisoformat(str(one["as_of"])) for one in asks}
+    newest = {one.day: one for day in days if (one := portfolio.newest_counts(tx, day))}
+    counts = [one for _, one in sorted(newest.items()) if _is_new(one.day, at)]
+    if not counts:
         raise BusyError("the rates of all customers are not counted yet")
-    return Copies(parts, [{**asdict(counts), "day": counts.day.isoformat()}])
+    return Copies(parts, [{**asdict(one), "day": one.day.isoformat()} for one in counts])
+
+
+def _is_new(counted: date, at: datetime) -> bool:
+    return (at.date() - counted).days <= OLDEST_RATES_DAYS
 
 
 def _asked(customer_id: str, currency: str, day: date) -> dict[str, object]:

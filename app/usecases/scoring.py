@@ -43,6 +43,10 @@ COMMITTED: Final = timedelta(minutes=1)
 rule; who is missed by a longer commit is scored in the night."""
 
 RENEWED: Final = timedelta(days=1)
+
+_MANY: Final = 100
+"""Invoices of a payer of whom rules are told at once that there is one more."""
+
 """A score that says the same is stored anew when the one stored is older than this."""
 
 
@@ -209,4 +213,10 @@ def _reads_the_same(
 
     They read how the customer paid too, which may have moved where the score did not.
     """
-    return _stands(before, data, at) and behaviour_read(before) == behaviour_read(data)
+    return _stands(before, data, at) and _paid(before) == _paid(data)
+
+
+def _paid(data: Mapping[str, object] | None) -> dict[str, int]:
+    """Give how a customer paid; invoices beyond many are no news, or each would write inputs."""
+    read = behaviour_read(data)
+    return read | {name: min(read[name], _MANY) for name in ("invoices_known",) if name in read}

@@ -49,6 +49,7 @@ def test_an_odd_password_is_one_line_without_it(here: Here, command: str, passwo
         pytest.param("postgresql://aval:p%2Fw%25%40%20@db:5432/aval", id="encoded"),
         pytest.param("postgresql://aval:p#?+&:w@db/aval", id="harmless-signs"),
         pytest.param("postgresql://aval@[::1]:5432/aval", id="ipv6"),
+        pytest.param("postgresql://aval@db:05432/aval?sslmode=require", id="zero-before-the-port"),
         pytest.param("postgres://aval@one,two/aval", id="two-hosts"),
         pytest.param("postgresql:///aval?host=one,two&port=5432,5433", id="two-hosts-and-ports"),
     ],
@@ -64,6 +65,8 @@ def test_usual_addresses_are_taken(url: str) -> None:
         pytest.param("postgresql://one,two:5433/aval", id="port-of-the-last-host-only"),
         pytest.param("postgresql://%2Frun%2Fpg/aval", id="socket-as-a-host"),
         pytest.param("postgresql://db/aval?sslmod=require", id="no-such-option"),
+        pytest.param("postgresql://db/aval?ssl=true", id="option-of-libpq-alone"),
+        pytest.param("postgresql://db/aval?sslrootcert=/a+b.pem", id="plus-in-an-option"),
     ],
 )
 def test_what_is_read_in_two_ways_is_refused(url: str) -> None:

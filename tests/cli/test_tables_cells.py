@@ -97,6 +97,10 @@ def test_what_a_spreadsheet_made_of_an_id_is_a_fault(
         pytest.param(123_456, '0.0,"万"', id="thousands-called-ten-thousands"),
         pytest.param(0.5, "0%", id="percent"),
         pytest.param(50, '0"%"', id="percent-sign"),
+        pytest.param(5, "0‰", id="per-thousand"),
+        pytest.param(50, '0"萬"', id="ten-thousands-traditional"),
+        pytest.param(50, '[<10000]0;0"万"', id="by-condition"),
+        pytest.param(-50, '0;-0"万"', id="negative-section"),
     ],
 )
 def test_an_amount_shown_in_units_is_a_fault(tmp_path: Path, value: float, told: str) -> None:
@@ -116,6 +120,7 @@ def test_an_amount_shown_in_units_is_a_fault(tmp_path: Path, value: float, told:
         pytest.param("amount", 123456, r'0\.0000"万"', "123456", id="by-a-moved-point"),
         pytest.param("amount", 50, '[$¥-804]#,##0"元"', "50", id="currency"),
         pytest.param("amount", 50, '0;[Red]-0"万"', "50", id="units-of-another-section"),
+        pytest.param("amount", 50, "_(* #,##0.00_%_)", "50", id="blank-as-wide-as-percent"),
         pytest.param("margin", 0.125, "0.0%", "0.125", id="ratio-in-percent"),
     ],
 )

@@ -307,25 +307,6 @@ def test_rules_read_how_the_customer_paid_beside_the_score(town: Town, desk: Sco
     }
 
 
-def test_how_a_customer_paid_is_told_to_rules_though_the_score_is_the_same(
-    town: Town, desk: Scores
-) -> None:
-    """A newcomer has no number to change, and rules read how late it was by itself."""
-    town.put("C-1")
-    sell(town, "C-1", 0, late_days=3)
-    desk.score_customer(ADMIN, "C-1")
-    before = stored(town.database)
-    town.clock.advance(minutes=1)
-    desk.score_customer(ADMIN, "C-1")
-    assert stored(town.database) == before
-    pay(town, "C-1", "C-1-0", "2026-05-06", version=2)
-    desk.score_customer(ADMIN, "C-1")
-    score = told(town, "C-1")
-    assert score is not None
-    assert score["behaviour"]["max_days_late"] == 95
-    assert stored(town.database) == (before[0], before[1] + 1)
-
-
 def test_changed_score_is_stored_at_once(town: Town, desk: Scores) -> None:
     payer(town, "C-1")
     desk.score_customer(ADMIN, "C-1")
