@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from app.store.embedded import leftovers, running_url
+from tests.signals import by_default
 from tests.states import put_state
 from tests.test_serve import AVAL, PATIENCE_S, environment, get, serve
 from tests.test_work import working
@@ -34,10 +35,8 @@ while True:
 
 @pytest.fixture(autouse=True)
 def heard() -> Iterator[None]:
-    """Let processes begin as at a terminal, also where the tests themselves run under nohup."""
-    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
-    yield
-    signal.signal(signal.SIGHUP, before)
+    with by_default(signal.SIGHUP):
+        yield
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from app.store.embedded import leftovers
+from tests.signals import by_default
 
 WE_ARE_ROOT = os.geteuid() == 0
 SLEEP = shutil.which("sleep") or "/bin/sleep"
@@ -32,9 +34,10 @@ def alive(
     words: Sequence[str], executable: str, user: int | None = None
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Run a program under a command line of our choice while the block lasts."""
-    with subprocess.Popen(
-        words, executable=executable, user=user, stdin=subprocess.PIPE
-    ) as process:
+    with (
+        by_default(signal.SIGINT, signal.SIGQUIT),
+        subprocess.Popen(words, executable=executable, user=user, stdin=subprocess.PIPE) as process,
+    ):
         try:
             yield process
         finally:
