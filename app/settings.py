@@ -245,7 +245,7 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
     """
     for name in _NEVER_EMPTY:
         if environ.get(name) == "":
-            line = f"{name}: is empty; without it, it is to be unset"
+            line = f"{name}: is empty; unset it where there is none"
             raise SettingsError(line)
     given = {name: value for name, value in environ.items() if name.startswith(PREFIX) and value}
     for name in given:

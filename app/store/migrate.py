@@ -40,7 +40,7 @@ def migrate(url: str, revision: str = "head", scripts: Path = MIGRATIONS) -> Non
     """Bring the schema to `revision`; several at once wait for each other.
 
     A schema of a later program that lets this one work stays as it is. The address's role must be
-    allowed to CREATE on the schema.
+    allowed to CREATE on the schema, save where there is nothing to do.
 
     The table lock is held by a second connection, so that a pooler in between and a failed
     migration both let it go (Alembic has no lock of its own).

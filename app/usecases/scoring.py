@@ -43,11 +43,10 @@ COMMITTED: Final = timedelta(minutes=1)
 rule; who is missed by a longer commit is scored in the night."""
 
 RENEWED: Final = timedelta(days=1)
+"""A score that says the same is stored anew when the one stored is older than this."""
 
 _MANY: Final = 100
-"""Invoices of a payer of whom rules are told at once that there is one more."""
-
-"""A score that says the same is stored anew when the one stored is older than this."""
+"""From so many invoices of a payer on, rules need not hear at once that there is one more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,5 +217,7 @@ def _reads_the_same(
 
 def _paid(data: Mapping[str, object] | None) -> dict[str, int]:
     """Give how a customer paid; invoices beyond many are no news, or each would write inputs."""
-    read = behaviour_read(data)
-    return read | {name: min(read[name], _MANY) for name in ("invoices_known",) if name in read}
+    return {
+        name: min(value, _MANY) if name == "invoices_known" else value
+        for name, value in behaviour_read(data).items()
+    }
