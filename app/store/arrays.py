@@ -142,3 +142,14 @@ def _packed(code: str, size: int, values: Sequence[Any]) -> bytes:
     cells: list[Any] = [size] * (2 * len(values))
     cells[1::2] = values
     return pack(">" + f"i{code}" * len(values), *cells)
+
+
+def rows_of(columns: str) -> str:
+    """Write SQL that makes rows `n` of arrays: "column parameter, column parameter, …".
+
+    In the list of a SELECT each row is made when it is asked for; `unnest` of FROM writes every
+    array into a store of its own first, and reads all of them back.
+    """
+    pairs = [pair.split() for pair in columns.split(",")]
+    cells = [f"unnest(%({parameter})s) AS {column}" for column, parameter in pairs]
+    return f"(SELECT {', '.join(cells)}) AS n"

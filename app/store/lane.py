@@ -19,6 +19,7 @@ from app.domain.money import Rate
 from app.domain.rates import MAX_AGE_DAYS
 from app.store import lane_sql, orders_due, proposals
 from app.store.arrays import ints, texts
+from app.store.claims import Claims, ask_known, known
 from app.store.database import ALIVE, type_of_lock_trouble
 from app.store.guesses import Guesses, strays
 from app.store.lane_rows import (
@@ -35,14 +36,11 @@ from app.store.lane_rows import (
 )
 from app.store.lane_write import (
     account_columns,
-    claim_columns,
     decision_columns,
     journal_columns,
     order_columns,
-    pair_columns,
     seldom,
 )
-from app.store.packing import unpack
 from app.store.wire import Met, Rows, Statement, Wire
 
 _FIRST_REPLAN_S: Final = 0.5
@@ -55,6 +53,10 @@ _OUTDATED: Final = (psycopg.errors.FeatureNotSupported, psycopg.errors.ReadOnlyS
 
 class LostError(BusyError):
     """The connection was lost or could not be made: nothing else will fare better at once."""
+
+
+class TakenError(BusyError):
+    """What was to be new is there already: a key or an order came in between."""
 
 
 class SlowError(BusyError):
@@ -88,6 +90,7 @@ class Lane:
         self._replan_s = _FIRST_REPLAN_S
         self._planned_s = self._heard_s = monotonic()
         self._locked: dict[int, Account] = {}
+        self._claims = Claims()
         self.when_sent: Callable[[], None] | None = None
 
     async def load(self, want: Want, claims: Sequence[Claim]) -> tuple[Loaded, dict[Any, Known]]:
@@ -99,13 +102,24 @@ class Lane:
             BusyError: A lock or the database was out of reach; nothing was changed.
 
         """
-        claim = (lane_sql.CLAIM, claim_columns(claims))
+        try:
+            return await self._load(want, claims)
+        except TakenError:
+            if not self._claims.trusting:
+                raise
+            self._claims.taken()
+            await self.rollback()
+            return await self._load(want, claims)
+
+    async def _load(self, want: Want, claims: Sequence[Claim]) -> tuple[Loaded, dict[Any, Known]]:
+        claim = self._claims.statement(claims)
         sql = (lane_sql.LOCK_ORDERS, lane_sql.LOCK_ACCOUNTS)
         (claimed,), found = await self._read("BEGIN", [claim], want, sql)
         self._locked = dict(found.accounts)
-        keys = set(claimed)
-        twice = [claim for claim in claims if (claim.client, claim.key) not in keys]
-        return found, await self._known(twice)
+        before = self._claims.left(claims, claimed)
+        if not before:
+            return found, {}
+        return found, known(before, (await self._run(ask_known(before)))[0])
 
     async def look(self, want: Want) -> Loaded:
         """Begin and read all of one snapshot, without a lock.
@@ -135,20 +149,6 @@ class Lane:
                 return rows[: len(first)], found
             await self.rollback()
             guessed, moved = right, True
-
-    async def _known(self, twice: Sequence[Claim]) -> dict[Any, Known]:
-        if not twice:
-            return {}
-        pairs = pair_columns([(claim.client, claim.key) for claim in twice])
-        (rows,) = await self._run((lane_sql.KNOWN, pairs))
-        if len(rows) != len(twice):
-            raise BusyError("a key is being cleared away; try again")
-        return {
-            (row.client, row.key): Known(
-                row.hash, row.status or 0, unpack(row.record)[1] if row.record else b""
-            )
-            for row in rows
-        }
 
     async def rates(self, currencies: Collection[str], first: date, last: date) -> list[Rate]:
         """Read the rates among currencies that conversions of these days may take, inclusive."""
@@ -276,7 +276,9 @@ class Lane:
         except (*type_of_lock_trouble, psycopg.errors.UniqueViolation) as error:
             if wire is None or wire.lost:
                 raise gone("the database was out of reach; try again") from error
-            raise BusyError("another decision came in between; try again") from error
+            taken = isinstance(error, psycopg.errors.UniqueViolation)
+            busy = TakenError if taken else BusyError
+            raise busy("another decision came in between; try again") from error
         except (psycopg.OperationalError, *_OUTDATED) as error:
             await self._drop(wire)
             raise gone("the database was out of reach; try again") from error

@@ -6,6 +6,7 @@ prepared on empty tables must not keep sequential scans, hence the SETTINGS.
 
 from typing import Final
 
+from app.store.arrays import rows_of
 from app.store.limits_sql import OVER_WHEN_TOLD
 from app.store.orders_due import FIRST
 from app.store.schema.documents import LAPSING
@@ -30,40 +31,8 @@ and would keep that plan for good.
 """
 
 
-def _rows(columns: str) -> str:
-    """Make rows `n` of arrays: "column parameter, column parameter, …".
-
-    In the list of a SELECT each row is made when it is asked for; `unnest` of FROM writes every
-    array into a store of its own first, and reads all of them back.
-    """
-    pairs = [pair.split() for pair in columns.split(",")]
-    cells = [f"unnest(%({parameter})s) AS {column}" for column, parameter in pairs]
-    return f"(SELECT {', '.join(cells)}) AS n"
-
-
-CLAIM: Final = f"""
-INSERT INTO request_key (client, key, hash, decision_id)
-SELECT client, key, hash, decision_id::uuid
-FROM {_rows("client clients, key keys, hash hashes, decision_id decisions")}
-ORDER BY client COLLATE "C", key COLLATE "C"
-ON CONFLICT DO NOTHING
-RETURNING client, key
-"""  # noqa: S608 - put together from our own constants
-
-KNOWN: Final = """
-SELECT k.client, k.key, k.hash, d.status, d.record
-FROM unnest(%(clients)s, %(keys)s) AS n(client, key)
-JOIN request_key k ON k.client = n.client AND k.key = n.key
-LEFT JOIN decision d ON d.decision_id = k.decision_id
-"""
-
-FORGET: Final = """
-DELETE FROM request_key k USING unnest(%(clients)s, %(keys)s) AS n(client, key)
-WHERE k.client = n.client AND k.key = n.key
-"""
-
 _ORDERS: Final = f"""
-SELECT o.* FROM {_rows("segment_id segments, order_id orders")}
+SELECT o.* FROM {rows_of("segment_id segments, order_id orders")}
 JOIN credit_order o ON o.segment_id = n.segment_id AND o.order_id = n.order_id
 ORDER BY o.segment_id COLLATE "C", o.order_id COLLATE "C"
 """  # noqa: S608 - put together from our own constants
@@ -109,7 +78,7 @@ SELECT n.segment_id, n.ref, coalesce(r.customer_id, b.customer_id) AS customer_i
                 sum(v.open_minor) AS open, min(v.due_date) AS due
             FROM invoice v WHERE v.account_id = b.account_id AND v.open_minor > 0
             GROUP BY v.currency) AS sums) END AS by_currency
-FROM {_rows("segment_id pair_segments, ref pair_refs, guess pair_guesses, first pair_firsts")}
+FROM {rows_of("segment_id pair_segments, ref pair_refs, guess pair_guesses, first pair_firsts")}
 LEFT JOIN segment s ON s.segment_id = n.segment_id
 LEFT JOIN customer_ref r ON r.ref = CASE WHEN n.guess = 0 THEN n.ref END
 LEFT JOIN account b ON b.account_id = CASE WHEN n.guess <> 0 THEN n.guess ELSE (
@@ -135,7 +104,7 @@ at once. So are all accounts, of whatever segment, that count provisional money 
 """
 
 USES: Final = f"""
-SELECT u.* FROM {_rows("segment_id segments, order_id orders")}
+SELECT u.* FROM {rows_of("segment_id segments, order_id orders")}
 JOIN order_use u ON u.segment_id = n.segment_id AND u.order_id = n.order_id
 """  # noqa: S608 - put together from our own constants
 
@@ -161,14 +130,14 @@ WHERE l.account_id = any(%(ids)s) AND l.status = 'APPROVED'
 RULE_SET: Final = "SELECT data FROM rule_set WHERE version = %(version)s"
 
 OPEN_INVOICES: Final = f"""
-SELECT v.* FROM {_rows("id ids")}
+SELECT v.* FROM {rows_of("id ids")}
 CROSS JOIN LATERAL (
     SELECT account_id, invoice_id, currency, due_date, open_minor FROM invoice
     WHERE account_id = n.id AND open_minor > 0 ORDER BY due_date, invoice_id LIMIT 500) AS v
 ORDER BY v.account_id, v.due_date, v.invoice_id
 """  # noqa: S608 - put together from our own constants
 
-_DECISION_ROWS: Final = _rows(
+_DECISION_ROWS: Final = rows_of(
     "id d_ids, kind d_kinds, account_id d_accounts, segment_id d_segments,"
     " customer_id d_customers, order_id d_orders, outcome d_outcomes, judged d_judged,"
     " client d_clients, actor d_actors, rule_set d_rule_sets, input d_inputs,"
@@ -189,7 +158,7 @@ _ORDER_COLUMNS: Final = (
     " released_until, rejected, hold_id, hold_kind, counts_from, untested"
 )
 
-_ORDER_CELLS: Final = _rows(
+_ORDER_CELLS: Final = rows_of(
     "segment_id o_segments, order_id o_ids, account_id o_accounts, currency o_currencies,"
     " version o_versions, closed_version o_closed, authorization_id o_authorizations,"
     " state o_states, authorized_minor o_authorized, reserved_minor o_reserved,"
@@ -208,14 +177,14 @@ SELECT segment_id, order_id, account_id, currency, version, closed_version,
 FROM {_ORDER_CELLS}
 """  # noqa: S608 - put together from our own constants
 
-_JOURNAL_ROWS: Final = _rows(
+_JOURNAL_ROWS: Final = rows_of(
     "account_id j_accounts, seq j_seqs, kind j_kinds, ref j_refs, decision_id j_decisions,"
     " authorized j_authorized, deliveries j_deliveries, items j_items, notes j_notes,"
     " prepayments j_prepayments, limit_minor j_limits, unlimited j_unlimited, forced j_forced,"
     " foreign_use j_foreign"
 )
 
-_ACCOUNT_ROWS: Final = _rows(
+_ACCOUNT_ROWS: Final = rows_of(
     "account_id a_accounts, seq a_seqs, authorized a_authorized, deliveries a_deliveries,"
     " items a_items, notes a_notes, prepayments a_prepayments, limit_minor a_limits,"
     " unlimited a_unlimited, forced a_forced, foreign_use a_foreign, expired a_expired,"

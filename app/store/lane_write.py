@@ -11,9 +11,9 @@ import orjson
 from app.domain.accounts import Account, Entry, ForeignUse
 from app.domain.accounts_json import foreign_to_json
 from app.domain.orders import Order
-from app.store import lane_sql, proposals
+from app.store import claims, lane_sql, proposals
 from app.store.arrays import Sent, blobs, flags, ints, texts
-from app.store.lane_rows import Claim, DecisionRow, Record
+from app.store.lane_rows import DecisionRow, Record
 from app.store.orders import past_row
 from app.store.packing import pack
 from app.store.wire import Statement
@@ -153,24 +153,6 @@ def decision_columns(rows: Sequence[DecisionRow]) -> dict[str, Any]:
     return {**_DECISIONS.of(rows), "d_records": blobs(packed)}
 
 
-def claim_columns(claims: Sequence[Claim]) -> dict[str, Any]:
-    """Write idempotency keys to be claimed as parameters."""
-    return {
-        "clients": texts([claim.client for claim in claims]),
-        "keys": texts([claim.key for claim in claims]),
-        "hashes": blobs([claim.hash for claim in claims]),
-        "decisions": texts([claim.decision_id for claim in claims]),
-    }
-
-
-def pair_columns(pairs: Sequence[tuple[str, str]]) -> dict[str, Any]:
-    """Write (client, key) pairs as parameters."""
-    return {
-        "clients": texts([client for client, _ in pairs]),
-        "keys": texts([key for _, key in pairs]),
-    }
-
-
 def seldom(record: Record) -> list[Statement]:
     """List the statements for what most batches do not have."""
     found: list[Statement] = []
@@ -185,7 +167,7 @@ def seldom(record: Record) -> list[Statement]:
     if record.approvals:
         found.append((proposals.APPROVE, {"rows": _json(record.approvals)}))
     if record.forget:
-        found.append((lane_sql.FORGET, pair_columns(record.forget)))
+        found.append(claims.forget(record.forget))
     return found
 
 

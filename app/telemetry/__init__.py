@@ -124,6 +124,15 @@ LANE_GUESSES: Final = Bounded(
     ),
     most=5,
 )
+LANE_KEYS: Final = Bounded(
+    Counter(
+        "aval_lane_keys",
+        "Batches whose keys were `trusted` to be new, or `looked` up; `taken`: one was not new,"
+        " and its batch was read again.",
+        ["result"],
+    ),
+    most=4,
+)
 READ_BATCH_SIZE: Final = Histogram(
     "aval_read_batch_size",
     "Accounts, scores and cards read in one round trip.",
@@ -206,6 +215,7 @@ METRICS: Final[tuple[MetricWrapperBase, ...]] = tuple(
         POOL_CONNECTIONS,
         LANE_QUEUE,
         LANE_GUESSES,
+        LANE_KEYS,
         READ_BATCH_SIZE,
         READ_QUEUE,
         QUARANTINE_SIZE,
