@@ -105,8 +105,6 @@ class Lane:
         try:
             return await self._load(want, claims)
         except TakenError:
-            if not self._claims.trusting:
-                raise
             self._claims.taken()
             await self.rollback()
             return await self._load(want, claims)

@@ -59,8 +59,9 @@ class LaneSizes:
         """Give those of a lane for large requests.
 
         Batches are smaller, by a third: one is read while another is judged, and rows are locked
-        for less long; of a thousand questions each of three lanes makes two. What waits is bounded by the turns of large requests: all that have one must fit
-        into a client's share of one lane, as they do where they are of one customer.
+        for less long; of a thousand questions each of three lanes makes two. What waits is bounded
+        by the turns of large requests: all that have one must fit into a client's share of one
+        lane, as they do where they are of one customer.
         """
         return replace(self, batch=max(1, self.batch * 2 // 3), queue=max(self.queue, _LARGE_QUEUE))
 
