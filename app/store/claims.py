@@ -39,7 +39,7 @@ WHERE k.client = n.client AND k.key = n.key
 """
 
 _LOOKS: Final = 64
-"""How many batches of a lane look their keys up after one that met a key from before.
+"""How many batches of a lane look their keys up, from one on that met a key from before.
 
 Who repeats much, as after an outage, would else have nearly every batch read twice.
 """

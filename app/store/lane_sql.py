@@ -30,7 +30,6 @@ On tables it knows as empty the planner finds reading a whole index as good as l
 and would keep that plan for good.
 """
 
-
 _ORDERS: Final = f"""
 SELECT o.* FROM {rows_of("segment_id segments, order_id orders")}
 JOIN credit_order o ON o.segment_id = n.segment_id AND o.order_id = n.order_id
