@@ -36,6 +36,14 @@ WHERE jsonb_typeof(i.data -> 'snoozed') = 'object' AND i.data -> 'snoozed' <> '{
 ORDER BY a.account_id
 """
 
+_FOR_RULES: Final = """
+SELECT a.account_id
+FROM account a
+JOIN account_input i ON i.account_id = a.account_id AND i.version = a.input_version
+WHERE CAST(i.for_rules AS jsonb) <> i.data #- '{score,reasons}'
+ORDER BY a.account_id LIMIT 1
+"""
+
 _POLICIES: Final = """
 WITH n AS (
     SELECT segment_id, rule_set_version AS version, NULL AS from_then FROM segment
@@ -68,6 +76,7 @@ def check_inputs(snapshot: Snapshot) -> Iterator[Difference]:
     """Let every account point to the newest of its inputs, of which none is missing.
 
     The newest says of the customer what is said elsewhere: whether it is active, what is snoozed.
+    What lanes read is what is stored.
     """
     for row in snapshot.rows(_VERSIONS):
         if row["found"] != row["expected"]:
@@ -77,6 +86,9 @@ def check_inputs(snapshot: Snapshot) -> Iterator[Difference]:
         yield Difference(row["account_id"], text)
     for row in snapshot.rows(_SAID):
         text = f"active: expected {row['expected']} as its customer, found {row['found']}"
+        yield Difference(row["account_id"], f"inputs: {text}")
+    for row in snapshot.rows(_FOR_RULES):
+        text = "for_rules: expected data without the score's reasons, found something else"
         yield Difference(row["account_id"], f"inputs: {text}")
     for row in snapshot.stream(_SNOOZED):
         said = {(rule_id, datetime.fromisoformat(at)) for rule_id, at in row["said"] or ()}

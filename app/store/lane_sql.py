@@ -57,7 +57,7 @@ READ_ACCOUNTS: Final = _ACCOUNTS
 
 GROUND: Final = f"""
 SELECT n.segment_id, n.ref, coalesce(r.customer_id, b.customer_id) AS customer_id, b.account_id,
-    i.data #- '{{score,reasons}}' AS input,
+    coalesce(i.for_rules, (i.data #- '{{score,reasons}}')::json) AS input,
     CASE WHEN n.first THEN s.mode END AS mode,
     CASE WHEN NOT n.first THEN NULL WHEN s.next_rule_set_at <= %(at)s
         THEN s.next_rule_set_version ELSE s.rule_set_version END AS rule_set_version,
@@ -95,6 +95,7 @@ CROSS JOIN LATERAL (
 
 A guessed account (0: none) is read as it is, and who asked sees whether it is the one; no index is
 searched for a key that is null. Why a score is what it is no rule reads: it is half of an input.
+The other half is kept as text, save in what is older than that column.
 
 Open items are summed as if all were of the account's currency: where some are not, `by_currency`
 has each by itself. What is the segment's own is in its first row alone: hundreds may be asked about
@@ -210,7 +211,7 @@ written AS (
         prepayment_minor = n.prepayments, limit_minor = n.limit_minor, unlimited = n.unlimited,
         limit_expired = n.expired, limit_withheld = n.withheld,
         limit_changes_on = n.change::date, forced_minor = n.forced,
-        foreign_use = n.foreign_use::jsonb
+        foreign_use = n.foreign_use::jsonb, blanks = NULL
     FROM {_ACCOUNT_ROWS}
     WHERE a.account_id = n.account_id AND a.seq = n.locked
         AND (n.room IS NULL OR a.authorized_minor + a.open_delivery_minor + a.open_item_minor
@@ -221,7 +222,8 @@ SELECT 1 / (count(*) = %(a_count)s)::int FROM written
 """  # noqa: S608 - put together from our own constants
 """Writes all or fails by a division by zero, so that COMMIT may travel with it.
 
-`a_rooms` is the largest total at which every grant of the batch still fits its ceiling.
+`a_rooms` is the largest total at which every grant of the batch still fits its ceiling. The blanks
+of a new account go, so that its page has room for versions to come (decision 143).
 """
 
 UPDATE_ORDERS: Final = f"""

@@ -148,6 +148,12 @@ INPUTS = [
         "UPDATE account_input SET data = data || '{\"active\": true}'",
     ),
     control(
+        "rules-read-something-else",
+        ("inputs", "C-1", "inputs: for_rules: expected data without the score's reasons, found"),
+        "ALTER TABLE account_input DISABLE TRIGGER for_rules",
+        f"UPDATE account_input SET for_rules = '{{}}' WHERE account_id = {of('C-1')}",
+    ),
+    control(
         "snoozed-by-nobody",
         ("inputs", "C-1", "rule overdue-days snoozed until 2100-01-01T00:00:00+00:00: expected"),
         f"UPDATE account_input SET data = data || {_SNOOZED} WHERE account_id = {of('C-1')}",

@@ -16,7 +16,7 @@ from sqlalchemy import (
     UniqueConstraint,
     text,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, BYTEA, JSONB, UUID
+from sqlalchemy.dialects.postgresql import ARRAY, BYTEA, JSON, JSONB, UUID
 
 from app.store.schema.columns import MAX_TOTAL, flag, instant, metadata, minor, one_of, required
 
@@ -111,6 +111,12 @@ account = Table(
     Column("seq", BigInteger, nullable=False, server_default=text("0")),
     Column("input_version", Integer, nullable=False, server_default=text("0")),
     Column("quarantined", Integer, nullable=False, server_default=text("0")),
+    Column(
+        "blanks",
+        Text,
+        server_default=text("repeat(' ', 150)"),
+        comment="taken away by the first order, which leaves room on the page for versions to come",
+    ),
     UniqueConstraint("customer_id", "segment_id"),
     Index("account_segment_id_owner_idx", "segment_id", "owner"),
     Index(
@@ -142,7 +148,7 @@ account = Table(
         f" prepayment_minor) <= {MAX_TOTAL}",
         name="bounded",
     ),
-    postgresql_with={"fillfactor": "50"},
+    postgresql_with={"fillfactor": "75"},
 )
 
 account_input = Table(
@@ -152,6 +158,11 @@ account_input = Table(
     Column("version", Integer, primary_key=True),
     Column("data", JSONB, nullable=False),
     instant("created_at", now=True),
+    Column(
+        "for_rules",
+        JSON,
+        comment="data without reasons of the score, by a trigger; null in what is older than it",
+    ),
 )
 
 credit_limit = Table(
