@@ -26,6 +26,8 @@ HALF: Final = "authorizations, uniform, open loop at half the maximum"
 TOP: Final = "authorizations, uniform, right before the open loop"
 SMALL: Final = "authorizations, small ledger"
 LARGE: Final = "authorizations, large ledger"
+MET: Final = "right after a checkpoint"
+"""Of either ledger, with its name before it: pages are met, and written into the log, first."""
 WORKERS: Final = "authorizations, uniform, workers"
 
 EMBEDDED: Final = "embedded"

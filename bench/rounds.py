@@ -117,6 +117,15 @@ class Meter:
         source = row.source(self.next_run())
         self.measure(row, Plan(row.port, source, connections, seconds, warm_s))
 
+    def settle(self, row: Row, connections: int, seconds: float) -> None:
+        """Drive a closed loop of which nothing is kept."""
+        say(f"letting settle: {row.what} on {row.side}")
+        source = row.source(self.next_run())
+        try:
+            self._load.submit(drive, Plan(row.port, source, connections, seconds, 0.0)).result()
+        except (OSError, TimeoutError) as error:
+            self.failures.append(f"settling {row.what} on {row.side}: {error}")
+
     def right_after(self, echo: Row, row: Row, connections: int, seconds: float) -> None:
         """Drive a closed loop right after the echo's at as many connections, for half as long."""
         beside = self.measure(echo, self._closed(echo, connections, seconds / 2))

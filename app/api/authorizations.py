@@ -158,7 +158,7 @@ DECISION: Final[dict[str, Any]] = {
     "degraded": [],
     "rule_set_version": 1,
     "model": {"name": "standard", "version": 1},
-    "authorization_id": "019332b4-6c00-7000-8000-000000000002",
+    "authorization_id": "019332b4-6c00-7000-8000-000000000001",
     "order_hold_id": None,
     "expires_at": "2026-12-04T03:00:00Z",
     "counts_from": None,

@@ -22,16 +22,22 @@ from app.store.checker_verdicts import verdict_faults
 _DECISIONS: Final = """
 SELECT d.decision_id, d.kind, d.account_id, d.outcome, d.judged, d.segment_id, d.order_id,
     d.customer_id, d.evaluated_at, d.rule_set_version, d.input_version, d.record,
-    d.input_version = 0 OR i.version IS NOT NULL AS has_inputs
+    d.opens, r.customer_id AS owner, d.input_version = 0 OR i.version IS NOT NULL AS has_inputs
 FROM decision d
 LEFT JOIN account_input i ON i.account_id = d.account_id AND i.version = d.input_version
+LEFT JOIN customer_ref r ON r.ref = d.customer_id
 ORDER BY d.decision_id
 """
 
 _AUTHORIZATIONS: Final = """
-SELECT authorization_id FROM credit_order WHERE authorization_id = any(%(ids)s)
-UNION ALL
-SELECT authorization_id FROM past_authorization WHERE authorization_id = any(%(ids)s)
+SELECT g.authorization_id, g.segment_id, g.order_id, r.customer_id FROM (
+    SELECT authorization_id, segment_id, order_id, account_id FROM credit_order
+    WHERE authorization_id = any(%(ids)s)
+    UNION ALL
+    SELECT authorization_id, segment_id, order_id, account_id FROM past_authorization
+    WHERE authorization_id = any(%(ids)s)) AS g
+LEFT JOIN account a ON a.account_id = g.account_id
+LEFT JOIN customer_ref r ON r.ref = a.customer_id
 """
 
 _HOLDS: Final = "SELECT hold_id FROM order_hold WHERE hold_id = any(%(ids)s)"
@@ -54,10 +60,14 @@ _LOCKED: Final = frozenset({"AUTHORIZATION", "RELEASE"})
 
 @dataclass(frozen=True, slots=True)
 class _Evidence:
-    """What a portion of decisions is held to: the journal, authorizations, holds, rules."""
+    """What a portion of decisions is held to: the journal, authorizations, holds, rules.
+
+    `authorizations` maps an id to the order that has it, or had it, and its payer: (segment, order
+    id, customer). What was merged is the customer's that it was merged into.
+    """
 
     journal: Journal
-    authorizations: frozenset[str]
+    authorizations: Mapping[str, tuple[str, str, str]]
     holds: frozenset[str]
     rules: Mapping[int, Json]
 
@@ -108,10 +118,14 @@ def _evidence(snapshot: Snapshot, portion: Sequence[Json], rules: Mapping[int, J
     known = snapshot.rows(_AUTHORIZATIONS, {"ids": ids})
     return _Evidence(
         read_journal(snapshot, wanted, checked),
-        frozenset(str(one["authorization_id"]) for one in known),
+        {str(one["authorization_id"]): _whose(one) for one in known},
         frozenset(str(one["hold_id"]) for one in snapshot.rows(_HOLDS, {"ids": held})),
         rules,
     )
+
+
+def _whose(row: Json) -> tuple[str, str, str]:
+    return row["segment_id"], row["order_id"], row["customer_id"]
 
 
 def _met(ask: Ask) -> tuple[Json, ...]:
@@ -157,6 +171,11 @@ def _found_by_fault(row: Json, evidence: _Evidence) -> str | None:
         return (
             f"kind: expected RELEASE where a person releases, and only there, found {row['kind']}"
         )
+    if row["opens"]:
+        named, own = answer["authorization_id"], str(row["decision_id"])
+        whose = row["segment_id"], row["order_id"], row["owner"]
+        if named != own or evidence.authorizations.get(own) != whose:
+            return f"opens: expected an authorization of its own id, order and payer, found {named}"
     if not row["has_inputs"]:
         return f"inputs: expected version {row['input_version']} of the account's, found none"
     held = answer.get("order_hold_id")

@@ -78,6 +78,7 @@ class Snapshot:
         """Set the transaction up; settings end with it."""
         self._connection = connection
         self._cursors = 0
+        self._by_index = False
         set_json_loads(orjson.loads, connection)
         connection.execute(
             "SELECT set_config('statement_timeout', '0', true), set_config('jit', 'off', true),"
@@ -110,11 +111,25 @@ class Snapshot:
 
     def look_up_by_index(self) -> None:
         """Keep the planner from reading whole tables to look up a few keys, from here on."""
+        self._plan(by_index=True)
+
+    def looked_up(self, query: str, values: Mapping[str, Any]) -> list[DictRow]:
+        """Fetch all rows of what looks up a few keys; what comes after is planned as before."""
+        before = self._by_index
+        self._plan(by_index=True)
+        found = self.rows(query, values)
+        self._plan(by_index=before)
+        return found
+
+    def _plan(self, *, by_index: bool) -> None:
+        self._by_index = by_index
+        one, others = ("on", "off") if by_index else ("off", "on")
         self._connection.execute(
-            "SELECT set_config('enable_nestloop', 'on', true),"
-            " set_config('enable_seqscan', 'off', true),"
-            " set_config('enable_hashjoin', 'off', true),"
-            " set_config('enable_mergejoin', 'off', true)"
+            "SELECT set_config('enable_nestloop', %(one)s, true),"
+            " set_config('enable_seqscan', %(others)s, true),"
+            " set_config('enable_hashjoin', %(others)s, true),"
+            " set_config('enable_mergejoin', %(others)s, true)",
+            {"one": one, "others": others},
         )
 
 

@@ -35,9 +35,17 @@ WHERE state = 'LIVE' AND (expires_at IS NOT NULL OR counts_from IS NOT NULL)
 """
 
 _APPROVED: Final = """
-SELECT d.segment_id, d.order_id, d.record
-FROM unnest(%(segments)s::text[], %(orders)s::text[]) AS n(segment_id, order_id)
-JOIN decision d ON d.segment_id = n.segment_id AND d.order_id = n.order_id
+WITH n AS MATERIALIZED (
+    SELECT * FROM unnest(%(segments)s::text[], %(orders)s::text[]) AS n(segment_id, order_id)
+),
+found AS (
+    SELECT d.decision_id FROM n JOIN decision d USING (segment_id, order_id) WHERE NOT d.opens
+    UNION
+    SELECT o.authorization_id FROM n JOIN credit_order o USING (segment_id, order_id)
+    UNION
+    SELECT p.authorization_id FROM n JOIN past_authorization p USING (segment_id, order_id)
+)
+SELECT d.segment_id, d.order_id, d.record FROM found JOIN decision d USING (decision_id)
 WHERE d.outcome = 'APPROVE' AND d.kind <> 'CHECK'
 """
 
@@ -125,7 +133,7 @@ def _told(snapshot: Snapshot, portion: Sequence[Row]) -> dict[str, _Told]:
         "orders": [row["order_id"] for row in portion],
     }
     told: dict[str, _Told] = {}
-    for row in snapshot.rows(_APPROVED, values):
+    for row in snapshot.looked_up(_APPROVED, values):
         try:
             inputs, answer = (orjson.loads(part) for part in unpacked(row["record"]))
         except ValueError:

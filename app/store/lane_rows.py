@@ -98,7 +98,10 @@ class Known:
 
 
 class DecisionRow(NamedTuple):
-    """A decision as it is stored; `inputs` and `answer` are rendered JSON, a line each."""
+    """A decision as it is stored; `inputs` and `answer` are rendered JSON, a line each.
+
+    `opens`: it gave the authorization that has its id.
+    """
 
     decision_id: str
     kind: str
@@ -113,6 +116,7 @@ class DecisionRow(NamedTuple):
     rule_set_version: int
     input_version: int
     status: int
+    opens: bool
     inputs: bytes
     answer: bytes
 

@@ -141,14 +141,14 @@ _DECISION_ROWS: Final = rows_of(
     "id d_ids, kind d_kinds, account_id d_accounts, segment_id d_segments,"
     " customer_id d_customers, order_id d_orders, outcome d_outcomes, judged d_judged,"
     " client d_clients, actor d_actors, rule_set d_rule_sets, input d_inputs,"
-    " status d_statuses, record d_records"
+    " status d_statuses, opens d_opens, record d_records"
 )
 
 DECISIONS: Final = f"""
 INSERT INTO decision (decision_id, kind, account_id, segment_id, customer_id, order_id, outcome,
-    judged, client, actor, evaluated_at, rule_set_version, input_version, status, record)
+    judged, client, actor, evaluated_at, rule_set_version, input_version, status, opens, record)
 SELECT id::uuid, kind, account_id, segment_id, customer_id, order_id, outcome, judged, client,
-    actor, %(at)s, rule_set, input, status, record
+    actor, %(at)s, rule_set, input, status, opens, record
 FROM {_DECISION_ROWS}
 """  # noqa: S608 - put together from our own constants
 

@@ -122,6 +122,7 @@ _DECISIONS: Final = _Columns(
     ("d_rule_sets", "rule_set_version", ints),
     ("d_inputs", "input_version", ints),
     ("d_statuses", "status", ints),
+    ("d_opens", "opens", flags),
 )
 
 

@@ -147,7 +147,8 @@ class AuthorizeOrders:
             if ask.release is not None:
                 situation = let_pass(situation, ask.release, batch.held_for)
             rules = self.rule_sets[batch.segment(ask.question.segment_id).rule_set_version]
-            judgement = judge(ask.question, situation, rules, self.new_id())
+            # an authorization has the id of the decision that gives it, which is found by it
+            judgement = judge(ask.question, situation, rules, ask.decision_id)
             require_unmoved(ask.question, ask.seen, situation)
             if ask.release is not None and not judgement.lets_pass:
                 raise not_released(judgement)

@@ -119,9 +119,16 @@ def decision_row(one: Judged) -> DecisionRow:
         one.rule_set_version,
         situation.inputs.version,
         one.status,
+        _opens(one),
         to_json(inputs),
         one.body,
     )
+
+
+def _opens(one: Judged) -> bool:
+    """Whether a decision gave an authorization, which then has its id."""
+    ask, order = one.ask, one.judgement.order
+    return ask.kind != "CHECK" and order is not None and order.authorization_id == ask.decision_id
 
 
 def _kept(question: Question, order: Order) -> dict[str, Any]:

@@ -154,7 +154,11 @@ class ReleaseAuthorization:
             return once(tx, keyed.caller, keyed.key, keyed.digest, act)
 
     def _newest(self, tx: Tx, ref: OrderRef) -> Authorization:
-        """Find the order's current authorization for a customer, else the last one it had."""
+        """Find the order's current authorization for a customer, else the last one it had.
+
+        Ids are those of the asks that brought them, which may have overtaken each other: the
+        current one need not have the highest.
+        """
         segments.read(tx, ref.segment_id)
         wanted = AuthorizationFilter(
             most=1,
@@ -162,7 +166,12 @@ class ReleaseAuthorization:
             segment=ref.segment_id,
             order_id=ref.order_id,
         )
-        orders.lock(tx, [(ref.segment_id, ref.order_id)])
+        key = (ref.segment_id, ref.order_id)
+        order = orders.lock(tx, [key]).get(key)
+        if order is not None and order.authorization_id is not None:
+            current = authorizations.get(tx, order.authorization_id)
+            if current is not None and current.customer_id == wanted.customer_id:
+                return current
         found = authorizations.page(tx, wanted)
         if not found:
             raise NotFoundError(f"order {ref.order_id!r} has no authorization for this customer")

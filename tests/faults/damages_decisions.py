@@ -120,6 +120,22 @@ DECISIONS = [
         "UPDATE decision SET outcome = 'APPROVE' WHERE order_id = 'SO-24'",
     ),
     control(
+        "opens-nothing",
+        ("decisions", "C-7", "opens: expected an authorization of its own id, order and payer"),
+        "UPDATE decision SET opens = true WHERE order_id = 'SO-24'",
+    ),
+    control(
+        "opens-what-another-order-had",
+        ("decisions", "C-1", "opens: expected an authorization of its own id, order and payer"),
+        "UPDATE past_authorization SET order_id = 'SO-4' WHERE order_id = 'SO-5'",
+    ),
+    control(
+        "opens-what-another-payer-had",
+        ("decisions", "C-1", "opens: expected an authorization of its own id, order and payer"),
+        "UPDATE past_authorization SET account_id = (SELECT account_id FROM account"
+        " WHERE customer_id = 'C-7') WHERE order_id = 'SO-5'",
+    ),
+    control(
         "entry-of-no-decision",
         ("decisions", "C-6", "expected its journal entry 3, found none"),
         entry("C-6", "decision_id = NULL", "seq = 3"),

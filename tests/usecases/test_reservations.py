@@ -219,3 +219,20 @@ def test_giving_back_and_asking_at_once(erp: Erp, database: Database) -> None:
         )
         assert all(one.is_success for one in answers), [one.text for one in answers]
         assert_exact(database)
+
+
+def test_by_order_the_current_one_is_given_back_whatever_ids_say(
+    erp: Erp, database: Database
+) -> None:
+    """Asks have their ids from their arrival, and may overtake each other till they are judged."""
+    rate = {"base": "USD", "quote": "CNY", "rate": "7", "rate_date": "2026-06-15", "source": "x"}
+    erp.post("/v1/fx-rates", rate)
+    erp.ask("SO-1", "10.00")
+    erp.ask("SO-1", "10.00", currency="USD")
+    assert found(erp) == ["SO-1 OPEN", "SO-1 RELEASED"]
+    with database.begin() as tx:
+        later = "'ffffffff-ffff-7fff-bfff-ffffffffffff'"
+        tx.execute(text(f"UPDATE past_authorization SET authorization_id = {later}"))  # noqa: S608
+    ref = {"customer_id": "C-1", "segment": "main", "order_id": "SO-1"}
+    assert erp.post(f"{LIST}/release", ref).json()["status"] == "RELEASED"
+    assert erp.authorized() == "0.00"

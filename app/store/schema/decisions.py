@@ -78,8 +78,11 @@ decision = Table(
     Column("input_version", Integer, nullable=False),
     Column("status", SmallInteger, nullable=False),
     Column("record", BYTEA, nullable=False, comment="inputs and answer, see app/store/packing.py"),
-    Index("decision_account_id_decision_id_idx", "account_id", "decision_id"),
-    Index("decision_segment_id_order_id_idx", "segment_id", "order_id"),
+    flag("opens", "the authorization of its id is its own: by that it is found, not by indexes"),
+    Index(
+        "decision_by_account_idx", "account_id", "decision_id", postgresql_where=text("NOT opens")
+    ),
+    Index("decision_by_order_idx", "segment_id", "order_id", postgresql_where=text("NOT opens")),
     postgresql_partition_by="RANGE (decision_id)",
 )
 

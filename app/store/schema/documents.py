@@ -28,10 +28,7 @@ LAPSING = "status = 'PROVISIONAL' AND lapsed_at IS NULL AND expires_at IS NOT NU
 
 
 def _document(name: str) -> list[Column[object]]:
-    return [
-        Column("segment_id", Text, primary_key=True),
-        Column(name, Text, primary_key=True),
-    ]
+    return [Column("segment_id", Text, primary_key=True), Column(name, Text, primary_key=True)]
 
 
 def _told_at() -> Column[object]:
@@ -84,7 +81,7 @@ credit_order = Table(
         "order_id",
         postgresql_where=text("counts_from IS NOT NULL"),
     ),
-    Index("credit_order_account_id_idx", "account_id"),
+    Index("credit_order_account_id_authorization_id_idx", "account_id", "authorization_id"),
     Index("credit_order_ended_idx", "state", "authorization_id", postgresql_where=text(ENDED)),
     postgresql_with={"fillfactor": "70"},
 )
@@ -95,7 +92,7 @@ past_authorization = Table(
     Column("authorization_id", UUID(as_uuid=False), primary_key=True),
     required("segment_id"),
     required("order_id"),
-    Column("account_id", BigInteger, nullable=False, index=True),
+    Column("account_id", BigInteger, nullable=False),
     required("currency"),
     minor("authorized_minor"),
     instant("expires_at", nullable=True),
@@ -103,6 +100,8 @@ past_authorization = Table(
     instant("released_at", now=True),
     Column("state", Text, comment="RELEASED or EXPIRED; null: released, as far as is known"),
     one_of("state", "RELEASED", "EXPIRED"),
+    Index("past_authorization_account_id_authorization_id_idx", "account_id", "authorization_id"),
+    Index("past_authorization_segment_id_order_id_idx", "segment_id", "order_id"),
     Index("past_expired_idx", "authorization_id", postgresql_where=text("state = 'EXPIRED'")),
 )
 
