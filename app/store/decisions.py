@@ -129,7 +129,7 @@ def _ids(wanted: DecisionFilter) -> Select[Any] | CompoundSelect[Any]:
     """Select the ids of a page, newest first.
 
     What gave an authorization is found by the order that has it, or had it: nearly every decision
-    does, and indexes of its own by payer and by order would be a fifth of what it costs to write
+    does, and indexes of its own by payer and by order would be a tenth of what it costs to write
     (decision 144). The others are in such indexes.
     """
     own = decision.c
