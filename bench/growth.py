@@ -20,9 +20,9 @@ _SETTLING: Final = 5
 """How many times as long as a round both ledgers take orders before it counts.
 
 A ledger is made with a checkpoint at its end, and a page that is met first after one is written
-whole into the log. Of a large ledger 43,000 orders after one wrote 110,000 pages, and 26,000 orders
-after 150,000 wrote 2,500; more than a million fit between two. What those first ones wait is told
-in rows of their own.
+whole into the log. Before two indexes of decisions went (decision 144), 43,000 orders of a large
+ledger after one wrote 110,000 pages, and 26,000 orders after 150,000 wrote 2,500; more than a
+million fit between two. What those first ones wait is told in rows of their own.
 """
 _WORKER_LEVELS: Final = (32, 128)
 

@@ -59,6 +59,8 @@ PostgreSQL's, and of the clients. Disk is what tables and indexes grew by. Memor
 serving process holds when a run of it is over, and counts the largest of them, that on the large
 ledger too. More workers share the processors with PostgreSQL and the clients, and make smaller
 batches: on two cores they hardly pay (decision 20); they answer the same, whoever is asked.
+The small and the large ledger take orders for five times a round before they are compared; what
+they did right after the checkpoint that ended their making is told in rows of its own.
 """
 
 
