@@ -54,7 +54,7 @@ class Run:
     settling_s: float = 30.0
     worker_s: float = 4.0
     grown_s: float = 4.0
-    batches: tuple[tuple[int, int], ...] = ((1, 6), (8, 12), (32, 2), (128, 1))
+    batches: tuple[tuple[int, int], ...] = ((1, 8), (8, 16), (32, 4), (128, 1))
     repeats: int = 3
     facts: tuple[tuple[int, int], ...] = ((1, 10), (8, 4), (32, 1), (128, 1))
     turns: int = 3
@@ -157,8 +157,12 @@ def _compare(counter: Meter, run: Run, folder: Path) -> tuple[list[str], str, li
                 steps.slowly(counter, side, slow, run.slow_s, run.repeats)
         with counter.part("open loop"):
             steps.on_schedule(counter, sides, run.customers, run.scheduled_s, run.settling_s)
-        for side in sides:
-            _in_bulk(counter, run, side, echo)
+        with counter.part("batches"):
+            for side in in_turns(sides, run.repeats):
+                bulk.in_batches(counter, side, of_echo(echo), run.customers, dict(run.batches))
+        with counter.part("facts"):
+            for side in sides:
+                _facts(counter, run, side)
         others = [("echo", echo)]
         others += [(f"naive on {side.name}", one) for side, one in zip(sides, naives, strict=True)]
         processes = steps.processes(counter, sides, others)
@@ -202,14 +206,10 @@ def _closed(
             counter.for_time(row, connections, run.seconds, run.warm_s)
 
 
-def _in_bulk(counter: Meter, run: Run, side: Side, echo: servers.Server) -> None:
-    with counter.part("batches"):
-        for _ in range(run.repeats):
-            bulk.in_batches(counter, side, of_echo(echo), run.customers, dict(run.batches))
-    with counter.part("facts"):
-        bulk.reporting(counter, side, run.customers, dict(run.facts))
-        if run.turns:
-            bulk.beside_pgbench(counter, side, run.turns)
+def _facts(counter: Meter, run: Run, side: Side) -> None:
+    bulk.reporting(counter, side, run.customers, dict(run.facts))
+    if run.turns:
+        bulk.beside_pgbench(counter, side, run.turns)
 
 
 def _checked(counter: Meter, side: Side) -> str:

@@ -8,7 +8,7 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from multiprocessing import get_context
-from typing import Any
+from typing import Any, TypeVar
 
 from bench import figures
 from bench.asks import Source
@@ -18,6 +18,8 @@ from bench.load import Plan, Requests, drive
 from bench.processes import Group
 from bench.servers import Server
 from bench.tallies import Tally
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,13 +154,13 @@ def meter(found: Found) -> Iterator[Meter]:
         yield Meter(found, load)
 
 
-def in_turns(rows: Sequence[Row], rounds: int) -> Iterator[Row]:
-    """Give every row once a round, in reversed order every other time."""
+def in_turns(rows: Sequence[_T], rounds: int) -> Iterator[_T]:
+    """Give every row (or side) once a round, in reversed order every other time."""
     for turn in range(rounds):
         yield from _turned(rows, turn)
 
 
-def _turned(rows: Sequence[Row], turn: int) -> Iterable[Row]:
+def _turned(rows: Sequence[_T], turn: int) -> Iterable[_T]:
     return rows if turn % 2 == 0 else reversed(rows)
 
 
