@@ -54,7 +54,7 @@ class Run:
     settling_s: float = 30.0
     worker_s: float = 4.0
     grown_s: float = 4.0
-    batches: tuple[tuple[int, int], ...] = ((1, 8), (8, 16), (32, 4), (128, 1))
+    batches: tuple[tuple[int, int], ...] = ((1, 8), (8, 20), (32, 5), (128, 1))
     repeats: int = 3
     facts: tuple[tuple[int, int], ...] = ((1, 10), (8, 4), (32, 1), (128, 1))
     turns: int = 3
