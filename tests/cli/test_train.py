@@ -6,7 +6,6 @@ The whole way over IBM's ledger is nightly; it needs `ledger_ibm.csv` from `TEST
 
 import json
 import logging
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,8 +17,7 @@ import structlog
 from app.cli.main import execute
 from app.domain.manifests import MANIFEST
 from app.domain.manifests_json import manifest_from_bytes
-
-DATA = Path(os.environ.get("TEST_DATA", Path(__file__).parents[3] / "shared" / "data"))
+from tests.real_data import real
 
 
 @dataclass(frozen=True)
@@ -109,7 +107,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 @pytest.mark.nightly
 @pytest.mark.parametrize("kind", REACH)
 def test_the_reach_on_a_real_ledger(aval: Terminal, kind: str) -> None:
-    code, _, _ = aval("import", "ledger", str(DATA / "ledger_ibm.csv"), "--source", "ibm")
+    code, _, _ = aval("import", "ledger", str(real("ledger_ibm.csv")), "--source", "ibm")
     assert code == 0
     asked = ("train", "--late-days", "0", "--test-from", "2013-04-01", "--kind", kind)
     file = aval.folder / "report.json"
@@ -135,7 +133,7 @@ def test_the_reach_on_a_real_ledger(aval: Terminal, kind: str) -> None:
 
 @pytest.mark.nightly
 def test_two_workers_make_the_same_package(aval: Terminal) -> None:
-    code, _, _ = aval("import", "ledger", str(DATA / "ledger_ibm.csv"), "--source", "ibm")
+    code, _, _ = aval("import", "ledger", str(real("ledger_ibm.csv")), "--source", "ibm")
     assert code == 0
     asked = ("train", "--late-days", "0", "--test-from", "2013-04-01", "--register", "late")
     code, out, _ = aval(*asked)
@@ -149,7 +147,7 @@ def test_two_workers_make_the_same_package(aval: Terminal) -> None:
 
 @pytest.mark.nightly
 def test_a_report_that_cannot_be_written_after_all_costs_no_registration(aval: Terminal) -> None:
-    code, _, _ = aval("import", "ledger", str(DATA / "ledger_ibm.csv"), "--source", "ibm")
+    code, _, _ = aval("import", "ledger", str(real("ledger_ibm.csv")), "--source", "ibm")
     assert code == 0
     asked = ("--late-days", "0", "--test-from", "2013-04-01", "--kind", "scorecard")
     code, out, _ = aval("train", *asked, "--report", "/dev/full", "--register", "late")
@@ -158,7 +156,7 @@ def test_a_report_that_cannot_be_written_after_all_costs_no_registration(aval: T
 
 @pytest.mark.nightly
 def test_thirty_days_late_are_too_rare_there(aval: Terminal) -> None:
-    aval("import", "ledger", str(DATA / "ledger_ibm.csv"), "--source", "ibm")
+    aval("import", "ledger", str(real("ledger_ibm.csv")), "--source", "ibm")
     code, _, told = aval("train", "--test-from", "2013-04-01")
     assert code == 2
     assert len(told) == 1

@@ -3,9 +3,7 @@
 Nightly; needs `polish_1year.csv.gz` from `TEST_DATA` or from `../shared/data` beside the tree.
 """
 
-import os
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -19,13 +17,12 @@ from app.scoring.metrics import auc, calibration_error
 from app.scoring.training_folds import by_customer, pooled
 from app.scoring.training_matrix import Matrix
 from app.scoring.training_trees import SHAPES, Grower
-
-DATA = Path(os.environ.get("TEST_DATA", Path(__file__).parents[3] / "shared" / "data"))
+from tests.real_data import real
 
 
 def firms() -> Matrix:
     """Read the firms, each once; there is no time, so that all are of one day."""
-    rows = pl.read_csv(DATA / "polish_1year.csv.gz", infer_schema_length=None)
+    rows = pl.read_csv(real("polish_1year.csv.gz"), infer_schema_length=None)
     rows = rows.unique(maintain_order=True)
     size, day = len(rows), np.datetime64("2007-12-31", "D")
     return Matrix(

@@ -1,6 +1,5 @@
 """The job that trains when the newest model is old, over a real ledger; nightly."""
 
-import os
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,8 +12,7 @@ from app.store import models
 from app.store.database import Database
 from app.usecases.scorecards import ActivateScorecard, ReadScorecard
 from app.work import loops, training
-
-DATA = Path(os.environ.get("TEST_DATA", Path(__file__).parents[3] / "shared" / "data"))
+from tests.real_data import real
 
 
 def test_nobody_trains_unless_it_is_asked_for(database: Database) -> None:
@@ -29,7 +27,7 @@ def test_an_old_model_is_trained_again(
 ) -> None:
     monkeypatch.setenv("AVAL_DATABASE_URL", database_url)
     monkeypatch.setenv("AVAL_STATE_DIR", str(tmp_path))
-    ledger = str(DATA / "ledger_ibm.csv")
+    ledger = str(real("ledger_ibm.csv"))
     assert execute(["import", "ledger", ledger, "--source", "ibm"]) == 0
     job = training(Settings(train_every_days=30, state_dir=tmp_path), database)
     assert job().items == 0  # more than 30 days late are too few to learn from: no failure
