@@ -192,8 +192,9 @@ def _lanes(settings: Settings, authorize: AuthorizeOrders, pds: OrderPds, inner:
 
     sizes = LaneSizes(settings.lane_batch, settings.lane_queue, settings.lane_wait_s)
     large, aside = sizes.for_large(), settings.large_lanes_aside == "on"
+    usual = sizes if settings.large_lanes else sizes.roomy()
     return Lanes(
-        [lane(authorize, sizes) for _ in range(settings.lanes)],
+        [lane(authorize, usual) for _ in range(settings.lanes)],
         lane(authorize.check, sizes),
         [lane(authorize, large, aside=aside) for _ in range(settings.large_lanes)],
         pds=pds,

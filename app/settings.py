@@ -171,7 +171,7 @@ class Settings(BaseSettings):
         256, ge=1, le=1024, description="Most requests that a lane takes at once"
     )
     lane_queue: int = Field(
-        2048, ge=1, le=100_000, description="Most requests waiting at a lane; beyond: 503"
+        2048, ge=1, le=100_000, description="Most questions waiting at a lane (docs/running.md)"
     )
     lane_wait_s: float = Field(
         2.0, gt=0, le=60, description="Longest expected wait at a lane; beyond: 503 at once"

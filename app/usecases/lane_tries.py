@@ -51,11 +51,15 @@ class Together:
 
 @dataclass(slots=True)
 class Item:
-    """A question that waits; who is cancelled takes the answer along, nothing of the batch."""
+    """A question that waits, `since` a moment of the event loop's clock.
+
+    Who is cancelled takes the answer along, nothing of the batch.
+    """
 
     ask: Ask
     together: Together
     place: int
+    since: float = 0.0
 
     @property
     def awaited(self) -> bool:

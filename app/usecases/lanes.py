@@ -7,6 +7,7 @@ it would be much smaller.
 """
 
 import asyncio
+import math
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
@@ -30,8 +31,10 @@ _LOOK_S: Final = 0.25
 """How often a lane looks whether what is under way takes too long."""
 
 _LARGE_QUEUE: Final = 8_192
-"""Room for three large requests of one client beside one of another: see `LARGE_TURNS`."""
+"""Room for all large requests that have a turn, however many single questions wait beside them."""
 
+_FULL: Final = "too many questions wait; try again in a moment"
+_LATE: Final = "it has waited too long; try again in a moment"
 _STALLED: Final = "the batch before takes too long; try again in a moment"
 
 log = structlog.get_logger(__name__)
@@ -47,7 +50,7 @@ class LaneSizes:
     once; whose turn comes soon is let in, however many of another client wait. After `patience_s` a
     batch that meets locks is not taken apart any further: who is left hears BUSY, so that those who
     wait behind get their turn. One that takes `wait_s` longer is stalled: whoever waits behind it,
-    or comes, hears BUSY.
+    or comes, hears BUSY. Nobody waits for longer than both together, whatever the pace becomes.
     """
 
     batch: int = 256
@@ -55,15 +58,22 @@ class LaneSizes:
     wait_s: float = 2.0
     patience_s: float = 2.0
 
+    @property
+    def longest_wait_s(self) -> float:
+        """The longest that anybody waits; so long a batch is under way before it is stalled."""
+        return self.wait_s + self.patience_s
+
+    def roomy(self) -> "LaneSizes":
+        """Give those of a lane that takes large requests, all of one customer if need be."""
+        return replace(self, queue=max(self.queue, _LARGE_QUEUE))
+
     def for_large(self) -> "LaneSizes":
-        """Give those of a lane for large requests.
+        """Give those of a lane for large requests alone.
 
         Batches are smaller, by a third: one is read while another is judged, and rows are locked
-        for less long; of a thousand questions each of three lanes makes two. What waits is bounded
-        by the turns of large requests: all that have one must fit into a client's share of one
-        lane, as they do where they are of one customer.
+        for less long; of a thousand questions each of three lanes makes two.
         """
-        return replace(self, batch=max(1, self.batch * 2 // 3), queue=max(self.queue, _LARGE_QUEUE))
+        return replace(self.roomy(), batch=max(1, self.batch * 2 // 3))
 
 
 @dataclass(slots=True)
@@ -106,22 +116,28 @@ class BatchingLane:
             self._looking.cancel()
         self._turn_away("the service is stopping; try again")
 
-    def _turn_away(self, why: str) -> int:
-        """Tell all who wait to try again; say how many did."""
-        away = self._waiting.take(len(self._waiting))
+    def _turn_away(self, why: str, since: float = math.inf) -> int:
+        """Tell all who have waited since then or longer to try again; say how many did."""
+        away = self._waiting.take_while(lambda item: item.since <= since)
         LANE_QUEUE.dec(len(away))
         for item in away:
             item.tell(BusyError(why))
         return len(away)
 
     def _look(self) -> None:
-        """Let nobody wait behind what is stalled: who is in it hears what became of it, in time."""
-        self._looking = asyncio.get_running_loop().call_later(_LOOK_S, self._look)
+        """Let nobody wait behind what is stalled, nor for too long behind what is slow.
+
+        Who is in a batch hears what became of it, in time.
+        """
+        loop = asyncio.get_running_loop()
+        self._looking = loop.call_later(_LOOK_S, self._look)
         if self._is_stalled() and (away := self._turn_away(_STALLED)):
             log.warning("lane_stalled", turned_away=away)
+        if away := self._turn_away(_LATE, loop.time() - self.sizes.longest_wait_s):
+            log.warning("lane_late", turned_away=away)
 
     def _is_stalled(self) -> bool:
-        """Tell whether a batch, or a part tried again, is under way for longer than any may be."""
+        """Tell whether a batch is under way for longer than any may be, what is tried again too."""
         until = self._until
         if until is None and self._ahead is not None:
             until = self._ahead.until
@@ -169,10 +185,13 @@ class BatchingLane:
         """
         client = asks[0].caller.client
         self._admit(client)
-        together = Together.of(len(asks))
-        for place, ask in enumerate(asks):
-            self._waiting.put(client, Item(ask, together, place))
+        together, now = Together.of(len(asks)), asyncio.get_running_loop().time()
         LANE_QUEUE.inc(len(asks))
+        for place, ask in enumerate(asks):
+            away = self._waiting.put(client, Item(ask, together, place, now))
+            if away is not None:  # the newest of whoever has the most: of this client, or another
+                LANE_QUEUE.dec()
+                away.tell(BusyError(_FULL))
         if len(self._waiting) >= self._worth():
             self._arrived.set()
         return await together.all()
@@ -190,7 +209,7 @@ class BatchingLane:
             ahead = waiting.ahead_of(client)
             late = ahead > sizes.batch and ahead * self._item_s > sizes.wait_s
         if self._closing or not self.alive() or late or not waiting.has_room(client):
-            raise BusyError("too many questions wait; try again in a moment")
+            raise BusyError(_FULL)
         if self._is_stalled():
             raise BusyError(_STALLED)
 
@@ -228,7 +247,8 @@ class BatchingLane:
         BATCH_SIZE.observe(len(items))
         clock = asyncio.get_running_loop().time
         began, ahead = clock(), self._ahead
-        deciding = self._begin(Part(items), began + self.sizes.patience_s)
+        self._until = began + self.sizes.patience_s
+        deciding = self._begin(Part(items), self._until)
         await deciding.free.wait()
         if ahead is not None:
             await asyncio.wait([ahead.task])  # was sent first, so it is over or about to be
@@ -245,7 +265,6 @@ class BatchingLane:
     def _begin(self, part: Part, until: float) -> Deciding:
         """Have a part decided; who is in it is answered at once when it is committed."""
         free = asyncio.Event()
-        self._until = asyncio.get_running_loop().time() + self.sizes.patience_s
         self.lane.when_sent = free.set
         # its own task: whatever it raises is looked at later, and never ends the lane
         task = asyncio.create_task(self.decide(self.lane, [item.ask for item in part.items]))

@@ -26,6 +26,8 @@ _TRIES: Final = 2
 _MOST_IN_FLIGHT: Final = 2
 """Round trips in flight, inclusive: more of them would only make batches small."""
 
+_FULL: Final = "too many questions wait; try again in a moment"
+
 log = structlog.get_logger(__name__)
 
 
@@ -102,15 +104,18 @@ class ReadLane:
         Who is cancelled here takes its own future along, nothing of the batch.
 
         Raises:
-            BusyError: The client's share of the queue is full, the service is stopping or the
-                database out of reach.
+            BusyError: The queue is full and nobody has more in it than the client, the service is
+                stopping or the database out of reach.
 
         """
         if self._closing or not self.alive() or not self._waiting.has_room(client):
-            raise BusyError("too many questions wait; try again in a moment")
+            raise BusyError(_FULL)
         item = _Item(want, asyncio.get_running_loop().create_future())
-        self._waiting.put(client, item)
         READ_QUEUE.inc()
+        away = self._waiting.put(client, item)
+        if away is not None:  # the newest of whoever has the most
+            READ_QUEUE.dec()
+            _refuse([away], BusyError(_FULL))
         self._arrived.set()
         answer = await item.answer
         if isinstance(answer, CreditError):

@@ -29,6 +29,8 @@ PATIENCE_S: Final = 10.0
 MOST_WAITING: Final = 256
 """So many questions wait at once, over all clients; at some 5 ms each, a second or two of work."""
 
+_FULL: Final = "too many customers wait to be scored; try again"
+
 LINGER_S: Final = 0.005
 """The longest wait for those who were answered together a moment ago and tend to ask again.
 
@@ -79,18 +81,20 @@ class ScoreTogether:
         where the database or the model was out of reach or somebody else scores the customer.
 
         Raises:
-            BusyError: Too many wait.
+            BusyError: Too many wait, and nobody has more of them than the caller's client.
 
         """
         ask = _Ask(caller, ref, time.monotonic() + self.patience_s)
         with self._arrived:
             if not self._queue.has_room(caller.client):
-                raise BusyError("too many customers wait to be scored; try again")
-            self._queue.put(caller.client, ask)
+                raise BusyError(_FULL)
+            away = self._queue.put(caller.client, ask)
             self._arrived.notify()
             if not self._working:
                 self._threads.submit(self._work)
                 self._working = True  # the worker cannot end before this lock is free
+        if away is not None and away.answer.set_running_or_notify_cancel():
+            away.answer.set_exception(BusyError(_FULL))  # the newest of whoever has the most
         return ask.answer
 
     def _work(self) -> None:

@@ -131,6 +131,17 @@ def test_a_bug_goes_to_its_own_caller(bad: int) -> None:
     )  # the order of arrival is kept
 
 
+def test_a_bug_costs_two_tries_for_each_time_it_is_halved() -> None:
+    script = Script(lambda batch: ZeroDivisionError("bug") if "100" in batch else None)
+    names = [str(place) for place in range(256)]
+    told = run(script, names)
+    assert [isinstance(one, ZeroDivisionError) for one in told].index(True) == 100
+    assert [len(one) for one in script.batches if "100" in one] == [
+        256, 128, 64, 32, 16, 8, 4, 2, 1,
+    ]  # fmt: skip
+    assert len(script.batches) == 1 + 2 * 8
+
+
 def test_one_that_meets_a_lock_is_tried_three_times_then_busy() -> None:
     script = Script(lambda batch: BusyError("locked") if "1" in batch else None)
     told = run(script, ["0", "1", "2"])

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
+from prometheus_client import REGISTRY
 
 from app.domain.callers import Caller
 from app.domain.errors import BusyError, CreditError
@@ -164,7 +165,8 @@ def test_whoever_has_a_turn_finds_room_though_all_is_of_one_customer(large: int)
     """As many requests of one client as may be under way, and one of another, on one lane."""
 
     def roomy() -> BatchingLane:
-        sizes = LaneSizes(wait_s=60.0).for_large()
+        sizes = LaneSizes(wait_s=60.0)
+        sizes = sizes.for_large() if large else sizes.roomy()
         return BatchingLane(Lane(NOWHERE), Slow(0.00001), lambda *_: None, sizes)
 
     async def request(lanes: Lanes, client: str, number: int) -> list[Answer | BaseException]:
@@ -172,9 +174,9 @@ def test_whoever_has_a_turn_finds_room_though_all_is_of_one_customer(large: int)
             return await lanes.ask_all([ask(f"{number}-{n}", client) for n in range(1000)])
 
     async def work() -> list[list[Answer | BaseException]]:
-        lanes = Lanes([lane_of(Slow(0.00001), wait_s=60.0)], lane_of(Slow()))
-        if large:
-            lanes = Lanes(lanes.authorizations, lanes.checks, [roomy() for _ in range(large)])
+        lanes = Lanes([lane_of(Slow())], lane_of(Slow()), [roomy() for _ in range(large)])
+        if not large:
+            lanes = Lanes([roomy()], lanes.checks)
         await lanes.start()
         clients = ["shop", *["erp"] * (lanes.turns.most_own + 3)]
         asking = [request(lanes, client, number) for number, client in enumerate(clients)]
@@ -185,6 +187,35 @@ def test_whoever_has_a_turn_finds_room_though_all_is_of_one_customer(large: int)
 
     for one in asyncio.run(work()):
         assert {type(answer) for answer in one} == {Answer}
+
+
+def test_no_more_wait_than_may_whoever_they_are_of() -> None:
+    """Ten clients flood a lane: each has its share, and who gave way for another hears so."""
+
+    async def work() -> tuple[int, float | None, list[list[Answer | BaseException]]]:
+        sizes = LaneSizes(batch=4, queue=50, wait_s=60.0)
+        lane = BatchingLane(Lane(NOWHERE), Slow(0.0001), lambda *_: None, sizes)
+        await lane.start()
+        floods = [
+            asyncio.create_task(lane.ask_all([ask(f"{n}-{place}", f"{n}") for place in range(60)]))
+            for n in range(10)
+        ]
+        await asyncio.sleep(0)
+        held, shown = lane.depth, waiting_shown()
+        async with asyncio.timeout(30):
+            told = await asyncio.gather(*floods)
+        assert waiting_shown() == 0
+        await lane.stop()
+        return held, shown, told
+
+    held, shown, told = asyncio.run(work())
+    assert (held, shown) == (50, 50)
+    assert [[isinstance(one, Answer) for one in each].count(True) for each in told] == [5] * 10
+    assert {type(one) for each in told for one in each} == {Answer, BusyError}
+
+
+def waiting_shown() -> float | None:
+    return REGISTRY.get_sample_value("aval_lane_queue")
 
 
 def test_large_requests_have_lanes_of_their_own() -> None:

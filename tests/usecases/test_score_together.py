@@ -165,7 +165,7 @@ def test_who_hangs_up_in_time_is_left_out(town: Town) -> None:
     assert gate.batches == [["C-0"], ["C-2"]]
 
 
-def test_too_many_are_refused_at_once_but_not_who_has_nothing_waiting(town: Town) -> None:
+def test_too_many_are_refused_at_once_and_give_way_to_who_has_fewer(town: Town) -> None:
     gate = Gate()
     together = opened(town, gate)
     begin(together, gate)
@@ -173,6 +173,8 @@ def test_too_many_are_refused_at_once_but_not_who_has_nothing_waiting(town: Town
     with pytest.raises(BusyError):
         together(ADMIN, "C-1")
     other = together(Caller("other", frozenset({"admin"})), "C-2")
+    with pytest.raises(BusyError):
+        asked.pop().result(0)
     gate.open.set()
     assert {one.result(30).customer_id for one in asked} == {"C-1"}
     assert other.result(30).customer_id == "C-2"
