@@ -27,10 +27,14 @@ _SHANGHAI: Final = timedelta(hours=8)
 
 @dataclass(frozen=True)
 class Terms:
-    """How long an authorization lasts (None: until released), and when the goods ship."""
+    """How long an authorization lasts (None: until released), and when the goods ship.
+
+    How long nobody said, by `default`: that long from the day on which the order counts.
+    """
 
     lasts: timedelta | None = None
     ships: date | None = None
+    default: bool = False
 
 
 FOR_EVER: Final = Terms()
@@ -257,6 +261,9 @@ class Model:
     def _ends(self, order: Order, customer: str, terms: Terms) -> datetime | None:
         """Say when an authorization ends: asked for again, never before it would have."""
         ends = None if terms.lasts is None else self.at + terms.lasts
+        begins = self._begins(terms)
+        if ends is not None and terms.default and begins is not None:
+            ends += begins - self.today
         if not order.live or order.payer != customer:
             return ends
         return None if ends is None or order.ends is None else max(ends, order.ends)

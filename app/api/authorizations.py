@@ -71,12 +71,16 @@ class AskIn(WireModel):
     amount: PositiveMoneyIn
     payment_terms_days: Annotated[int, Field(ge=0, le=3650)] | None = None
     ship_date: BusinessDate | None = None
-    expires_in: Annotated[int, Field(ge=1, le=LONGEST_S)] | None = None
+    expires_in: Annotated[int, Field(ge=1, le=LONGEST_S)] | None = Field(
+        None,
+        description="Seconds until what is left is freed; null: until released. Absent: 90 days at"
+        " QUOTE and ORDER, from `counts_from` on where the decision has one; else 3 days",
+    )
 
     def to_question(self) -> Question:
         """Make the question; an absent `expires_in` takes the check point's default."""
-        expires_in = self.expires_in
-        if "expires_in" not in self.model_fields_set:
+        expires_in, default = self.expires_in, "expires_in" not in self.model_fields_set
+        if default:
             expires_in = DEFAULT_EXPIRY_S[self.check_point]
         return Question(
             customer_id=self.customer_id,
@@ -91,6 +95,7 @@ class AskIn(WireModel):
             payment_terms_days=self.payment_terms_days,
             ship_date=self.ship_date,
             expires_in=expires_in,
+            expires_by_default=default and self.ship_date is not None,
         )
 
 

@@ -26,9 +26,12 @@ OrderType = Literal["sale", "return", "internal"]
 class Question:
     """May this order go? `amount` is the whole value of the order as it stands.
 
-    `expires_in` are seconds (None: until released). `order_pd_ppm` is the order's probability of
-    default, in millionths, as it was computed before the question was decided; None: not known.
-    `order_pd_model` is the version that said so, name and number.
+    `expires_in` are seconds (None: until released); those of the check point, as nobody said any,
+    where `expires_by_default`, which only an ask with a ship date tells.
+
+    `order_pd_ppm` is the order's probability of default, in millionths, as it was computed before
+    the question was decided; None: not known. `order_pd_model` is the version that said so, name
+    and number.
     """
 
     customer_id: str
@@ -45,6 +48,7 @@ class Question:
     expires_in: int | None = None
     order_pd_ppm: int | None = None
     order_pd_model: tuple[str, int] | None = None
+    expires_by_default: bool = False
 
 
 @quick

@@ -187,10 +187,16 @@ def _after(at: datetime, seconds: int) -> datetime:
 
 
 def _later(case: Case) -> datetime | None:
-    """When the authorization ends: a later ask never shortens it; None is for ever."""
+    """When the authorization ends: a later ask never shortens it; None is for ever.
+
+    A term that nobody asked for begins on the day from which the order counts.
+    """
     question, order = case.question, case.order
     expires_in = question.expires_in
     ends = None if expires_in is None else _after(case.situation.at, expires_in)
+    if ends is not None and question.expires_by_default:
+        begins = counts_from(question, case.situation)
+        ends += timedelta(days=(begins - case.situation.today).days if begins else 0)
     if order is None or not case.same_grant or order.state != "LIVE":
         return ends
     if ends is None or order.expires_at is None:

@@ -42,6 +42,8 @@ def question_to_json(question: Question) -> dict[str, Any]:
         data["order_pd_ppm"] = question.order_pd_ppm
     if question.order_pd_model is not None:
         data["order_pd_model"] = question.order_pd_model
+    if question.expires_by_default:
+        data["expires_by_default"] = True
     return data
 
 
@@ -64,6 +66,7 @@ def question_from_json(data: Mapping[str, Any]) -> Question:
         expires_in=data.get("expires_in"),
         order_pd_ppm=data.get("order_pd_ppm"),
         order_pd_model=told and (told[0], told[1]),
+        expires_by_default=data.get("expires_by_default", False),
     )
 
 

@@ -231,12 +231,6 @@ def test_release_expiry_and_closing_end_it(erp: Erp, database: Database, clock: 
     exact(database)
 
 
-def test_what_has_expired_by_its_day_never_counts(erp: Erp, database: Database) -> None:
-    erp.ask("SO-1", "150.00", ship_date=FAR, expires_in=86_400)
-    assert count(database) == 0  # though no pass has ended it yet
-    assert figures(erp) == ("0.00", "0.00", "0.00")
-
-
 def test_an_order_told_as_a_fact_counts_at_once(erp: Erp, database: Database) -> None:
     assert tell(erp, "order", "SO-1", "150.00", status="OPEN") == "applied"
     assert figures(erp) == ("150.00", "0.00", "50.00")

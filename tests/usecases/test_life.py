@@ -44,6 +44,9 @@ HAIRCUT: Final = 50
 HOUR: Final = timedelta(hours=1)
 LONG: Final = timedelta(days=3650)
 
+DEFAULT: Final = timedelta(days=90)
+"""How long an authorization lasts where nobody says it."""
+
 When = tuple[timedelta | None, int | None]
 """How long an authorization lasts, and how many days ahead its goods ship."""
 NO_END: Final[When] = (None, None)
@@ -54,8 +57,8 @@ amounts = st.integers(1, 15).map(lambda tens: 10 * tens)
 changes = st.sampled_from([0, 10, 20, 30, 50, 80])
 limits: st.SearchStrategy[Limit] = st.sampled_from([0, 50, 100, 200, None, "unlimited"])
 documents = st.sampled_from(["1", "2", "3"])
-lasts = st.sampled_from([None, None, 2 * HOUR, 240 * HOUR])
-days_ahead = st.sampled_from([None, None, None, HORIZON, HORIZON + 1, 2 * HORIZON])
+lasts = st.sampled_from([None, None, 2 * HOUR, 240 * HOUR, DEFAULT])
+days_ahead = st.sampled_from([None, None, None, HORIZON, HORIZON + 1, 2 * HORIZON, 6 * HORIZON])
 whens = st.tuples(lasts, days_ahead)
 soon = st.sampled_from([None, None, 2 * HOUR, 240 * HOUR])
 ways = st.sampled_from(["cash", "cash", "BANK", "COMMERCIAL", 2 * HOUR, 240 * HOUR])
@@ -198,11 +201,12 @@ class Life(RuleBasedStateMachine):
             "check_point": "ORDER",
             "order": {"id": self.name(order)},
             "amount": money(amount),
-            "expires_in": None if last is None else int(last.total_seconds()),
         }
+        if last != DEFAULT:
+            body["expires_in"] = None if last is None else int(last.total_seconds())
         if ships is not None:
             body["ship_date"] = ships.isoformat()
-        return Terms(last, ships), body
+        return Terms(last, ships, default=last == DEFAULT), body
 
     @rule(payer=payers, order=names, amount=amounts, when=whens)
     def check(self, payer: str, order: str, amount: int, when: When) -> None:
