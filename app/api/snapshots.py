@@ -46,7 +46,7 @@ _ASKED: Final[dict[str, Any]] = {
     "as_of": "2026-12-01T02:00:00+08:00",
     "items": [{**_FIGURE, "amount": _cny("98500.00")}],
 }
-_RESULT: Final[dict[str, Any]] = {**_FIGURE, "status": "DRIFT", **_AMOUNTS}
+_RESULT: Final[dict[str, Any]] = {**_FIGURE, "status": "DRIFT", **_AMOUNTS, "moved": False}
 _ANSWER: Final[dict[str, Any]] = {
     "id": _ID,
     "source": "erp-1",
@@ -65,7 +65,14 @@ _OPEN: Final[dict[str, Any]] = {
     "snapshot": _ID,
     "status": "OPEN",
     "compared_at": "2026-11-30T18:00:04Z",
+    "moved": False,
 }
+
+
+_MOVED: Final = (
+    "Documents moved the account since five minutes before `as_of`: the difference may be those"
+    " alone, and is not to be adjusted"
+)
 
 
 class SnapshotItemIn(WireModel):
@@ -110,6 +117,7 @@ class SnapshotResultOut(AnswerModel):
     theirs: MoneyOut
     drift: MoneyOut | None
     drift_id: str | None
+    moved: bool = Field(default=False, description=_MOVED)
 
 
 class SnapshotOut(AnswerModel):
@@ -144,6 +152,7 @@ class DriftOut(AnswerModel):
     drift: MoneyOut
     status: Literal["OPEN", "ADJUSTED", "SUPERSEDED"]
     compared_at: datetime
+    moved: bool = Field(description=_MOVED)
 
 
 class DriftsOut(AnswerModel):
@@ -202,6 +211,7 @@ def _drift(drift: Drift) -> DriftOut:
         drift=MoneyOut.of(drift.amount),
         status=drift.status,
         compared_at=drift.compared_at,
+        moved=drift.moved,
     )
 
 

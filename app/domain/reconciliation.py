@@ -30,17 +30,22 @@ class Told:
 class Ours:
     """What we have of it: None and 0 where we know no such customer or it has no account yet.
 
-    `seq` is the account's in the same snapshot.
+    `seq` is the account's in the same snapshot; `account_id` None: it has none yet.
     """
 
     customer_id: str | None
     minor: int
     seq: int
+    account_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """A figure that differs; it is `theirs` - `ours`: what the ERP has and we do not."""
+    """A figure that differs; it is `theirs` - `ours`: what the ERP has and we do not.
+
+    `moved`: documents moved the account between the snapshot's moment and the comparison, so that
+    the difference may be those alone.
+    """
 
     drift_id: str
     reconciliation_id: str
@@ -53,6 +58,7 @@ class Drift:
     seq: int
     status: DriftStatus
     compared_at: datetime
+    moved: bool = False
 
     @property
     def amount(self) -> Money:

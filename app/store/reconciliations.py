@@ -1,8 +1,8 @@
 """Snapshots of the ERP: compared in one statement, stored with what differs."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
 
 import orjson
@@ -39,7 +39,7 @@ named AS MATERIALIZED (
     LEFT JOIN account a ON a.customer_id = r.customer_id AND a.segment_id = t.segment_id
 ),
 ours AS MATERIALIZED ({sums_among(_AMONG)})
-SELECT n.customer_id, n.seq, coalesce(o.minor, 0) AS minor
+SELECT n.customer_id, n.account_id, n.seq, coalesce(o.minor, 0) AS minor
 FROM named n
 LEFT JOIN ours o ON o.account_id = n.account_id AND o.category = n.category
     AND o.currency = n.currency
@@ -61,7 +61,7 @@ def compare(tx: Tx, told: Sequence[Told]) -> list[Ours]:
         for line, one in enumerate(told)
     ]
     found = tx.execute(_OURS, {"told": orjson.dumps(rows).decode()})
-    return [Ours(row.customer_id, int(row.minor), row.seq) for row in found]
+    return [Ours(row.customer_id, int(row.minor), row.seq, row.account_id) for row in found]
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +111,14 @@ def find(tx: Tx, client: str, source: str, snapshot_id: str) -> Stored | None:
     )
     row = tx.execute(query).mappings().one_or_none()
     return None if row is None else _stored(row)
+
+
+def moment_of(tx: Tx, reconciliation_id: str) -> datetime:
+    """Read the moment that a stored snapshot tells of."""
+    query = select(reconciliation.c.as_of)
+    query = query.where(reconciliation.c.reconciliation_id == reconciliation_id)
+    moment: datetime = tx.execute(query).scalar_one()
+    return moment
 
 
 def read(tx: Tx, reconciliation_id: str) -> Stored:
@@ -202,45 +210,6 @@ def read_drift(tx: Tx, drift_id: str, *, lock: bool = False) -> Drift:
     return _drift(row)
 
 
-_MOST_ENTRIES: Final = 1000
-"""An account with as many journal entries since a snapshot's moment counts as moved, unread."""
-
-_MOVED: Final = text("""
-SELECT count(*) = :most OR coalesce(bool_or(kind IN ('FACT', 'MERGE')), false) FROM (
-    SELECT kind, at FROM journal WHERE account_id = :account_id ORDER BY seq DESC LIMIT :most
-) AS newest
-WHERE at > (SELECT as_of FROM reconciliation WHERE reconciliation_id = :reconciliation_id)
-    - CAST(:apart AS interval)
-""")
-
-
-def moved_since(tx: Tx, account_id: int, reconciliation_id: str, apart: timedelta) -> bool:
-    """Say whether documents moved an account after the moment that a snapshot tells of.
-
-    By our clock, which the one that told the moment may be `apart` ahead of.
-
-    Limits, rates, reservations and other adjustments do not count: they move no such figure. Many
-    entries (`_MOST_ENTRIES`) do, whatever they are.
-    """
-    names = {"account_id": account_id, "reconciliation_id": reconciliation_id, "apart": apart}
-    moved: bool = tx.execute(_MOVED, {**names, "most": _MOST_ENTRIES}).scalar_one()
-    return moved
-
-
-_PASSED: Final = text("""
-SELECT EXISTS (
-    SELECT FROM journal WHERE account_id = :account_id AND seq > :seq
-        AND kind NOT IN ('LIMIT', 'LIMIT_EFFECTIVE')
-)
-""")
-
-
-def moved_from(tx: Tx, account_id: int, seq: int) -> bool:
-    """Say whether anything but limits has moved an account from where it was compared."""
-    moved: bool = tx.execute(_PASSED, {"account_id": account_id, "seq": seq}).scalar_one()
-    return moved
-
-
 def close_drift(tx: Tx, drift_id: str, status: DriftStatus, at: datetime) -> None:
     """Close a drift that was locked in this transaction."""
     statement = update(drift).where(drift.c.drift_id == drift_id)
@@ -283,16 +252,27 @@ def last_compared(tx: Tx) -> datetime | None:
     return found
 
 
-def open_totals(tx: Tx) -> tuple[Mapping[str, int], Mapping[str, int]]:
-    """Count open drifts by category, and sum how far they are off by currency, without sign."""
+@dataclass(slots=True)
+class OpenTotals:
+    """Open drifts: how many by category, and how far they are off by currency, without sign.
+
+    `moved` are those by category of accounts that documents moved since the snapshot's moment:
+    they are in neither of the others.
+    """
+
+    settled: dict[str, int]
+    moved: dict[str, int]
+    off: dict[str, int]
+
+
+def open_totals(tx: Tx) -> OpenTotals:
+    """Count open drifts."""
     off = func.sum(func.abs(drift.c.theirs_minor - drift.c.ours_minor))
-    query = select(drift.c.category, drift.c.currency, func.count(), off)
-    rows = tx.execute(
-        query.where(drift.c.status == "OPEN").group_by(drift.c.category, drift.c.currency)
-    ).all()
-    counts: dict[str, int] = dict.fromkeys(CATEGORIES, 0)
-    sums: dict[str, int] = {}
-    for category, currency, number, minor in rows:
-        counts[category] += number
-        sums[currency] = sums.get(currency, 0) + int(minor)
-    return counts, sums
+    names = (drift.c.category, drift.c.currency, drift.c.moved)
+    query = select(*names, func.count(), off).where(drift.c.status == "OPEN").group_by(*names)
+    totals = OpenTotals(dict.fromkeys(CATEGORIES, 0), dict.fromkeys(CATEGORIES, 0), {})
+    for category, currency, moved, number, minor in tx.execute(query):
+        (totals.moved if moved else totals.settled)[category] += number
+        if not moved:
+            totals.off[currency] = totals.off.get(currency, 0) + int(minor)
+    return totals

@@ -6,7 +6,7 @@ Durations are seconds.
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from typing import Final
 
 from prometheus_client import Counter, Gauge, Histogram
 from prometheus_client.metrics import MetricWrapperBase
@@ -29,6 +29,7 @@ from app.telemetry.log import set_up_log as set_up_log
 from app.telemetry.rules import RULE_METRICS
 from app.telemetry.scores import SCORE_METRICS
 from app.telemetry.scoring import SCORING_METRICS
+from app.telemetry.snapshots import SNAPSHOT_METRICS
 from app.telemetry.work import EXPIRY_OVERDUE_SECONDS as EXPIRY_OVERDUE_SECONDS
 from app.telemetry.work import WORK_ITEMS as WORK_ITEMS
 from app.telemetry.work import WORK_LEFT as WORK_LEFT
@@ -144,30 +145,6 @@ READ_QUEUE: Final = Gauge(
 QUARANTINE_SIZE: Final = Gauge(
     "aval_quarantine_size", "Facts waiting in quarantine.", multiprocess_mode="mostrecent"
 )
-_NEWEST: Final[dict[str, Any]] = {"multiprocess_mode": "livemostrecent"}
-SNAPSHOT_DRIFT_ACCOUNTS: Final = Bounded(
-    Gauge(
-        "aval_snapshot_drift_accounts",
-        "Accounts whose figure differs from the ERP's newest one and was not adjusted.",
-        ["category"],
-        **_NEWEST,
-    ),
-    most=5,
-)
-SNAPSHOT_DRIFT_AMOUNT: Final = Bounded(
-    Gauge(
-        "aval_snapshot_drift_amount",
-        "How far these differ: the sum without signs, in major units.",
-        ["currency"],
-        **_NEWEST,
-    ),
-    most=200,
-)
-SNAPSHOT_TIMESTAMP: Final = Gauge(
-    "aval_snapshot_timestamp_seconds",
-    "When the ERP's last snapshot was compared; its age is `time()` less this.",
-    **_NEWEST,
-)
 BUILD: Final = Bounded(
     Gauge("aval_build_info", "Version that runs; 1.", ["version"], multiprocess_mode="livemax"),
     most=1,
@@ -222,9 +199,7 @@ METRICS: Final[tuple[MetricWrapperBase, ...]] = tuple(
         *HOLD_METRICS,
         *WORK_METRICS,
         *LIMIT_METRICS,
-        SNAPSHOT_DRIFT_ACCOUNTS,
-        SNAPSHOT_DRIFT_AMOUNT,
-        SNAPSHOT_TIMESTAMP,
+        *SNAPSHOT_METRICS,
         CLOCK_AHEAD,
         BUILD,
         PROCESSES,

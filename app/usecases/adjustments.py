@@ -25,7 +25,15 @@ from app.domain.facts_balances import Balances
 from app.domain.ids import need_id
 from app.domain.money import Money
 from app.domain.reconciliation import Drift
-from app.store import accounts, adjustments, exposure, facts_lapse, reconciliations, segments
+from app.store import (
+    accounts,
+    adjustments,
+    exposure,
+    facts_lapse,
+    moves,
+    reconciliations,
+    segments,
+)
 from app.store.database import Database, Tx
 from app.usecases.asks import Answer
 from app.usecases.books import Books
@@ -177,14 +185,14 @@ def _check(books: Books, drift: Drift, account_id: int) -> None:
             )
     own = share(_own(books.tx, account_id, drift.ours.currency), drift.category)
     merged = accounts.customer_of(books.tx, drift.customer_id) != drift.customer_id
-    moved = held.seq != drift.seq and reconciliations.moved_from(books.tx, account_id, drift.seq)
+    moved = held.seq != drift.seq and moves.moved_from(books.tx, account_id, drift.seq)
     if merged or moved or own != drift.ours.minor:
         raise DriftStateError(
             "the account has moved since it was compared: let the ERP send a new snapshot"
         )
     # What came between their moment and our comparison is in our figure and not in theirs.
-    named = account_id, drift.reconciliation_id
-    if reconciliations.moved_since(books.tx, *named, CLOCKS_APART):
+    as_of = reconciliations.moment_of(books.tx, drift.reconciliation_id)
+    if moves.moved_since(books.tx, [account_id], as_of - CLOCKS_APART):
         raise DriftStateError(
             "the account has moved since the snapshot's as_of: let the ERP send a new snapshot"
         )

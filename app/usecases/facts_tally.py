@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from app.store import facts_inbox, reconciliations
 from app.store.database import Database
-from app.telemetry import QUARANTINE_SIZE, SNAPSHOT_TIMESTAMP
+from app.telemetry import QUARANTINE_SIZE
+from app.telemetry.snapshots import SNAPSHOT_TIMESTAMP
 from app.usecases.portions import Cursor, Portion
 from app.usecases.reconciliation import publish_drifts
 

@@ -21,10 +21,15 @@ from app.domain.reconciliation import (
     refuse_twice,
     verdict_of,
 )
-from app.store import reconciliations, segments
+from app.store import moves, reconciliations, segments
 from app.store.database import Database, Tx
 from app.store.reconciliations import DriftFilter, Stored
-from app.telemetry import SNAPSHOT_DRIFT_ACCOUNTS, SNAPSHOT_DRIFT_AMOUNT, SNAPSHOT_TIMESTAMP
+from app.telemetry.snapshots import (
+    SNAPSHOT_DRIFT_ACCOUNTS,
+    SNAPSHOT_DRIFT_AMOUNT,
+    SNAPSHOT_MOVED_ACCOUNTS,
+    SNAPSHOT_TIMESTAMP,
+)
 from app.usecases.score_reads import find_customer
 from app.usecases.sight import need_segment
 
@@ -91,7 +96,8 @@ class CompareSnapshot:
     def _compare(self, tx: Tx, caller: Caller, snapshot: Snapshot, at: datetime) -> Stored:
         ours = reconciliations.compare(tx, snapshot.items)
         refuse_twice(snapshot.items, ours)
-        head = _Head(self.new_id(), snapshot.source, at)
+        moved = _moved(tx, snapshot, ours)
+        head = _Head(self.new_id(), snapshot.source, at, moved)
         found = [
             self._result(head, told, held) for told, held in zip(snapshot.items, ours, strict=True)
         ]
@@ -138,6 +144,7 @@ class CompareSnapshot:
             seq=held.seq,
             status="OPEN",
             compared_at=head.at,
+            moved=held.account_id in head.moved,
         )
         return Compared(told, verdict, ours, drift)
 
@@ -147,6 +154,20 @@ class _Head:
     reconciliation_id: str
     source: str
     at: datetime
+    moved: Collection[int]
+
+
+def _moved(tx: Tx, snapshot: Snapshot, ours: Sequence[Ours]) -> set[int]:
+    """Find the accounts that documents moved since the snapshot's moment, of those that differ.
+
+    What came between that moment and our comparison is in our figure and not in theirs.
+    """
+    apart = {
+        held.account_id
+        for told, held in zip(snapshot.items, ours, strict=True)
+        if held.account_id is not None and verdict_of(told, held) == "DRIFT"
+    }
+    return moves.moved_since(tx, apart, snapshot.as_of - CLOCKS_APART) if apart else set()
 
 
 def _check_segments(tx: Tx, caller: Caller, items: Sequence[Told]) -> None:
@@ -179,6 +200,7 @@ def _written(one: Compared) -> dict[str, Any]:
         "theirs": _money(told.amount),
         "drift": _money(off),
         "drift_id": None if drift is None else drift.drift_id,
+        "moved": drift is not None and drift.moved,
     }
 
 
@@ -195,6 +217,7 @@ def _tell(stored: Stored) -> None:
         matched=stored.matched,
         drifted=stored.drifted,
         unknown=stored.unknown,
+        moved=sum(one["moved"] for one in stored.results),
     )
 
 
@@ -204,12 +227,14 @@ _drifted: Final[set[str]] = set()
 
 def publish_drifts(tx: Tx) -> None:
     """Publish how many figures differ, and how far, as this transaction sees it."""
-    counts, sums = reconciliations.open_totals(tx)
-    for category, number in counts.items():
+    totals = reconciliations.open_totals(tx)
+    for category, number in totals.settled.items():
         SNAPSHOT_DRIFT_ACCOUNTS.labels(category).set(number)
-    _drifted.update(sums)
+    for category, number in totals.moved.items():
+        SNAPSHOT_MOVED_ACCOUNTS.labels(category).set(number)
+    _drifted.update(totals.off)
     for code in sorted(_drifted):
-        SNAPSHOT_DRIFT_AMOUNT.labels(code).set(sums.get(code, 0) / 10 ** DIGITS[code])
+        SNAPSHOT_DRIFT_AMOUNT.labels(code).set(totals.off.get(code, 0) / 10 ** DIGITS[code])
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,8 +3,8 @@
 from prometheus_client import REGISTRY
 
 from app.store.database import Database
-from app.telemetry import (
-    QUARANTINE_SIZE,
+from app.telemetry import QUARANTINE_SIZE
+from app.telemetry.snapshots import (
     SNAPSHOT_DRIFT_ACCOUNTS,
     SNAPSHOT_DRIFT_AMOUNT,
     SNAPSHOT_TIMESTAMP,

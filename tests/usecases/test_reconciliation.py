@@ -5,6 +5,7 @@ from datetime import timedelta
 from functools import partial
 
 import pytest
+import structlog
 from prometheus_client import REGISTRY
 
 from app.domain.callers import Caller
@@ -67,6 +68,43 @@ def test_figures_that_match_and_drift(night: Nightly) -> None:
     assert metric("aval_snapshot_drift_accounts", category="OPEN_ITEM") == 0
     assert metric("aval_snapshot_drift_amount", currency="CNY") == 0.07
     assert metric("aval_snapshot_timestamp_seconds") == night.town.clock().timestamp()
+
+
+def test_what_came_since_its_moment_is_no_drift_that_counts(night: Nightly) -> None:
+    """An invoice between its moment and our comparison is in our figure, and not in theirs."""
+    night.town.invoice("C-1", 100)
+    as_of = night.town.clock() + timedelta(minutes=10)
+    night.town.clock.advance(minutes=11)
+    night.town.invoice("C-2", 50)
+    told = [night.told("C-1", "OPEN_ITEM", 93), night.told("C-2", "OPEN_ITEM", 0)]
+    with structlog.testing.capture_logs() as lines:
+        stored = night.compare(*told, night.told("C-2", "PREPAYMENT", 0), as_of=as_of)
+    assert [one["status"] for one in stored.results] == ["DRIFT", "DRIFT", "MATCH"]
+    assert [one["moved"] for one in stored.results] == [False, True, False]
+    assert {one.customer_id: one.moved for one in night.drifts()} == {"C-1": False, "C-2": True}
+    (line,) = [one for one in lines if one["event"] == "snapshot_compared"]
+    assert (line["drifted"], line["moved"]) == (2, 1)
+    assert counted() == (1, 0.07, 1)
+    night.compare(*told)  # of this moment: now nothing explains it
+    assert {one.moved for one in night.drifts()} == {False}
+    assert counted() == (2, 0.57, 0)
+
+
+def test_an_adjustment_is_counted_at_once(night: Nightly) -> None:
+    night.town.invoice("C-1", 100)
+    first = night.drift("C-1", "OPEN_ITEM", 93)
+    night.drift("C-2", "OPEN_ITEM", 50)
+    assert counted() == (2, 0.57, 0)
+    night.adjust(first)
+    assert counted() == (1, 0.50, 0)
+
+
+def counted() -> tuple[float | None, ...]:
+    return (
+        metric("aval_snapshot_drift_accounts", category="OPEN_ITEM"),
+        metric("aval_snapshot_drift_amount", currency="CNY"),
+        metric("aval_snapshot_moved_accounts", category="OPEN_ITEM"),
+    )
 
 
 def test_nothing_of_ours_is_written_over(night: Nightly) -> None:

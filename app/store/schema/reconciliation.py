@@ -2,6 +2,7 @@
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     ForeignKey,
@@ -64,6 +65,13 @@ drift = Table(
     required("status", "OPEN"),
     instant("compared_at"),
     instant("closed_at", nullable=True),
+    Column(
+        "moved",
+        Boolean,
+        nullable=False,
+        server_default=text("false"),
+        comment="documents moved the account since the snapshot's moment",
+    ),
     one_of("category", "AUTHORIZED", "OPEN_DELIVERY", "OPEN_ITEM", "NOTE_RECEIVABLE", "PREPAYMENT"),
     one_of("status", "OPEN", "ADJUSTED", "SUPERSEDED"),
     CheckConstraint("ours_minor <> theirs_minor", name="differs"),
