@@ -14,6 +14,7 @@ from app.api.limits_life import (
     Action,
     LifeOut,
     LimitsQuery,
+    ListedOut,
     answers,
     life_of,
     page_of,
@@ -122,14 +123,22 @@ class CoverOut(LifeOut):
     reference: str | None
 
 
+class ListedCoverOut(CoverOut, ListedOut):
+    """A cover in a list; one in force adds its `contribution` to the limit that is."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{**_DECIDED, "in_force": True}]})
+
+
 class CoversOut(AnswerModel):
     """One page of covers, the newest first."""
 
     model_config = ConfigDict(
-        json_schema_extra={"examples": [{"items": [_DECIDED], "next_cursor": None}]}
+        json_schema_extra={
+            "examples": [{"items": [{**_DECIDED, "in_force": True}], "next_cursor": None}]
+        }
     )
 
-    items: list[CoverOut]
+    items: list[ListedCoverOut]
     next_cursor: str | None
 
 
@@ -189,7 +198,8 @@ def list_covers(
     """Answer one page of all covers there were, the newest first."""
     found = desk_of(request).parties.list_covers(caller, customer_id, query.segment)
     page, cursor = page_of(found, query)
-    return CoversOut(items=[_out(view) for view in page], next_cursor=cursor)
+    items = [ListedCoverOut(**dict(_out(view)), in_force=view.in_force) for view in page]
+    return CoversOut(items=items, next_cursor=cursor)
 
 
 @router.post(

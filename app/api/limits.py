@@ -14,6 +14,7 @@ from app.api.limits_life import (
     Action,
     LifeOut,
     LimitsQuery,
+    ListedOut,
     answers,
     life_of,
     page_of,
@@ -112,14 +113,22 @@ class LimitOut(LifeOut):
     evidence: dict[str, Any] | None
 
 
+class ListedLimitOut(LimitOut, ListedOut):
+    """A limit in a list; of those in force an account has at most one, beside covers."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{**DECIDED, "in_force": True}]})
+
+
 class LimitsOut(AnswerModel):
     """One page of limits, the newest first."""
 
     model_config = ConfigDict(
-        json_schema_extra={"examples": [{"items": [DECIDED], "next_cursor": None}]}
+        json_schema_extra={
+            "examples": [{"items": [{**DECIDED, "in_force": True}], "next_cursor": None}]
+        }
     )
 
-    items: list[LimitOut]
+    items: list[ListedLimitOut]
     next_cursor: str | None
 
 
@@ -180,7 +189,8 @@ def list_limits(
     """Answer one page of all limits there were, the newest first."""
     found = desk_of(request).parties.list_limits(caller, customer_id, query.segment)
     page, cursor = page_of(found, query)
-    return LimitsOut(items=[limit_out(view) for view in page], next_cursor=cursor)
+    items = [ListedLimitOut(**dict(limit_out(view)), in_force=view.in_force) for view in page]
+    return LimitsOut(items=items, next_cursor=cursor)
 
 
 @router.post(

@@ -5,6 +5,7 @@ from datetime import date, datetime
 from typing import Any, Final, Literal
 
 from fastapi import Request
+from pydantic import Field
 
 from app.api.auth import authenticate, secured
 from app.api.idempotency import answer_of, keyed
@@ -59,6 +60,14 @@ class LifeOut(AnswerModel):
     ended_by: str | None
     ended_actor: str | None
     ended_at: datetime | None
+
+
+class ListedOut(AnswerModel):
+    """What a list says besides."""
+
+    in_force: bool = Field(
+        description="It is part of the account's `effective_limit` on its segment's business date"
+    )
 
 
 def life_of(view: LimitView) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Which limit is in force on a business date."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import Any, Final, Literal
 
@@ -25,7 +25,8 @@ class CreditLimit:
 
     `valid_to` is inclusive; None has no end. `order` rises with approval: later wins. A `cover`
     adds `limit_minor` to the limit that holds beside it. `over_when_told`: its last day lay before
-    the business day of its approval; it tells of the past and replaces nothing.
+    the business day of its approval; it tells of the past and replaces nothing. `limit_id` is the
+    record's, where it is known.
     """
 
     kind: LimitKind
@@ -35,6 +36,7 @@ class CreditLimit:
     valid_to: date | None
     order: int
     over_when_told: bool = False
+    limit_id: str | None = field(default=None, compare=False)
 
     def valid_on(self, on: date) -> bool:
         """Tell whether a business date lies within its dates."""
@@ -73,12 +75,9 @@ def effective_limit(limits: Iterable[CreditLimit], on: date) -> EffectiveLimit:
     rows = list(limits)
     valid = [row for row in rows if row.valid_on(on)]
     changes_on = _next_change(rows, valid, on)
-    temporary = [row for row in valid if row.kind == "temporary"]
-    base = [row for row in valid if row.kind == "base" and not _replaced(row, rows, on)]
-    for of_kind in (temporary, base):
-        if of_kind:
-            best = max(of_kind, key=lambda row: row.order)
-            return _with_covers(best, valid, changes_on)
+    best = _holds(rows, on)
+    if best is not None:
+        return _with_covers(best, valid, changes_on)
     ran_out = any(
         row.kind == "base" and row.valid_to is not None and row.valid_to < on for row in rows
     )
@@ -86,6 +85,20 @@ def effective_limit(limits: Iterable[CreditLimit], on: date) -> EffectiveLimit:
     return EffectiveLimit(
         None, unlimited=False, expired=ran_out, changes_on=changes_on, begun=begun
     )
+
+
+def makes_up(limits: Iterable[CreditLimit], on: date) -> list[CreditLimit]:
+    """Give what the effective limit of a business date is made of: one limit, then its covers."""
+    rows = list(limits)
+    best = _holds(rows, on)
+    if best is None or not best.limit_minor:  # covers add to an amount alone
+        return [] if best is None else [best]
+    return [best, *(row for row in rows if row.covers_on(on))]
+
+
+def _holds(rows: Sequence[CreditLimit], on: date) -> CreditLimit | None:
+    temporary = [row for row in rows if row.kind == "temporary" and row.valid_on(on)]
+    return max(temporary, key=lambda row: row.order, default=None) or base_in_force(rows, on)
 
 
 def _with_covers(

@@ -83,6 +83,7 @@ def approved(
                 row.valid_to,
                 order,
                 row.over_when_told,
+                str(row.limit_id),
             )
         )
     return found

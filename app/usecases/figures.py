@@ -8,6 +8,7 @@ from typing import Self
 from app.store.database import Database
 from app.usecases.adjustments import AdjustDrift, ReverseAdjustment
 from app.usecases.exposure import ListExposure
+from app.usecases.forced import ListForced
 from app.usecases.reconciliation import CompareSnapshot, ListDrifts, ReadSnapshot
 
 
@@ -16,6 +17,7 @@ class Figures:
     """One field a use case."""
 
     list_exposure: ListExposure
+    list_forced: ListForced
     compare_snapshot: CompareSnapshot
     read_snapshot: ReadSnapshot
     list_drifts: ListDrifts
@@ -29,6 +31,7 @@ class Figures:
         """Make them on one database; `new_id` gives ids that rise."""
         return cls(
             ListExposure(database, now),
+            ListForced(database, now),
             CompareSnapshot(database, now, new_id),
             ReadSnapshot(database),
             ListDrifts(database),

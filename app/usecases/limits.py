@@ -8,7 +8,7 @@ from uuid import uuid4
 from app.domain.callers import Caller
 from app.domain.covers import CoverTerms
 from app.domain.errors import BusyError, FieldError
-from app.domain.limits import LimitKind, LimitRecord, Paper
+from app.domain.limits import LimitKind, LimitRecord, Paper, makes_up
 from app.domain.money import Money
 from app.store import accounts, limits, merges, segments
 from app.store.database import Database, Tx
@@ -48,11 +48,12 @@ class LimitAsk:
 
 @dataclass(frozen=True, slots=True)
 class LimitView:
-    """A limit, and whose it is."""
+    """A limit, and whose it is; `in_force`, in lists: it is part of today's effective limit."""
 
     record: LimitRecord
     customer_id: str
     segment_id: str
+    in_force: bool = False
 
 
 Render = Callable[[LimitView], Answer]
@@ -218,6 +219,7 @@ class ListLimits:
     """
 
     database: Database
+    now: Callable[[], datetime]
     paper: Paper = "limit"
 
     def __call__(self, caller: Caller, ref: str, segment_id: str | None) -> list[LimitView]:
@@ -230,11 +232,23 @@ class ListLimits:
         """
         with self.database.read() as tx:
             need_segment(tx, caller, segment_id)
-            held = merges.with_merged(tx, find_customer(tx, caller, ref))
-            found = [
-                LimitView(record, customer_id, place)
-                for account_id, (customer_id, place) in held.items()
+            held = {
+                account_id: (customer_id, place)
+                for account_id, (customer_id, place) in merges.with_merged(
+                    tx, find_customer(tx, caller, ref)
+                ).items()
                 if caller.sees(place) and segment_id in {None, place}
+            }
+            days = {one.segment_id: business_date(one, self.now()) for one in segments.every(tx)}
+            approved = limits.approved(tx, held)
+            in_force = {
+                one.limit_id
+                for account_id, (_, place) in held.items()
+                for one in makes_up(approved[account_id], days[place])
+            }
+            found = [
+                LimitView(record, customer_id, place, record.limit_id in in_force)
+                for account_id, (customer_id, place) in held.items()
                 for record in limits.listing(tx, account_id, self.paper)
             ]
         return sorted(found, key=_place, reverse=True)

@@ -1,5 +1,7 @@
 """Covers over HTTP: statuses, what is answered, and what is refused by which rule."""
 
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import httpx2
@@ -37,6 +39,53 @@ def test_a_cover_counts_from_its_answer_on(erp: Erp) -> None:
     assert (after["effective_limit"], after["covers"]) == (money("100.00"), money("0.00"))
     assert after["forced"] == money("50.00")
     refused(erp.post(f"{PATH}/{told['cover_id']}/end"), 409, "limit_state")
+
+
+def test_from_the_effective_limit_to_what_it_is_made_of(erp: Erp, clock: Clock) -> None:
+    """The lists say which limit and covers are in force today; these add up to the figure."""
+    limits = "/v1/customers/C-1/limits"
+    assert erp.client.put("/v1/segments/east", json={"name": "East"}).status_code == 201
+    for body in (
+        {"kind": "base", "limit": money("120.00"), "valid_from": "2026-06-01"},
+        {"kind": "base", "limit": money("90.00"), "valid_from": "2026-07-01"},
+        {"kind": "base", "limit": money("7.00"), "segment": "east"},
+        {
+            "kind": "temporary",
+            "limit": money("300.00"),
+            "valid_from": "2026-06-20",
+            "valid_to": "2026-06-21",
+        },
+    ):
+        assert erp.post(limits, body).status_code == 201
+    over = {**ASK, "valid_from": "2026-06-01", "valid_to": "2026-06-19"}
+    for cover in (ASK, over, {**ASK, "valid_from": "2026-06-21"}):
+        assert erp.post(PATH, cover).status_code == 201
+    ended = erp.post(PATH, ASK).json()["cover_id"]
+    assert erp.post(f"{PATH}/{ended}/end").status_code == 200
+
+    def in_force(segment: str) -> list[str]:
+        lists = ((limits, "limit"), (PATH, "contribution"))
+        return [
+            one[name]["amount"]
+            for path, name in lists
+            for one in erp.client.get(path, params={"segment": segment}).json()["items"]
+            if one["in_force"]
+        ]
+
+    told = {}
+    for day in (15, 20, 21, 22, 46):
+        clock.at = datetime(2026, 6, 1, 4, tzinfo=UTC) + timedelta(days=day - 1)
+        told[day] = in_force("main")
+        total = sum(map(Decimal, told[day]))
+        assert erp.account()["effective_limit"] == money(str(total))
+    assert told == {
+        15: ["120.00", "66.66", "66.66"],
+        20: ["300.00", "66.66"],
+        21: ["300.00", "66.66", "66.66"],
+        22: ["120.00", "66.66", "66.66"],
+        46: ["90.00", "66.66", "66.66"],
+    }
+    assert in_force("east") == ["7.00"]
 
 
 def test_a_key_has_one_effect(erp: Erp) -> None:

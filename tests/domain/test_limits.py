@@ -15,6 +15,7 @@ from app.domain.limits import (
     effective_limit,
     holds_some_day,
     last_day,
+    makes_up,
     settle,
 )
 
@@ -149,6 +150,37 @@ def test_every_day_is_as_walked(limits: list[CreditLimit], start: int) -> None:
     until = LAST + 1 if found.changes_on is None else (found.changes_on - DAY).days
     assert until > start
     assert set(walked[start:until]) == {walked[start]}
+
+
+covers = st.lists(
+    st.builds(
+        lambda minor, first, length: replace(
+            limit(minor, first, None if length is None else first + length, 99), kind="cover"
+        ),
+        st.integers(1, 5),
+        st.integers(0, 12),
+        st.none() | st.integers(0, 6),
+    ),
+    max_size=3,
+)
+
+
+@given(limits=limits_of_an_account(), covers=covers, start=st.integers(0, LAST))
+def test_what_it_is_made_of_adds_up(
+    limits: list[CreditLimit], covers: list[CreditLimit], start: int
+) -> None:
+    rows, on = [*covers, *limits], day(start)
+    found, parts = effective_limit(rows, on), makes_up(rows, on)
+    assert all(part.valid_on(on) and part in rows for part in parts)
+    assert [part.kind == "cover" for part in parts] == [place > 0 for place in range(len(parts))]
+    if not parts:
+        assert (found.limit_minor, found.unlimited) == (None, False)
+    elif parts[0].limit_minor:
+        assert found.limit_minor == sum(part.limit_minor or 0 for part in parts)
+        assert found.covers_minor == sum(part.limit_minor or 0 for part in parts[1:])
+    else:
+        assert len(parts) == 1
+        assert (found.limit_minor, found.unlimited) == (parts[0].limit_minor, parts[0].unlimited)
 
 
 ACCOUNT = Account(1, "C-1", "main", (1,), "CNY", use=Use(open_item=80), forced=80)
