@@ -160,9 +160,7 @@ FROM last JOIN journal j USING (account_id, seq), generate_series(1, :more) AS n
 """)
 
 
-@pytest.mark.parametrize(
-    ("more", "empty"), [(998, 0), (999, 0), (1000, 1), (1001, 1), (1999, 1), (2000, 2), (2500, 2)]
-)
+@pytest.mark.parametrize(("more", "empty"), [(999, 0), (1000, 1), (1001, 1), (2000, 2)])
 def test_a_page_looks_at_so_many_entries_and_no_more(town: Town, more: int, empty: int) -> None:
     """What brought it there lies `more` entries back, at a page's end or beyond."""
     town.invoice("C-1", 45_00)

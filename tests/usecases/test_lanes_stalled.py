@@ -93,6 +93,7 @@ def test_nobody_waits_behind_what_is_tried_again_for_too_long() -> None:
     assert bodies == [b"a", b"c"]
 
 
+@pytest.mark.usefixtures("every_line")
 def test_who_was_let_in_is_turned_away_when_the_pace_gets_worse() -> None:
     """Each batch is quick enough by itself; who would wait for many of them hears so in time."""
     script, told = Slow(0.0001), dict[str, tuple[type, float]]()

@@ -70,6 +70,7 @@ def test_figures_that_match_and_drift(night: Nightly) -> None:
     assert metric("aval_snapshot_timestamp_seconds") == night.town.clock().timestamp()
 
 
+@pytest.mark.usefixtures("every_line")
 def test_what_came_since_its_moment_is_no_drift_that_counts(night: Nightly) -> None:
     """An invoice between its moment and our comparison is in our figure, and not in theirs."""
     night.town.invoice("C-1", 100)
