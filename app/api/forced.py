@@ -35,12 +35,13 @@ class ForcedChangeOut(AnswerModel):
     """An entry of the journal that changed what is forced, by `change`, which has a sign.
 
     `ref` names what was booked: a document (`invoice:…`, `order:…`), the limit that was decided on,
-    the day on which one began or ended, the rate that values anew; `decision_id` a decision.
+    the day on which one began or ended, the rate that values anew; `decision_id` a decision. `seq`
+    null: today's limit, which nobody has booked yet.
     """
 
     model_config = ConfigDict(json_schema_extra={"examples": [_CHANGE]})
 
-    seq: int
+    seq: int | None
     kind: Kind
     ref: str
     decision_id: str | None

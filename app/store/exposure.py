@@ -199,7 +199,15 @@ _LISTS: Final[Mapping[Figure, TextClause]] = {
 _IN_ORDER: Final = text(
     "SELECT set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan', 'off', true)"
 )
-"""A page follows an index in its order; the whole of a large account would be sorted for it."""
+
+
+def keep_order(tx: Tx) -> None:
+    """Let pages follow an index in its order until `tx` ends.
+
+    The whole of a large account would be sorted for one, by plans of empty tables first of all.
+    """
+    tx.execute(_IN_ORDER)
+
 
 _START: Final = Mark(-1, 0, date.min, "", "")
 
@@ -212,7 +220,7 @@ def documents(
     By account, kind of document, and due date or id. OVERDUE was due before `today`.
     """
     after, most = page[0] or _START, page[1]
-    tx.execute(_IN_ORDER)
+    keep_order(tx)
     rows = tx.execute(
         _LISTS[figure],
         {

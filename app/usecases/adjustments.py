@@ -192,7 +192,7 @@ def _check(books: Books, drift: Drift, account_id: int) -> None:
         )
     # What came between their moment and our comparison is in our figure and not in theirs.
     as_of = reconciliations.moment_of(books.tx, drift.reconciliation_id)
-    if moves.moved_since(books.tx, [account_id], as_of - CLOCKS_APART):
+    if moves.moved_since(books.tx, {account_id: held.seq}, as_of - CLOCKS_APART):
         raise DriftStateError(
             "the account has moved since the snapshot's as_of: let the ERP send a new snapshot"
         )

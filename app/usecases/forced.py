@@ -6,12 +6,15 @@ from datetime import datetime
 from itertools import pairwise
 from typing import Final
 
+from app.domain.accounts import Account
 from app.domain.callers import Caller
+from app.domain.limits import settle
 from app.domain.money import Money
-from app.store import accounts, forced
-from app.store.database import Database
+from app.store import accounts, forced, limits, segments
+from app.store.database import Database, Tx
 from app.store.forced import ForcedEntry
 from app.usecases.accounts import not_here
+from app.usecases.dates import business_date
 
 _MOST_READ: Final = 1000
 """So many entries a page looks at, whether they changed what is forced or not."""
@@ -30,8 +33,10 @@ class ForcedPage:
 class ForcedView:
     """Entries that changed what is forced since nothing was, the newest first, by how much.
 
-    `forced` is the account's at `seq`; the changes of all pages add up to it. `after` is the `seq`
-    below which more may follow, None at the end. `as_of` is the moment of the snapshot.
+    `forced` is the account's with the limit of the business date, which comes first where nobody
+    has booked it yet (`seq` None); the changes of all pages add up to it. `seq` is the account's.
+    `after` is the `seq` below which more may follow, None at the end. `as_of` is the moment of the
+    snapshot.
     """
 
     customer_id: str
@@ -66,29 +71,45 @@ class ListForced:
             held = accounts.find(tx, customer_id, page.segment_id)
             if held is None:
                 raise not_here(caller, ref, page.segment_id)
+            after, waiting = _not_booked(tx, held, at)
             before = held.seq + 1 if page.before is None else min(page.before, held.seq + 1)
             read = forced.entries(tx, held.account_id, before, _MOST_READ + 1)
-        steps, after = _changes(read, page.most)
+        head = waiting if page.before is None else []
+        full = len(head) == page.most
+        steps, more = ([], before) if full else _changes(read, page.most - len(head))
         return ForcedView(
             customer_id=held.customer_id,
             segment_id=held.segment_id,
-            forced=Money(held.forced, held.currency),
-            changes=[(entry, Money(change, held.currency)) for entry, change in steps],
-            after=after,
+            forced=Money(after.forced, held.currency),
+            changes=[(entry, Money(change, held.currency)) for entry, change in [*head, *steps]],
+            after=more,
             as_of=at,
             seq=held.seq,
         )
 
 
-def _changes(
-    read: Sequence[ForcedEntry], most: int
-) -> tuple[list[tuple[ForcedEntry, int]], int | None]:
+_Change = tuple[ForcedEntry, int]
+
+
+def _not_booked(tx: Tx, held: Account, at: datetime) -> tuple[Account, list[_Change]]:
+    """Put the limit of the business date in force, as whoever reads the account is shown it."""
+    today = business_date(segments.read(tx, held.segment_id), at)
+    if held.limit_changes_on is None or held.limit_changes_on > today:
+        return held, []
+    after, entry = settle(held, limits.approved(tx, [held.account_id])[held.account_id], today)
+    if entry is None or after.forced == held.forced:
+        return after, []
+    new = ForcedEntry(None, entry.kind, entry.ref, None, at, after.forced)
+    return after, [(new, after.forced - held.forced)]
+
+
+def _changes(read: Sequence[ForcedEntry], most: int) -> tuple[list[_Change], int | None]:
     """Give the entries that changed what is forced, and below which `seq` more may follow.
 
     The first entry of an account follows on nothing; so does, here, the oldest of those that were
     read, of which only the next page knows what it changed.
     """
-    found: list[tuple[ForcedEntry, int]] = []
+    found: list[_Change] = []
     for entry, older in pairwise(read):
         if not entry.forced:
             return found, None
@@ -101,6 +122,6 @@ def _changes(
     last = read[-1] if read else None
     if last is None or not last.forced:
         return found, None
-    if last.seq > 1:
+    if last.seq is not None and last.seq > 1:
         return found, last.seq + 1
     return [*found, (last, last.forced)], None

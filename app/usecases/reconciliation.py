@@ -163,7 +163,7 @@ def _moved(tx: Tx, snapshot: Snapshot, ours: Sequence[Ours]) -> set[int]:
     What came between that moment and our comparison is in our figure and not in theirs.
     """
     apart = {
-        held.account_id
+        held.account_id: held.seq
         for told, held in zip(snapshot.items, ours, strict=True)
         if held.account_id is not None and verdict_of(told, held) == "DRIFT"
     }

@@ -10,12 +10,14 @@ from sqlalchemy import text
 
 from app.domain.callers import Caller
 from app.domain.errors import SegmentUnknownError
+from app.store import moves
 from app.store.database import Database
 from app.usecases.forced import ForcedPage, ForcedView, ListForced
 from tests.api.conftest import Speak
 from tests.erp import Erp, money, refused
 from tests.faults.ledgers import random_events, report
 from tests.server import Clock
+from tests.usecases.plans import ENTRIES, counts
 from tests.usecases.town import ADMIN, Town
 
 PATH = "/v1/customers/C-1/account/forced"
@@ -86,6 +88,26 @@ def test_from_what_is_forced_to_what_brought_it_there(erp: Erp) -> None:
     assert steps(told(erp)) == [("FACT", "invoice:I-3", "1.00")]
 
 
+def test_the_limit_of_today_comes_first_where_nobody_has_booked_it(erp: Erp, clock: Clock) -> None:
+    """As the account shows it; then, booked, it has its place among the others."""
+    body = {"kind": "temporary", "limit": money("140.00")}
+    days = {"valid_from": "2026-06-15", "valid_to": "2026-06-16"}
+    assert erp.post("/v1/customers/C-1/limits", body | days).status_code == 201
+    bill(erp, "I-1", "150.00")
+    assert steps(told(erp)) == [("FACT", "invoice:I-1", "10.00")]
+    clock.advance(days=2)
+    today = ("LIMIT_EFFECTIVE", "2026-06-17", "40.00")
+    found = told(erp)
+    assert steps(found) == [today, ("FACT", "invoice:I-1", "10.00")]
+    assert found["items"][0]["seq"] is None
+    one = told(erp, limit="1")
+    assert steps(one) == [today]
+    assert steps(told(erp, limit="1", cursor=one["next_cursor"])) == steps(found)[1:]
+    assert erp.ask("SO-1", "1.00")["outcome"] == "HOLD"  # whoever is judged has it booked
+    after = told(erp)
+    assert (steps(after), after["items"][0]["seq"]) == (steps(found), after["seq"])
+
+
 def test_a_release_is_there_with_its_decision(erp: Erp) -> None:
     hold_id = erp.held("SO-1", "110.00")
     assert erp.decide(hold_id, "release").json()["status"] == "RELEASED"
@@ -144,9 +166,8 @@ def test_the_changes_of_all_pages_add_up_to_the_figure(town: Town, seed: int, mo
         found = pages(town, name, most)
         changes = [one for page in found for one in page.changes]
         assert sum(change.minor for _, change in changes) == town.account(name).forced
-        assert [entry.seq for entry, _ in changes] == sorted(
-            {entry.seq for entry, _ in changes}, reverse=True
-        )
+        seqs = [entry.seq or 0 for entry, _ in changes]
+        assert seqs == sorted(set(seqs), reverse=True)
         assert all(len(page.changes) <= most and page.forced == found[0].forced for page in found)
         assert all(change.minor for _, change in changes)
 
@@ -169,6 +190,30 @@ def test_a_page_looks_at_so_many_entries_and_no_more(town: Town, more: int, empt
     found = pages(town, "C-1", 100)
     assert [len(page.changes) for page in found] == [0] * empty + [1]
     assert found[-1].changes[0][1].minor == 5_00
+
+
+def test_no_more_is_read_by_plans_of_empty_tables(town: Town) -> None:
+    """Of 20,000 entries, which nobody has sampled: for a page, and to see whether it moved."""
+    town.invoice("C-1", 45_00)
+    with town.database.begin() as tx:
+        tx.execute(_LONG, {"more": 20_000})
+    held = town.account("C-1")
+    town.database.close()
+    entries, scans = counts(town.database.url, ENTRIES), counts(town.database.url)
+    ListForced(town.database, town.clock)(ADMIN, "C-1", ForcedPage("main", None, 100))
+    with town.database.read() as tx:
+        assert moves.moved_since(tx, {held.account_id: held.seq}, town.clock()) == set()
+    town.database.close()
+    read = {
+        name: count - entries[name]
+        for name, count in counts(town.database.url, ENTRIES).items()
+        if name.startswith("journal")
+    }
+    assert 1_000 < sum(read.values()) < 2_500
+    after = counts(town.database.url)
+    assert {
+        name for name in after if name.startswith("journal") and after[name] > scans[name]
+    } == set()
 
 
 def test_an_account_out_of_sight_is_none(town: Town) -> None:
