@@ -21,6 +21,7 @@ from app.domain.errors import (
 )
 from app.domain.exposure import CATEGORIES, share
 from app.domain.money import Money
+from app.store import moves
 from app.store.database import Database
 from app.store.reconciliations import DriftFilter, Stored
 from app.usecases.facts_lapse import LapseProvisional
@@ -89,6 +90,18 @@ def test_what_came_since_its_moment_is_no_drift_that_counts(night: Nightly) -> N
     night.compare(*told)  # of this moment: now nothing explains it
     assert {one.moved for one in night.drifts()} == {False}
     assert counted() == (2, 0.57, 0)
+
+
+def test_what_comes_while_it_is_compared_has_not_moved_it(night: Nightly) -> None:
+    """It is in neither figure: the account moved up to the entry that was compared, or not."""
+    since = night.ago(hours=1)
+    night.town.limit("C-1", 500)
+    before = night.town.account("C-1")
+    night.town.invoice("C-1", 100)
+    after = night.town.account("C-1")
+    with night.town.database.read() as tx:
+        assert moves.moved_since(tx, {before.account_id: before.seq}, since) == set()
+        assert moves.moved_since(tx, {after.account_id: after.seq}, since) == {after.account_id}
 
 
 def test_an_adjustment_is_counted_at_once(night: Nightly) -> None:
